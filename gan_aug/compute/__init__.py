@@ -1,0 +1,1 @@
+"""Where work runs: one interface, one module per kind of machine."""

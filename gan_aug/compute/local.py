@@ -1,0 +1,110 @@
+"""The machine at hand: a pool of processes, or a plain loop where one is enough."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any
+
+from gan_aug.compute.executor import Item, Result
+from gan_aug.errors import Cancelled, ComputeError
+
+POLL_SECONDS = 0.5
+
+_state: Any = None
+
+
+def cores() -> int:
+    """How many processor cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class LocalExecutor:
+    """Runs work in `workers` processes of this machine; with one, in this process."""
+
+    def __init__(self, workers: int | None = None) -> None:
+        self.workers = workers or cores()
+
+    def map(
+        self,
+        work: Callable[[Any, Item], Result],
+        items: Sequence[Item],
+        *,
+        setup: Callable[[], Any] | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> Iterator[tuple[int, Result]]:
+        """See Executor.map."""
+        stop = cancelled or (lambda: False)
+        if min(self.workers, len(items)) <= 1:
+            yield from _loop(work, items, setup, stop)
+        else:
+            yield from self._pool(work, items, setup, stop)
+
+    def _pool(
+        self,
+        work: Callable[[Any, Item], Result],
+        items: Sequence[Item],
+        setup: Callable[[], Any] | None,
+        stop: Callable[[], bool],
+    ) -> Iterator[tuple[int, Result]]:
+        # spawn: a forked child would inherit the parent's thread pools in a state that can deadlock.
+        pool = ProcessPoolExecutor(
+            min(self.workers, len(items)), multiprocessing.get_context("spawn"), _start_worker, (setup,)
+        )
+        try:
+            waiting: dict[Future[Result], int] = {pool.submit(_call, work, item): i for i, item in enumerate(items)}
+            while waiting:
+                done, _ = wait(waiting, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
+                if stop():
+                    raise Cancelled("stopped on request: what was finished is kept")
+                for future in done:
+                    yield waiting.pop(future), future.result()
+        except BrokenProcessPool as error:
+            raise ComputeError(
+                "a worker process died, often for lack of memory: lower compute.workers and resume"
+            ) from error
+        finally:
+            processes = list((pool._processes or {}).values())
+            pool.shutdown(wait=False, cancel_futures=True)
+            for process in processes:
+                process.terminate()
+            for process in processes:
+                process.join()
+
+
+def _loop(
+    work: Callable[[Any, Item], Result],
+    items: Sequence[Item],
+    setup: Callable[[], Any] | None,
+    stop: Callable[[], bool],
+) -> Iterator[tuple[int, Result]]:
+    state = setup() if setup and items else None
+    for index, item in enumerate(items):
+        if stop():
+            raise Cancelled("stopped on request: what was finished is kept")
+        yield index, work(state, item)
+
+
+def _start_worker(setup: Callable[[], Any] | None) -> None:
+    global _state  # noqa: PLW0603 - what a pool builds once per worker has no other home
+    # Ctrl-C reaches the whole process group; the parent decides what happens then.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    _state = setup() if setup else None
+
+
+def _end_with_parent() -> None:
+    """Leave at once when the parent is gone: after its kill -9 nobody else would end this process."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _call(work: Callable[[Any, Item], Result], item: Item) -> Result:
+    return work(_state, item)

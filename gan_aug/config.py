@@ -1,0 +1,287 @@
+"""What may be asked for: frozen, typed sections, loaded from YAML with all faults reported at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from gan_aug.errors import ConfigError
+
+Share = Annotated[float, Field(ge=0, lt=1)]
+Count = Annotated[int, Field(ge=1)]
+Positive = Annotated[float, Field(gt=0)]
+
+
+class Section(BaseModel):
+    """A part of the config: unknown keys are faults, values are frozen."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Columns(Section):
+    """Which columns of a table say what (`csv` source)."""
+
+    file: str = Field("file", description="path of the image, relative to the table's folder or `data.root`")
+    label: str | tuple[str, ...] = Field("label", description="the label; a list names one 0/1 column per label")
+    patient: str | None = Field(None, description="the patient; images of one patient stay in one split")
+    split: str | None = Field(None, description="train, validation or test; without it the split is made here")
+
+
+class DataConfig(Section):
+    """Which images, how they become an array, and how they are split."""
+
+    source: str = Field(description="digits, mnist, a MedMNIST name (pneumoniamnist, ...), folder or csv")
+    root: Path | None = Field(None, description="folder that holds the files; else GAN_AUG_DATA, else the user's cache")
+    table: Path | None = Field(None, description="the table of a csv source; index.csv in `data.root` by default")
+    columns: Columns = Columns()
+    label_separator: str | None = Field(None, description="splits one label cell into several, e.g. '|': multi-label")
+    size: Count | tuple[Count, Count] | None = Field(
+        None, description="pixels, or [height, width]; without it the set's own, or 64 for files"
+    )
+    channels: Literal[1, 3] | None = Field(None, description="1 grey, 3 colour; without it as the images are")
+    fit: Literal["pad", "crop", "stretch"] = Field("pad", description="how the aspect is kept, or not")
+    filter: Literal["nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"] = Field(
+        "lanczos", description="Pillow's resampling filter"
+    )
+    window: Literal["auto", "full", "percentile"] = Field(
+        "auto", description="grey range: the format's full range, or percentiles 0.5-99.5 (auto: those for 16 bit)"
+    )
+    positive: str | None = Field(None, description="the label that is the disease")
+    flips: tuple[Literal["horizontal", "vertical"], ...] | None = Field(
+        None, description="mirrorings that leave the label true; without it those the set declares"
+    )
+    patient_scope: Literal["dataset", "split"] = Field(
+        "dataset", description="`split` where patient numbers restart in each split"
+    )
+    on_leak: Literal["error", "drop"] | None = Field(
+        None, description="an image or patient on two sides: an error, or dropped from training; sets built in say drop"
+    )
+    max_rejected: Share = Field(0.05, description="share of files that may be set aside before it is an error")
+    limit: Count | None = Field(None, description="first N studies per class and split, for trials")
+    validation: Share = Field(0.1, description="share of the training studies for validation where the set has none")
+    test: Share = Field(0.2, description="share of all studies for the test where the set has none")
+
+    @field_validator("columns")
+    @classmethod
+    def _columns_differ(cls, columns: Columns) -> Columns:
+        labels = columns.label if isinstance(columns.label, tuple) else (columns.label,)
+        if not labels:
+            raise ValueError("name at least one label column")
+        if columns.file in labels:
+            raise ValueError(f"file and label are both column {columns.file!r}: name two columns")
+        return columns
+
+
+class GanConfig(Section):
+    """The networks and what their losses see."""
+
+    loss: Literal["bce", "hinge", "relativistic"] = "hinge"
+    regularizer: Literal["spectral", "r1", "none"] | None = Field(
+        None, description="spectral norm in D, or a gradient penalty; without it what suits the loss"
+    )
+    penalty: Positive = Field(1.0, description="weight of the gradient penalty (gamma of R1 and R2)")
+    penalty_every: Count = Field(8, description="steps between two penalties (lazy regularisation)")
+    width: Count = Field(16, description="channels of the widest resolution; each level below doubles it")
+    latent: Count = Field(64, description="dimensions of the noise")
+    augment: tuple[Literal["translation", "cutout", "brightness", "contrast"], ...] = Field(
+        ("translation",), description="differentiable augmentation of what both losses see"
+    )
+    balance: Literal["data", "classes"] = Field("data", description="draw training images as they come, or evenly")
+    average: Positive = Field(10_000, description="half-life of the averaged generator, in images")
+
+
+class TrainConfig(Section):
+    """How long and how fast the GAN trains; progress counts images seen."""
+
+    images: Count = Field(200_000, description="training images to see")
+    batch: Annotated[int, Field(ge=2)] = 64
+    lr: Positive = 5e-4
+    betas: tuple[Share, Share] = (0.0, 0.99)
+    checkpoint_every: Count = Field(50_000, description="images between two checkpoints")
+    sample_every: Count = Field(50_000, description="images between two sample grids")
+
+
+class SynthesisConfig(Section):
+    """How many synthetic images, of which classes, from which seed."""
+
+    counts: Literal["like-real"] | Annotated[int, Field(ge=0)] | dict[str, Annotated[int, Field(ge=0)]] = Field(
+        "like-real", description="per class: a number, a number for each label, or as in the training split"
+    )
+    seed: Annotated[int, Field(ge=0)] = 0
+    shard: Annotated[int, Field(ge=64, multiple_of=64)] = Field(4096, description="images per file; multiple of 64")
+    multiple: Positive = Field(1.0, description="with like-real: how many times the training split")
+
+
+ClassifierName = Literal["cnn", "small-cnn", "softmax", "mlp", "resnet18", "densenet121"]
+ArmName = Literal["real", "synthetic", "mixed"]
+
+
+class ClassifierConfig(Section):
+    """The downstream classifier: the same in every arm."""
+
+    name: ClassifierName = "cnn"
+    steps: Count = Field(2000, description="optimiser steps, the same in every arm")
+    batch: Annotated[int, Field(ge=2)] = 64
+    optimizer: Literal["adam", "adamw", "sgd", "rmsprop"] = Field("adamw", description="sgd has momentum 0.9")
+    lr: Positive = 1e-3
+    weight_decay: Annotated[float, Field(ge=0)] = 1e-2
+    epochs: Count = Field(20, description="validation points, evenly spread over the steps; the best one is kept")
+
+
+class CompareConfig(Section):
+    """Which arms are compared, over how many seeds."""
+
+    arms: tuple[ArmName, ...] = ("real", "synthetic", "mixed")
+    seeds: Annotated[int, Field(ge=1, le=100)] = 3
+    ratio: Positive = Field(1.0, description="synthetic images for each real one in `mixed`")
+    margin: Positive = Field(0.02, description="the largest loss of AUC that counts as none, fixed beforehand")
+
+    @field_validator("arms")
+    @classmethod
+    def _with_reference(cls, arms: tuple[ArmName, ...]) -> tuple[ArmName, ...]:
+        if "real" not in arms:
+            raise ValueError("the arm 'real' is what the others are compared against: add it")
+        if len(set(arms)) < len(arms):
+            raise ValueError("an arm is named twice: name each once")
+        return arms
+
+
+class ComputeConfig(Section):
+    """Where it runs; no part of a request's identity but for `threads`, which can alter the last bits."""
+
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    threads: Count | None = Field(None, description="threads of GAN training; all cores by default")
+    workers: Count | None = Field(None, description="processes for generation and comparison; one a core by default")
+
+
+class Config(Section):
+    """Everything one run was asked for."""
+
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    data: DataConfig
+    gan: GanConfig = GanConfig()
+    train: TrainConfig = TrainConfig()
+    synthesis: SynthesisConfig = SynthesisConfig()
+    classifier: ClassifierConfig = ClassifierConfig()
+    compare: CompareConfig = CompareConfig()
+    compute: ComputeConfig = ComputeConfig()
+
+    @model_validator(mode="after")
+    def _splits_leave_training(self) -> Config:
+        if self.data.validation + self.data.test >= 1:
+            raise ValueError("data.validation and data.test leave nothing to train on: their sum must be below 1")
+        return self
+
+
+def load(path: Path | None, overrides: tuple[str, ...] = ()) -> Config:
+    """The config in the YAML file at `path` with `section.key=value` overrides on top.
+
+    Raises ConfigError listing every fault at once.
+    """
+    values = _read_yaml(path) if path else {}
+    for override in overrides:
+        _apply(values, override)
+    return parse(values, str(path or "the command line"))
+
+
+def parse(values: dict[str, Any], origin: str) -> Config:
+    """The config made of nested `values`; raises ConfigError listing every fault, naming `origin`."""
+    try:
+        return Config.model_validate(values)
+    except ValidationError as error:
+        faults = _faults(error)
+        count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
+        raise ConfigError(f"{origin} has {count}:\n" + "\n".join(f"  {fault}" for fault in faults)) from error
+
+
+def dump(config: Config) -> dict[str, Any]:
+    """The config as plain JSON values, every default spelt out."""
+    return config.model_dump(mode="json")
+
+
+def to_yaml(config: Config) -> str:
+    """The config as YAML, every default spelt out."""
+    return yaml.safe_dump(dump(config), sort_keys=False, allow_unicode=True)
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigError(f"no config at {path}: check the path, or start from one in configs/") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read the config {path} as text ({error}): check the path") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path} holds a {type(values).__name__}, not sections such as `data:`")
+    return values
+
+
+def _apply(values: dict[str, Any], override: str) -> None:
+    path, equals, text = override.partition("=")
+    if not equals or not path:
+        raise ConfigError(f"--set {override}: write section.key=value, e.g. --set train.images=10000")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"--set {override}: the value is not valid YAML; put it in quotes") from error
+    *sections, key = path.split(".")
+    place = values
+    for section in sections:
+        place = place.setdefault(section, {})
+        if not isinstance(place, dict):
+            raise ConfigError(f"--set {override}: {section} is a value, not a section")
+    place[key] = value
+
+
+def _faults(error: ValidationError) -> list[str]:
+    """One line per place: `dotted.path: what is wrong (got value)`; a union's branches become one line."""
+    lines: dict[str, list[str]] = {}
+    values: dict[str, Any] = {}
+    for fault in error.errors(include_url=False):
+        names = [str(part) for part in fault["loc"]]
+        path = _known_path(names)
+        message = fault["msg"].removeprefix("Value error, ").replace("Input should be ", "must be ")
+        if fault["type"] == "extra_forbidden":
+            message = f"no such key{_nearest(names)}"
+        elif fault["type"] == "missing":
+            message = "is needed and was not given"
+            path = "data.source" if path == "data" else path
+        else:
+            values[path] = fault["input"]
+        lines.setdefault(path, []).append(message)
+    return [
+        f"{path}: {' or '.join(dict.fromkeys(messages))}"
+        + (f" (got {values[path]!r})" if path in values and path != "config" else "")
+        for path, messages in lines.items()
+    ]
+
+
+def _known_path(names: list[str]) -> str:
+    """The dotted path without the branch names pydantic adds for unions."""
+    model: Any = Config
+    kept: list[str] = []
+    for name in names:
+        fields = getattr(model, "model_fields", {})
+        if kept and not fields:
+            break
+        kept.append(name)
+        model = fields[name].annotation if name in fields else None
+    return ".".join(kept) or "config"
+
+
+def _nearest(names: list[str]) -> str:
+    """A hint naming the closest key that exists in the same section, or nothing."""
+    import difflib
+
+    model: Any = Config
+    for name in names[:-1]:
+        model = model.model_fields[name].annotation
+    close = difflib.get_close_matches(names[-1], model.model_fields, n=1)
+    return f"; did you mean {close[0]}?" if close else ""

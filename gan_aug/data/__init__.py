@@ -1,0 +1,1 @@
+"""Images in: sources, manifest, splits, store and the batches a trainer reads."""

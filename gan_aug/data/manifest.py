@@ -1,0 +1,149 @@
+"""The manifest: which studies a data set holds, who they belong to, and what each is called.
+
+It is the first link of the provenance chain: its fingerprint stands in every checkpoint, shard and report made from it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from gan_aug.errors import DataError, ManifestError
+from gan_aug.run import json_sha256, write_text
+
+Split = Literal["train", "validation", "test"]
+SPLITS: tuple[Split, ...] = ("train", "validation", "test")
+Task = Literal["multi-class", "multi-label"]
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Study:
+    """One image of the data set, as stored.
+
+    `content` is the SHA-256 of the stored pixels (see `content_hash`); `labels` are positions in the manifest's label
+    names (exactly one for multi-class, any number for multi-label); `patient` is a keyed hash, or None where the set
+    names no patients; `origin` says where the image came from, without identities.
+    """
+
+    content: str
+    labels: tuple[int, ...]
+    split: Split
+    patient: str | None
+    origin: str
+
+
+def content_hash(image: npt.NDArray[np.uint8]) -> str:
+    """The SHA-256 of a stored image `(C, H, W) uint8`: its shape, then its bytes."""
+    digest = hashlib.sha256(repr(image.shape).encode())
+    digest.update(image.tobytes())
+    return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The studies of one data set in stored order: study i is image i of the store.
+
+    `shape` is `(C, H, W)`; `flips` are the mirrorings that leave labels true; `notes` are sentences a report must
+    repeat (what was dropped, what could not be told apart).
+    """
+
+    name: str
+    labels: tuple[str, ...]
+    task: Task
+    shape: tuple[int, int, int]
+    studies: tuple[Study, ...]
+    positive: str | None = None
+    flips: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    patient_key: str | None = field(default=None)
+    """Which key hashed the patients: the first 16 digits of its own SHA-256, never the key."""
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """The SHA-256 of everything that could alter a result: pixels, labels, splits and who belongs together.
+
+        Patients count as groups in order of appearance, so that it does not depend on the key of their hashes.
+        """
+        groups: dict[str, int] = {}
+        rows = [
+            [s.content, s.labels, s.split, None if s.patient is None else groups.setdefault(s.patient, len(groups))]
+            for s in self.studies
+        ]
+        return json_sha256([self.labels, self.task, self.shape, self.positive, rows])
+
+    def indices(self, split: Split) -> npt.NDArray[np.int64]:
+        """Positions of the studies of `split`, in stored order."""
+        return np.array([i for i, study in enumerate(self.studies) if study.split == split], dtype=np.int64)
+
+    def label_matrix(self) -> npt.NDArray[np.float32]:
+        """Labels as `(N, K) float32`, 1 where label k holds for study i, else 0."""
+        return multi_hot([study.labels for study in self.studies], len(self.labels))
+
+    def counts(self) -> dict[Split, dict[str, int]]:
+        """How many studies each split holds of each label."""
+        matrix = self.label_matrix()
+        return {
+            split: {name: int(matrix[self.indices(split), k].sum()) for k, name in enumerate(self.labels)}
+            for split in SPLITS
+        }
+
+    @property
+    def positive_index(self) -> int | None:
+        """Position of the disease's label; for two classes the second one where none was declared."""
+        if self.positive is not None:
+            return self.labels.index(self.positive)
+        return 1 if self.task == "multi-class" and len(self.labels) == 2 else None
+
+    def save(self, path: Path) -> None:
+        """Write the manifest as JSON with one study a line, whole or not at all."""
+        header = {key: value for key, value in asdict(self).items() if key != "studies"}
+        head = json.dumps({"schema": SCHEMA, "fingerprint": self.fingerprint, **header}, indent=1, ensure_ascii=False)
+        rows = ",\n".join(json.dumps(asdict(study), ensure_ascii=False) for study in self.studies)
+        write_text(path, f'{head[:-2]},\n "studies": [\n{rows}\n]}}\n')
+
+    @classmethod
+    def load(cls, path: Path) -> Manifest:
+        """Read a manifest; raises ManifestError when it is absent, torn or altered since it was written."""
+        record = read_record(path, "manifest")
+        fingerprint = record.pop("fingerprint", None)
+        try:
+            studies = tuple(Study(**{**row, "labels": tuple(row["labels"])}) for row in record.pop("studies"))
+            tuples: dict[str, Any] = {key: tuple(record.pop(key)) for key in ("labels", "shape", "flips", "notes")}
+            manifest = cls(studies=studies, **tuples, **record)
+        except (KeyError, TypeError) as error:
+            raise ManifestError(f"{path} lacks or mistypes {error}: import the data set again") from error
+        if manifest.fingerprint != fingerprint:
+            raise ManifestError(f"{path} was altered after it was written: import the data set again")
+        return manifest
+
+
+def read_record(path: Path, what: str) -> dict[str, Any]:
+    """The JSON object in `path`, without its schema number; raises ManifestError when it is not one of ours."""
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ManifestError(f"no {what} at {path}: run the stage that makes it first") from error
+    except ValueError as error:
+        raise ManifestError(f"{path} is not valid JSON: remove it and run the stage that makes it again") from error
+    if not isinstance(record, dict) or record.pop("schema", None) != SCHEMA:
+        raise ManifestError(f"{path} is not a {what} of schema {SCHEMA}: make it again with this version")
+    return record
+
+
+def multi_hot(labels: list[tuple[int, ...]], count: int) -> npt.NDArray[np.float32]:
+    """Label positions as `(N, count) float32` of zeros and ones."""
+    matrix = np.zeros((len(labels), count), dtype=np.float32)
+    for row, positions in enumerate(labels):
+        for position in positions:
+            if not 0 <= position < count:
+                raise DataError(f"label position {position} of study {row} is outside 0 to {count - 1}")
+            matrix[row, position] = 1.0
+    return matrix

@@ -1,0 +1,101 @@
+"""Every error this project raises.
+
+::
+
+    GanAugError                 exit  HTTP
+    ├── ConfigError               2    422   lists all faults with their dotted paths
+    ├── DataError                 3    422   images, labels or tables that cannot be used
+    │   ├── ManifestError         3    422   a manifest that is absent, torn or not ours
+    │   └── LeakageError          3    409   a validation or test image was seen in training
+    ├── CheckpointError           4    409   absent, torn, or made for other data
+    ├── RunConflict               4    409   the run folder holds another request, or is in use
+    ├── TrainingDiverged          5    500   not finite, noticed before the update
+    ├── ComputeError              6    503   a worker died, or the machine cannot do what was asked
+    ├── ReleaseRefused            7    409   the privacy audit says no
+    ├── StorageError              8    507   disk full, read-only, folder away
+    └── Cancelled               130    409
+
+Each takes one positional message, a sentence that names the thing, the value and the way out, so that it crosses
+process borders unchanged. Exit 1 is a fault of ours.
+"""
+
+from __future__ import annotations
+
+
+class GanAugError(Exception):
+    """A fault with a sentence for the user; its subclasses say whose it is."""
+
+    exit_code = 1
+    http_status = 500
+
+
+class ConfigError(GanAugError):
+    """What was asked for is not valid; the message lists every fault with its dotted path."""
+
+    exit_code = 2
+    http_status = 422
+
+
+class DataError(GanAugError):
+    """Images, labels or tables that cannot be used as they are."""
+
+    exit_code = 3
+    http_status = 422
+
+
+class ManifestError(DataError):
+    """A manifest that is absent, torn or of another kind."""
+
+
+class LeakageError(DataError):
+    """A validation or test image, or its patient, was seen in training."""
+
+    http_status = 409
+
+
+class CheckpointError(GanAugError):
+    """A checkpoint that is absent, torn or made for other data."""
+
+    exit_code = 4
+    http_status = 409
+
+
+class RunConflict(GanAugError):
+    """The run folder holds a different request, or another process is using it."""
+
+    exit_code = 4
+    http_status = 409
+
+
+class TrainingDiverged(GanAugError):
+    """A loss or a gradient is not finite; noticed before the update, so the last checkpoint is sound."""
+
+    exit_code = 5
+
+
+class ComputeError(GanAugError):
+    """A worker died, or the machine cannot do what was asked of it."""
+
+    exit_code = 6
+    http_status = 503
+
+
+class ReleaseRefused(GanAugError):
+    """The privacy audit does not allow the release."""
+
+    exit_code = 7
+    http_status = 409
+
+
+class StorageError(GanAugError):
+    """The disk is full, read-only or away."""
+
+    exit_code = 8
+    http_status = 507
+
+
+class Cancelled(GanAugError):
+    """The run was stopped on request; what is on disk is whole and can be resumed."""
+
+    exit_code = 130
+    http_status = 409

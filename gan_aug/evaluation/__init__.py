@@ -1,0 +1,1 @@
+"""The comparison: classifiers, statistics and the report; it sees manifests, not models."""

@@ -1,0 +1,61 @@
+"""What happens during a run, as records: kept in `events.jsonl` and handed to whoever listens."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+Kind = Literal["start", "progress", "note", "finish"]
+
+
+@dataclass(frozen=True)
+class Event:
+    """One thing that happened: at `time` (seconds since 1970) in `stage`.
+
+    `done` and `total` count in `unit` (files, images, cells) where progress is known; `values` holds numbers such as
+    losses; `message` is a sentence for people.
+    """
+
+    stage: str
+    kind: Kind
+    message: str = ""
+    done: int | None = None
+    total: int | None = None
+    unit: str = ""
+    values: dict[str, float] = field(default_factory=dict)
+    time: float = field(default_factory=time.time)
+
+    def to_json(self) -> str:
+        """One line of JSON, without the fields that are empty."""
+        record: dict[str, Any] = {"time": round(self.time, 3), "stage": self.stage, "kind": self.kind}
+        optional = {
+            "message": self.message,
+            "done": self.done,
+            "total": self.total,
+            "unit": self.unit,
+            "values": self.values,
+        }
+        record |= {key: value for key, value in optional.items() if value not in ("", None, {})}
+        return json.dumps(record, ensure_ascii=False)
+
+
+Listener = Callable[[Event], None]
+
+
+class EventLog:
+    """Appends events to a file and passes each to the listeners, in order."""
+
+    def __init__(self, path: Path, listeners: tuple[Listener, ...] = ()) -> None:
+        self._path = path
+        self._listeners = listeners
+
+    def emit(self, event: Event) -> None:
+        """Record `event`; raises OSError when the file cannot be written."""
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(event.to_json() + "\n")
+        for listener in self._listeners:
+            listener(event)

@@ -1,0 +1,1 @@
+"""The class-conditional DCGAN; imports torch, numpy and safetensors alone."""

@@ -1,0 +1,170 @@
+"""The run folder: one folder per run, holding its requests, events, checkpoints and results.
+
+Every file a later start would believe is written whole or not at all: to a temporary name, flushed, then renamed.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+from gan_aug.errors import RunConflict, StorageError
+from gan_aug.events import Event, EventLog, Kind, Listener
+
+
+@contextmanager
+def storage_errors(path: Path) -> Iterator[None]:
+    """Turn the operating system's refusals to write at `path` into a StorageError that says what to do."""
+    try:
+        yield
+    except OSError as error:
+        reasons = {
+            errno.ENOSPC: "the disk is full: free some room there and resume",
+            errno.EDQUOT: "the disk quota is used up: free some room there and resume",
+            errno.EROFS: "it is on a read-only file system: choose another folder with --run",
+            errno.EACCES: "permission is denied: choose another folder with --run, or change its owner",
+            errno.ENOTDIR: "a file stands where a folder should be: choose another folder with --run",
+            errno.EEXIST: "a file stands where a folder should be: choose another folder with --run",
+        }
+        if error.errno not in reasons:
+            raise
+        raise StorageError(f"cannot write {error.filename or path}: {reasons[error.errno]}") from error
+
+
+@contextmanager
+def atomic_file(path: Path) -> Iterator[IO[bytes]]:
+    """Open a binary file that appears at `path` only when the block ends without an exception.
+
+    Raises StorageError where the disk is full, read-only or closed to us.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    with storage_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with temporary.open("wb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write `content` to `path`, whole or not at all."""
+    with atomic_file(path) as file:
+        file.write(content)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write `text` to `path` as UTF-8, whole or not at all."""
+    write_bytes(path, text.encode())
+
+
+def write_json(path: Path, value: Any, *, indent: int | None = 2) -> None:
+    """Write `value` to `path` as JSON, whole or not at all; NaN and infinity are refused with a ValueError."""
+    write_text(path, json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def file_sha256(path: Path) -> str:
+    """The SHA-256 of a file's bytes, as 64 hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def json_sha256(value: Any) -> str:
+    """The SHA-256 of a JSON value in one canonical spelling (sorted keys, no spaces)."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+class RunDir:
+    """One run's folder: where every verb keeps its request, its record and its results."""
+
+    def __init__(self, path: Path, listeners: tuple[Listener, ...] = ()) -> None:
+        """Create the folder where it is absent; raises StorageError where that is not possible."""
+        self.path = path
+        with storage_errors(path):
+            path.mkdir(parents=True, exist_ok=True)
+        self._events = EventLog(path / "events.jsonl", listeners)
+
+    @property
+    def dataset(self) -> Path:
+        """The folder of the imported images and their manifest."""
+        return self.path / "dataset"
+
+    @property
+    def train(self) -> Path:
+        """The folder of checkpoints, sample grids and the loss plot."""
+        return self.path / "train"
+
+    @property
+    def synthetic(self) -> Path:
+        """The folder of synthetic shards and their manifest."""
+        return self.path / "synthetic"
+
+    @property
+    def compare(self) -> Path:
+        """The folder of the comparison's cells."""
+        return self.path / "compare"
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the folder for this process; raises RunConflict when another one holds it.
+
+        The lock is the kernel's, so it is gone with the process that held it, however that ended.
+        """
+        with storage_errors(self.path), (self.path / ".lock").open("w") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise RunConflict(
+                    f"another process is working in {self.path}: wait for it, or choose another folder with --run"
+                ) from error
+            yield
+
+    def emit(self, stage: str, kind: Kind, message: str = "", **fields: Any) -> None:
+        """Record an Event of `stage`; `fields` are Event's (done, total, unit, values)."""
+        with storage_errors(self.path):
+            self._events.emit(Event(stage, kind, message, **fields))
+
+    def claim(self, stage: str, request: dict[str, Any]) -> None:
+        """Save what `stage` was asked before it starts, or check that it was asked the same before.
+
+        Raises RunConflict naming the first keys that differ.
+        """
+        path = self.path / stage / "request.json"
+        if not path.exists():
+            write_json(path, request)
+            return
+        changes = differences(read_json(path), request)
+        if changes:
+            raise RunConflict(
+                f"{self.path} already holds a {stage} stage with another request ({'; '.join(changes[:3])}): "
+                "give the old values, or choose another folder with --run"
+            )
+
+
+def read_json(path: Path) -> Any:
+    """The JSON value in `path`; raises RunConflict when it is not JSON."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise RunConflict(f"{path} is not valid JSON: remove the folder it stands in and run again") from error
+
+
+def differences(old: Any, new: Any, path: str = "") -> list[str]:
+    """Where two JSON values differ, as `dotted.path: old -> new`; an empty list when they are equal."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        found = []
+        for key in sorted(old.keys() | new.keys()):
+            found += differences(old.get(key), new.get(key), f"{path}.{key}" if path else str(key))
+        return found
+    return [] if old == new else [f"{path} was {json.dumps(old)}, now {json.dumps(new)}"]

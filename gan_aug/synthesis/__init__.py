@@ -1,0 +1,1 @@
+"""From a trained generator to a labelled synthetic data set on disk."""
