@@ -1,0 +1,32 @@
+"""The unit of the comparison: one arm trained with one seed, and what it leaves behind."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+
+@dataclass(frozen=True)
+class CellResult:
+    """What one classifier, trained on arm `arm` with seed `seed`, showed.
+
+    Scores are probabilities `(N, K) float64`, rows in the manifest's order of the split: they sum to 1 over K for
+    multi-class and are independent for multi-label. `history` holds one record per epoch with `epoch`, `step`,
+    `train_loss`, `train_accuracy`, `validation_loss`, `validation_accuracy`. `best_step` is the step of the kept
+    weights, chosen on validation loss. `train_images` counts `real` and `synthetic` training images.
+    """
+
+    key: str
+    arm: str
+    seed: int
+    steps: int
+    best_step: int
+    seconds: float
+    parameters: int
+    train_images: dict[str, int]
+    history: list[dict[str, Any]]
+    validation_scores: npt.NDArray[np.float64]
+    test_scores: npt.NDArray[np.float64]
