@@ -1,0 +1,103 @@
+"""From decoded pixels to a stored image: grey range, channels and size, in float until the last step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from gan_aug.data.items import Pixels
+from gan_aug.errors import DataError
+
+GREY = np.array([0.299, 0.587, 0.114], dtype=np.float32)
+"""ITU-R 601 weights of red, green and blue."""
+
+Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Raster:
+    """How pixels become a stored image `(channels, height, width) uint8`.
+
+    `window` is the grey range (`full`: the format's; `percentile`: 0.5 to 99.5 of that image; `auto`: percentile for
+    16 bit, full for 8), `fit` how the aspect is kept, `filter` Pillow's resampling filter.
+    """
+
+    channels: int
+    height: int
+    width: int
+    fit: Literal["pad", "crop", "stretch"] = "pad"
+    filter: Literal["nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"] = "lanczos"
+    window: Literal["auto", "full", "percentile"] = "auto"
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """The stored image's `(C, H, W)`."""
+        return self.channels, self.height, self.width
+
+    def __call__(self, pixels: Pixels) -> npt.NDArray[np.uint8]:
+        """`pixels`, `(H, W)` or `(H, W, 3)` of uint8 or uint16, as `(channels, height, width) uint8`.
+
+        The same values come back where 8-bit pixels fit already. Raises DataError with the reason for other arrays.
+        """
+        _check(pixels)
+        if pixels.shape == self._stored_shape and pixels.dtype == np.uint8 and self.window != "percentile":
+            return np.ascontiguousarray(np.atleast_3d(pixels).transpose(2, 0, 1))
+        planes = self._planes(_windowed(pixels, self.window))
+        image = np.zeros(self.shape, dtype=np.uint8)
+        for channel, plane in enumerate(planes):
+            resized = self._resized(plane)
+            top, left = (self.height - resized.shape[0]) // 2, (self.width - resized.shape[1]) // 2
+            # Filters with negative lobes overshoot at edges: clip before quantising.
+            values = np.rint(np.clip(resized, 0, 255)).astype(np.uint8)
+            image[channel, top : top + resized.shape[0], left : left + resized.shape[1]] = values
+        return image
+
+    @property
+    def _stored_shape(self) -> tuple[int, ...]:
+        return (self.height, self.width) if self.channels == 1 else (self.height, self.width, 3)
+
+    def _planes(self, values: Floats) -> list[Floats]:
+        """One `(H, W)` plane per stored channel."""
+        if values.ndim == 2:
+            return [values] * self.channels
+        return [values @ GREY] if self.channels == 1 else [values[..., channel] for channel in range(3)]
+
+    def _resized(self, plane: Floats) -> Floats:
+        """The plane at the stored size, or within it where it is to be padded."""
+        height, width = plane.shape
+        if (height, width) == (self.height, self.width):
+            return plane
+        size, box = (self.width, self.height), (0.0, 0.0, float(width), float(height))
+        across, down = self.width / width, self.height / height
+        if self.fit == "pad":
+            scale = min(across, down)
+            size = max(1, round(width * scale)), max(1, round(height * scale))
+        elif self.fit == "crop":
+            scale = max(across, down)
+            margin_x, margin_y = (width - self.width / scale) / 2, (height - self.height / scale) / 2
+            box = (max(margin_x, 0), max(margin_y, 0), min(width - margin_x, width), min(height - margin_y, height))
+        image = Image.fromarray(np.ascontiguousarray(plane))
+        return np.asarray(image.resize(size, Image.Resampling[self.filter.upper()], box=box), dtype=np.float32)
+
+
+def _check(pixels: npt.NDArray[Any]) -> None:
+    if pixels.dtype not in (np.uint8, np.uint16):
+        raise DataError(f"its pixels are {pixels.dtype}, not 8 or 16 bit whole numbers")
+    if pixels.ndim not in (2, 3) or (pixels.ndim == 3 and pixels.shape[2] != 3) or 0 in pixels.shape:
+        raise DataError(f"its array is {pixels.shape}, not (height, width) or (height, width, 3)")
+
+
+def _windowed(pixels: Pixels, window: str) -> Floats:
+    """The chosen grey range as 0 to 255 in float32, so that nothing is lost before the size is right."""
+    values: Floats = pixels.astype(np.float32)
+    if window == "percentile" or (window == "auto" and pixels.dtype == np.uint16):
+        low, high = np.percentile(pixels, [0.5, 99.5])
+        # An (almost) constant image has no range of its own: it keeps its place in the format's.
+        if high > low:
+            stretched: Floats = np.clip((values - np.float32(low)) * np.float32(255 / (high - low)), 0, 255)
+            return stretched
+    return values if pixels.dtype == np.uint8 else values / np.float32(257)

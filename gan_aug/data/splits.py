@@ -1,0 +1,168 @@
+"""Train, validation and test: the set's own where it has them, made here otherwise, never with a leak."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from gan_aug.data.manifest import SPLITS, Split
+from gan_aug.data.stratify import divide
+from gan_aug.errors import DataError, LeakageError
+
+NAMES: dict[Split, str] = {"train": "training", "validation": "validation", "test": "test"}
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """An image that was read and has no final split yet; `split` is the set's own, or None."""
+
+    content: str
+    labels: tuple[int, ...]
+    patient: str | None
+    split: Split | None
+    origin: str
+
+
+@dataclass(frozen=True)
+class Dropped:
+    """An image dropped because its like is on the other side; `reason` names that one by origin."""
+
+    origin: str
+    split: Split
+    reason: str
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """The split of each candidate (None: dropped), what was dropped, and how it came about, in sentences."""
+
+    splits: tuple[Split | None, ...]
+    dropped: tuple[Dropped, ...]
+    origin: str
+    notes: tuple[str, ...]
+
+
+def assign_splits(
+    candidates: Sequence[Candidate], *, validation: float, test: float, on_leak: Literal["error", "drop"], seed: int
+) -> Assignment:
+    """The splits of `candidates`, so that no patient and no identical image is on two sides.
+
+    Given splits are kept; a leak between them is a LeakageError, or with `drop` the training side loses its copy (and
+    validation loses to test). What the set lacks is made from its training studies, or from all of them: `test` is a
+    share of all, `validation` of what is left to train on. Deterministic in `seed`.
+    """
+    groups = _groups(candidates)
+    given = [candidate.split for candidate in candidates]
+    dropped = _leaks(candidates, groups)
+    if dropped and on_leak == "error":
+        raise LeakageError(_leak_sentence(list(dropped.values())))
+    splits: list[Split | None] = [None if i in dropped else split or "train" for i, split in enumerate(given)]
+    shares, origin = _shares({split for split in given if split}, validation, test)
+    if len(shares) > 1:
+        pool = [[i for i in group if splits[i] == "train"] for group in groups]
+        rng = np.random.default_rng([seed, *b"split"])
+        made = divide([group for group in pool if group], [c.labels for c in candidates], shares, rng)
+        splits = [made.get(i, split) for i, split in enumerate(splits)]
+    return Assignment(tuple(splits), tuple(dropped.values()), origin, tuple(_notes(list(dropped.values()))))
+
+
+def check_classes(
+    names: Sequence[str], labels: Sequence[tuple[int, ...]], splits: Sequence[Split | None], needed: Sequence[Split]
+) -> None:
+    """See that every label has a study in every split of `needed`; raises DataError naming the first gap."""
+    counts = Counter((split, label) for split, found in zip(splits, labels, strict=True) if split for label in found)
+    for label, name in enumerate(names):
+        for split in needed:
+            if counts[split, label]:
+                continue
+            others = ", ".join(f"{counts[other, label]} in {other}" for other in SPLITS if other != split)
+            raise DataError(
+                f"class {name!r} has no usable image in the {split} split ({others}): add images of that class, "
+                "leave the class out, or drop the given splits so that they are made here"
+            )
+
+
+def _shares(given: set[Split], validation: float, test: float) -> tuple[dict[Split, float], str]:
+    """The share of the training pool that goes to each split, and where the splits come from."""
+    if not given:
+        held: dict[Split, float] = {"test": test, "validation": (1 - test) * validation}
+        origin = f"made here: {test:g} of all for test, {validation:g} of the rest for validation"
+    elif "train" not in given:
+        raise DataError(
+            f"the set names {' and '.join(s for s in SPLITS if s in given)} images but none for training: "
+            "add training images, or leave the splits out so that they are made here"
+        )
+    else:
+        own = {"test": test, "validation": validation}
+        held = {split: share for split, share in own.items() if split not in given}  # type: ignore[misc]
+        origin = "the set's own" + "".join(f"; {split}: {held[split]:g} of its training images" for split in held)
+    held = {split: share for split, share in held.items() if share > 0}
+    return {"train": 1 - sum(held.values()), **held}, origin
+
+
+def _groups(candidates: Sequence[Candidate]) -> list[list[int]]:
+    """Positions that must stay together: those joined by a patient or by identical content, also through others."""
+    parents = list(range(len(candidates)))
+
+    def root(i: int) -> int:
+        while parents[i] != i:
+            parents[i] = parents[parents[i]]
+            i = parents[i]
+        return i
+
+    first: dict[tuple[str, str], int] = {}
+    for i, candidate in enumerate(candidates):
+        keys = [("content", candidate.content)]
+        if candidate.patient is not None:
+            keys.append(("patient", candidate.patient))
+        for key in keys:
+            a, b = root(i), root(first.setdefault(key, i))
+            parents[max(a, b)] = min(a, b)
+    groups: dict[int, list[int]] = {}
+    for i in range(len(candidates)):
+        groups.setdefault(root(i), []).append(i)
+    return list(groups.values())
+
+
+def _leaks(candidates: Sequence[Candidate], groups: list[list[int]]) -> dict[int, Dropped]:
+    """Which positions must go where given splits share a group: all but those of the group's last split."""
+    dropped: dict[int, Dropped] = {}
+    for group in groups:
+        last = max((SPLITS.index(split) for i in group if (split := candidates[i].split)), default=0)
+        keepers = [i for i in group if candidates[i].split == SPLITS[last]]
+        contents = {candidates[i].content: i for i in keepers}
+        for i in group:
+            split = candidates[i].split
+            if split is None or split == SPLITS[last]:
+                continue
+            twin = contents.get(candidates[i].content)
+            what, other = ("patient", keepers[0]) if twin is None else ("image", twin)
+            reason = f"same {what} as {candidates[other].origin} in {SPLITS[last]}"
+            dropped[i] = Dropped(candidates[i].origin, split, reason)
+    return dict(sorted(dropped.items()))
+
+
+def _leak_sentence(dropped: list[Dropped]) -> str:
+    shown = ", ".join(f"{leak.origin} ({leak.reason})" for leak in dropped[:3])
+    count = "1 image leaks" if len(dropped) == 1 else f"{len(dropped)} images leak"
+    scope = "patient" if any(leak.reason.startswith("same patient") for leak in dropped) else ""
+    return (
+        f"{count} from one split into another: {shown}{', ...' if len(dropped) > 3 else ''}: repair the splits, set "
+        "data.on_leak=drop to drop the copies on the training side"
+        + (", or data.patient_scope=split if patient numbers restart in each split" if scope else "")
+    )
+
+
+def _notes(dropped: list[Dropped]) -> list[str]:
+    notes = []
+    for split, others in (("train", "validation or test"), ("validation", "test")):
+        for what, clause in (("image", "also in"), ("patient", "whose patient is also in")):
+            count = sum(leak.split == split and leak.reason.startswith(f"same {what}") for leak in dropped)
+            if count:
+                images, were = ("image", "was") if count == 1 else ("images", "were")
+                notes.append(f"{count} {NAMES[split]} {images} {clause} {others} {were} dropped")  # type: ignore[index]
+    return notes
