@@ -1,0 +1,163 @@
+"""How sure a figure is: one estimate over training seeds and test patients, with both sources in its interval.
+
+Every figure here is a mean over cases of something, at least to first order, so it travels as an `Influence`: its
+value, and what each test case contributes to it. Patients and seeds are *crossed* (every seed is scored on every
+patient), so the variance of a mean over S seeds is estimated by::
+
+    V = sum over patients g of (sum over cases i of g of mean over seeds s of phi_si)^2  +  var_s(value_s) / S
+
+with `phi` the centred contributions. The first term is the patients' (averaging the contributions over seeds is exact,
+not an approximation; images of one patient are summed first, Obuchowski 1997). The second is the training seed's: the
+values of the seeds are read off one test set, so what is common to the patients cancels in their sample variance and
+is not counted again. What does remain in both terms is the interaction (a seed that happens to suit certain patients),
+so the interval errs on the wide side, by that part divided by S.
+
+The seed term rests on S - 1 degrees of freedom, the patient term on as good as unlimited ones; Welch (1947) and
+Satterthwaite (1946) give those of the sum: `df = V^2 / (V_seeds^2 / (S - 1))`. With one seed, or with seeds that agree
+exactly, what is left is the patients' term and the normal quantile: DeLong's interval.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+from scipy import stats
+
+FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+IntArray = npt.NDArray[np.int64]
+
+ALPHA = 0.05
+POWER = 0.8
+# Below this a variance is rounding: the smallest that one swapped pair leaves among 10^6 x 10^6 cases is about 2e-24.
+_NO_VARIANCE = 1e-24
+
+
+@dataclass(frozen=True)
+class Influence:
+    """A figure and what each case adds to its deviation from the truth.
+
+    `cases` is `(N,) float64` and sums to zero; the sum of its squares is the figure's variance over cases.
+    """
+
+    value: float
+    cases: FloatArray
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A figure's mean over seeds with its standard error, degrees of freedom and 95 % interval.
+
+    `sources` names what the interval holds: `patients`, or `patients` and `seeds`. `independent` is the number of
+    independent comparisons that the test set allows, behind the exact bound where nothing varied (`se` 0).
+    """
+
+    value: float
+    se: float
+    df: float
+    ci95: tuple[float, float]
+    sources: tuple[str, ...]
+    independent: int
+
+
+def difference(first: Influence, second: Influence) -> Influence:
+    """`first - second` of two figures measured on the same cases, so that what they share cancels."""
+    return Influence(first.value - second.value, first.cases - second.cases)
+
+
+def patient_variance(cases: FloatArray, patients: IntArray) -> float:
+    """The variance of a figure over patients: squares of the contributions, summed within each patient first.
+
+    `patients` is `(N,) int64`, the patient of each case as 0, 1, ...; with one case each it is the plain sum of
+    squares. After Obuchowski, Biometrics 53:567 (1997), whose factor G/(G-1) is left out (it is already in `cases`).
+    """
+    totals = np.bincount(patients, weights=cases)
+    return float(totals @ totals)
+
+
+def mean_over_seeds(
+    seeds: Sequence[Influence], patients: IntArray, independent: int, scale: Literal["logit", "identity"]
+) -> Estimate:
+    """The mean over seeds with both sources of uncertainty; the module's docstring has the formula.
+
+    `scale` logit is for figures within 0 and 1 and keeps the interval there; identity is for differences, cut to -1
+    and 1. `independent` is handed on to `exact_interval` for the case that nothing varied.
+    """
+    values = np.array([seed.value for seed in seeds])
+    value, count = float(values.mean()), len(seeds)
+    of_patients = patient_variance(np.mean([seed.cases for seed in seeds], axis=0), patients)
+    of_seeds = float(values.var(ddof=1)) / count if count > 1 else 0.0
+    total = of_patients + of_seeds
+    sources = ("patients", "seeds") if count > 1 else ("patients",)
+    low = 0.0 if scale == "logit" else -1.0
+    if total < _NO_VARIANCE:
+        return Estimate(value, 0.0, math.inf, exact_interval(value, independent, low), sources, independent)
+    df = total**2 * (count - 1) / of_seeds**2 if of_seeds > _NO_VARIANCE else math.inf
+    se = math.sqrt(total)
+    interval = logit_interval if scale == "logit" else plain_interval
+    return Estimate(value, se, df, interval(value, se, df), sources, independent)
+
+
+def plain_interval(value: float, se: float, df: float = math.inf) -> tuple[float, float]:
+    """`value ± t se`, untransformed, cut to -1 and 1."""
+    half = _quantile(1 - ALPHA / 2, df) * se
+    return max(-1.0, value - half), min(1.0, value + half)
+
+
+def logit_interval(value: float, se: float, df: float = math.inf) -> tuple[float, float]:
+    """The interval `logit(value) ± t se / (value (1 - value))`, carried back to 0..1 (Pepe 2003, section 5.2).
+
+    At a value of 0 or 1 the logit does not exist; there the untransformed interval, cut to 0..1, stands in.
+    """
+    if not 0.0 < value < 1.0:
+        low, high = plain_interval(value, se, df)
+        return max(0.0, low), high
+    centre = math.log(value / (1 - value))
+    half = _quantile(1 - ALPHA / 2, df) * se / (value * (1 - value))
+    return _expit(centre - half), _expit(centre + half)
+
+
+def exact_interval(value: float, independent: int, low: float = 0.0) -> tuple[float, float]:
+    """An honest interval where no case and no seed disagreed, so that every variance is 0.
+
+    With k independent comparisons (for an AUC k disjoint pairs of a positive and a negative; for an accuracy k
+    patients) that all came out alike, the chance of that is at most q^k when a comparison comes out so with
+    probability q. All q with q^k >= 0.05 remain possible, and the figure lies within 1 - q of what was seen: the
+    half-width is `1 - 0.05^(1/k)`. For an AUC of 1 this is the exact binomial bound, [0.05^(1/k), 1].
+    """
+    half = 1 - float(ALPHA ** (1 / independent))
+    return max(low, value - half), min(1.0, value + half)
+
+
+def p_value(estimate: Estimate) -> float:
+    """The two-sided p of the hypothesis that the figure is 0, from the same statistic as the interval.
+
+    Where nothing varied it is `(1 - |value|)^k`, which is below 0.05 just when `exact_interval` leaves out 0.
+    """
+    if estimate.se == 0.0:
+        return float((1 - min(1.0, abs(estimate.value))) ** estimate.independent)
+    return min(1.0, 2 * float(stats.t.sf(abs(estimate.value) / estimate.se, estimate.df)))
+
+
+def smallest_detectable(estimate: Estimate) -> float:
+    """The smallest true difference found with 80 % power at two-sided 5 %: `(t_0.975 + t_0.8) se`.
+
+    Where nothing varied it is the half-width of `exact_interval`. Cut to 1, the largest difference there is.
+    """
+    if estimate.se == 0.0:
+        return 1 - float(ALPHA ** (1 / estimate.independent))
+    return min(1.0, (_quantile(1 - ALPHA / 2, estimate.df) + _quantile(POWER, estimate.df)) * estimate.se)
+
+
+def _quantile(probability: float, df: float) -> float:
+    return float(stats.t.ppf(probability, df))
+
+
+def _expit(x: float) -> float:
+    # Written with the exponent of a negative number alone, which cannot overflow.
+    return 1 / (1 + math.exp(-x)) if x >= 0 else math.exp(x) / (1 + math.exp(x))
