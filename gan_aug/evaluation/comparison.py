@@ -1,0 +1,117 @@
+"""The comparison of arms against the reference arm, paired by seed and by patient."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from gan_aug.errors import DataError
+from gan_aug.evaluation.auc import paired_test
+from gan_aug.evaluation.truth import Truth
+from gan_aug.evaluation.uncertainty import (
+    ALPHA,
+    Estimate,
+    FloatArray,
+    difference,
+    mean_over_seeds,
+    p_value,
+    smallest_detectable,
+)
+
+Verdict = Literal["improves", "non-inferior", "inferior", "inconclusive"]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One arm's AUC less the reference's: the mean over seeds of the paired differences.
+
+    `p` and `ci95` come from one statistic that holds patients and seeds; `p_adjusted` is `p` after Holm over the
+    arms; `p_delong` is the paired DeLong test of the seed-averaged scores, beside it (it leaves out seeds and counts
+    images of one patient as independent). `smallest_detectable` would have been found with 80 % power.
+    """
+
+    arm: str
+    against: str
+    difference: float
+    ci95: tuple[float, float]
+    p: float
+    p_adjusted: float
+    p_delong: float
+    verdict: Verdict
+    margin: float
+    smallest_detectable: float
+    sources: tuple[str, ...]
+
+
+def estimate_auc(truth: Truth, seeds: Sequence[FloatArray]) -> Estimate:
+    """An arm's AUC, the mean over `seeds` of scores `(N, K)`, with its interval over patients and seeds."""
+    return mean_over_seeds([truth.auc(scores) for scores in seeds], truth.patients, truth.pairs, "logit")
+
+
+def estimate_difference(truth: Truth, arm: Sequence[FloatArray], reference: Sequence[FloatArray]) -> Estimate:
+    """The mean over seeds of `arm`'s AUC less `reference`'s, seed i paired with seed i, on the same patients."""
+    if len(arm) != len(reference):
+        raise DataError(
+            f"{len(arm)} seeds against {len(reference)}: seeds are compared in pairs; compare again so that both arms "
+            "have the same"
+        )
+    apart = [difference(truth.auc(ours), truth.auc(theirs)) for ours, theirs in zip(arm, reference, strict=True)]
+    return mean_over_seeds(apart, truth.patients, truth.pairs, "identity")
+
+
+def compare_arms(
+    truth: Truth, arms: Mapping[str, Sequence[FloatArray]], against: str, margin: float
+) -> list[Comparison]:
+    """Every arm of `arms` but `against` compared with it, in the mapping's order; seeds in the same order in each."""
+    reference = arms[against]
+    others = [name for name in arms if name != against]
+    estimates = [estimate_difference(truth, arms[name], reference) for name in others]
+    adjusted = holm([p_value(estimate) for estimate in estimates])
+    return [
+        Comparison(
+            arm=name,
+            against=against,
+            difference=estimate.value,
+            ci95=estimate.ci95,
+            p=p_value(estimate),
+            p_adjusted=p,
+            p_delong=_delong_of_averages(truth, arms[name], reference),
+            verdict=verdict(estimate, p, margin),
+            margin=margin,
+            smallest_detectable=smallest_detectable(estimate),
+            sources=estimate.sources,
+        )
+        for name, estimate, p in zip(others, estimates, adjusted, strict=True)
+    ]
+
+
+def verdict(estimate: Estimate, p_adjusted: float, margin: float) -> Verdict:
+    """What a difference says, given a margin fixed beforehand.
+
+    Improves: adjusted p below 0.05 and a difference above 0. Non-inferior: the interval stays above -margin. Inferior:
+    it stays below -margin. Else inconclusive.
+    """
+    low, high = estimate.ci95
+    if p_adjusted < ALPHA and estimate.value > 0:
+        return "improves"
+    if low > -margin:
+        return "non-inferior"
+    return "inferior" if high < -margin else "inconclusive"
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """The p-values adjusted for their number, in their order (Holm, Scand. J. Statist. 6:65, 1979)."""
+    adjusted = [0.0] * len(p_values)
+    largest = 0.0
+    for rank, i in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
+        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[i]))
+        adjusted[i] = largest
+    return adjusted
+
+
+def _delong_of_averages(truth: Truth, arm: Sequence[FloatArray], reference: Sequence[FloatArray]) -> float:
+    ours, theirs = (truth.auc(np.mean(scores, axis=0)) for scores in (arm, reference))
+    return paired_test(ours, theirs, truth.pairs)
