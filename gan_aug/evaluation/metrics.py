@@ -1,0 +1,99 @@
+"""The figures beside the AUC: accuracy, average precision, sensitivity, precision and recall, Brier score.
+
+Scores are `(N, K) float64` probabilities in the order of the split's images. A case counts as positive for its most
+likely class (multi-class) or for every label of probability 0.5 and more (multi-label).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from gan_aug.evaluation.truth import Truth
+from gan_aug.evaluation.uncertainty import BoolArray, Estimate, FloatArray, Influence, mean_over_seeds
+
+
+def predictions(truth: Truth, scores: FloatArray) -> BoolArray:
+    """What the scores call each case, `(N, K) bool`."""
+    if truth.multi_label:
+        return scores >= 0.5
+    called: BoolArray = np.eye(scores.shape[1], dtype=np.bool_)[scores.argmax(axis=1)]
+    return called
+
+
+def accuracy_influence(truth: Truth, scores: FloatArray) -> Influence:
+    """The share called right, with each case's contribution; for multi-label the mean over labels."""
+    right = predictions(truth, scores) == truth.labels
+    per_case = right.mean(axis=1) if truth.multi_label else right.all(axis=1).astype(np.float64)
+    n, value = len(per_case), float(per_case.mean())
+    return Influence(value, (per_case - value) / math.sqrt(n * max(1, n - 1)))
+
+
+def estimate_accuracy(truth: Truth, seeds: Sequence[FloatArray]) -> Estimate:
+    """The mean accuracy over `seeds` with its 95 % interval over patients and seeds, on the logit scale.
+
+    With one seed and all right, the interval is the exact binomial one.
+    """
+    influences = [accuracy_influence(truth, scores) for scores in seeds]
+    return mean_over_seeds(influences, truth.patients, truth.patient_count, "logit")
+
+
+def average_precision(truth: Truth, scores: FloatArray) -> float:
+    """The average precision of the positive label of two classes, else the mean over labels, in 0..1."""
+    from sklearn.metrics import average_precision_score
+
+    judged = truth.judged_scores(scores)
+    return float(np.mean([average_precision_score(truth.judged[:, k], judged[:, k]) for k in range(judged.shape[1])]))
+
+
+def brier(truth: Truth, scores: FloatArray) -> float:
+    """The mean squared distance of the probabilities from the truth; 0 is perfect.
+
+    Brier, Monthly Weather Review 78:1 (1950): summed over classes, so in 0..2, for three classes and more; that of the
+    positive label for two classes and the mean over labels for multi-label, in 0..1.
+    """
+    squares = (truth.judged_scores(scores) - truth.judged) ** 2
+    return float(squares.mean() if truth.multi_label else squares.sum(axis=1).mean())
+
+
+def sensitivity_at_specificity(
+    validation: Truth, validation_scores: FloatArray, test: Truth, test_scores: FloatArray, specificity: float
+) -> tuple[float, float] | None:
+    """Sensitivity and specificity reached on the test at the threshold that gives `specificity` on validation.
+
+    The threshold never sees the test, so the specificity reached there differs from the one asked for; both are
+    given. The mean over labels where there are several; None where validation has no negative of some label.
+    """
+    known = validation.judged_scores(validation_scores)
+    judged = test.judged_scores(test_scores)
+    reached = []
+    for k in range(judged.shape[1]):
+        negatives = np.sort(known[~validation.judged[:, k], k])
+        if len(negatives) == 0:
+            return None
+        # The smallest threshold at which the asked share of negatives is not above it; rounding must not add a case.
+        threshold = negatives[max(0, math.ceil(specificity * len(negatives) - 1e-9) - 1)]
+        called, truth = judged[:, k] > threshold, test.judged[:, k]
+        reached.append((called[truth].mean(), (~called[~truth]).mean()))
+    sensitivity, specificity_reached = np.mean(reached, axis=0)
+    return float(sensitivity), float(specificity_reached)
+
+
+def precision_recall(truth: Truth, seeds: Sequence[FloatArray]) -> list[tuple[float | None, float | None]]:
+    """Precision and recall of each label, over the cases of all `seeds` together.
+
+    Precision is None where no case was called so, recall where none is.
+    """
+    called = np.concatenate([predictions(truth, scores) for scores in seeds])
+    labels = np.concatenate([truth.labels] * len(seeds))
+    hits, all_called, all_true = (called & labels).sum(axis=0), called.sum(axis=0), labels.sum(axis=0)
+    return [
+        (_share(int(hit), int(calls)), _share(int(hit), int(trues)))
+        for hit, calls, trues in zip(hits, all_called, all_true, strict=True)
+    ]
+
+
+def _share(part: int, whole: int) -> float | None:
+    return part / whole if whole else None

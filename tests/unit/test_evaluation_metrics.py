@@ -1,0 +1,72 @@
+import numpy as np
+import pytest
+from sklearn.metrics import accuracy_score, average_precision_score, brier_score_loss
+
+from gan_aug.evaluation.metrics import (
+    average_precision,
+    brier,
+    estimate_accuracy,
+    precision_recall,
+    sensitivity_at_specificity,
+)
+from gan_aug.evaluation.truth import Truth
+
+RNG = np.random.default_rng(0)
+CLASSES = RNG.integers(3, size=60)
+SCORES = RNG.dirichlet(np.ones(3), size=60)
+
+
+def truth_of(labels, multi_label=False, positive=None):
+    labels = np.asarray(labels, dtype=bool)
+    names = tuple("abc"[: labels.shape[1]])
+    return Truth(labels, names, multi_label, positive, np.arange(len(labels)))
+
+
+MULTI = truth_of(np.eye(3)[CLASSES])
+BINARY = truth_of(np.eye(2)[CLASSES % 2], positive=1)
+BINARY_SCORES = np.stack([1 - SCORES[:, 0], SCORES[:, 0]], axis=1)
+LABELS = truth_of(RNG.random((60, 3)) < 0.3, multi_label=True)
+
+
+def test_accuracy_is_scikit_learns_with_an_interval():
+    estimate = estimate_accuracy(MULTI, [SCORES])
+    assert estimate.value == pytest.approx(accuracy_score(CLASSES, SCORES.argmax(axis=1)))
+    assert 0 < estimate.ci95[0] < estimate.value < estimate.ci95[1] < 1
+    assert estimate.se == pytest.approx(np.sqrt(estimate.value * (1 - estimate.value) / 59))
+    labels = estimate_accuracy(LABELS, [SCORES, SCORES])
+    assert labels.value == pytest.approx(((SCORES >= 0.5) == LABELS.labels).mean())
+
+
+def test_all_right_leaves_the_rule_of_three():
+    estimate = estimate_accuracy(MULTI, [np.eye(3)[CLASSES]] * 2)
+    assert estimate.ci95 == pytest.approx((1 - 3 / 60, 1.0), abs=2e-3)
+
+
+def test_average_precision_and_brier_follow_scikit_learn():
+    positive = BINARY.labels[:, 1]
+    assert average_precision(BINARY, BINARY_SCORES) == pytest.approx(average_precision_score(positive, SCORES[:, 0]))
+    assert brier(BINARY, BINARY_SCORES) == pytest.approx(brier_score_loss(positive, SCORES[:, 0]))
+    assert average_precision(MULTI, SCORES) == pytest.approx(average_precision_score(MULTI.labels, SCORES))
+    assert brier(MULTI, np.eye(3)[(CLASSES + 1) % 3]) == pytest.approx(2.0)
+    assert brier(LABELS, LABELS.labels.astype(float)) == 0.0
+
+
+def test_the_threshold_comes_from_validation_alone():
+    validation = truth_of(np.eye(2)[np.repeat([0, 1], [10, 2])], positive=1)
+    known = np.concatenate([np.arange(10) / 20, [0.9, 0.9]])
+    known = np.stack([1 - known, known], axis=1)
+    test = truth_of(np.eye(2)[np.repeat([0, 1], [4, 4])], positive=1)
+    shown = np.array([0.1, 0.2, 0.41, 0.3, 0.39, 0.4, 0.42, 0.9])
+    shown = np.stack([1 - shown, shown], axis=1)
+    assert sensitivity_at_specificity(validation, known, test, shown, 0.9) == pytest.approx((0.5, 0.75))
+    nobody_well = truth_of(np.eye(2)[np.ones(3, dtype=int)], positive=1)
+    assert sensitivity_at_specificity(nobody_well, known[:3], test, shown, 0.9) is None
+
+
+def test_precision_and_recall_pool_the_seeds_and_say_where_nothing_was_called():
+    truth = truth_of(np.eye(3)[[0, 0, 1, 1]])
+    first, second = np.eye(3)[[0, 0, 0, 1]], np.eye(3)[[0, 1, 1, 1]]
+    (a, b, c) = precision_recall(truth, [first, second])
+    assert a == pytest.approx((3 / 4, 3 / 4))
+    assert b == pytest.approx((3 / 4, 3 / 4))
+    assert c == (None, None)
