@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import difflib
 
 from gan_aug.config import DataConfig
 from gan_aug.data.items import Item, Rejected, Source
+from gan_aug.data.source_csv import open_csv
+from gan_aug.data.source_digits import open_digits
+from gan_aug.data.source_folder import open_folder
+from gan_aug.data.source_medmnist import open_medmnist
+from gan_aug.data.source_mnist import open_mnist
 from gan_aug.errors import ConfigError
 
 __all__ = ["Item", "Rejected", "Source", "open_source"]
+
+OPENERS = {"digits": open_digits, "mnist": open_mnist, "folder": open_folder, "csv": open_csv}
 
 
 def open_source(config: DataConfig) -> Source:
@@ -16,13 +23,17 @@ def open_source(config: DataConfig) -> Source:
 
     Raises ConfigError for a name that does not exist and DataError for files that are absent or unusable.
     """
-    source = _opener(config.source)(config)
+    opener = OPENERS.get(config.source)
+    if opener is None and config.source.endswith("mnist"):
+        opener = open_medmnist
+    if opener is None:
+        raise _unknown(config.source)
+    source = opener(config)
     return source if config.limit is None else source.limited(config.limit)
 
 
-def _opener(name: str) -> Callable[[DataConfig], Source]:
-    if name == "digits":
-        from gan_aug.data.source_digits import open_digits
-
-        return lambda _: open_digits()
-    raise ConfigError(f"data.source: there is no source {name!r}: use digits")
+def _unknown(name: str) -> ConfigError:
+    choices = [*OPENERS, "pneumoniamnist", "breastmnist"]
+    close = difflib.get_close_matches(name.lower(), choices, n=1)
+    hint = f"did you mean {close[0]}?" if close else f"use {', '.join(choices)} or another MedMNIST name"
+    return ConfigError(f"data.source: there is no source {name!r}; {hint}")
