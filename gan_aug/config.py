@@ -126,8 +126,10 @@ class ClassifierConfig(Section):
     steps: Count = Field(2000, description="optimiser steps, the same in every arm")
     batch: Annotated[int, Field(ge=2)] = 64
     optimizer: Literal["adam", "adamw", "sgd", "rmsprop"] = Field("adamw", description="sgd has momentum 0.9")
-    lr: Positive = 1e-3
-    weight_decay: Annotated[float, Field(ge=0)] = 1e-2
+    lr: Positive | None = Field(None, description="without it what suits the optimiser: 1e-3, or 0.02 for sgd")
+    weight_decay: Annotated[float, Field(ge=0)] | None = Field(
+        None, description="without it what suits the optimiser: 1e-2 for adamw, where it is decoupled; else 5e-4"
+    )
     epochs: Count = Field(20, description="validation points, evenly spread over the steps; the best one is kept")
 
 

@@ -1,0 +1,160 @@
+"""The arms: how a classifier's training set is made, and the gate a synthetic set passes before it enters one."""
+
+from __future__ import annotations
+
+from collections.abc import Set
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from gan_aug.config import ArmName
+from gan_aug.data.manifest import Manifest, Task, content_hash
+from gan_aug.data.shards import SyntheticManifest
+from gan_aug.errors import DataError, LeakageError
+
+
+@dataclass(frozen=True)
+class ArmPlan:
+    """Which images an arm trains on: `real` positions `(R,) int64` in the store, then the first `synthetic` ones.
+
+    `labels` are `(R + synthetic, K) float32` of zeros and ones, in that order.
+    """
+
+    real: npt.NDArray[np.int64]
+    synthetic: int
+    labels: npt.NDArray[np.float32]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many real and synthetic images there are, as a report gives them."""
+        return {"real": len(self.real), "synthetic": self.synthetic}
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """An arm's plan with the images it points into: the store and the synthetic set, both `(N, C, H, W) uint8`."""
+
+    plan: ArmPlan
+    store: npt.NDArray[np.uint8]
+    synthetic: npt.NDArray[np.uint8] | None
+
+    def __len__(self) -> int:
+        """The number of training images."""
+        return len(self.plan.labels)
+
+    def images(self, positions: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
+        """Copies of the images at `positions` of the training set, `(B, C, H, W) uint8`."""
+        reals = len(self.plan.real)
+        batch = np.empty((len(positions), *self.store.shape[1:]), dtype=np.uint8)
+        is_real = positions < reals
+        batch[is_real] = self.store[self.plan.real[positions[is_real]]]
+        if self.synthetic is not None:
+            batch[~is_real] = self.synthetic[positions[~is_real] - reals]
+        return batch
+
+
+def needs_synthetic(arm: ArmName) -> bool:
+    """Whether `arm` trains on synthetic images."""
+    return arm != "real"
+
+
+def plan_arm(arm: ArmName, manifest: Manifest, synthetic: SyntheticManifest | None, ratio: float) -> ArmPlan:
+    """The training set of `arm`: the train split, the synthetic set, or the first plus `ratio` times as many synthetic.
+
+    `mixed` takes every synthetic image where there are fewer than that. Raises DataError when the synthetic set is
+    absent or when a class has no image, or (multi-label) none without it.
+    """
+    if needs_synthetic(arm) and synthetic is None:
+        raise DataError(
+            f"the arm {arm!r} needs synthetic images and there are none: run gan-aug generate first, "
+            "or set compare.arms to [real]"
+        )
+    real = manifest.indices("train")
+    labels = manifest.label_matrix()[real]
+    count = 0
+    if needs_synthetic(arm) and synthetic is not None:
+        available = len(synthetic.image_labels)
+        count = available if arm == "synthetic" else min(available, round(ratio * len(real)))
+        if arm == "synthetic":
+            real, labels = real[:0], labels[:0]
+        labels = np.concatenate([labels, synthetic.label_matrix()[:count]])
+    _check_classes(arm, labels, manifest.labels, manifest.task)
+    return ArmPlan(real, count, labels)
+
+
+def accept(synthetic: SyntheticManifest, manifest: Manifest) -> None:
+    """Let a synthetic set into this data set's arms, or say why not.
+
+    Raises DataError when shapes, tasks or labels differ, and LeakageError when the generator saw a validation or test
+    image, one of their patients, or an image that is not in this training split.
+    """
+    _check_alike(synthetic, manifest)
+    trained_on = set(synthetic.trained_on)
+    held_out = {s.content: s.patient for s in manifest.studies if s.split != "train"}
+    way_out = "train the GAN on this training split (gan-aug train) and generate again"
+    seen = len(trained_on & held_out.keys())
+    if seen:
+        raise LeakageError(
+            f"{seen} of the {len(trained_on)} images the generator was trained on are validation or test images of "
+            f"{manifest.name}: {way_out}"
+        )
+    train = {s.content: s.patient for s in manifest.studies if s.split == "train"}
+    foreign = len(trained_on - train.keys())
+    if foreign:
+        raise LeakageError(
+            f"{foreign} of the {len(trained_on)} images the generator was trained on are not in the training split of "
+            f"{manifest.name}: {way_out}"
+        )
+    patients = {train[content] for content in trained_on} & set(held_out.values()) - {None}
+    if patients:
+        raise LeakageError(
+            f"patients the generator saw are also in the validation or test split of {manifest.name} "
+            f"({len(patients)} of them): import the data again so that each is in one split, then {way_out}"
+        )
+
+
+def accept_images(images: npt.NDArray[np.uint8], manifest: Manifest) -> None:
+    """Check synthetic images `(N, C, H, W) uint8` by content, whatever their manifest says of them.
+
+    Raises LeakageError when one equals a validation or test image.
+    """
+    held_out: Set[str] = {study.content for study in manifest.studies if study.split != "train"}
+    copies = sum(content_hash(image) in held_out for image in images)
+    if copies:
+        raise LeakageError(
+            f"{copies} of the {len(images)} synthetic images are copies of validation or test images of "
+            f"{manifest.name}: train the GAN on the training split alone and generate again"
+        )
+
+
+def _check_alike(synthetic: SyntheticManifest, manifest: Manifest) -> None:
+    pairs = {
+        "shape": (synthetic.shape, manifest.shape),
+        "task": (synthetic.task, manifest.task),
+        "labels": (synthetic.labels, manifest.labels),
+    }
+    for what, (theirs, ours) in pairs.items():
+        if theirs != ours:
+            raise DataError(
+                f"the {what} of the synthetic set ({_spell(theirs)}) differ from those of {manifest.name} "
+                f"({_spell(ours)}): generate it with a GAN trained on this data set"
+            )
+
+
+def _spell(value: tuple[object, ...] | str) -> str:
+    return value if isinstance(value, str) else ", ".join(str(part) for part in value)
+
+
+def _check_classes(arm: str, labels: npt.NDArray[np.float32], names: tuple[str, ...], task: Task) -> None:
+    sums = labels.sum(axis=0)
+    for name, total in zip(names, sums, strict=True):
+        if total == 0:
+            raise DataError(
+                f"the arm {arm!r} has no training image of {name!r} among {len(labels)}: add some, or leave that "
+                "label out"
+            )
+        if task == "multi-label" and total == len(labels):
+            raise DataError(
+                f"every training image of the arm {arm!r} has the label {name!r}: add some without it, or leave it out"
+            )

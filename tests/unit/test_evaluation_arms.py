@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from gan_aug.data.manifest import Manifest, Study, content_hash
+from gan_aug.data.shards import SyntheticManifest
+from gan_aug.errors import DataError, LeakageError
+from gan_aug.evaluation.arms import accept, accept_images, plan_arm
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (8, 1, 8, 8), dtype=np.uint8)
+SPLITS = ["train"] * 4 + ["validation"] * 2 + ["test"] * 2
+HASHES = [content_hash(image) for image in IMAGES]
+MANIFEST = Manifest(
+    "tiny",
+    ("no", "yes"),
+    "multi-class",
+    (1, 8, 8),
+    tuple(Study(HASHES[i], (i % 2,), split, f"p{i}", "") for i, split in enumerate(SPLITS)),
+)
+SYNTHETIC = SyntheticManifest(
+    MANIFEST.labels,
+    MANIFEST.task,
+    MANIFEST.shape,
+    0,
+    "c",
+    MANIFEST.fingerprint,
+    tuple(HASHES[:4]),
+    ((1,), (0,)) * 3,
+    (),
+)
+
+
+@pytest.mark.parametrize(
+    ("arm", "ratio", "counts"),
+    [
+        ("real", 1.0, {"real": 4, "synthetic": 0}),
+        ("synthetic", 0.5, {"real": 0, "synthetic": 6}),
+        ("mixed", 0.5, {"real": 4, "synthetic": 2}),
+        ("mixed", 9.0, {"real": 4, "synthetic": 6}),
+    ],
+)
+def test_arms_take_what_they_say(arm, ratio, counts):
+    plan = plan_arm(arm, MANIFEST, SYNTHETIC, ratio)
+    assert plan.counts == counts
+    expected = [0, 1, 0, 1][: counts["real"]] + [1, 0, 1, 0, 1, 0][: counts["synthetic"]]
+    assert plan.labels.argmax(axis=1).tolist() == expected
+
+
+def test_an_arm_without_its_synthetic_set_says_how_to_get_one():
+    with pytest.raises(DataError, match="gan-aug generate"):
+        plan_arm("mixed", MANIFEST, None, 1.0)
+
+
+def test_a_class_without_training_images_is_named():
+    lacking = dataclasses.replace(SYNTHETIC, image_labels=((0,),) * 6)
+    with pytest.raises(DataError, match="'synthetic' has no training image of 'yes' among 6"):
+        plan_arm("synthetic", MANIFEST, lacking, 1.0)
+
+
+def test_a_multi_label_that_every_image_has_is_named():
+    studies = tuple(dataclasses.replace(s, labels=(0, 1) if i % 2 else (1,)) for i, s in enumerate(MANIFEST.studies))
+    manifest = dataclasses.replace(MANIFEST, task="multi-label", studies=studies)
+    with pytest.raises(DataError, match="every training image of the arm 'real' has the label 'yes'"):
+        plan_arm("real", manifest, None, 1.0)
+
+
+def test_a_generator_of_part_of_the_training_split_is_accepted():
+    accept(SYNTHETIC, MANIFEST)
+    accept(dataclasses.replace(SYNTHETIC, trained_on=tuple(HASHES[:2])), MANIFEST)
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [({"shape": (1, 16, 16)}, "shape"), ({"labels": ("yes", "no")}, "labels"), ({"task": "multi-label"}, "task")],
+)
+def test_a_synthetic_set_of_other_data_is_refused(change, what):
+    with pytest.raises(DataError, match=f"the {what} of the synthetic set"):
+        accept(dataclasses.replace(SYNTHETIC, **change), MANIFEST)
+
+
+@pytest.mark.parametrize("held_out", [4, 7])
+def test_a_generator_that_saw_held_out_images_is_refused(held_out):
+    synthetic = dataclasses.replace(SYNTHETIC, trained_on=(HASHES[0], HASHES[held_out]))
+    with pytest.raises(LeakageError, match=r"1 of the 2 images .* validation or test images .*gan-aug train"):
+        accept(synthetic, MANIFEST)
+
+
+def test_a_generator_of_images_from_elsewhere_is_refused():
+    synthetic = dataclasses.replace(SYNTHETIC, trained_on=(HASHES[0], "0" * 64, "1" * 64))
+    with pytest.raises(LeakageError, match="2 of the 3 images"):
+        accept(synthetic, MANIFEST)
+
+
+def test_a_generator_that_saw_a_held_out_patient_is_refused():
+    studies = list(MANIFEST.studies)
+    studies[7] = dataclasses.replace(studies[7], patient="p0")
+    with pytest.raises(LeakageError, match="1 of them"):
+        accept(SYNTHETIC, dataclasses.replace(MANIFEST, studies=tuple(studies)))
+
+
+def test_copies_of_held_out_images_are_found_by_content():
+    accept_images(IMAGES[:4], MANIFEST)
+    with pytest.raises(LeakageError, match="2 of the 3 synthetic images are copies"):
+        accept_images(IMAGES[[1, 5, 6]], MANIFEST)
