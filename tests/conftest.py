@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 from cell_data import CellData, make_cell_data
 
@@ -10,3 +13,12 @@ from cell_data import CellData, make_cell_data
 def cell_data(tmp_path_factory: pytest.TempPathFactory) -> CellData:
     """Digits at 16 px with a stand-in for a synthetic set, on disk; tests must not alter it."""
     return make_cell_data(tmp_path_factory.mktemp("cell_data"))
+
+
+@pytest.fixture
+def data_root() -> Path:
+    """The folder of real data sets; tests that need it skip where GAN_AUG_DATA is not set."""
+    root = os.environ.get("GAN_AUG_DATA")
+    if not root:
+        pytest.skip("GAN_AUG_DATA names no data root")
+    return Path(root)

@@ -13,7 +13,7 @@ from gan_aug.data.items import Pixels
 from gan_aug.errors import DataError
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"}
-FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "MPO")
+FORMATS = ("PNG", "JPEG", "TIFF", "BMP")
 
 _TORN = (
     OSError, SyntaxError, ValueError, TypeError, LookupError, ArithmeticError, EOFError, struct.error,
@@ -29,6 +29,8 @@ def decode(path: Path) -> Pixels:
     which names no path.
     """
     try:
+        if path.stat().st_size == 0:
+            raise DataError("the file is empty")
         with warnings.catch_warnings():
             # Pillow warns of odd but harmless tags; of bombs we want to hear as errors.
             warnings.simplefilter("ignore")
@@ -42,8 +44,7 @@ def decode(path: Path) -> Pixels:
     except (Image.DecompressionBombError, Image.DecompressionBombWarning, MemoryError) as error:
         raise DataError("the image has too many pixels to be opened safely") from error
     except UnidentifiedImageError as error:
-        empty = path.stat().st_size == 0
-        raise DataError("the file is empty" if empty else "not an image that can be decoded") from error
+        raise DataError("not an image that can be decoded") from error
     except _TORN as error:
         raise DataError("the image file is truncated or corrupt") from error
 

@@ -12,7 +12,7 @@ from gan_aug.config import DataConfig
 from gan_aug.data.items import Item, Rejected, Source
 from gan_aug.data.manifest import SPLITS, Manifest, Split, Study, content_hash
 from gan_aug.data.patients import PatientHasher
-from gan_aug.data.raster import Raster
+from gan_aug.data.raster import Raster, has_colour
 from gan_aug.data.sources import open_source
 from gan_aug.data.splits import Assignment, Candidate, assign_splits, check_classes
 from gan_aug.data.store import ImageWriter
@@ -34,6 +34,8 @@ class _Readings:
 
     candidates: list[Candidate]
     rejected: list[Rejected]
+    coloured: list[str]
+    """Origins of the images whose colour was lost, in a set that is stored grey."""
 
 
 def import_dataset(
@@ -51,8 +53,8 @@ def import_dataset(
     or LeakageError for what the user can mend, StorageError for the disk, and Cancelled once `cancelled()` is true.
     """
     source = open_source(config)
-    positive = _positive(config, source)
     _check_source(config, source)
+    positive = _positive(config, source)
     raster = _raster(config, source)
     with storage_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -65,17 +67,20 @@ def import_dataset(
             read.candidates, validation=config.validation, test=config.test, on_leak=on_leak, seed=seed
         )
         labels = [candidate.labels for candidate in read.candidates]
-        check_classes(source.labels, labels, assigned.splits, _needed(config))
+        given: set[Split | None] = {item.split for item in source.items}
+        check_classes(source.labels, labels, assigned.splits, _needed(config), given)
         writer.commit([row for row, split in enumerate(assigned.splits) if split])
+    studies = _studies(read.candidates, assigned)
+    repeated = sum(_duplicates(studies).values())
     manifest = Manifest(
         name=source.name,
         labels=source.labels,
         task=source.task,
         shape=raster.shape,
-        studies=_studies(read.candidates, assigned),
+        studies=studies,
         positive=positive,
         flips=source.flips if config.flips is None else config.flips,
-        notes=(*assigned.notes, *_notes(config, read, patients)),
+        notes=(*assigned.notes, *_notes(config, read, patients, repeated)),
         patient_key=patients.key_name if patients else None,
     )
     write_json(folder / "import-report.json", _report(source, raster, read, assigned, manifest))
@@ -101,7 +106,7 @@ def _check_source(config: DataConfig, source: Source) -> None:
     if not source.items:
         _check_rejected(config, source, list(source.rejected))
         raise DataError(f"{source.name} has no images: check data.root and data.source")
-    given = {item.split for item in source.items}
+    given: set[Split | None] = {item.split for item in source.items}
     if config.patient_scope == "split" and None in given:
         raise ConfigError(
             "data.patient_scope: 'split' needs a set that gives its splits: name their column in data.columns.split, "
@@ -110,7 +115,7 @@ def _check_source(config: DataConfig, source: Source) -> None:
     positions = {name: position for position, name in enumerate(source.labels)}
     labels = [tuple(positions[label] for label in item.labels) for item in source.items]
     present: list[Split] = [split for split in SPLITS if split in given]
-    check_classes(source.labels, labels, [item.split or "train" for item in source.items], present or ["train"])
+    check_classes(source.labels, labels, [item.split or "train" for item in source.items], present, given)
 
 
 def _raster(config: DataConfig, source: Source) -> Raster:
@@ -127,7 +132,7 @@ def _probe_channels(items: tuple[Item, ...]) -> int:
             pixels = item.read()
         except DataError:
             continue  # set aside with its reason when its turn comes
-        if pixels.ndim == 3 and (pixels != pixels[..., :1]).any():
+        if has_colour(pixels):
             return 3
     return 1
 
@@ -142,17 +147,20 @@ def _read(
 ) -> _Readings:
     """Decode every item and append it to the store, or set it aside."""
     positions = {name: position for position, name in enumerate(source.labels)}
-    read = _Readings([], list(source.rejected))
+    read = _Readings([], list(source.rejected), [])
     total = len(source.items)
     for done, item in enumerate(source.items, start=1):
         if cancelled and cancelled():
             raise Cancelled(f"the import was stopped after {done - 1} of {total} images: run it again")
         try:
-            image = raster(item.read())
+            pixels = item.read()
+            image = raster(pixels)
         except DataError as error:
             read.rejected.append(Rejected(item.origin, str(error)))
         else:
             writer.append(image)
+            if raster.channels == 1 and has_colour(pixels):
+                read.coloured.append(item.origin)
             patient = patients(item.patient, item.split) if patients and item.patient else None
             labels = tuple(sorted(positions[label] for label in item.labels))
             read.candidates.append(Candidate(content_hash(image), labels, patient, item.split, item.origin))
@@ -167,8 +175,9 @@ def _check_rejected(config: DataConfig, source: Source, rejected: list[Rejected]
         return
     reason, count = Counter(item.reason for item in rejected).most_common(1)[0]
     first = next(item.origin for item in rejected if item.reason == reason)
+    many = "all" if count == len(rejected) else str(count)
     raise DataError(
-        f"{len(rejected)} of {total} images of {source.name} were set aside, {count} because: {reason} (the first is "
+        f"{len(rejected)} of {total} files of {source.name} were set aside, {many} because {reason} (the first is "
         f"{first}): repair or remove them, or raise data.max_rejected, now {config.max_rejected:g}"
     )
 
@@ -181,15 +190,18 @@ def _studies(candidates: list[Candidate], assigned: Assignment) -> tuple[Study, 
     )
 
 
-def _notes(config: DataConfig, read: _Readings, patients: PatientHasher | None) -> list[str]:
+def _notes(config: DataConfig, read: _Readings, patients: PatientHasher | None, repeated: int) -> list[str]:
     notes = []
     if patients and config.patient_scope == "split":
         notes.append("patient numbers restart per split: patients could not be told apart across splits")
     if read.rejected:
-        notes.append(f"{len(read.rejected)} files or rows were set aside: import-report.json says which and why")
-    conflicts = _conflicts(read.candidates)
-    if conflicts:
-        notes.append(f"{conflicts} images stand in the set more than once with different labels")
+        notes.append(f"set aside: {len(read.rejected)} files or rows, listed in import-report.json")
+    if read.coloured:
+        notes.append(f"turned grey: {len(read.coloured)} coloured images, the first {read.coloured[0]}")
+    if repeated:
+        notes.append(f"repeated within a split: {repeated} images, which stay")
+    if conflicts := _conflicts(read.candidates):
+        notes.append(f"labelled in more than one way: {conflicts} images that stand in the set repeatedly")
     return notes
 
 
@@ -201,9 +213,9 @@ def _conflicts(candidates: list[Candidate]) -> int:
     return sum(len(found) > 1 for found in labels.values())
 
 
-def _duplicates(manifest: Manifest) -> dict[Split, int]:
+def _duplicates(studies: tuple[Study, ...]) -> dict[Split, int]:
     """How many images of each split repeat another one there."""
-    contents = {split: [study.content for study in manifest.studies if study.split == split] for split in SPLITS}
+    contents = {split: [study.content for study in studies if study.split == split] for split in SPLITS}
     return {split: len(found) - len(set(found)) for split, found in contents.items()}
 
 
@@ -218,9 +230,10 @@ def _report(
         "rejected": [asdict(item) for item in read.rejected],
         "reasons": dict(Counter(item.reason for item in read.rejected).most_common()),
         "dropped": [asdict(item) for item in assigned.dropped],
-        "duplicates": _duplicates(manifest),
+        "duplicates": _duplicates(manifest.studies),
         "label_conflicts": _conflicts(read.candidates),
-        "assumptions": asdict(raster) | {"positive": manifest.positive, "flips": manifest.flips},
+        "assumptions": asdict(raster)
+        | {"native_size": source.size, "positive": manifest.positive, "flips": manifest.flips},
         "splits": {"origin": assigned.origin, "counts": manifest.counts()},
         "notes": manifest.notes,
     }

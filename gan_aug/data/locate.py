@@ -90,11 +90,11 @@ def download(files: Sequence[SetFile]) -> list[Path]:
 
 def absent(what: str, files: Sequence[SetFile], root: Path | None, reason: str) -> DataError:
     """The error for a set that is nowhere: what was looked for, where, and what to do."""
-    names = " and ".join(file.names[0] for file in files)
+    names = ", ".join(file.names[0] for file in files)
     if root is not None:
         return DataError(
-            f"data.root: {data_folder(root)} does not hold {names} of {what}: put it there, or leave data.root out to "
-            "look in the cache and download"
+            f"data.root: {data_folder(root)} does not hold {what} ({names}): name the folder that does, or leave "
+            "data.root out to have it looked for in the cache and downloaded"
         )
     tried = os.environ.get(DATA_ROOT)
     place = f"{DATA_ROOT} ({tried})" if tried else f"{DATA_ROOT} (not set)"
@@ -113,7 +113,8 @@ def _fetch(file: SetFile, folder: Path) -> None:
             with _patience(), contextlib.redirect_stdout(sys.stderr):
                 download_url(url, folder, file.names[0], file.md5)
         except (RuntimeError, URLError, OSError) as error:
-            reason = " ".join(str(getattr(error, "reason", error)).split()) or type(error).__name__
+            cause = getattr(error, "reason", error)
+            reason = " ".join(str(getattr(cause, "strerror", None) or cause).split()) or type(error).__name__
         else:
             return
     raise DataError(f"the download of {file.names[0]} failed ({reason.rstrip('.')})")

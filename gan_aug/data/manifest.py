@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -104,9 +104,9 @@ class Manifest:
 
     def save(self, path: Path) -> None:
         """Write the manifest as JSON with one study a line, whole or not at all."""
-        header = {key: value for key, value in asdict(self).items() if key != "studies"}
+        header = {entry.name: getattr(self, entry.name) for entry in fields(self) if entry.name != "studies"}
         head = json.dumps({"schema": SCHEMA, "fingerprint": self.fingerprint, **header}, indent=1, ensure_ascii=False)
-        rows = ",\n".join(json.dumps(asdict(study), ensure_ascii=False) for study in self.studies)
+        rows = ",\n".join(json.dumps(vars(study), ensure_ascii=False) for study in self.studies)
         write_text(path, f'{head[:-2]},\n "studies": [\n{rows}\n]}}\n')
 
     @classmethod

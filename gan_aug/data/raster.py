@@ -84,6 +84,11 @@ class Raster:
         return np.asarray(image.resize(size, Image.Resampling[self.filter.upper()], box=box), dtype=np.float32)
 
 
+def has_colour(pixels: Pixels) -> bool:
+    """Whether `pixels` are more than grey: three channels that differ somewhere."""
+    return pixels.ndim == 3 and bool((pixels != pixels[..., :1]).any())
+
+
 def _check(pixels: npt.NDArray[Any]) -> None:
     if pixels.dtype not in (np.uint8, np.uint16):
         raise DataError(f"its pixels are {pixels.dtype}, not 8 or 16 bit whole numbers")

@@ -46,9 +46,8 @@ def open_csv(config: DataConfig) -> Source:
     found = {label for item in items for label in item.labels}
     several = isinstance(config.columns.label, tuple) and len(config.columns.label) > 1
     labels = tuple(config.columns.label) if several else label_order(found)
-    if not labels:
-        reason = f" ({rejected[0].reason})" if rejected else ""
-        raise DataError(f"{table} labels no image{reason}: check data.columns.label")
+    if items and not labels:
+        raise DataError(f"{table} says of every image that no label holds: check data.columns.label")
     task: Task = "multi-label" if several or config.label_separator is not None else "multi-class"
     return Source(root.resolve().name, task, labels, tuple(items), rejected=tuple(rejected))
 
@@ -162,5 +161,7 @@ def _item(config: DataConfig, row: Row, origin: str, labels: tuple[str, ...], fo
     patient = row[config.columns.patient] if config.columns.patient else None
     if patient == "":
         raise _SetAsideError("its row names no patient")
-    path = next((folder / origin for folder in folders if (folder / origin).is_file()), folders[0] / origin)
+    path = next((folder / origin for folder in folders if (folder / origin).is_file()), None)
+    if path is None:
+        raise _SetAsideError("there is no such file below data.root or beside the table")
     return Item(origin, labels, partial(decode, path), split, patient)

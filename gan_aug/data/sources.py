@@ -33,6 +33,8 @@ def open_source(config: DataConfig) -> Source:
 
 
 def _unknown(name: str) -> ConfigError:
+    if name.endswith("mnist3d"):
+        return ConfigError(f"data.source: {name} holds volumes: use a set of flat images, such as pneumoniamnist")
     choices = [*OPENERS, "pneumoniamnist", "breastmnist"]
     close = difflib.get_close_matches(name.lower(), choices, n=1)
     hint = f"did you mean {close[0]}?" if close else f"use {', '.join(choices)} or another MedMNIST name"

@@ -67,22 +67,35 @@ def assign_splits(
         rng = np.random.default_rng([seed, *b"split"])
         made = divide([group for group in pool if group], [c.labels for c in candidates], shares, rng)
         splits = [made.get(i, split) for i, split in enumerate(splits)]
-    return Assignment(tuple(splits), tuple(dropped.values()), origin, tuple(_notes(list(dropped.values()))))
+    return Assignment(tuple(splits), tuple(dropped.values()), origin, tuple(_notes(candidates, dropped)))
 
 
 def check_classes(
-    names: Sequence[str], labels: Sequence[tuple[int, ...]], splits: Sequence[Split | None], needed: Sequence[Split]
+    names: Sequence[str],
+    labels: Sequence[tuple[int, ...]],
+    splits: Sequence[Split | None],
+    needed: Sequence[Split],
+    given: set[Split | None],
 ) -> None:
-    """See that every label has a study in every split of `needed`; raises DataError naming the first gap."""
+    """See that every label has a study in every split of `needed`; raises DataError naming the first gap.
+
+    `given` are the splits the set itself has: a gap there is the set's, elsewhere the class is too small.
+    """
     counts = Counter((split, label) for split, found in zip(splits, labels, strict=True) if split for label in found)
     for label, name in enumerate(names):
         for split in needed:
             if counts[split, label]:
                 continue
             others = ", ".join(f"{counts[other, label]} in {other}" for other in SPLITS if other != split)
+            if split in given:
+                raise DataError(
+                    f"class {name!r} has no usable image in the {split} split ({others}): add some there, or leave "
+                    "the class out of the set"
+                )
             raise DataError(
-                f"class {name!r} has no usable image in the {split} split ({others}): add images of that class, "
-                "leave the class out, or drop the given splits so that they are made here"
+                f"class {name!r} is too small to be split, no image is left for {split} ({others}): it needs at least "
+                f"{len(needed)} that share neither patient nor content; add some, leave the class out, or raise "
+                "data.limit where it is set"
             )
 
 
@@ -157,12 +170,15 @@ def _leak_sentence(dropped: list[Dropped]) -> str:
     )
 
 
-def _notes(dropped: list[Dropped]) -> list[str]:
+def _notes(candidates: Sequence[Candidate], dropped: dict[int, Dropped]) -> list[str]:
     notes = []
-    for split, others in (("train", "validation or test"), ("validation", "test")):
+    places: tuple[tuple[Split, str], ...] = (("train", "validation or test"), ("validation", "test"))
+    for split, others in places:
         for what, clause in (("image", "also in"), ("patient", "whose patient is also in")):
-            count = sum(leak.split == split and leak.reason.startswith(f"same {what}") for leak in dropped)
-            if count:
-                images, were = ("image", "was") if count == 1 else ("images", "were")
-                notes.append(f"{count} {NAMES[split]} {images} {clause} {others} {were} dropped")  # type: ignore[index]
+            found = [i for i, d in dropped.items() if d.split == split and d.reason.startswith(f"same {what}")]
+            distinct = len({candidates[i].content for i in found})
+            copies = "" if distinct == len(found) else f" ({distinct} distinct)"
+            if found:
+                images, were = ("image", "was") if len(found) == 1 else ("images", "were")
+                notes.append(f"{len(found)} {NAMES[split]} {images}{copies} {clause} {others} {were} dropped")
     return notes

@@ -38,7 +38,9 @@ def _strata(labels: Sequence[Labels], studies: list[int]) -> dict[int, Labels]:
 
 
 def _place(contents: list[Counter[Labels]], shares: dict[Split, float], rng: np.random.Generator) -> list[Split]:
-    totals = sum(contents, Counter())
+    totals: Counter[Labels] = Counter()
+    for content in contents:
+        totals.update(content)
     wanted = _quotas(totals, Counter(stratum for content in contents for stratum in content), shares)
     shuffled = [int(number) for number in rng.permutation(len(contents))]
     order = sorted(
