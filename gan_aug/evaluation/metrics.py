@@ -32,12 +32,12 @@ def accuracy_influence(truth: Truth, scores: FloatArray) -> Influence:
 
 
 def estimate_accuracy(truth: Truth, seeds: Sequence[FloatArray]) -> Estimate:
-    """The mean accuracy over `seeds` with its 95 % interval over patients and seeds, on the logit scale.
+    """The mean accuracy over `seeds` with its 95 % interval over patients and seeds, after Wilson.
 
-    With one seed and all right, the interval is the exact binomial one.
+    With all right in every seed it is the exact binomial one.
     """
     influences = [accuracy_influence(truth, scores) for scores in seeds]
-    return mean_over_seeds(influences, truth.patients, truth.patient_count, "logit")
+    return mean_over_seeds(influences, truth.patients, truth.patient_count, "wilson")
 
 
 def average_precision(truth: Truth, scores: FloatArray) -> float:

@@ -29,6 +29,7 @@ import numpy.typing as npt
 from scipy import stats
 
 FloatArray = npt.NDArray[np.float64]
+Scale = Literal["logit", "wilson", "identity"]
 BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.int64]
 
@@ -80,12 +81,10 @@ def patient_variance(cases: FloatArray, patients: IntArray) -> float:
     return float(totals @ totals)
 
 
-def mean_over_seeds(
-    seeds: Sequence[Influence], patients: IntArray, independent: int, scale: Literal["logit", "identity"]
-) -> Estimate:
+def mean_over_seeds(seeds: Sequence[Influence], patients: IntArray, independent: int, scale: Scale) -> Estimate:
     """The mean over seeds with both sources of uncertainty; the module's docstring has the formula.
 
-    `scale` logit is for figures within 0 and 1 and keeps the interval there; identity is for differences, cut to -1
+    `scale` logit is for AUCs and wilson for proportions, both within 0 and 1; identity is for differences, cut to -1
     and 1. `independent` is handed on to `exact_interval` for the case that nothing varied.
     """
     values = np.array([seed.value for seed in seeds])
@@ -94,12 +93,12 @@ def mean_over_seeds(
     of_seeds = float(values.var(ddof=1)) / count if count > 1 else 0.0
     total = of_patients + of_seeds
     sources = ("patients", "seeds") if count > 1 else ("patients",)
-    low = 0.0 if scale == "logit" else -1.0
+    low = -1.0 if scale == "identity" else 0.0
     if total < _NO_VARIANCE:
         return Estimate(value, 0.0, math.inf, exact_interval(value, independent, low), sources, independent)
     df = total**2 * (count - 1) / of_seeds**2 if of_seeds > _NO_VARIANCE else math.inf
     se = math.sqrt(total)
-    interval = logit_interval if scale == "logit" else plain_interval
+    interval = _INTERVALS[scale]
     return Estimate(value, se, df, interval(value, se, df), sources, independent)
 
 
@@ -112,14 +111,23 @@ def plain_interval(value: float, se: float, df: float = math.inf) -> tuple[float
 def logit_interval(value: float, se: float, df: float = math.inf) -> tuple[float, float]:
     """The interval `logit(value) ± t se / (value (1 - value))`, carried back to 0..1 (Pepe 2003, section 5.2).
 
-    At a value of 0 or 1 the logit does not exist; there the untransformed interval, cut to 0..1, stands in.
+    For a value strictly between 0 and 1, as it is wherever some pair was lost and another won.
     """
-    if not 0.0 < value < 1.0:
-        low, high = plain_interval(value, se, df)
-        return max(0.0, low), high
     centre = math.log(value / (1 - value))
     half = _quantile(1 - ALPHA / 2, df) * se / (value * (1 - value))
     return _expit(centre - half), _expit(centre + half)
+
+
+def wilson_interval(value: float, se: float, df: float = math.inf) -> tuple[float, float]:
+    """Wilson's interval (1927) of a proportion, for the number of independent cases that would have this `se`.
+
+    That number is `n = value (1 - value) / se^2`, as for clustered samples (Korn & Graubard 1998), and t stands in
+    for z. Near 1 it is narrower than the logit's, and it keeps within 0 and 1.
+    """
+    t = _quantile(1 - ALPHA / 2, df)
+    extra = (t * se) ** 2 / (value * (1 - value))
+    centre, half = value + extra / 2, t * se * math.sqrt(1 + extra / (4 * value * (1 - value)))
+    return (centre - half) / (1 + extra), (centre + half) / (1 + extra)
 
 
 def exact_interval(value: float, independent: int, low: float = 0.0) -> tuple[float, float]:
@@ -132,6 +140,9 @@ def exact_interval(value: float, independent: int, low: float = 0.0) -> tuple[fl
     """
     half = 1 - float(ALPHA ** (1 / independent))
     return max(low, value - half), min(1.0, value + half)
+
+
+_INTERVALS = {"logit": logit_interval, "wilson": wilson_interval, "identity": plain_interval}
 
 
 def p_value(estimate: Estimate) -> float:
