@@ -41,6 +41,10 @@ class Truth:
             patients=patients,
         )
 
+    def only(self, k: int) -> Truth:
+        """The truth of label `k` alone, as one label that holds or does not."""
+        return Truth(self.labels[:, [k]], (self.names[k],), True, None, self.patients)
+
     @property
     def judged(self) -> BoolArray:
         """The labels `(N, K')` that figures are taken over: the positive one of two classes, else all."""

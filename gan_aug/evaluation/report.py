@@ -1,0 +1,195 @@
+"""The report: every figure of a comparison as plain JSON values, and where each comes from.
+
+`docs/reference/report.schema.json` is its contract. Two reports are the same when they are equal without `environment`
+and `timing`: times, paths and machines stand nowhere else. Figures are rounded to ten significant digits, below which
+the order of additions on another machine may show.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from gan_aug.config import Config, dump
+from gan_aug.data.manifest import SPLITS, Manifest
+from gan_aug.data.shards import SyntheticManifest
+from gan_aug.errors import DataError
+from gan_aug.evaluation.cells import CellResult
+from gan_aug.evaluation.comparison import compare_arms, estimate_auc
+from gan_aug.evaluation.metrics import (
+    accuracy_influence,
+    average_precision,
+    brier,
+    estimate_accuracy,
+    precision_recall,
+    sensitivity_at_specificity,
+)
+from gan_aug.evaluation.truth import Truth
+from gan_aug.evaluation.uncertainty import Estimate, FloatArray
+
+SCHEMA = 1
+REFERENCE = "real"
+SPECIFICITIES = (0.90, 0.95)
+_DIGITS = 10
+_HISTORY = ("epoch", "step", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
+
+
+def build_report(
+    manifest: Manifest,
+    synthetic: SyntheticManifest | None,
+    cells: Sequence[CellResult],
+    config: Config,
+    provenance: dict[str, Any],
+    timing: dict[str, Any],
+    environment: dict[str, Any],
+) -> dict[str, Any]:
+    """The report of `cells` (in any order) on the manifest's test split, as JSON values without NaN.
+
+    `provenance` adds to {manifest, checkpoint, synthetic}, which follow from the manifests. `timing` gets the seconds
+    of each arm's training, `environment` the config's compute section. Raises DataError where the arm real is absent,
+    the arms differ in seeds, or the test split holds too few images of a label.
+    """
+    arms = group_by_arm(cells)
+    test, validation = Truth.of(manifest, "test"), Truth.of(manifest, "validation")
+    scores = {arm: [cell.test_scores for cell in of_arm] for arm, of_arm in arms.items()}
+    size = arms[REFERENCE][0].train_images["real"]
+    asked = dump(config)
+    compute = asked.pop("compute")
+    figures = {
+        "schema": SCHEMA,
+        "dataset": _dataset(manifest, test),
+        "arms": {arm: _arm(of_arm, test, validation) for arm, of_arm in arms.items()},
+        "comparisons": [
+            {**asdict(comparison), "size": size}
+            for comparison in compare_arms(test, scores, REFERENCE, config.compare.margin)
+        ],
+        "fidelity": None,
+        "privacy": None,
+    }
+    return {
+        **_plain(figures),
+        "provenance": {
+            "manifest": manifest.fingerprint,
+            "checkpoint": synthetic.checkpoint if synthetic else None,
+            "synthetic": synthetic.fingerprint if synthetic else None,
+            **provenance,
+        },
+        "config": _without_paths(asked),
+        "environment": {**environment, "compute": compute},
+        "timing": {**timing, "arms": {arm: sum(cell.seconds for cell in of_arm) for arm, of_arm in arms.items()}},
+    }
+
+
+def group_by_arm(cells: Sequence[CellResult]) -> dict[str, list[CellResult]]:
+    """The cells of each arm sorted by seed; the arm real first, then synthetic, mixed and the rest by name.
+
+    Raises DataError where the arm real is absent or the arms differ in their seeds.
+    """
+    order = {REFERENCE: 0, "synthetic": 1, "mixed": 2}
+    arms: dict[str, list[CellResult]] = {}
+    for cell in sorted(cells, key=lambda cell: (order.get(cell.arm, len(order)), cell.arm, cell.seed)):
+        arms.setdefault(cell.arm, []).append(cell)
+    if REFERENCE not in arms:
+        raise DataError(
+            f"the comparison holds the arms {', '.join(arms) or 'none'}, and not 'real', which the others are compared "
+            "with: add it to compare.arms and compare again"
+        )
+    seeds = [cell.seed for cell in arms[REFERENCE]]
+    for arm, of_arm in arms.items():
+        if [cell.seed for cell in of_arm] != seeds:
+            raise DataError(
+                f"arm {arm!r} has seeds {[cell.seed for cell in of_arm]} and 'real' {seeds}: arms are compared seed by "
+                "seed; compare again to fill in what is absent"
+            )
+        if len({cell.steps for cell in of_arm}) > 1:
+            raise DataError(f"the seeds of arm {arm!r} trained for different numbers of steps: compare again")
+    return arms
+
+
+def _dataset(manifest: Manifest, test: Truth) -> dict[str, Any]:
+    positive = manifest.positive_index
+    return {
+        "name": manifest.name,
+        "fingerprint": manifest.fingerprint,
+        "task": manifest.task,
+        "shape": manifest.shape,
+        "counts": {split: len(manifest.indices(split)) for split in SPLITS},
+        "counts_per_label": manifest.counts(),
+        "test_patients": test.patient_count if any(study.patient for study in manifest.studies) else None,
+        "labels": manifest.labels,
+        "positive": None if positive is None else manifest.labels[positive],
+        "notes": manifest.notes,
+    }
+
+
+def _arm(cells: list[CellResult], test: Truth, validation: Truth) -> dict[str, Any]:
+    scores = [cell.test_scores for cell in cells]
+    return {
+        "auc": _estimate(estimate_auc(test, scores)),
+        "accuracy": _estimate(estimate_accuracy(test, scores)),
+        "average_precision": _mean([average_precision(test, of_seed) for of_seed in scores]),
+        "sensitivity_at_specificity": {
+            f"{specificity:.2f}": _sensitivity(cells, test, validation, specificity) for specificity in SPECIFICITIES
+        },
+        "per_class": _per_class(test, scores),
+        "brier": _mean([brier(test, of_seed) for of_seed in scores]),
+        "optimizer_steps": cells[0].steps,
+        "parameters": cells[0].parameters,
+        "train_images": {kind: cells[0].train_images.get(kind, 0) for kind in ("real", "synthetic")},
+        "history": [[{key: row[key] for key in _HISTORY} for row in cell.history] for cell in cells],
+        "seeds": [
+            {
+                "seed": cell.seed,
+                "auc": test.auc(cell.test_scores).value,
+                "accuracy": accuracy_influence(test, cell.test_scores).value,
+                "best_step": cell.best_step,
+            }
+            for cell in cells
+        ],
+    }
+
+
+def _estimate(estimate: Estimate) -> dict[str, Any]:
+    return {"value": estimate.value, "ci95": estimate.ci95, "sources": estimate.sources}
+
+
+def _sensitivity(
+    cells: list[CellResult], test: Truth, validation: Truth, specificity: float
+) -> dict[str, float] | None:
+    pairs = []
+    for cell in cells:
+        reached = sensitivity_at_specificity(validation, cell.validation_scores, test, cell.test_scores, specificity)
+        if reached is None:
+            return None
+        pairs.append(reached)
+    return {"sensitivity": _mean([pair[0] for pair in pairs]), "specificity": _mean([pair[1] for pair in pairs])}
+
+
+def _per_class(test: Truth, scores: list[FloatArray]) -> dict[str, dict[str, Any]]:
+    shares = precision_recall(test, scores)
+    per_class = {}
+    for k, name in enumerate(test.names):
+        alone = test.only(k)
+        auc = estimate_auc(alone, [of_seed[:, [k]] for of_seed in scores])
+        per_class[name] = {"auc": auc.value, "auc_ci95": auc.ci95, "precision": shares[k][0], "recall": shares[k][1]}
+    return per_class
+
+
+def _mean(values: list[float]) -> float:
+    return sum(values) / len(values)
+
+
+def _without_paths(asked: dict[str, Any]) -> dict[str, Any]:
+    """The config without where the files lie, which is the machine's affair and may name people."""
+    data = {key: value for key, value in asked["data"].items() if key not in ("root", "table")}
+    return {**asked, "data": data}
+
+
+def _plain(value: Any) -> Any:
+    """`value` with tuples as lists and floats at ten significant digits."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return float(f"{value:.{_DIGITS}g}") if isinstance(value, float) else value

@@ -1,0 +1,164 @@
+"""The report's tables, in words, for every form it is shown in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from gan_aug.evaluation.report_text import (
+    Report,
+    basis,
+    counted,
+    digits,
+    interval,
+    metric,
+    p_text,
+    percent,
+    share,
+    signed,
+)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table with its caption: `rows` of cells, the first of each naming the row."""
+
+    caption: str
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+def arms_table(report: Report) -> Table:
+    """AUC and accuracy of each arm on the same real test images."""
+    decimals = digits(report)
+    rows = []
+    for name, arm in report["arms"].items():
+        auc, accuracy = arm["auc"], arm["accuracy"]
+        rows.append(
+            (
+                name,
+                _training_images(arm["train_images"]),
+                f"{share(auc['value'], decimals)} ({interval(auc['ci95'], decimals)})",
+                f"{percent(accuracy['value'])} ({percent(accuracy['ci95'][0])} to {percent(accuracy['ci95'][1])})",
+            )
+        )
+    tested = counted(report["dataset"]["counts"]["test"], "real test image")
+    caption = f"Each arm on the same {tested}: AUC {metric(report)} and accuracy, with 95 % intervals."
+    return Table(caption, ("Arm", "Training images", "AUC (95 % CI)", "Accuracy (95 % CI)"), tuple(rows))
+
+
+def more_figures_table(report: Report) -> Table:
+    """Average precision, sensitivities, Brier score and steps of each arm."""
+    arms = report["arms"]
+    asked = list(arms["real"]["sensitivity_at_specificity"])
+    head = (
+        "Arm",
+        "Average precision",
+        *(f"Sensitivity at {100 * float(s):.0f} % specificity" for s in asked),
+        "Brier",
+        "Steps",
+    )
+    rows = tuple(
+        (
+            name,
+            share(arm["average_precision"], 3),
+            *(_sensitivity(arm["sensitivity_at_specificity"][s]) for s in asked),
+            f"{arm['brier']:.3f}",
+            str(arm["optimizer_steps"]),
+        )
+        for name, arm in arms.items()
+    )
+    caption = (
+        "Further figures, means over seeds. Thresholds were chosen on the validation images; the specificity reached "
+        "on the test images stands in brackets. Brier: mean squared error of the probabilities, 0 is perfect."
+    )
+    return Table(caption, head, rows)
+
+
+def comparisons_table(report: Report) -> Table | None:
+    """Each arm against the real one, or None where no other arm was run."""
+    if not report["comparisons"]:
+        return None
+    decimals = digits(report)
+    rows = tuple(
+        (
+            f"{c['arm']} − {c['against']}",
+            signed(c["difference"], decimals),
+            f"{signed(c['ci95'][0], decimals)} to {signed(c['ci95'][1], decimals)}",
+            p_text(c["p"]).removeprefix("p ").removeprefix("= "),
+            p_text(c["p_adjusted"]).removeprefix("p ").removeprefix("= "),
+            p_text(c["p_delong"]).removeprefix("p ").removeprefix("= "),
+            c["verdict"],
+            f"{c['smallest_detectable']:.{decimals}f}",
+        )
+        for c in report["comparisons"]
+    )
+    caption = (
+        f"Difference in AUC, paired by patient and by training seed, with a margin of "
+        f"{report['comparisons'][0]['margin']:g} fixed beforehand. Detectable: the smallest difference this comparison "
+        "finds four times in five. DeLong: paired test of the seed-averaged scores, which leaves the seeds out."
+    )
+    head = ("Arms", "Difference", "95 % CI", "p", "p (Holm)", "p (DeLong)", "Verdict", "Detectable")
+    return Table(caption, head, rows)
+
+
+def per_class_table(report: Report) -> Table:
+    """AUC, precision and recall of each label in each arm."""
+    decimals = digits(report)
+    rows = []
+    for label in report["dataset"]["labels"]:
+        for name, arm in report["arms"].items():
+            figures = arm["per_class"][label]
+            auc = f"{share(figures['auc'], decimals)} ({interval(figures['auc_ci95'], decimals)})"
+            rows.append((label, name, auc, percent(figures["precision"]), percent(figures["recall"])))
+    called = "at a probability of 0.5" if report["dataset"]["task"] == "multi-label" else "to its most likely class"
+    caption = (
+        f"Per class. AUC of each class against all others; precision and recall with each image assigned {called}. "
+        "A dash: nothing was assigned so."
+    )
+    return Table(caption, ("Class", "Arm", "AUC (95 % CI)", "Precision", "Recall"), tuple(rows))
+
+
+def sources_table(report: Report) -> Table:
+    """Where each figure comes from: images, fingerprints, checkpoint, methods."""
+    data, provenance = report["dataset"], report["provenance"]
+    counts, seeds = data["counts"], report["arms"]["real"]["seeds"]
+    patients = "" if data["test_patients"] is None else f" of {counted(data['test_patients'], 'patient')}"
+    rows = [
+        ("Test images", f"{counted(counts['test'], 'real image')}{patients}, in no arm’s training set"),
+        ("Data set", f"{data['name']}, {_size(data['shape'])}; fingerprint {provenance['manifest']}"),
+        (
+            "Validation images",
+            f"{counted(counts['validation'], 'real image')}; step kept and thresholds chosen on them",
+        ),
+        ("Synthetic images", f"fingerprint {provenance['synthetic']}" if provenance["synthetic"] else "none"),
+        ("Made by checkpoint", str(provenance["checkpoint"] or "none")),
+        ("Classifier", _classifier(report)),
+        ("Seeds", ", ".join(str(seed["seed"]) for seed in seeds)),
+        ("Figures", basis(report)),
+    ]
+    return Table("What the figures rest on.", ("What", "Where from"), tuple(rows))
+
+
+def _classifier(report: Report) -> str:
+    arms = report["arms"]
+    text = f"{report['config']['classifier']['name']}, {counted(arms['real']['parameters'], 'parameter')}"
+    if len({arm["optimizer_steps"] for arm in arms.values()}) == 1:
+        text += f", {counted(arms['real']['optimizer_steps'], 'optimiser step')} in every arm"
+    return text
+
+
+def _size(shape: list[int]) -> str:
+    channels, height, width = shape
+    return f"{width} × {height} pixels, {'grey' if channels == 1 else f'{channels} channels'}"
+
+
+def _training_images(images: dict[str, int]) -> str:
+    parts = [f"{images[kind]:,} {kind}".replace(",", "\u202f") for kind in ("real", "synthetic") if images[kind]]
+    return " + ".join(parts)
+
+
+def _sensitivity(reached: dict[str, Any] | None) -> str:
+    if reached is None:
+        return "–"
+    return f"{percent(reached['sensitivity'])} ({percent(reached['specificity'])})"

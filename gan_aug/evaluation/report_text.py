@@ -1,0 +1,200 @@
+"""What a report says in words: the answer, the limits, and how figures are spelt."""
+
+from __future__ import annotations
+
+from typing import Any
+
+Report = dict[str, Any]
+
+_CLASSIFIERS = {
+    "cnn": "A CNN",
+    "small-cnn": "A small CNN",
+    "softmax": "A softmax regression",
+    "mlp": "An MLP",
+    "resnet18": "A ResNet-18",
+    "densenet121": "A DenseNet-121",
+}
+# Above this an AUC has run out of room to differ, so it gets a fourth decimal and the accuracy beside it.
+_SATURATED = 0.995
+
+
+def digits(report: Report) -> int:
+    """How many decimals the report's AUCs get: 3, or 4 where one is so near 1 that 3 would hide the difference."""
+    return 4 if any(arm["auc"]["value"] > _SATURATED for arm in report["arms"].values()) else 3
+
+
+def share(value: float, decimals: int) -> str:
+    """A figure in 0..1; one that rounding would make a perfect 1 is shown as `>0.999`."""
+    text = f"{value:.{decimals}f}"
+    return f">{1 - 10**-decimals:.{decimals}f}" if value < 1 and float(text) == 1 else text
+
+
+def percent(value: float | None) -> str:
+    """A share as a percentage with one decimal, or a dash where there is none."""
+    if value is None:
+        return "–"
+    text = f"{100 * value:.1f}"
+    return ">99.9 %" if value < 1 and text == "100.0" else f"{text} %"
+
+
+def signed(value: float, decimals: int) -> str:
+    """A difference with its sign, the minus a true one."""
+    return f"{value:+.{decimals}f}".replace("-", "−")
+
+
+def interval(ci95: list[float], decimals: int) -> str:
+    """An interval of figures in 0..1, as `0.912 to 0.934`."""
+    return f"{share(ci95[0], decimals)} to {share(ci95[1], decimals)}"
+
+
+def p_text(p: float) -> str:
+    """A p-value, as `p = 0.012` or `p < 0.001`."""
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+
+
+def counted(number: int, noun: str) -> str:
+    """A number with its noun, in the plural where it is not 1; thousands apart by a thin space."""
+    return f"{number:,} {noun if number == 1 else noun + 's'}".replace(",", "\u202f")
+
+
+def metric(report: Report) -> str:
+    """Which AUC the report's is: of which label, or the mean of how many."""
+    data = report["dataset"]
+    if data["task"] == "multi-label":
+        return f"as the mean over {counted(len(data['labels']), 'label')}"
+    if len(data["labels"]) == 2:
+        return f"for “{data['positive']}”"
+    return f"as the mean over {len(data['labels'])} classes, each against the rest,"
+
+
+def answer(report: Report) -> list[str]:
+    """What the comparison found, a few sentences, the most asked one first."""
+    comparisons = {comparison["arm"]: comparison for comparison in report["comparisons"]}
+    if not comparisons:
+        return [_reference_alone(report)]
+    sentences = []
+    if "synthetic" in comparisons:
+        sentences.append(_synthetic(report, comparisons.pop("synthetic")))
+    elif comparisons:
+        sentences.append(_reference_alone(report, last=False))
+    sentences += [_change(report, comparison) for comparison in comparisons.values()]
+    if digits(report) > 3:
+        accuracies = [f"{percent(arm['accuracy']['value'])} ({name})" for name, arm in report["arms"].items()]
+        sentences.append(
+            f"An AUC this near 1 leaves little room to differ, so look at the accuracy too: {', '.join(accuracies)}."
+        )
+    return sentences
+
+
+def basis(report: Report) -> str:
+    """One line on what the figures are means of and what their intervals hold."""
+    seeds = len(report["arms"]["real"]["seeds"])
+    if seeds == 1:
+        return (
+            "One training seed: the 95 % intervals hold which patients were tested, not how another run of the "
+            "training would come out."
+        )
+    return (
+        f"Means over {seeds} training seeds, the same in every arm. The 95 % intervals hold two sources of "
+        "uncertainty: which patients were tested and how the training happened to run."
+    )
+
+
+def limits(report: Report) -> list[str]:
+    """What a reader has to know before relying on the figures."""
+    data, arms = report["dataset"], report["arms"]
+    found = [f"About the data set: {note}" for note in data["notes"]]
+    found.append(basis(report))
+    if report["provenance"]["synthetic"]:
+        found.append(
+            "The synthetic images come from one generator, trained once: how much another training of it would change "
+            "the figures is not in the intervals. Nor is how other hospitals, devices or years would differ."
+        )
+    else:
+        found.append("The intervals do not hold how other hospitals, devices or years would differ.")
+    if data["test_patients"] is None:
+        found.append(
+            "The data set names no patients, so every image counts as a patient of its own. If some patients have "
+            "several images, the intervals are too narrow."
+        )
+    if digits(report) > 3:
+        found.append(
+            "AUCs this near 1 are saturated: a handful of misranked images decides them, their intervals are "
+            "approximate, and the accuracy can show differences that they hide."
+        )
+    if any(arm["auc"]["value"] == 1 for arm in arms.values()):
+        found.append(
+            "An AUC of exactly 1 has no measurable variance; its interval is the exact binomial bound for the number "
+            "of independent pairs in the test set."
+        )
+    found += [
+        f"{what} of the synthetic images was not measured in this run."
+        for key, what in (("fidelity", "The fidelity"), ("privacy", "The privacy"))
+        if report[key] is None and report["provenance"]["synthetic"]
+    ]
+    return found
+
+
+def verdict_text(comparison: dict[str, Any]) -> str:
+    """A comparison's verdict with its margin, as the end of a sentence."""
+    margin, lower = f"{comparison['margin']:g}", comparison["ci95"][1] < 0
+    return {
+        "improves": f"an improvement ({p_text(comparison['p_adjusted'])} after Holm’s adjustment)",
+        "non-inferior": f"non-inferior, a loss of {margin} or more being ruled out",
+        "inferior": f"inferior, the loss being larger than the margin of {margin}",
+        "inconclusive": f"inconclusive: lower, but whether by more than the margin of {margin} remains open"
+        if lower
+        else f"inconclusive, since a loss of {margin} can be neither shown nor ruled out",
+    }[comparison["verdict"]]
+
+
+def _classifier(report: Report) -> str:
+    name = report["config"]["classifier"]["name"]
+    return _CLASSIFIERS.get(name, f"A classifier ({name})")
+
+
+def _reached(report: Report, arm: str) -> str:
+    auc, decimals = report["arms"][arm]["auc"], digits(report)
+    return f"{share(auc['value'], decimals)} (95 % CI {interval(auc['ci95'], decimals)})"
+
+
+def _unseen(report: Report) -> str:
+    return f"{counted(report['dataset']['counts']['test'], 'real test image')} it had never seen"
+
+
+def _reference_alone(report: Report, *, last: bool = True) -> str:
+    text = f"{_classifier(report)} trained on real images reached an AUC of {_reached(report, 'real')} "
+    end = " No other arm was run, so nothing is compared." if last else ""
+    return f"{text}{metric(report)} on {_unseen(report)}.{end}"
+
+
+def _synthetic(report: Report, comparison: dict[str, Any]) -> str:
+    return (
+        f"{_classifier(report)} trained only on synthetic images reached an AUC of {_reached(report, 'synthetic')} "
+        f"{metric(report)} on {_unseen(report)}, beside {_reached(report, 'real')} for the same network trained on "
+        f"real images: {_apart(report, comparison)}. That is {verdict_text(comparison)}."
+    )
+
+
+def _change(report: Report, comparison: dict[str, Any]) -> str:
+    decimals = digits(report)
+    subject = (
+        "Adding the synthetic images to the real ones"
+        if comparison["arm"] == "mixed"
+        else f"Training as in the arm “{comparison['arm']}”"
+    )
+    low, high = (signed(end, decimals) for end in comparison["ci95"])
+    return (
+        f"{subject} changed the AUC by {signed(comparison['difference'], decimals)} (95 % CI {low} to {high}): "
+        f"{verdict_text(comparison)}. This comparison would have found a difference of "
+        f"{comparison['smallest_detectable']:.{decimals}f} four times in five."
+    )
+
+
+def _apart(report: Report, comparison: dict[str, Any]) -> str:
+    decimals = digits(report)
+    amount = f"{abs(comparison['difference']):.{decimals}f}"
+    way = "lower" if comparison["difference"] < 0 else "higher"
+    text = f"equal to {decimals} decimals" if float(amount) == 0 else f"{amount} {way}"
+    low, high = (signed(end, decimals) for end in comparison["ci95"])
+    return f"{text} (95 % CI of the difference {low} to {high})"

@@ -1,0 +1,116 @@
+import dataclasses
+import json
+import random
+from pathlib import Path
+
+import jsonschema
+import pytest
+from evaluation_samples import make_cells, make_config, make_manifest, make_report, make_synthetic
+
+from gan_aug.errors import DataError
+from gan_aug.evaluation.report import build_report
+from gan_aug.evaluation.report_markdown import to_markdown
+
+SCHEMA = json.loads(Path("docs/reference/report.schema.json").read_text(encoding="utf-8"))
+BINARY = make_manifest()
+NAMES = ("a", "b", "c")
+MANY = make_manifest(NAMES, positive=None)
+LABELS = make_manifest(NAMES, task="multi-label", positive=None)
+
+
+def valid(report):
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+    jsonschema.Draft202012Validator(SCHEMA).validate(report)
+    return json.loads(json.dumps(report, allow_nan=False)) == report
+
+
+@pytest.mark.parametrize("manifest", [BINARY, MANY, LABELS], ids=["binary", "multi-class", "multi-label"])
+@pytest.mark.parametrize(("arms", "seeds"), [(("real",), 1), (("real", "synthetic", "mixed"), 3)])
+def test_every_kind_of_report_keeps_to_the_schema(manifest, arms, seeds):
+    synthetic = make_synthetic(manifest) if len(arms) > 1 else None
+    report = make_report(manifest, make_cells(manifest, arms, seeds), synthetic)
+    assert valid(report)
+    assert list(report["arms"]) == list(arms)
+    assert [c["arm"] for c in report["comparisons"]] == list(arms[1:])
+    assert report["arms"]["real"]["auc"]["sources"] == (["patients"] if seeds == 1 else ["patients", "seeds"])
+
+
+def test_the_report_says_what_was_scored_and_on_what():
+    synthetic = make_synthetic(BINARY)
+    report = make_report(BINARY, make_cells(BINARY), synthetic, margin=0.05)
+    assert report["dataset"]["counts"] == {"train": 120, "validation": 60, "test": 60}
+    assert (report["dataset"]["positive"], report["dataset"]["test_patients"]) == ("pneumonia", 30)
+    assert report["provenance"] == {
+        "manifest": BINARY.fingerprint,
+        "checkpoint": synthetic.checkpoint,
+        "synthetic": synthetic.fingerprint,
+    }
+    arm = report["arms"]["mixed"]
+    assert arm["train_images"] == {"real": 120, "synthetic": 120}
+    assert arm["auc"]["value"] == pytest.approx(sum(seed["auc"] for seed in arm["seeds"]) / 3)
+    assert [len(history) for history in arm["history"]] == [10, 10, 10]
+    assert [(c["size"], c["margin"]) for c in report["comparisons"]] == [(120, 0.05)] * 2
+
+
+def test_the_same_report_comes_of_cells_in_any_order_and_holds_no_time_or_path_elsewhere():
+    cells = make_cells(BINARY)
+    slower = [dataclasses.replace(cell, seconds=cell.seconds * 2) for cell in cells]
+    random.Random(1).shuffle(slower)
+    first = make_report(BINARY, cells)
+    second = build_report(BINARY, None, slower, make_config(), {}, {"total": 1.0}, {"python": "3.12"})
+    assert first["timing"]["arms"] == {"real": 37.5, "synthetic": 37.5, "mixed": 37.5}
+    for report in (first, second):
+        report.pop("environment")
+        report.pop("timing")
+    assert first == second
+    assert "/home" not in json.dumps(first)
+
+
+@pytest.mark.parametrize("only", [("synthetic",), ()])
+def test_without_the_real_arm_there_is_nothing_to_compare_with(only):
+    with pytest.raises(DataError, match="not 'real'"):
+        make_report(BINARY, make_cells(BINARY, only))
+
+
+def test_arms_with_other_seeds_or_steps_are_a_fault():
+    cells = make_cells(BINARY, ("real", "mixed"))
+    with pytest.raises(DataError, match=r"'mixed' has seeds \[0, 1\]"):
+        make_report(BINARY, cells[:-1])
+    with pytest.raises(DataError, match="different numbers of steps"):
+        make_report(BINARY, [*cells[:-1], dataclasses.replace(cells[-1], steps=1)])
+
+
+def test_perfect_arms_get_bounds_and_not_points():
+    report = make_report(BINARY, make_cells(BINARY, sharpness=20))
+    assert valid(report)
+    auc = report["arms"]["real"]["auc"]
+    assert auc["value"] == 1
+    assert 0.5 < auc["ci95"][0] < 1
+    assert report["comparisons"][0]["verdict"] == "inconclusive"
+    assert "exact binomial bound" in to_markdown(report)
+
+
+def test_markdown_answers_first_and_then_says_where_figures_come_from():
+    synthetic = make_synthetic(BINARY)
+    text = to_markdown(make_report(BINARY, make_cells(BINARY), synthetic))
+    title, first, second, *_ = text.split("\n\n")
+    assert title.startswith("# sample films")
+    assert first.startswith("A CNN trained only on synthetic images reached an AUC of 0.")
+    assert "on 60 real test images it had never seen, beside" in first
+    assert second.startswith("Adding the synthetic images to the real ones changed the AUC by")
+    assert "four times in five" in second
+    assert synthetic.fingerprint in text
+    assert "one generator, trained once" in text
+
+
+def test_markdown_of_one_arm_and_one_seed_claims_no_more_than_it_knows():
+    text = to_markdown(make_report(LABELS, make_cells(LABELS, ("real",), 1)))
+    assert "No other arm was run, so nothing is compared." in text
+    assert "One training seed" in text
+    assert "Comparisons" not in text
+    assert "as the mean over 3 labels on 90 real test images" in text
+
+
+def test_notes_of_the_data_set_are_repeated():
+    manifest = make_manifest(notes=("7 images were dropped.",))
+    assert "About the data set: 7 images were dropped." in to_markdown(make_report(manifest, make_cells(manifest)))
