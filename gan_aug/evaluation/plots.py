@@ -1,0 +1,138 @@
+"""The figures: ROC curves and training curves as SVG, and the GAN's losses as PNG.
+
+Every figure is drawn without the display, with fixed identifiers and no date, so that equal data give equal bytes.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy.integrate import trapezoid
+
+from gan_aug.errors import DataError
+from gan_aug.evaluation.roc import RocBand
+from gan_aug.run import write_bytes
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Okabe & Ito's palette, told apart by colour-blind readers; the line styles do so in print.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+_STYLES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)))
+_STYLE: Any = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "gan-aug",
+    "font.size": 10,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "#555555",
+    "axes.grid": True,
+    "grid.color": "#e3e3e3",
+    "legend.frameon": False,
+}
+# Above this area the curve hugs the corner, which is then shown enlarged too.
+_ZOOM_FROM = 0.95
+
+
+def roc_svg(curves: dict[str, RocBand]) -> str:
+    """The arms' ROC curves with their bands as an SVG element; good ones with the upper left corner enlarged."""
+    areas = [float(trapezoid(band.mean, band.false_positive)) for band in curves.values()]
+    zoom = min(areas) > _ZOOM_FROM
+    with _figure(9.2 if zoom else 4.8, 4.4) as figure:
+        panels = figure.subplots(1, 2 if zoom else 1, squeeze=False)[0]
+        for axes in panels:
+            _draw_roc(axes, curves)
+        panels[0].set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), title="Whole curve")
+        panels[0].legend(loc="lower right")
+        if zoom:
+            panels[1].set(xlim=(-0.002, 0.2), ylim=(0.8, 1.002), title="Upper left corner, enlarged")
+            panels[1].set(xticks=[0, 0.05, 0.1, 0.15, 0.2], yticks=[0.8, 0.85, 0.9, 0.95, 1.0])
+        return _svg(figure, "roc")
+
+
+def history_svg(arms: dict[str, Any]) -> str | None:
+    """Training and validation loss and accuracy of each arm of a report as an SVG element; None without a history.
+
+    Thin lines are seeds, thick ones their mean.
+    """
+    arms = {name: arm for name, arm in arms.items() if any(arm["history"])}
+    if not arms:
+        return None
+    with _figure(1.2 + 2.9 * len(arms), 4.6) as figure:
+        panels = figure.subplots(2, len(arms), sharex="col", sharey="row", squeeze=False)
+        for column, (name, arm) in enumerate(arms.items()):
+            for row, what in enumerate(("loss", "accuracy")):
+                _draw_history(panels[row, column], arm["history"], what, COLOURS[column % len(COLOURS)])
+            panels[0, column].set_title(name)
+            panels[1, column].set_xlabel("Optimiser step")
+        panels[0, 0].set_ylabel("Loss")
+        panels[1, 0].set_ylabel("Accuracy")
+        panels[0, 0].legend(loc="upper right")
+        return _svg(figure, "history")
+
+
+def training_curves_png(records: list[dict[str, float]], path: Path) -> None:
+    """Draw the GAN's losses over images seen to the PNG file `path`.
+
+    Each record has `images`, `loss_d` and `loss_g`; other keys are ignored. Raises DataError where there is none.
+    """
+    if not records:
+        raise DataError(f"no training records to draw in {path}: the GAN has not taken a step yet")
+    seen = [record["images"] for record in records]
+    with _figure(7.0, 4.0) as figure:
+        axes = figure.subplots()
+        axes.plot(seen, [record["loss_d"] for record in records], color=COLOURS[0], label="Discriminator")
+        axes.plot(seen, [record["loss_g"] for record in records], color=COLOURS[1], ls="--", label="Generator")
+        axes.set(xlabel="Training images seen", ylabel="Loss", title="GAN training")
+        axes.xaxis.set_major_formatter("{x:,.0f}")
+        axes.legend()
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="png", dpi=120, metadata={"Software": None})
+    write_bytes(path, buffer.getvalue())
+
+
+def _draw_roc(axes: Axes, curves: dict[str, RocBand]) -> None:
+    axes.plot([0, 1], [0, 1], color="#999999", lw=0.8)
+    for i, (name, band) in enumerate(curves.items()):
+        colour, style = COLOURS[i % len(COLOURS)], _STYLES[i % len(_STYLES)]
+        axes.fill_between(band.false_positive, band.low, band.high, color=colour, alpha=0.15, lw=0)
+        # From the origin: the first point of the grid stands at rate 0, but already above it.
+        x, y = np.append(0.0, band.false_positive), np.append(0.0, band.mean)
+        axes.plot(x, y, color=colour, ls=style, lw=1.8, label=name)
+    axes.set(xlabel="False-positive rate (1 − specificity)", ylabel="Sensitivity")
+
+
+def _draw_history(axes: Axes, history: list[list[dict[str, float]]], what: str, colour: str) -> None:
+    shortest = min(len(rows) for rows in history)
+    steps = [row["step"] for row in history[0][:shortest]]
+    for kind, style in (("train", "--"), ("validation", "-")):
+        values = np.array([[row[f"{kind}_{what}"] for row in rows[:shortest]] for rows in history])
+        if len(values) > 1:
+            for line in values:
+                axes.plot(steps, line, color=colour, ls=style, lw=0.6, alpha=0.4)
+        axes.plot(steps, values.mean(axis=0), color=colour, ls=style, lw=1.8, label=kind)
+
+
+@contextmanager
+def _figure(width: float, height: float) -> Iterator[Figure]:
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    with rc_context(_STYLE):
+        yield Figure(figsize=(width, height), layout="constrained")
+
+
+def _svg(figure: Figure, name: str) -> str:
+    """The figure as an SVG element whose identifiers start with `name`, so that several may stand in one page."""
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    text = buffer.getvalue()
+    element = re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
+    return re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{name}-", element)
