@@ -1,0 +1,132 @@
+"""The report as one self-contained page: no script, no request to anywhere."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import yaml
+
+from gan_aug.data.manifest import Manifest
+from gan_aug.evaluation.cells import CellResult
+from gan_aug.evaluation.plots import history_svg, roc_svg
+from gan_aug.evaluation.report import group_by_arm
+from gan_aug.evaluation.report_tables import (
+    arms_table,
+    comparisons_table,
+    more_figures_table,
+    per_class_table,
+    sources_table,
+)
+from gan_aug.evaluation.report_text import Report, answer, basis, counted, digits, limits, metric, share
+from gan_aug.evaluation.roc import roc_band
+from gan_aug.evaluation.truth import Truth
+
+Examples = Mapping[str, npt.NDArray[np.uint8]]
+
+_SHOWN = 6
+_TILE = 64
+
+
+def to_html(
+    report: Report,
+    cells: Sequence[CellResult],
+    manifest: Manifest,
+    real_examples: Examples,
+    synthetic_examples: Examples,
+) -> str:
+    """The report of `build_report` as an HTML page.
+
+    The ROC curves come from `cells`. Examples are images `(n, C, H, W) uint8` by label, of which six are shown; the
+    real ones should be training images. Labels without any are left out.
+    """
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("gan_aug", "evaluation"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    page: str = environment.get_template("report.html.j2").render(
+        title=f"{report['dataset']['name']}: trained on real and on synthetic images, tested on real ones",
+        answer=answer(report),
+        basis=basis(report),
+        arms=arms_table(report),
+        more=more_figures_table(report),
+        comparisons=comparisons_table(report),
+        roc=_roc(cells, manifest),
+        roc_text=_roc_text(report),
+        gallery=_gallery(report, real_examples, synthetic_examples),
+        history=history_svg(report["arms"]),
+        history_text=_history_text(report),
+        classes=per_class_table(report),
+        sources=sources_table(report),
+        config=yaml.safe_dump(report["config"], sort_keys=False, allow_unicode=True),
+        limits=limits(report),
+    )
+    return page
+
+
+def _roc(cells: Sequence[CellResult], manifest: Manifest) -> str:
+    truth = Truth.of(manifest, "test")
+    arms = group_by_arm(cells)
+    return roc_svg({arm: roc_band(truth, [cell.test_scores for cell in of_arm]) for arm, of_arm in arms.items()})
+
+
+def _roc_text(report: Report) -> str:
+    """What the ROC figure shows, for those who cannot see it."""
+    decimals = digits(report)
+    areas = "; ".join(f"{name} {share(arm['auc']['value'], decimals)}" for name, arm in report["arms"].items())
+    return f"ROC curves of the arms on the real test images, AUC {metric(report).rstrip(',')}: {areas}."
+
+
+def _history_text(report: Report) -> str:
+    """What the training curves show, for those who cannot see them."""
+    ends = []
+    for name, arm in report["arms"].items():
+        last = [rows[-1]["validation_accuracy"] for rows in arm["history"] if rows]
+        if last:
+            ends.append(f"{name} {sum(last) / len(last):.1%}")
+    return f"Loss and accuracy during training; validation accuracy at the end: {'; '.join(ends)}."
+
+
+def _gallery(report: Report, real: Examples, synthetic: Examples) -> list[dict[str, Any]]:
+    """One row a label with any example: its name and a strip of each kind of image, None where absent."""
+    kinds = (("real", real), ("synthetic", synthetic))
+    return [
+        {"label": label, "strips": [_strip(examples.get(label), kind, label) for kind, examples in kinds]}
+        for label in report["dataset"]["labels"]
+        if any(len(examples.get(label, ())) for _, examples in kinds)
+    ]
+
+
+def _strip(images: npt.NDArray[np.uint8] | None, kind: str, label: str) -> dict[str, Any] | None:
+    """The first images as PNG data URIs with their size on the page, whole multiples of the pixel where small."""
+    if images is None or len(images) == 0:
+        return None
+    shown = images[:_SHOWN]
+    height, width = shown.shape[2:]
+    scale = round(_TILE / height) if height < _TILE else _TILE / height
+    return {
+        "uris": [_png_uri(image) for image in shown],
+        "width": round(width * scale),
+        "height": round(height * scale),
+        "pixelated": height < _TILE,
+        "text": f"{counted(len(shown), kind + ' image')} of “{label}”",
+    }
+
+
+def _png_uri(image: npt.NDArray[np.uint8]) -> str:
+    """One image `(C, H, W) uint8` as a PNG data URI."""
+    from PIL import Image
+
+    pixels = image[0] if len(image) == 1 else np.ascontiguousarray(image.transpose(1, 2, 0))
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, format="PNG")
+    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
