@@ -195,13 +195,13 @@ def _notes(config: DataConfig, read: _Readings, patients: PatientHasher | None, 
     if patients and config.patient_scope == "split":
         notes.append("patient numbers restart per split: patients could not be told apart across splits")
     if read.rejected:
-        notes.append(f"set aside: {len(read.rejected)} files or rows, listed in import-report.json")
+        notes.append(f"files or rows set aside, listed in import-report.json: {len(read.rejected)}")
     if read.coloured:
-        notes.append(f"turned grey: {len(read.coloured)} coloured images, the first {read.coloured[0]}")
+        notes.append(f"coloured images turned grey: {len(read.coloured)}, the first {read.coloured[0]}")
     if repeated:
-        notes.append(f"repeated within a split: {repeated} images, which stay")
+        notes.append(f"images that repeat another of their split, and stay: {repeated}")
     if conflicts := _conflicts(read.candidates):
-        notes.append(f"labelled in more than one way: {conflicts} images that stand in the set repeatedly")
+        notes.append(f"images that stand in the set more than once with different labels: {conflicts}")
     return notes
 
 

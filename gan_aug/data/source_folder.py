@@ -70,10 +70,15 @@ def _folders(folder: Path) -> list[Path]:
 def _files(folder: Path) -> list[Path]:
     """All files at any depth, in natural order, without what is hidden."""
     found: list[Path] = []
-    for place, folders, files in os.walk(folder):
+    for place, folders, files in os.walk(folder, onerror=_fail):
         folders[:] = [name for name in folders if not _hidden(name)]
         found += [Path(place, name) for name in files if not _hidden(name)]
     return sorted(found, key=lambda path: natural_key(path.as_posix()))
+
+
+def _fail(error: OSError) -> None:
+    """Let an unreadable folder be heard of, which os.walk by default passes over."""
+    raise error
 
 
 def _hidden(name: str) -> bool:

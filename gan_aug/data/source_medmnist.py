@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import warnings
 import zipfile
+import zlib
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -46,7 +47,7 @@ def open_medmnist(config: DataConfig) -> Source:
         if missing := [part for _, part in PARTS if f"{part}_images.npy" not in members]:
             raise DataError(f"{path} is not a MedMNIST file: it has no {missing[0]}_images")
         arrays = {split: (ZippedArray(path, f"{part}_images"), _labels(path, part)) for split, part in PARTS}
-    except (OSError, KeyError, zipfile.BadZipFile) as error:
+    except (OSError, KeyError, ValueError, zlib.error, zipfile.BadZipFile) as error:
         raise DataError(f"{path} is torn or not a MedMNIST file: replace it") from error
     several = max(labels.shape[1] for _, labels in arrays.values()) > 1
     names = _label_names(name, np.concatenate([labels for _, labels in arrays.values()]), several)

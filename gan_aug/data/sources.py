@@ -11,7 +11,7 @@ from gan_aug.data.source_digits import open_digits
 from gan_aug.data.source_folder import open_folder
 from gan_aug.data.source_medmnist import open_medmnist
 from gan_aug.data.source_mnist import open_mnist
-from gan_aug.errors import ConfigError
+from gan_aug.errors import ConfigError, DataError
 
 __all__ = ["Item", "Rejected", "Source", "open_source"]
 
@@ -28,7 +28,11 @@ def open_source(config: DataConfig) -> Source:
         opener = open_medmnist
     if opener is None:
         raise _unknown(config.source)
-    source = opener(config)
+    try:
+        source = opener(config)
+    except OSError as error:
+        place = error.filename or config.root or config.source
+        raise DataError(f"{place} cannot be read ({error.strerror or error}): check the path and its rights") from error
     return source if config.limit is None else source.limited(config.limit)
 
 

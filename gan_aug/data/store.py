@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 from collections.abc import Sequence
@@ -56,7 +57,9 @@ class ImageWriter:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._file.close()
+        # On a full disk closing fails once more; what is committed was flushed before.
+        with contextlib.suppress(OSError):
+            self._file.close()
         self._temporary.unlink(missing_ok=True)
 
     def append(self, image: npt.NDArray[np.uint8]) -> None:

@@ -88,7 +88,7 @@ def test_colour_is_kept_where_there_is_any_and_grey_stored_as_rgb_is_grey(tmp_pa
     assert import_dataset(folder_config(tmp_path / "grey"), 0, tmp_path / "2").shape == (1, 8, 8)
     grey = import_dataset(folder_config(tmp_path / "colour", channels=1), 0, tmp_path / "3")
     assert grey.shape == (1, 8, 8)
-    assert "turned grey: 10 coloured images, the first a/0.png" in grey.notes
+    assert "coloured images turned grey: 10, the first a/0.png" in grey.notes
 
 
 def test_truncated_images_are_set_aside_up_to_a_share(tmp_path: Path) -> None:
@@ -113,6 +113,16 @@ def test_folders_that_cannot_be_used_say_why(tmp_path: Path) -> None:
     assert_fails(DataConfig(source="folder"), ConfigError, "data.root is needed")
     (root / "test").mkdir()
     assert_fails(folder_config(root), DataError, r"\(test\) beside others \(a\)")
+
+
+def test_a_folder_that_may_not_be_read_is_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = classes(tmp_path / "set", count=1)
+
+    def refuse(path: Any) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("os.scandir", refuse)  # the tests may run as root, to whom nothing is refused
+    assert_fails(folder_config(root), DataError, r"set/a cannot be read \(Permission denied\): check the path")
 
 
 def test_a_class_missing_from_the_test_is_named_before_anything_is_decoded(tmp_path: Path) -> None:
