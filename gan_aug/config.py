@@ -98,8 +98,11 @@ class TrainConfig(Section):
 
     images: Count = Field(200_000, description="training images to see")
     batch: Annotated[int, Field(ge=2)] = 64
-    lr: Positive = 5e-4
+    lr: Positive = 1e-3
     betas: tuple[Share, Share] = (0.0, 0.99)
+    decay: Annotated[float, Field(ge=0, le=1)] = Field(
+        0.5, description="last share of the training over which the rate falls to zero"
+    )
     checkpoint_every: Count = Field(50_000, description="images between two checkpoints")
     sample_every: Count = Field(50_000, description="images between two sample grids")
 
@@ -206,7 +209,12 @@ def dump(config: Config) -> dict[str, Any]:
 
 def to_yaml(config: Config) -> str:
     """The config as YAML, every default spelt out."""
-    return yaml.safe_dump(dump(config), sort_keys=False, allow_unicode=True)
+    return yaml_text(dump(config))
+
+
+def yaml_text(value: Any) -> str:
+    """Any JSON value as YAML, keys in their own order."""
+    return yaml.safe_dump(value, sort_keys=False, allow_unicode=True)
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:

@@ -85,6 +85,10 @@ def json_sha256(value: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+CANCEL = "cancel"
+EVENTS = "events.jsonl"
+
+
 class RunDir:
     """One run's folder: where every verb keeps its request, its record and its results."""
 
@@ -93,7 +97,15 @@ class RunDir:
         self.path = path
         with storage_errors(path):
             path.mkdir(parents=True, exist_ok=True)
-        self._events = EventLog(path / "events.jsonl", listeners)
+        self._events = EventLog(path / EVENTS, listeners)
+        self._stopping = False
+
+    @classmethod
+    def existing(cls, path: Path) -> RunDir:
+        """The run folder at `path`; raises RunConflict where there is none."""
+        if not (path / "request.json").is_file():
+            raise RunConflict(f"{path} is not a run folder (no request.json): give the folder that --run named")
+        return cls(path)
 
     @property
     def dataset(self) -> Path:
@@ -115,6 +127,14 @@ class RunDir:
         """The folder of the comparison's cells."""
         return self.path / "compare"
 
+    def stop(self) -> None:
+        """Ask the verb at work in this process to end at its next safe point."""
+        self._stopping = True
+
+    def cancelled(self) -> bool:
+        """Whether the verb at work is asked to end: by `stop`, or by another process through the file `cancel`."""
+        return self._stopping or (self.path / CANCEL).exists()
+
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the folder for this process; raises RunConflict when another one holds it.
@@ -128,6 +148,7 @@ class RunDir:
                 raise RunConflict(
                     f"another process is working in {self.path}: wait for it, or choose another folder with --run"
                 ) from error
+            (self.path / CANCEL).unlink(missing_ok=True)  # a mark left for the run that it ended
             yield
 
     def emit(self, stage: str, kind: Kind, message: str = "", **fields: Any) -> None:

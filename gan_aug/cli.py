@@ -1,0 +1,310 @@
+"""The command line over the verbs: result on stdout, progress and log on stderr, one sentence for a user's fault."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from enum import StrEnum
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer  # noqa: TID251 - the door
+
+import gan_aug
+from gan_aug import config as configs
+from gan_aug.errors import Cancelled, GanAugError
+from gan_aug.events import Event, Listener
+
+if TYPE_CHECKING:
+    from gan_aug.config import Config
+    from gan_aug.run import RunDir
+
+app = typer.Typer(
+    help="Train a GAN on labelled images, make a synthetic set, compare AUC on real, synthetic and mixed data.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+class Place(StrEnum):
+    """Where the work runs."""
+
+    LOCAL = "local"
+
+
+class ExportFormat(StrEnum):
+    """What a synthetic set is exported to."""
+
+    PNG = "png"
+    NPZ = "npz"
+
+
+ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML file; see configs/", show_default=False)]
+RunOption = Annotated[
+    Path | None, typer.Option("--run", metavar="DIR", help="run folder  [default: runs/ and the config's name]")
+]
+SetOption = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="override one key, e.g. train.images=10000")
+]
+OnOption = Annotated[Place, typer.Option("--on", help="where the work runs")]
+DryOption = Annotated[bool, typer.Option("--dry-run", help="say what would be done, and do nothing")]
+JsonOption = Annotated[bool, typer.Option("--json", help="print the result as JSON")]
+Folder = Annotated[Path, typer.Argument(metavar="DIR", help="a run folder", show_default=False)]
+
+
+def _verb(name: str, summary: str) -> None:
+    def command(
+        config: ConfigFile,
+        run: RunOption = None,
+        overrides: SetOption = None,
+        on: OnOption = Place.LOCAL,
+        dry_run: DryOption = False,
+        as_json: JsonOption = False,
+    ) -> None:
+        request = configs.load(config, tuple(overrides or ()))
+        folder = run or Path("runs") / config.stem
+        if dry_run:
+            _say(_plan(name, request, folder), as_json)
+        else:
+            _execute(name, request, folder, on, as_json)
+
+    command.__doc__ = summary
+    app.command(name)(command)
+
+
+_verb("run", "All stages: import, train, generate, compare; ends with a report.")
+_verb("import", "Import the images: read, resize, split, write down.")
+_verb("train", "Train the GAN on the training split (imports first where needed).")
+_verb("generate", "Make a synthetic set with the trained GAN.")
+_verb("compare", "Train classifiers on real, synthetic and mixed images and write the report.")
+
+
+@app.command()
+def resume(folder: Folder, on: OnOption = Place.LOCAL, as_json: JsonOption = False) -> None:
+    """Go on with what a run folder was asked for, from what is whole in it."""
+    from gan_aug.workflows import saved_request
+
+    verb, request = saved_request(folder)
+    _execute(verb, request, folder, on, as_json)
+
+
+@app.command()
+def export(
+    folder: Folder,
+    out: Annotated[Path, typer.Option("--out", metavar="PATH", help="folder (png) or file (npz) to write")],
+    to: Annotated[ExportFormat, typer.Option("--to", help="PNG files in class folders, or one npz")] = ExportFormat.PNG,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a run's synthetic set in a format that other tools read."""
+    from gan_aug.run import RunDir
+    from gan_aug.synthesis.export import export_npz, export_png
+
+    synthetic = RunDir.existing(folder).synthetic
+    count = export_png(synthetic, out) if to is ExportFormat.PNG else export_npz(synthetic, out)
+    _say({"images": count, "out": str(out)} if as_json else f"{count:,} images in {out}", as_json)
+
+
+@app.command()
+def predict(
+    folder: Folder,
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="image files", show_default=False)],
+    arm: Annotated[str, typer.Option(help="whose classifier: real, synthetic, mixed")] = "real",
+    picture: Annotated[Path | None, typer.Option(help="PNG to write  [default: DIR/predictions.png]")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say label and probability for new images, with a classifier of the run's comparison."""
+    from gan_aug.prediction import predict_files
+    from gan_aug.run import RunDir
+
+    sheet = picture or folder / "predictions.png"
+    predictions = predict_files(RunDir.existing(folder), images, arm, sheet)
+    if as_json:
+        _say(predictions, as_json)
+        return
+    for row in predictions:
+        likely = sorted(row["probabilities"].items(), key=lambda pair: -pair[1])[:3]
+        said = ", ".join(f"{label} {probability:.3f}" for label, probability in likely)
+        _say(f"{row['file']}: {', '.join(row['labels']) or 'none'} ({said})", as_json)
+    _say(f"picture in {sheet}", as_json)
+
+
+@app.command("show-config")
+def show_config(
+    config: Annotated[Path | None, typer.Argument(metavar="[CONFIG]", help="YAML file", show_default=False)] = None,
+    overrides: SetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Print a config with every default spelt out; without one, that of the digits."""
+    extra = tuple(overrides or ())
+    request = configs.load(config, extra if config else ("data.source=digits", *extra))
+    _say(configs.dump(request) if as_json else configs.to_yaml(request).rstrip(), as_json)
+
+
+@app.callback(invoke_without_command=True)
+def _options(
+    version: Annotated[bool, typer.Option("--version", help="print the version and exit")] = False,
+) -> None:
+    if version:
+        _say(f"gan-aug {gan_aug.__version__}", as_json=False)
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command line; every fault of the user's ends in one sentence and its exit code."""
+    try:
+        app()
+    except GanAugError as error:
+        print(f"gan-aug: {error}", file=sys.stderr)  # noqa: T201 - this is the terminal
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(Cancelled.exit_code)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader left: not a fault
+    except Exception:  # noqa: BLE001 - the last door: whatever is left is a fault of ours
+        traceback.print_exc()
+        print("gan-aug: this is a fault of ours; please report it with the lines above", file=sys.stderr)  # noqa: T201
+        sys.exit(1)
+
+
+def _execute(verb: str, request: Config, folder: Path, on: Place, as_json: bool) -> None:
+    from gan_aug import workflows
+    from gan_aug.compute.local import LocalExecutor
+    from gan_aug.run import RunDir
+
+    del on  # one place so far; the option is part of the contract
+    with ExitStack() as stack:
+        listener = stack.enter_context(_progress())
+        run = RunDir(folder, (listener,))
+        stack.enter_context(_stoppable(run))
+        workflows.start(verb, request, run, LocalExecutor(request.compute.workers))
+    _say(_result(verb, run, as_json), as_json)
+
+
+def _result(verb: str, run: RunDir, as_json: bool) -> Any:
+    if verb in ("run", "compare"):
+        if as_json:
+            return json.loads((run.path / "report.json").read_text(encoding="utf-8"))
+        return (run.path / "report.md").read_text(encoding="utf-8") + f"\nReport: {run.path / 'report.html'}"
+    return {"run": str(run.path), "verb": verb} if as_json else f"{verb} is done in {run.path}"
+
+
+def _plan(verb: str, request: Config, folder: Path) -> dict[str, Any]:
+    """What a verb would do, without touching anything; faults of the source come out as they would in the run."""
+    from gan_aug.data.sources import open_source
+
+    source = open_source(request.data)
+    counts = {split: {"images": sum(row.values()), "labels": row} for split, row in source.counts().items()}
+    return {
+        "verb": verb,
+        "run": str(folder),
+        "state": "resumes or checks what is there" if (folder / "request.json").exists() else "new",
+        "source": {"name": source.name, "task": source.task, "images": len(source.items), "by split": counts},
+        "config": configs.dump(request),
+    }
+
+
+def _say(value: Any, as_json: bool) -> None:
+    if isinstance(value, str):
+        text = value
+    elif as_json:
+        text = json.dumps(value, ensure_ascii=False, indent=2)
+    else:
+        text = configs.yaml_text(value)
+    print(text)  # noqa: T201 - this is the terminal
+
+
+@contextmanager
+def _stoppable(run: RunDir) -> Iterator[None]:
+    """The first Ctrl-C or SIGTERM ends the run at its next safe point; the second at once."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        del frame
+        run.stop()
+        print("gan-aug: stopping at the next safe point; once more to stop at once", file=sys.stderr)  # noqa: T201
+        signal.signal(number, signal.default_int_handler)
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def _progress() -> Iterator[Listener]:
+    """Show events on stderr: a bar on a terminal, plain lines elsewhere."""
+    if not sys.stderr.isatty():
+        yield _PlainLines()
+        return
+    from rich.console import Console  # noqa: TID251 - the door
+    from rich.progress import (  # noqa: TID251
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TaskID,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description:9}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[detail]}"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as bars:
+        tasks: dict[str, TaskID] = {}
+
+        def show(event: Event) -> None:
+            if event.kind == "progress":
+                task = tasks.get(event.stage)
+                if task is None:
+                    task = tasks[event.stage] = bars.add_task(event.stage, detail="")
+                bars.update(task, completed=event.done, total=event.total, detail=_detail(event))
+            else:
+                bars.console.print(f"{event.stage}: {event.message}", markup=False, highlight=False)
+
+        yield show
+
+
+class _PlainLines:
+    """Progress as lines: each start and finish, and a tenth of the way at a time, with rate and time left."""
+
+    def __init__(self) -> None:
+        self._tenth: dict[str, int] = {}
+        self._begun: dict[str, tuple[float, int]] = {}
+
+    def __call__(self, event: Event) -> None:
+        if event.kind != "progress":
+            self._line(f"{event.stage}: {event.message}")
+            return
+        done, total = event.done or 0, event.total or 1
+        begun, first = self._begun.setdefault(event.stage, (event.time, done))
+        tenth = 10 * done // total
+        if tenth > self._tenth.get(event.stage, 0):
+            self._tenth[event.stage] = tenth
+            rate = (done - first) / max(event.time - begun, 1e-9)
+            left = f", {(total - done) / rate:.0f} s left" if rate > 0 and done < total else ""
+            self._line(f"{event.stage}: {done:,} of {total:,} {event.unit}{left}  {_detail(event)}".rstrip())
+
+    def _line(self, text: str) -> None:
+        print(text, file=sys.stderr, flush=True)  # noqa: T201 - this is the terminal
+
+
+def _detail(event: Event) -> str:
+    values = event.values
+    if "rate" in values:
+        return f"{values['rate']:,.0f} {event.unit}/s  loss D {values['loss_d']:.3f} G {values['loss_g']:.3f}"
+    return event.message

@@ -1,0 +1,49 @@
+"""Training batches as a function of the image index, so that training can start at any image and see the same ones."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+
+class TrainingBatches:
+    """Endless shuffled passes over some images of a store; nothing is copied but the batch.
+
+    `images` is `(N, C, H, W) uint8` (may be memory-mapped), `labels` `(N, K) float32`, `rows` the positions to use.
+    With `balance` "classes" the label combinations take turns, each in its own shuffled order; with "data" images come
+    as often as they are.
+    """
+
+    def __init__(
+        self,
+        images: npt.NDArray[np.uint8],
+        labels: npt.NDArray[np.float32],
+        rows: npt.NDArray[np.int64],
+        *,
+        seed: int,
+        balance: Literal["data", "classes"] = "data",
+    ) -> None:
+        self._images, self._labels, self._seed = images, labels, seed
+        self._groups = [rows]
+        if balance == "classes":
+            _, group = np.unique(labels[rows], axis=0, return_inverse=True)
+            self._groups = [rows[group == g] for g in range(int(group.max()) + 1)]
+        self._order = lru_cache(maxsize=2 * len(self._groups))(self._shuffled)
+
+    def __call__(self, first: int, count: int) -> tuple[Tensor, Tensor]:
+        """Images `(count, C, H, W) uint8` and labels `(count, K) float32` number `first` and on."""
+        rows = np.array([self._row(index) for index in range(first, first + count)], dtype=np.int64)
+        return torch.from_numpy(self._images[rows]), torch.from_numpy(self._labels[rows])
+
+    def _row(self, index: int) -> int:
+        turn, group = divmod(index, len(self._groups))
+        epoch, place = divmod(turn, len(self._groups[group]))
+        return int(self._order(group, epoch)[place])
+
+    def _shuffled(self, group: int, epoch: int) -> npt.NDArray[np.int64]:
+        return np.random.default_rng([self._seed, group, epoch]).permutation(self._groups[group])

@@ -1,0 +1,189 @@
+"""What a checkpoint holds, and how it is written: whole or not at all.
+
+A checkpoint is a folder: `generator.safetensors` is the averaged generator, all that ever needs to be shared;
+`training.safetensors` is what a resumed training needs besides; `checkpoint.json` names their sums and where they come
+from.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from safetensors import SafetensorError
+from torch import Tensor
+
+from gan_aug.errors import CheckpointError
+from gan_aug.gan.networks import Generator, NetworkSettings
+from gan_aug.gan.trainer import GanTrainer, calibrated
+from gan_aug.run import json_sha256, storage_errors, write_bytes, write_json
+
+SCHEMA = 1
+RECORD = "checkpoint.json"
+GENERATOR = "generator.safetensors"
+TRAINING = "training.safetensors"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A trained state on disk: after how many `images`, of which networks, made from which data.
+
+    `dataset` is the manifest's fingerprint and `trained_on` the content hashes of the images the GAN was trained on;
+    `files` maps file names to their SHA-256; `settings` are the training's, as plain values.
+    """
+
+    path: Path
+    images: int
+    networks: NetworkSettings
+    labels: tuple[str, ...]
+    task: str
+    dataset: str
+    trained_on: tuple[str, ...]
+    settings: dict[str, Any]
+    files: dict[str, str]
+
+    @property
+    def id(self) -> str:
+        """The SHA-256 of everything but the place: what shards and reports name."""
+        record = asdict(self)
+        del record["path"]
+        return json_sha256(record)
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Where the training images come from, as a checkpoint remembers it; see Checkpoint."""
+
+    labels: tuple[str, ...]
+    task: str
+    dataset: str
+    trained_on: tuple[str, ...]
+
+
+def save_checkpoint(folder: Path, trainer: GanTrainer, data: TrainingData) -> Checkpoint:
+    """Write the trainer's state as a new folder in `folder`; raises StorageError where that is not possible."""
+    path = folder / f"{trainer.images:010d}"
+    temporary = folder / f".{path.name}.tmp"
+    contents = {
+        GENERATOR: _contiguous(calibrated_average(trainer).state_dict()),
+        TRAINING: _contiguous(training_tensors(trainer)),
+    }
+    with storage_errors(path):
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir(parents=True)
+        sums = {}
+        for name, tensors in contents.items():
+            blob = safetensors.torch.save(tensors)
+            write_bytes(temporary / name, blob)
+            sums[name] = hashlib.sha256(blob).hexdigest()
+        checkpoint = Checkpoint(
+            path=path,
+            images=trainer.images,
+            networks=trainer.generator.settings,
+            settings=json.loads(json.dumps(asdict(trainer.settings))),
+            files=sums,
+            **asdict(data),
+        )
+        record = asdict(checkpoint)
+        del record["path"]
+        write_json(temporary / RECORD, {"schema": SCHEMA, **record})
+        shutil.rmtree(path, ignore_errors=True)
+        temporary.rename(path)
+    return checkpoint
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """The checkpoint in folder `path`; raises CheckpointError when it is absent, torn or altered."""
+    try:
+        record = json.loads((path / RECORD).read_text(encoding="utf-8"))
+        if record.pop("schema") != SCHEMA:
+            raise CheckpointError(f"{path} is not a checkpoint of schema {SCHEMA}: train again with this version")
+        networks = record.pop("networks")
+        settings = NetworkSettings(**{**networks, "shape": tuple(networks["shape"])})
+        tuples: dict[str, Any] = {key: tuple(record.pop(key)) for key in ("labels", "trained_on")}
+        checkpoint = Checkpoint(path=path, networks=settings, **tuples, **record)
+        for name, expected in checkpoint.files.items():
+            if hashlib.sha256((path / name).read_bytes()).hexdigest() != expected:
+                raise CheckpointError(
+                    f"{path / name} was altered or torn: remove {path} and resume from the one before"
+                )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise CheckpointError(f"{path} is not a whole checkpoint ({error}): remove it and resume") from error
+    return checkpoint
+
+
+def newest_checkpoint(folder: Path) -> Checkpoint | None:
+    """The checkpoint in `folder` with the most images that is whole, or None."""
+    for path in sorted(folder.glob("[0-9]*"), reverse=True):
+        try:
+            return read_checkpoint(path)
+        except CheckpointError:
+            continue
+    return None
+
+
+def load_generator(checkpoint: Checkpoint) -> Generator:
+    """The averaged generator of `checkpoint`, on the CPU and ready to make images."""
+    generator = Generator(checkpoint.networks)
+    generator.load_state_dict(_read_tensors(checkpoint.path / GENERATOR))
+    generator.to(memory_format=torch.channels_last)
+    return generator.eval().requires_grad_(False)
+
+
+def restore(trainer: GanTrainer, checkpoint: Checkpoint) -> None:
+    """Put the trainer where `checkpoint` was written; raises CheckpointError when its settings differ."""
+    if checkpoint.networks != trainer.generator.settings:
+        raise CheckpointError(
+            f"{checkpoint.path} holds other networks ({checkpoint.networks}) than asked for: choose another run folder"
+        )
+    tensors = _read_tensors(checkpoint.path / TRAINING)
+    for name in ("generator", "discriminator", "average"):
+        getattr(trainer, name).load_state_dict(_part(tensors, name))
+    for name, optimizer in trainer.optimizers.items():
+        moments = _part(tensors, f"optimizer.{name}")
+        state: dict[int, dict[str, Tensor]] = {}
+        for key, value in moments.items():
+            index, moment = key.split(".")
+            state.setdefault(int(index), {})[moment] = value
+        optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+    trainer.images = checkpoint.images
+
+
+def calibrated_average(trainer: GanTrainer) -> Generator:
+    """The averaged generator in evaluation mode, its batch norms calibrated on labels as the training has them."""
+    _, labels = trainer.batches(0, min(trainer.settings.images, 1024))
+    return calibrated(trainer.average, labels.to(trainer.device), trainer.settings.seed)
+
+
+def training_tensors(trainer: GanTrainer) -> dict[str, Tensor]:
+    """All tensors a resumed training needs: networks, average and the optimisers' moments, by dotted names."""
+    tensors = {
+        f"{name}.{key}": value
+        for name in ("generator", "discriminator", "average")
+        for key, value in getattr(trainer, name).state_dict().items()
+    }
+    for name, optimizer in trainer.optimizers.items():
+        for index, moments in optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{name}.{index}.{moment}": value for moment, value in moments.items()}
+    return tensors
+
+
+def _contiguous(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
+
+
+def _part(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:
+    return {key.removeprefix(f"{name}."): value for key, value in tensors.items() if key.startswith(f"{name}.")}
+
+
+def _read_tensors(path: Path) -> dict[str, Tensor]:
+    try:
+        return safetensors.torch.load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"{path} cannot be read as tensors ({error}): remove its folder and resume") from error

@@ -1,0 +1,214 @@
+"""The GAN's training step: what is drawn, what is minimised, and what is averaged."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gan_aug.errors import TrainingDiverged
+from gan_aug.gan.augment import UNIFORMS, AugmentName, augment
+from gan_aug.gan.losses import LossName, discriminator_loss, generator_loss, gradient_penalty
+from gan_aug.gan.networks import Discriminator, Generator, NetworkSettings
+from gan_aug.gan.seeds import Purpose, image_noise, image_stream
+
+Batches = Callable[[int, int], tuple[Tensor, Tensor]]
+"""From (first image index, count) to images `(N, C, H, W) uint8` and labels `(N, K) float32`; a function of the index
+alone, so that a resumed training sees the same images."""
+
+CALIBRATION_IMAGES = 1024
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """How the GAN is trained; progress counts real images seen.
+
+    `penalty` weighs R1 on real images (and R2 on fake ones for the relativistic loss), taken every `penalty_every`
+    steps; 0 is none. `decay` is the last share of the training over which the rate falls linearly to zero. `average` is
+    the half-life of the averaged generator, in images.
+    """
+
+    images: int
+    batch: int = 64
+    loss: LossName = "hinge"
+    lr: float = 1e-3
+    betas: tuple[float, float] = (0.0, 0.99)
+    decay: float = 0.5
+    penalty: float = 0.0
+    penalty_every: int = 8
+    augment: tuple[AugmentName, ...] = ("translation",)
+    average: float = 10_000.0
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class StepReport:
+    """What one step showed, after `images` real images in all: both losses, and D's mean logits."""
+
+    images: int
+    loss_d: float
+    loss_g: float
+    real: float
+    fake: float
+
+
+class GanTrainer:
+    """Trains a generator and a discriminator on batches, one optimiser step each per batch."""
+
+    def __init__(
+        self, networks: NetworkSettings, settings: TrainSettings, batches: Batches, device: torch.device | None = None
+    ) -> None:
+        self.settings = settings
+        self.batches = batches
+        self.device = device or torch.device("cpu")
+        self.images = 0
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(settings.seed)
+            self.generator = Generator(networks).to(self.device)
+            self.discriminator = Discriminator(networks).to(self.device)
+        for network in (self.generator, self.discriminator):
+            network.to(memory_format=torch.channels_last)
+        self.average = copy.deepcopy(self.generator).requires_grad_(False)
+        self.optimizers = {
+            "generator": self._optimizer(self.generator, every=1),
+            "discriminator": self._optimizer(self.discriminator, every=settings.penalty_every),
+        }
+
+    def _optimizer(self, network: torch.nn.Module, every: int) -> torch.optim.Adam:
+        """Adam; with a lazy penalty its rate and memory shrink as in StyleGAN2, appendix B (arXiv 1912.04958)."""
+        share = every / (every + 1) if self.settings.penalty and every > 1 else 1.0
+        beta1, beta2 = (beta**share for beta in self.settings.betas)
+        return torch.optim.Adam(network.parameters(), lr=self.settings.lr * share, betas=(beta1, beta2))
+
+    @property
+    def finished(self) -> bool:
+        """Whether as many images as asked for were seen."""
+        return self.images >= self.settings.images
+
+    def step(self) -> StepReport:
+        """One update of both networks on the next batch.
+
+        Raises TrainingDiverged before the update when a loss or a gradient is not finite.
+        """
+        count = min(self.settings.batch, self.settings.images - self.images)
+        real, labels = self.batches(self.images, count)
+        real, labels = to_signed(real.to(self.device, non_blocking=True)), labels.to(self.device, non_blocking=True)
+        noise, uniforms = self._draw(range(self.images, self.images + count))
+        self._set_rates()
+        fake = self.generator(noise, labels)
+        loss_d, logits = self._update_discriminator(real, fake.detach(), labels, uniforms)
+        loss_g = self._update_generator(real, fake, labels, uniforms)
+        self.images += count
+        self._update_average(count)
+        return StepReport(self.images, loss_d, loss_g, *logits)
+
+    def _draw(self, indices: range) -> tuple[Tensor, Tensor]:
+        """Noise `(N, latent)` and augmentation numbers `(4, N, UNIFORMS)` of the images, from their own streams."""
+        latent = self.generator.settings.latent
+        noise = np.empty((len(indices), latent), dtype=np.float32)
+        uniforms = np.empty((len(indices), 4, UNIFORMS), dtype=np.float32)
+        for row, index in enumerate(indices):
+            stream = image_stream(self.settings.seed, Purpose.TRAINING, index)
+            noise[row] = stream.standard_normal(latent, dtype=np.float32)
+            uniforms[row] = stream.random((4, UNIFORMS), dtype=np.float32)
+        return torch.from_numpy(noise).to(self.device), torch.from_numpy(uniforms).to(self.device).transpose(0, 1)
+
+    def _set_rates(self) -> None:
+        left = 1 - self.images / self.settings.images
+        scale = min(1.0, left / self.settings.decay) if self.settings.decay else 1.0
+        for optimizer in self.optimizers.values():
+            for group in optimizer.param_groups:
+                group["lr"] = group.setdefault("initial_lr", group["lr"]) * scale
+
+    def _update_discriminator(
+        self, real: Tensor, fake: Tensor, labels: Tensor, uniforms: Tensor
+    ) -> tuple[float, tuple[float, float]]:
+        settings = self.settings
+        step = self.images // settings.batch
+        penalised = settings.penalty > 0 and step % settings.penalty_every == 0
+        views = torch.cat(
+            [augment(real, uniforms[0], settings.augment), augment(fake, uniforms[1], settings.augment)]
+        ).requires_grad_(penalised)
+        logits = self.discriminator(views, labels.repeat(2, 1))
+        on_real, on_fake = logits.chunk(2)
+        loss = discriminator_loss(settings.loss, on_real, on_fake)
+        total = loss
+        if penalised:
+            both = settings.loss == "relativistic"
+            penalty = gradient_penalty(logits if both else on_real, views) * 2
+            total = loss + settings.penalty * settings.penalty_every * penalty
+        self._update("discriminator", total)
+        return loss.item(), (on_real.mean().item(), on_fake.mean().item())
+
+    def _update_generator(self, real: Tensor, fake: Tensor, labels: Tensor, uniforms: Tensor) -> float:
+        settings = self.settings
+        self.discriminator.requires_grad_(False)
+        on_fake = self.discriminator(augment(fake, uniforms[2], settings.augment), labels)
+        on_real = on_fake
+        if settings.loss == "relativistic":
+            on_real = self.discriminator(augment(real, uniforms[3], settings.augment), labels)
+        loss = generator_loss(settings.loss, on_real, on_fake)
+        self._update("generator", loss)
+        self.discriminator.requires_grad_(True)
+        return loss.item()
+
+    def _update(self, name: str, loss: Tensor) -> None:
+        """Minimise `loss` by one step of the named network, unless it or a gradient is not finite."""
+        optimizer = self.optimizers[name]
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        norm = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
+        if not math.isfinite(loss.item()) or not math.isfinite(norm.item()):
+            raise TrainingDiverged(
+                f"the {name}'s loss ({loss.item():g}) or its gradient (norm {norm.item():g}) is not finite after "
+                f"{self.images} images: lower train.lr, or raise gan.penalty; the last checkpoint is sound"
+            )
+        optimizer.step()
+
+    @torch.no_grad()
+    def _update_average(self, count: int) -> None:
+        """Move the averaged generator; early on its half-life is a share of the images seen (EDM2's warm-up)."""
+        half_life = min(self.settings.average, self.images * 0.05)
+        weight = 1 - 0.5 ** (count / max(half_life, 1e-8))
+        names = self.generator.state_dict()
+        for name, value in self.average.state_dict().items():
+            if value.is_floating_point():
+                value.lerp_(names[name], weight)
+            else:
+                value.copy_(names[name])
+
+
+@torch.no_grad()
+def calibrated(generator: Generator, label_rows: Tensor, seed: int, batch: int = 64) -> Generator:
+    """A copy of `generator` in evaluation mode whose batch norms hold the statistics of its own images.
+
+    The averaged weights never saw the running statistics of the trained ones; like BigGAN's standing statistics
+    (arXiv 1809.11096, section 4.1) these come from fixed noise, with labels drawn from `label_rows` `(M, K)`.
+    """
+    result = copy.deepcopy(generator).train()
+    norms = [module for module in result.modules() if isinstance(module, torch.nn.BatchNorm2d)]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # cumulative mean
+    device = label_rows.device
+    for first in range(0, CALIBRATION_IMAGES, batch):
+        indices = range(first, first + batch)
+        noise = torch.from_numpy(image_noise(seed, Purpose.CALIBRATION, indices, result.settings.latent)).to(device)
+        result(noise, label_rows[torch.tensor(indices, device=device) % len(label_rows)])
+    return result.eval()
+
+
+def to_signed(images: Tensor) -> Tensor:
+    """Images `uint8` in [0, 255] as `float32` in [-1, 1]."""
+    return images.float() / 127.5 - 1
+
+
+def to_bytes(images: Tensor) -> Tensor:
+    """Images `float32` in [-1, 1] as `uint8` in [0, 255], rounded to the nearest."""
+    return ((images + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)

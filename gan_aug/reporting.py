@@ -1,0 +1,100 @@
+"""The comparison's report in a run folder: figures gathered, examples chosen, three files written."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+import gan_aug
+from gan_aug.compute.local import cores
+from gan_aug.config import Config
+from gan_aug.data.manifest import Manifest
+from gan_aug.data.shards import SyntheticManifest, read_shard
+from gan_aug.data.store import open_images
+from gan_aug.evaluation.cells import CellResult
+from gan_aug.evaluation.report import build_report
+from gan_aug.evaluation.report_html import to_html
+from gan_aug.evaluation.report_markdown import to_markdown
+from gan_aug.run import EVENTS, RunDir, write_json, write_text
+
+EXAMPLES = 8
+Images = npt.NDArray[np.uint8]
+
+
+def write_reports(
+    request: Config, run: RunDir, manifest: Manifest, synthetic: SyntheticManifest | None, cells: Sequence[CellResult]
+) -> dict[str, Any]:
+    """Write `report.html`, `report.md` and last `report.json` into the run folder; returns the last one's values."""
+    report = build_report(
+        manifest,
+        synthetic,
+        cells,
+        request,
+        provenance={},
+        timing={"stages": stage_seconds(run)},
+        environment=environment(),
+    )
+    html = to_html(report, cells, manifest, real_examples(run, manifest), synthetic_examples(run, synthetic))
+    write_text(run.path / "report.html", html)
+    write_text(run.path / "report.md", to_markdown(report))
+    write_json(run.path / "report.json", report)
+    return report
+
+
+def real_examples(run: RunDir, manifest: Manifest) -> dict[str, Images]:
+    """The first training images of each label, `(n, C, H, W) uint8`."""
+    images, labels, rows = open_images(run.dataset, manifest), manifest.label_matrix(), manifest.indices("train")
+    return {name: images[rows[labels[rows, k] == 1][:EXAMPLES]] for k, name in enumerate(manifest.labels)}
+
+
+def synthetic_examples(run: RunDir, synthetic: SyntheticManifest | None) -> dict[str, Images]:
+    """The first synthetic images of each label, `(n, C, H, W) uint8`; empty without a synthetic set."""
+    if synthetic is None:
+        return {}
+    found: dict[str, list[Images]] = {name: [] for name in synthetic.labels}
+    for shard in synthetic.shards:
+        wanting = [name for name, images in found.items() if len(images) < EXAMPLES]
+        if not wanting:
+            break
+        own = synthetic.image_labels[shard.first : shard.first + shard.count]
+        for image, labels in zip(read_shard(run.synthetic, shard), own, strict=True):
+            for name in (synthetic.labels[k] for k in labels):
+                if len(found[name]) < EXAMPLES:
+                    found[name].append(image)
+    return {name: np.stack(images) for name, images in found.items() if images}
+
+
+def environment() -> dict[str, Any]:
+    """What ran it: versions and the machine's kind, without names."""
+    import torch
+
+    return {
+        "gan_aug": gan_aug.__version__,
+        "python": platform.python_version(),
+        "torch": str(torch.__version__),
+        "numpy": np.__version__,
+        "system": f"{platform.system()} {platform.machine()}",
+        "cores": cores(),
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+    }
+
+
+def stage_seconds(run: RunDir) -> dict[str, float]:
+    """Seconds of work in each stage by the record, over all starts; time between two starts does not count."""
+    seconds: dict[str, float] = {}
+    last: dict[str, float] = {}
+    for line in (run.path / EVENTS).read_text(encoding="utf-8").splitlines():
+        try:
+            event = json.loads(line)
+        except ValueError:
+            continue  # a line torn by a crash
+        stage, now = event["stage"], event["time"]
+        if event["kind"] != "start" and stage in last:
+            seconds[stage] = seconds.get(stage, 0.0) + now - last[stage]
+        last[stage] = now
+    return {stage: round(value, 1) for stage, value in seconds.items()}

@@ -1,0 +1,84 @@
+"""A synthetic set in formats that other tools read: PNG files in class folders, or one npz."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from gan_aug.data.pictures import png
+from gan_aug.data.shards import SyntheticManifest, read_shard
+from gan_aug.errors import StorageError
+from gan_aug.run import atomic_file, storage_errors, write_bytes, write_text
+
+Progress = Callable[[int, int], None]
+
+
+def export_png(folder: Path, out: Path, progress: Progress | None = None) -> int:
+    """Write the set in `folder` as `out/LABEL/INDEX.png` with `out/labels.csv`; gives the number of images.
+
+    The folder appears whole or not at all. Raises StorageError when `out` exists and holds something.
+    """
+    manifest = SyntheticManifest.load(folder / "manifest.json")
+    names = folder_names(manifest.labels)
+    temporary = _fresh(out)
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow(["file", "label", "index", "seed", "checkpoint"])
+    with storage_errors(out):
+        for shard in manifest.shards:
+            for offset, image in enumerate(read_shard(folder, shard)):
+                index = shard.first + offset
+                labels = manifest.image_labels[index]
+                file = f"{'+'.join(names[k] for k in labels) or 'none'}/{index:08d}.png"
+                write_bytes(temporary / file, png(image))
+                said = "|".join(manifest.labels[k] for k in labels)
+                writer.writerow([file, said, index, manifest.seed, manifest.checkpoint])
+            if progress:
+                progress(shard.first + shard.count, len(manifest.image_labels))
+        write_text(temporary / "labels.csv", table.getvalue())
+        temporary.rename(out)
+    return len(manifest.image_labels)
+
+
+def export_npz(folder: Path, out: Path) -> int:
+    """Write the set in `folder` as one npz, read without pickle; gives the number of images.
+
+    It holds `images` `(N, C, H, W) uint8`, `labels` `(N, K) uint8` of zeros and ones, `label_names`, `seed` and
+    `checkpoint`. Raises StorageError when `out` exists.
+    """
+    manifest = SyntheticManifest.load(folder / "manifest.json")
+    if out.exists():
+        raise StorageError(f"{out} exists: choose another --out, or remove it")
+    arrays = {
+        "images": np.concatenate([read_shard(folder, shard) for shard in manifest.shards]),
+        "labels": manifest.label_matrix().astype(np.uint8),
+        "label_names": np.array(manifest.labels),
+        "seed": np.array(manifest.seed),
+        "checkpoint": np.array(manifest.checkpoint),
+    }
+    with atomic_file(out) as file:
+        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+    return len(manifest.image_labels)
+
+
+def folder_names(labels: tuple[str, ...]) -> list[str]:
+    """A safe, distinct folder name for each label: letters, digits, '-', '_' and '.' alone."""
+    safe = [re.sub(r"[^\w.-]+", "_", label).strip(".") or "label" for label in labels]
+    return [name if safe.count(name) == 1 else f"{k}-{name}" for k, name in enumerate(safe)]
+
+
+def _fresh(out: Path) -> Path:
+    """An empty folder beside `out` to be renamed to it; raises StorageError when `out` holds something."""
+    with storage_errors(out):
+        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+            raise StorageError(f"{out} exists and is not empty: choose another --out, or remove it")
+        temporary = out.with_name(f".{out.name}.tmp")
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir(parents=True)
+    return temporary

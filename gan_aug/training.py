@@ -1,0 +1,195 @@
+"""Training a GAN in a run folder: joins data, networks and record; resumes at the newest whole checkpoint."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from typing import Any
+
+import numpy as np
+import torch
+
+from gan_aug import config as configs
+from gan_aug.compute.local import cores
+from gan_aug.config import Config
+from gan_aug.data.loader import TrainingBatches
+from gan_aug.data.manifest import Manifest
+from gan_aug.data.pictures import png_grid
+from gan_aug.data.store import open_images
+from gan_aug.errors import Cancelled, ComputeError, ConfigError
+from gan_aug.evaluation.plots import training_curves_png
+from gan_aug.gan.networks import NetworkSettings
+from gan_aug.gan.seeds import Purpose
+from gan_aug.gan.state import (
+    Checkpoint,
+    TrainingData,
+    calibrated_average,
+    newest_checkpoint,
+    read_checkpoint,
+    restore,
+    save_checkpoint,
+)
+from gan_aug.gan.trainer import GanTrainer, StepReport, TrainSettings
+from gan_aug.run import RunDir, read_json, storage_errors, write_bytes, write_text
+from gan_aug.synthesis.sampler import sample
+
+RECORDS = 400
+"""Points of the loss curves over a whole training."""
+
+GRID_ROWS, GRID_COLUMNS = 16, 10
+KEPT_CHECKPOINTS = 2
+
+
+def train(request: Config, run: RunDir, manifest: Manifest) -> Checkpoint:
+    """Train until `train.images`, from the newest whole checkpoint in the run folder; returns the last one.
+
+    Raises Cancelled after writing a checkpoint when the run is asked to stop.
+    """
+    threads = _threads(request, run)
+    asked = configs.dump(request)
+    run.claim(
+        "train",
+        {key: asked[key] for key in ("seed", "gan", "train")} | {"dataset": manifest.fingerprint, "threads": threads},
+    )
+    folder = run.train / "checkpoints"
+    newest = newest_checkpoint(folder)
+    if newest and newest.images >= request.train.images:
+        return newest
+    torch.set_num_threads(threads)
+    trainer = build_trainer(request, run, manifest)
+    if newest:
+        restore(trainer, newest)
+    state = f"goes on at {trainer.images:,}" if newest else "starts"
+    run.emit("train", "start", f"training {state} of {request.train.images:,} images on {trainer.device}")
+    record = _Record(run, trainer)
+    data = TrainingData(
+        labels=manifest.labels,
+        task=manifest.task,
+        dataset=manifest.fingerprint,
+        trained_on=tuple(sorted({manifest.studies[i].content for i in manifest.indices("train")})),
+    )
+    while not trainer.finished:
+        before = trainer.images
+        record.add(trainer.step())
+        if _crossed(before, trainer, request.train.sample_every):
+            record.picture(manifest)
+        stopping = run.cancelled()
+        if stopping or _crossed(before, trainer, request.train.checkpoint_every):
+            record.save()
+            newest = save_checkpoint(folder, trainer, data)
+            _forget_old(run)
+        if stopping and not trainer.finished:
+            raise Cancelled(f"stopped at {trainer.images:,} images: `gan-aug resume {run.path}` goes on from there")
+    run.emit("train", "finish", f"trained on {trainer.images:,} images")
+    return read_checkpoint(folder / f"{trainer.images:010d}")
+
+
+def build_trainer(request: Config, run: RunDir, manifest: Manifest) -> GanTrainer:
+    """The trainer of a request on the training split; raises ConfigError where the image size does not fit a DCGAN."""
+    images = open_images(run.dataset, manifest)
+    batches = TrainingBatches(
+        images, manifest.label_matrix(), manifest.indices("train"), seed=request.seed, balance=request.gan.balance
+    )
+    regularizer = request.gan.regularizer or ("r1" if request.gan.loss == "relativistic" else "spectral")
+    try:
+        networks = NetworkSettings(
+            shape=manifest.shape,
+            classes=len(manifest.labels),
+            width=request.gan.width,
+            latent=request.gan.latent,
+            spectral=regularizer == "spectral",
+        )
+    except ValueError as error:
+        raise ConfigError(f"data.size: {error}") from error
+    settings = TrainSettings(
+        images=request.train.images,
+        batch=request.train.batch,
+        loss=request.gan.loss,
+        lr=request.train.lr,
+        betas=request.train.betas,
+        decay=request.train.decay,
+        penalty=request.gan.penalty if regularizer == "r1" else 0.0,
+        penalty_every=request.gan.penalty_every,
+        augment=request.gan.augment,
+        average=request.gan.average,
+        seed=request.seed,
+    )
+    return GanTrainer(networks, settings, batches, choose_device(request.compute.device))
+
+
+def choose_device(name: str) -> torch.device:
+    """The device called `name`; `auto` is the GPU where there is one. Raises ComputeError where it is not there."""
+    if name == "cuda" and not torch.cuda.is_available():
+        raise ComputeError("compute.device is cuda and torch sees no GPU here: set it to auto or cpu")
+    return torch.device("cuda" if name == "cuda" or (name == "auto" and torch.cuda.is_available()) else "cpu")
+
+
+def _threads(request: Config, run: RunDir) -> int:
+    """Threads asked for, else those this run began with (they can alter the last bits), else all cores."""
+    path = run.train / "request.json"
+    if request.compute.threads is None and path.exists():
+        return int(read_json(path)["threads"])
+    return request.compute.threads or cores()
+
+
+def _crossed(before: int, trainer: GanTrainer, every: int) -> bool:
+    """Whether the last step passed a multiple of `every`, or was the last one."""
+    return trainer.finished or before // every != trainer.images // every
+
+
+def _forget_old(run: RunDir) -> None:
+    for path in sorted((run.train / "checkpoints").glob("[0-9]*"))[:-KEPT_CHECKPOINTS]:
+        with storage_errors(path):
+            shutil.rmtree(path)
+
+
+class _Record:
+    """The losses so far, window by window: kept in `train/history.jsonl`, drawn in `train/loss.png`."""
+
+    def __init__(self, run: RunDir, trainer: GanTrainer) -> None:
+        self._run, self._trainer = run, trainer
+        self._path = run.train / "history.jsonl"
+        self._points = [point for point in _read_lines(self._path) if point["images"] <= trainer.images]
+        self._window: list[StepReport] = []
+        self._every = max(trainer.settings.batch, trainer.settings.images // RECORDS)
+        self._started = (time.monotonic(), trainer.images)
+
+    def add(self, report: StepReport) -> None:
+        """Take one step in; every so many images its window becomes a point and an event."""
+        self._window.append(report)
+        trainer = self._trainer
+        if not trainer.finished and report.images % self._every >= trainer.settings.batch:
+            return
+        values = {
+            key: float(np.mean([getattr(step, key) for step in self._window]))
+            for key in ("loss_d", "loss_g", "real", "fake")
+        }
+        self._window = []
+        self._points.append({"images": report.images, **values})
+        seconds = time.monotonic() - self._started[0]
+        values["rate"] = (report.images - self._started[1]) / max(seconds, 1e-9)
+        rounded = {key: round(value, 4) for key, value in values.items()}
+        total = trainer.settings.images
+        self._run.emit("train", "progress", done=report.images, total=total, unit="images", values=rounded)
+
+    def save(self) -> None:
+        """Write the points; a resumed training goes on after those its checkpoint saw."""
+        write_text(self._path, "".join(json.dumps(point) + "\n" for point in self._points))
+
+    def picture(self, manifest: Manifest) -> None:
+        """Write a sample grid, one row per class, and the loss curves."""
+        trainer, classes = self._trainer, min(len(manifest.labels), GRID_ROWS)
+        labels = np.repeat(np.eye(len(manifest.labels), dtype=np.float32)[:classes], GRID_COLUMNS, axis=0)
+        made = sample(calibrated_average(trainer), labels, seed=trainer.settings.seed, purpose=Purpose.PREVIEW)
+        rows = list(made.reshape(classes, GRID_COLUMNS, *manifest.shape))
+        write_bytes(self._run.train / f"samples-{trainer.images:010d}.png", png_grid(rows))
+        if self._points:
+            training_curves_png(self._points, self._run.train / "loss.png")
+
+
+def _read_lines(path: Any) -> list[dict[str, float]]:
+    try:
+        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    except (OSError, ValueError):
+        return []  # the curves are a picture for people: a torn file costs their beginning, no result

@@ -1,0 +1,170 @@
+"""The verbs, each a table of contents: what was asked, what is on disk already, what is left to do.
+
+Every verb takes (request, run, executor): what, where the record goes, where it runs. Called again on the same folder
+it goes on from what is whole there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from gan_aug import config as configs
+from gan_aug.compute.executor import Executor
+from gan_aug.config import Config
+from gan_aug.data.importing import import_dataset
+from gan_aug.data.manifest import SPLITS, Manifest
+from gan_aug.data.shards import SyntheticManifest
+from gan_aug.data.store import open_images
+from gan_aug.errors import CheckpointError, DataError
+from gan_aug.run import RunDir, read_json, write_json
+
+Verb = Callable[[Config, RunDir, Executor], Any]
+
+
+def import_studies(request: Config, run: RunDir, executor: Executor) -> Manifest:  # noqa: ARG001 - every verb's shape
+    """Import the source into `dataset/`: images, manifest and report; returns the manifest."""
+    asked = configs.dump(request)
+    run.claim("dataset", {"seed": asked["seed"], "data": asked["data"]})
+    if (run.dataset / "manifest.json").exists():
+        manifest = Manifest.load(run.dataset / "manifest.json")
+        open_images(run.dataset, manifest)
+        return manifest
+    run.emit("dataset", "start", f"importing {request.data.source}")
+
+    def progress(done: int, total: int) -> None:
+        run.emit("dataset", "progress", done=done, total=total, unit="images")
+
+    manifest = import_dataset(
+        request.data, request.seed, run.dataset, progress=_throttled(progress), cancelled=run.cancelled
+    )
+    run.emit("dataset", "finish", describe(manifest))
+    return manifest
+
+
+def train_gan(request: Config, run: RunDir, executor: Executor) -> Any:
+    """Train the GAN on the training split alone, importing first where needed; returns the last Checkpoint."""
+    from gan_aug.training import train
+
+    manifest = import_studies(request, run, executor)
+    return train(request, run, manifest)
+
+
+def generate(request: Config, run: RunDir, executor: Executor) -> SyntheticManifest:
+    """Make the synthetic set of the newest checkpoint in `synthetic/`; returns its manifest."""
+    from gan_aug.gan.state import newest_checkpoint
+    from gan_aug.synthesis.plan import plan_labels
+    from gan_aug.synthesis.write import write_synthetic_set
+
+    manifest = import_studies(request, run, executor)
+    checkpoint = newest_checkpoint(run.train / "checkpoints")
+    if checkpoint is None:
+        raise CheckpointError(f"{run.path} holds no trained GAN: run `gan-aug train` on it first")
+    if checkpoint.dataset != manifest.fingerprint:
+        raise CheckpointError(f"{checkpoint.path} was made for other data than {run.dataset}: train again in a new run")
+    run.claim("synthetic", {"synthesis": configs.dump(request)["synthesis"], "checkpoint": checkpoint.id})
+    if (run.synthetic / "manifest.json").exists():
+        return SyntheticManifest.load(run.synthetic / "manifest.json")
+    plan = plan_labels(request.synthesis, manifest)
+    run.emit("synthetic", "start", f"making {len(plan):,} images")
+    synthetic = write_synthetic_set(
+        checkpoint,
+        plan,
+        run.synthetic,
+        executor,
+        seed=request.synthesis.seed,
+        shard_size=request.synthesis.shard,
+        progress=lambda done, total: run.emit("synthetic", "progress", done=done, total=total, unit="images"),
+        cancelled=run.cancelled,
+    )
+    run.emit("synthetic", "finish", f"{len(plan):,} synthetic images in {len(synthetic.shards)} shards")
+    return synthetic
+
+
+def compare(request: Config, run: RunDir, executor: Executor) -> dict[str, Any]:
+    """Train the arms' classifiers, test them on the same real images, write the report; returns `report.json`."""
+    from functools import partial
+
+    from gan_aug.evaluation.arms import needs_synthetic
+    from gan_aug.evaluation.cell_files import read_cell
+    from gan_aug.evaluation.run_cells import load_context, plan_cells, run_cell
+    from gan_aug.reporting import write_reports
+
+    manifest = import_studies(request, run, executor)
+    asked = configs.dump(request)
+    synthetic = None
+    if any(needs_synthetic(arm) for arm in request.compare.arms):
+        if not (run.synthetic / "manifest.json").exists():
+            raise DataError(f"{run.path} holds no synthetic set for the arms: run `gan-aug generate` on it first")
+        synthetic = SyntheticManifest.load(run.synthetic / "manifest.json")
+    cells = plan_cells(manifest, synthetic, request)
+    write_json(run.compare / "request.json", {key: asked[key] for key in ("seed", "classifier", "compare")})
+    arms, seeds = ", ".join(request.compare.arms), request.compare.seeds
+    run.emit("compare", "start", f"{len(cells)} cells: {arms} x {seeds} seeds")
+    folder = run.compare / "cells"
+    folder.mkdir(exist_ok=True)
+    setup = partial(load_context, run.dataset, run.synthetic if synthetic else None, folder)
+    for done, (index, _) in enumerate(executor.map(run_cell, cells, setup=setup, cancelled=run.cancelled), start=1):
+        cell = cells[index]
+        run.emit("compare", "progress", f"{cell.arm}, seed {cell.seed}", done=done, total=len(cells), unit="cells")
+    results = [read_cell(folder / cell.key) for cell in cells]
+    report = write_reports(request, run, manifest, synthetic, results)
+    run.emit("compare", "finish", f"report in {run.path / 'report.html'}")
+    return report
+
+
+def run_all(request: Config, run: RunDir, executor: Executor) -> dict[str, Any]:
+    """All stages in a row, from images to the report; returns `report.json`."""
+    train_gan(request, run, executor)
+    generate(request, run, executor)
+    return compare(request, run, executor)
+
+
+VERBS: dict[str, Verb] = {
+    "run": run_all,
+    "import": import_studies,
+    "train": train_gan,
+    "generate": generate,
+    "compare": compare,
+}
+
+
+def start(verb: str, request: Config, run: RunDir, executor: Executor) -> Any:
+    """Run a verb in a run folder held for this process; what was asked is on disk before it starts."""
+    with run.locked():
+        write_json(run.path / "request.json", {"schema": 1, "verb": verb, "config": configs.dump(request)})
+        return VERBS[verb](request, run, executor)
+
+
+def saved_request(path: Path) -> tuple[str, Config]:
+    """The verb and the config that the run folder `path` was last asked for; raises DataError where there is none."""
+    file = path / "request.json"
+    if not file.is_file():
+        raise DataError(f"{path} is not a run folder (no request.json): give the folder that --run named")
+    record = read_json(file)
+    try:
+        verb, values = record["verb"], record["config"]
+    except (KeyError, TypeError) as error:
+        raise DataError(f"{file} names no verb and config: start the run again with its config") from error
+    if verb not in VERBS:
+        raise DataError(f"{file} names the verb {verb!r}: it is of another version; known are {', '.join(VERBS)}")
+    return verb, configs.parse(values, str(file))
+
+
+def describe(manifest: Manifest) -> str:
+    """A data set in one line: images per split, size and classes."""
+    counts = ", ".join(f"{len(manifest.indices(split)):,} {split}" for split in SPLITS)
+    channels, height, width = manifest.shape
+    colour = "grey" if channels == 1 else "colour"
+    return f"{len(manifest.studies):,} {colour} images of {height}x{width} ({counts}), {len(manifest.labels)} classes"
+
+
+def _throttled(progress: Callable[[int, int], None], steps: int = 100) -> Callable[[int, int], None]:
+    """Pass on about `steps` of the calls, and the last."""
+
+    def every(done: int, total: int) -> None:
+        if done == total or done % max(1, total // steps) == 0:
+            progress(done, total)
+
+    return every
