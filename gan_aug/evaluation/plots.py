@@ -49,7 +49,7 @@ def roc_svg(curves: dict[str, RocBand]) -> str:
         panels = figure.subplots(1, 2 if zoom else 1, squeeze=False)[0]
         for axes in panels:
             _draw_roc(axes, curves)
-        panels[0].set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), title="Whole curve")
+        panels[0].set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), title="Whole curve" if zoom else "")
         panels[0].legend(loc="lower right")
         if zoom:
             panels[1].set(xlim=(-0.002, 0.2), ylim=(0.8, 1.002), title="Upper left corner, enlarged")

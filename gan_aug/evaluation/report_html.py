@@ -57,6 +57,7 @@ def to_html(
         title=f"{report['dataset']['name']}: trained on real and on synthetic images, tested on real ones",
         answer=answer(report),
         basis=basis(report),
+        several=len(report["arms"]["real"]["seeds"]) > 1,
         arms=arms_table(report),
         more=more_figures_table(report),
         comparisons=comparisons_table(report),
@@ -96,14 +97,19 @@ def _history_text(report: Report) -> str:
     return f"Loss and accuracy during training; validation accuracy at the end: {'; '.join(ends)}."
 
 
-def _gallery(report: Report, real: Examples, synthetic: Examples) -> list[dict[str, Any]]:
-    """One row a label with any example: its name and a strip of each kind of image, None where absent."""
-    kinds = (("real", real), ("synthetic", synthetic))
-    return [
-        {"label": label, "strips": [_strip(examples.get(label), kind, label) for kind, examples in kinds]}
+def _gallery(report: Report, real: Examples, synthetic: Examples) -> dict[str, Any] | None:
+    """The kinds of images there are, and a row of strips for each label that has any; None without images."""
+    kinds = {
+        kind: examples
+        for kind, examples in (("real", real), ("synthetic", synthetic))
+        if any(len(images) for images in examples.values())
+    }
+    strips = {
+        label: [_strip(examples.get(label), kind, label) for kind, examples in kinds.items()]
         for label in report["dataset"]["labels"]
-        if any(len(examples.get(label, ())) for _, examples in kinds)
-    ]
+    }
+    rows = [{"label": label, "strips": of_label} for label, of_label in strips.items() if any(of_label)]
+    return {"kinds": list(kinds), "rows": rows} if rows else None
 
 
 def _strip(images: npt.NDArray[np.uint8] | None, kind: str, label: str) -> dict[str, Any] | None:

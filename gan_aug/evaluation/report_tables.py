@@ -50,6 +50,7 @@ def arms_table(report: Report) -> Table:
 def more_figures_table(report: Report) -> Table:
     """Average precision, sensitivities, Brier score and steps of each arm."""
     arms = report["arms"]
+    several = len(arms["real"]["seeds"]) > 1
     asked = list(arms["real"]["sensitivity_at_specificity"])
     head = (
         "Arm",
@@ -69,8 +70,9 @@ def more_figures_table(report: Report) -> Table:
         for name, arm in arms.items()
     )
     caption = (
-        "Further figures, means over seeds. Thresholds were chosen on the validation images; the specificity reached "
-        "on the test images stands in brackets. Brier: mean squared error of the probabilities, 0 is perfect."
+        f"Further figures{', means over seeds' if several else ''}. Thresholds were chosen on the validation images; "
+        "the specificity reached on the test images stands in brackets. Brier: mean squared error of the "
+        "probabilities, 0 is perfect."
     )
     return Table(caption, head, rows)
 
