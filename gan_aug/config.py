@@ -16,9 +16,13 @@ Positive = Annotated[float, Field(gt=0)]
 
 
 class Section(BaseModel):
-    """A part of the config: unknown keys are faults, values are frozen."""
+    """A part of the config: unknown keys are faults, values are frozen.
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    Defaults go through validation too, so that a value is spelt the same (10000.0, never 10000) wherever it came from:
+    identities are hashes of that spelling.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
 
 class Columns(Section):
@@ -78,7 +82,7 @@ class DataConfig(Section):
 class GanConfig(Section):
     """The networks and what their losses see."""
 
-    loss: Literal["bce", "hinge", "relativistic"] = "hinge"
+    loss: Literal["bce", "hinge", "relativistic"] = "relativistic"
     regularizer: Literal["spectral", "r1", "none"] | None = Field(
         None, description="spectral norm in D, or a gradient penalty; without it what suits the loss"
     )
@@ -87,7 +91,7 @@ class GanConfig(Section):
     width: Count = Field(16, description="channels of the widest resolution; each level below doubles it")
     latent: Count = Field(64, description="dimensions of the noise")
     augment: tuple[Literal["translation", "cutout", "brightness", "contrast"], ...] = Field(
-        ("translation",), description="differentiable augmentation of what both losses see"
+        (), description="differentiable augmentation of what both losses see, for sets of a few hundred images"
     )
     balance: Literal["data", "classes"] = Field("data", description="draw training images as they come, or evenly")
     average: Positive = Field(10_000, description="half-life of the averaged generator, in images")

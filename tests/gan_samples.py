@@ -10,7 +10,7 @@ from torch import Tensor
 from gan_aug.gan.networks import NetworkSettings
 from gan_aug.gan.trainer import GanTrainer, TrainSettings
 
-NETWORKS = NetworkSettings((1, 16, 16), 3, width=4, latent=8)
+NETWORKS = NetworkSettings((1, 16, 16), 3, width=8, latent=8)
 SETTINGS = TrainSettings(images=160, batch=16, augment=("translation", "cutout"), seed=5)
 
 

@@ -146,10 +146,14 @@ def restore(trainer: GanTrainer, checkpoint: Checkpoint) -> None:
     for name in ("generator", "discriminator", "average"):
         getattr(trainer, name).load_state_dict(_part(tensors, name))
     for name, optimizer in trainer.optimizers.items():
-        moments = _part(tensors, f"optimizer.{name}")
+        parameters = [p for group in optimizer.param_groups for p in group["params"]]
         state: dict[int, dict[str, Tensor]] = {}
-        for key, value in moments.items():
+        for key, value in _part(tensors, f"optimizer.{name}").items():
             index, moment = key.split(".")
+            parameter = parameters[int(index)]
+            if value.shape == parameter.shape:
+                # In the parameter's memory format: another order of strides rounds the update differently.
+                value = torch.empty_like(parameter).copy_(value)  # noqa: PLW2901
             state.setdefault(int(index), {})[moment] = value
         optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
     trainer.images = checkpoint.images

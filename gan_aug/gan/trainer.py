@@ -41,7 +41,7 @@ class TrainSettings:
     decay: float = 0.5
     penalty: float = 0.0
     penalty_every: int = 8
-    augment: tuple[AugmentName, ...] = ("translation",)
+    augment: tuple[AugmentName, ...] = ()
     average: float = 10_000.0
     seed: int = 0
 

@@ -70,7 +70,7 @@ def export_npz(folder: Path, out: Path) -> int:
 def folder_names(labels: tuple[str, ...]) -> list[str]:
     """A safe, distinct folder name for each label: letters, digits, '-', '_' and '.' alone."""
     safe = [re.sub(r"[^\w.-]+", "_", label).strip(".") or "label" for label in labels]
-    return [name if safe.count(name) == 1 else f"{k}-{name}" for k, name in enumerate(safe)]
+    return safe if len(set(safe)) == len(safe) else [f"{k}-{name}" for k, name in enumerate(safe)]
 
 
 def _fresh(out: Path) -> Path:

@@ -17,13 +17,13 @@ DATA = TrainingData(labels=("a", "b", "c"), task="multi-class", dataset="0" * 64
 @pytest.mark.parametrize(("loss", "spectral", "penalty"), [("hinge", True, 0.0), ("relativistic", False, 1.0)])
 def test_resumed_is_uninterrupted(tmp_path: Path, loss: LossName, spectral: bool, penalty: float) -> None:
     def fresh():  # type: ignore[no-untyped-def]
-        return small_trainer(spectral, loss=loss, penalty=penalty, penalty_every=3)
+        return small_trainer(spectral, loss=loss, penalty=penalty, penalty_every=3, images=640)
 
     whole = fresh()
     while not whole.finished:
         whole.step()
     first = fresh()
-    for _ in range(4):
+    for _ in range(14):
         first.step()
     saved = save_checkpoint(tmp_path, first, DATA)
     second = fresh()

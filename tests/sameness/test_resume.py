@@ -1,0 +1,95 @@
+"""A run that was killed in each stage ends in the report of the one that was not."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+CONFIG = """
+data: {source: digits, size: 16, limit: 60}
+train: {images: 12000, batch: 32, checkpoint_every: 1600, sample_every: 12000}
+gan: {width: 4}
+synthesis: {counts: 300, shard: 64}
+classifier: {name: small-cnn, steps: 150, epochs: 3}
+compare: {seeds: 2}
+compute: {workers: 2, threads: 1}
+"""
+
+
+def start(*arguments: object) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-c", "from gan_aug.cli import main; main()", *map(str, arguments)]
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True)
+
+
+def finish(process: subprocess.Popen[bytes]) -> None:
+    _, said = process.communicate(timeout=300)
+    assert process.returncode == 0, said.decode()
+
+
+def report(run: Path) -> dict[str, Any]:
+    values: dict[str, Any] = json.loads((run / "report.json").read_text())
+    return {key: value for key, value in values.items() if key not in ("environment", "timing")}
+
+
+def kill_when(process: subprocess.Popen[bytes], condition: Any, number: int) -> bool:
+    """Send a signal as soon as `condition()` holds; whether it came before the end."""
+    deadline = time.monotonic() + 120
+    while process.poll() is None and time.monotonic() < deadline:
+        if condition():
+            os.kill(process.pid, number)
+            process.communicate(timeout=60)
+            return True
+        time.sleep(0.005)
+    process.communicate()
+    return False
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("config") / "job.yaml"
+    path.write_text(CONFIG)
+    return path
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(config: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    run = tmp_path_factory.mktemp("whole")
+    finish(start("run", config, "--run", run))
+    return report(run)
+
+
+def test_killed_in_every_stage_and_resumed_is_the_same_report(
+    config: Path, tmp_path: Path, uninterrupted: dict[str, Any]
+) -> None:
+    run = tmp_path / "run"
+    moments = {
+        "dataset": lambda: any((run / "dataset").glob("*images*")) and not (run / "dataset/manifest.json").exists(),
+        "train": lambda: any((run / "train/checkpoints").glob("[0-9]*")),
+        "synthetic": lambda: any((run / "synthetic").glob("*.npy")) and not (run / "synthetic/manifest.json").exists(),
+        "compare": lambda: any((run / "compare/cells").glob("[0-9a-f]*")),
+    }
+    process = start("run", config, "--run", run)
+    for stage, condition in moments.items():
+        assert kill_when(process, condition, signal.SIGKILL), f"the {stage} stage was over before the kill"
+        process = start("resume", run)
+    finish(process)
+    assert report(run) == uninterrupted
+
+
+def test_ctrl_c_in_training_ends_with_its_code_and_resumes(
+    config: Path, tmp_path: Path, uninterrupted: dict[str, Any]
+) -> None:
+    run = tmp_path / "run"
+    process = start("run", config, "--run", run)
+    assert kill_when(process, lambda: any((run / "train/checkpoints").glob("[0-9]*")), signal.SIGINT)
+    assert process.returncode == 130
+    finish(start("resume", run))
+    assert report(run) == uninterrupted
