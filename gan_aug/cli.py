@@ -141,8 +141,12 @@ def show_config(
     config: Annotated[Path | None, typer.Argument(metavar="[CONFIG]", help="YAML file", show_default=False)] = None,
     overrides: SetOption = None,
     as_json: JsonOption = False,
+    schema: Annotated[bool, typer.Option("--schema", help="print the JSON schema of every config instead")] = False,
 ) -> None:
     """Print a config with every default spelt out; without one, that of the digits."""
+    if schema:
+        _say(configs.Config.model_json_schema(), as_json=True)
+        return
     extra = tuple(overrides or ())
     request = configs.load(config, extra if config else ("data.source=digits", *extra))
     _say(configs.dump(request) if as_json else configs.to_yaml(request).rstrip(), as_json)
