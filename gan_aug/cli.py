@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import sys
 import traceback
@@ -32,6 +31,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+
+QUIET_SECONDS = 1.0
+"""Where there is no terminal, no stage prints progress more often than this."""
 
 
 class Place(StrEnum):
@@ -170,8 +173,6 @@ def main() -> None:
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(Cancelled.exit_code)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader left: not a fault
     except Exception:  # noqa: BLE001 - the last door: whatever is left is a fault of ours
         traceback.print_exc()
         print("gan-aug: this is a fault of ours; please report it with the lines above", file=sys.stderr)  # noqa: T201
@@ -203,7 +204,10 @@ def _result(verb: str, run: RunDir, as_json: bool) -> Any:
 def _plan(verb: str, request: Config, folder: Path) -> dict[str, Any]:
     """What a verb would do, without touching anything; faults of the source come out as they would in the run."""
     from gan_aug.data.sources import open_source
+    from gan_aug.training import check_size
 
+    if verb in ("run", "train"):
+        check_size(request)
     source = open_source(request.data)
     counts = {split: {"images": sum(row.values()), "labels": row} for split, row in source.counts().items()}
     return {
@@ -284,10 +288,10 @@ def _progress() -> Iterator[Listener]:
 
 
 class _PlainLines:
-    """Progress as lines: each start and finish, and a tenth of the way at a time, with rate and time left."""
+    """Progress as lines: each start and finish, and up to ten on the way, with rate and time left."""
 
     def __init__(self) -> None:
-        self._tenth: dict[str, int] = {}
+        self._said: dict[str, tuple[float, int]] = {}
         self._begun: dict[str, tuple[float, int]] = {}
 
     def __call__(self, event: Event) -> None:
@@ -295,11 +299,11 @@ class _PlainLines:
             self._line(f"{event.stage}: {event.message}")
             return
         done, total = event.done or 0, event.total or 1
-        begun, first = self._begun.setdefault(event.stage, (event.time, done))
-        tenth = 10 * done // total
-        if tenth > self._tenth.get(event.stage, 0):
-            self._tenth[event.stage] = tenth
-            rate = (done - first) / max(event.time - begun, 1e-9)
+        began, first = self._begun.setdefault(event.stage, (event.time, done))
+        when, tenth = self._said.get(event.stage, (began, 10 * first // total))
+        if 10 * done // total > tenth and event.time - when >= QUIET_SECONDS:
+            self._said[event.stage] = (event.time, 10 * done // total)
+            rate = (done - first) / (event.time - began)
             left = f", {(total - done) / rate:.0f} s left" if rate > 0 and done < total else ""
             self._line(f"{event.stage}: {done:,} of {total:,} {event.unit}{left}  {_detail(event)}".rstrip())
 

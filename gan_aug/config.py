@@ -117,7 +117,7 @@ class SynthesisConfig(Section):
     counts: Literal["like-real"] | Annotated[int, Field(ge=0)] | dict[str, Annotated[int, Field(ge=0)]] = Field(
         "like-real", description="per class: a number, a number for each label, or as in the training split"
     )
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     shard: Annotated[int, Field(ge=64, multiple_of=64)] = Field(4096, description="images per file; multiple of 64")
     multiple: Positive = Field(1.0, description="with like-real: how many times the training split")
 

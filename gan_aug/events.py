@@ -52,10 +52,12 @@ class EventLog:
     def __init__(self, path: Path, listeners: tuple[Listener, ...] = ()) -> None:
         self._path = path
         self._listeners = listeners
+        self._torn = path.exists() and not path.read_bytes().endswith(b"\n")
 
     def emit(self, event: Event) -> None:
         """Record `event`; raises OSError when the file cannot be written."""
         with self._path.open("a", encoding="utf-8") as file:
-            file.write(event.to_json() + "\n")
+            file.write("\n" * self._torn + event.to_json() + "\n")
+        self._torn = False
         for listener in self._listeners:
             listener(event)

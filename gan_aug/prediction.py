@@ -26,7 +26,7 @@ def predict_files(run: RunDir, files: list[Path], arm: str, picture: Path) -> li
     data = DataConfig.model_validate(read_json(run.dataset / "request.json")["data"])
     raster = Raster(*manifest.shape, data.fit, data.filter, data.window)
     images = np.stack([raster(decode(_existing(file))) for file in files])
-    predictions = predict(_cell(run, arm), images)
+    predictions = predict(_cell(run, arm, manifest), images)
     write_bytes(picture, prediction_sheet(images, predictions, [file.name for file in files]))
     return [
         {"file": str(file), "labels": list(prediction.labels), "probabilities": prediction.probabilities}
@@ -40,13 +40,17 @@ def _existing(file: Path) -> Path:
     return file
 
 
-def _cell(run: RunDir, arm: str) -> Path:
-    """The arm's cell with the lowest seed."""
+def _cell(run: RunDir, arm: str, manifest: Manifest) -> Path:
+    """The arm's cell with the lowest seed, of the comparison that was asked for last."""
+    asked_path = run.compare / "request.json"
+    asked = read_json(asked_path) if asked_path.exists() else {}
     found: dict[str, tuple[int, Path]] = {}
-    for path in sorted((run.compare / "cells").glob("[0-9a-f]*/request.json")):
-        request = read_json(path)
-        found[request["arm"]] = min((request["seed"], path.parent), found.get(request["arm"], (10**9, path.parent)))
+    for path in (run.compare / "cells").glob("[0-9a-f]*/request.json"):
+        cell = read_json(path)
+        same = (cell["classifier"], cell["base_seed"]) == (asked.get("classifier"), asked.get("seed"))
+        if same and cell["dataset"] == manifest.fingerprint and cell["ratio"] in (None, asked["compare"]["ratio"]):
+            found[cell["arm"]] = min((cell["seed"], path.parent), found.get(cell["arm"], (2**32, path.parent)))
     if arm not in found:
-        known = f"it has {', '.join(found)}" if found else "run `gan-aug compare` on it first"
+        known = f"it has {', '.join(sorted(found))}" if found else "run `gan-aug compare` on it first"
         raise DataError(f"{run.path} holds no classifier of the arm {arm!r}: {known}")
     return found[arm][1]

@@ -88,7 +88,7 @@ def stage_seconds(run: RunDir) -> dict[str, float]:
     """Seconds of work in each stage by the record, over all starts; time between two starts does not count."""
     seconds: dict[str, float] = {}
     last: dict[str, float] = {}
-    for line in (run.path / EVENTS).read_text(encoding="utf-8").splitlines():
+    for line in (run.path / EVENTS).read_text(encoding="utf-8", errors="replace").splitlines():
         try:
             event = json.loads(line)
         except ValueError:

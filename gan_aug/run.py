@@ -5,11 +5,13 @@ Every file a later start would believe is written whole or not at all: to a temp
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import fcntl
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,17 +27,18 @@ def storage_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        full, elsewhere = "free some room there and run again", "choose another place, or mend this one"
         reasons = {
-            errno.ENOSPC: "the disk is full: free some room there and resume",
-            errno.EDQUOT: "the disk quota is used up: free some room there and resume",
-            errno.EROFS: "it is on a read-only file system: choose another folder with --run",
-            errno.EACCES: "permission is denied: choose another folder with --run, or change its owner",
-            errno.ENOTDIR: "a file stands where a folder should be: choose another folder with --run",
-            errno.EEXIST: "a file stands where a folder should be: choose another folder with --run",
+            errno.ENOSPC: f"the disk is full: {full}",
+            errno.EDQUOT: f"the disk quota is used up: {full}",
+            errno.EROFS: f"it is on a read-only file system: {elsewhere}",
+            errno.EACCES: f"permission is denied: {elsewhere}",
+            errno.ENOTDIR: f"a file stands where a folder should be: {elsewhere}",
+            errno.EEXIST: f"a file stands where a folder should be: {elsewhere}",
+            errno.EISDIR: f"a folder stands where a file should be: {elsewhere}",
         }
-        if error.errno not in reasons:
-            raise
-        raise StorageError(f"cannot write {error.filename or path}: {reasons[error.errno]}") from error
+        reason = reasons.get(error.errno or 0, f"{error.strerror or error}: check the disk and the path")
+        raise StorageError(f"cannot write {error.filename or path}: {reason}") from error
 
 
 @contextmanager
@@ -85,7 +88,6 @@ def json_sha256(value: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-CANCEL = "cancel"
 EVENTS = "events.jsonl"
 
 
@@ -128,12 +130,19 @@ class RunDir:
         return self.path / "compare"
 
     def stop(self) -> None:
-        """Ask the verb at work in this process to end at its next safe point."""
+        """Ask the verb at work to end at its next safe point; its workers see the file `cancel`."""
         self._stopping = True
+        with contextlib.suppress(OSError):  # on a full disk this process still knows
+            self.cancel_mark.touch()
 
     def cancelled(self) -> bool:
         """Whether the verb at work is asked to end: by `stop`, or by another process through the file `cancel`."""
-        return self._stopping or (self.path / CANCEL).exists()
+        return self._stopping or self.cancel_mark.exists()
+
+    @property
+    def cancel_mark(self) -> Path:
+        """The file whose presence asks the verb at work here to end; one left before a start is cleared."""
+        return self.path / "cancel"
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -141,31 +150,50 @@ class RunDir:
 
         The lock is the kernel's, so it is gone with the process that held it, however that ended.
         """
-        with storage_errors(self.path), (self.path / ".lock").open("w") as file:
+        with storage_errors(self.path):
+            file = (self.path / ".lock").open("w")
+        with file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
                 raise RunConflict(
                     f"another process is working in {self.path}: wait for it, or choose another folder with --run"
                 ) from error
-            (self.path / CANCEL).unlink(missing_ok=True)  # a mark left for the run that it ended
+            with storage_errors(self.path):
+                self.cancel_mark.unlink(missing_ok=True)  # left for the run that it ended
+                self._sweep()
             yield
+
+    def _sweep(self) -> None:
+        """Remove what killed writers left: temporary names are theirs alone, and nobody else holds the folder."""
+        for left in list(self.path.rglob(".*.tmp")):
+            shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
 
     def emit(self, stage: str, kind: Kind, message: str = "", **fields: Any) -> None:
         """Record an Event of `stage`; `fields` are Event's (done, total, unit, values)."""
         with storage_errors(self.path):
             self._events.emit(Event(stage, kind, message, **fields))
 
-    def claim(self, stage: str, request: dict[str, Any]) -> None:
-        """Save what `stage` was asked before it starts, or check that it was asked the same before.
+    def claim(self, stage: str, request: dict[str, Any], products: str) -> None:
+        """Save what `stage` is asked before it starts, or check that what it made before was asked the same.
+
+        `products` is a pattern of files in the stage's folder; until one exists, another request takes its place.
+        Raises RunConflict naming the first keys that differ.
+        """
+        path = self.path / stage / "request.json"
+        if any(path.parent.glob(products)):
+            self.check(stage, request)
+        if not path.exists() or differences(read_json(path), request):
+            write_json(path, request)
+
+    def check(self, stage: str, request: dict[str, Any]) -> None:
+        """Check that `stage` was asked the values in `request`; nothing is checked where it was asked nothing yet.
 
         Raises RunConflict naming the first keys that differ.
         """
         path = self.path / stage / "request.json"
-        if not path.exists():
-            write_json(path, request)
-            return
-        changes = differences(read_json(path), request)
+        before = read_json(path) if path.exists() else {}
+        changes = differences({key: before[key] for key in request if key in before}, request) if before else []
         if changes:
             raise RunConflict(
                 f"{self.path} already holds a {stage} stage with another request ({'; '.join(changes[:3])}): "

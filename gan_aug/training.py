@@ -5,21 +5,22 @@ from __future__ import annotations
 import json
 import shutil
 import time
-from typing import Any
+from pathlib import Path
 
 import numpy as np
 import torch
 
 from gan_aug import config as configs
+from gan_aug.compute.device import choose_device
 from gan_aug.compute.local import cores
 from gan_aug.config import Config
 from gan_aug.data.loader import TrainingBatches
 from gan_aug.data.manifest import Manifest
 from gan_aug.data.pictures import png_grid
 from gan_aug.data.store import open_images
-from gan_aug.errors import Cancelled, ComputeError, ConfigError
+from gan_aug.errors import Cancelled, ConfigError
 from gan_aug.evaluation.plots import training_curves_png
-from gan_aug.gan.networks import NetworkSettings
+from gan_aug.gan.networks import NetworkSettings, levels
 from gan_aug.gan.seeds import Purpose
 from gan_aug.gan.state import (
     Checkpoint,
@@ -38,7 +39,6 @@ RECORDS = 400
 """Points of the loss curves over a whole training."""
 
 GRID_ROWS, GRID_COLUMNS = 16, 10
-KEPT_CHECKPOINTS = 2
 
 
 def train(request: Config, run: RunDir, manifest: Manifest) -> Checkpoint:
@@ -51,6 +51,7 @@ def train(request: Config, run: RunDir, manifest: Manifest) -> Checkpoint:
     run.claim(
         "train",
         {key: asked[key] for key in ("seed", "gan", "train")} | {"dataset": manifest.fingerprint, "threads": threads},
+        products="checkpoints/[0-9]*",
     )
     folder = run.train / "checkpoints"
     newest = newest_checkpoint(folder)
@@ -72,13 +73,14 @@ def train(request: Config, run: RunDir, manifest: Manifest) -> Checkpoint:
     while not trainer.finished:
         before = trainer.images
         record.add(trainer.step())
-        if _crossed(before, trainer, request.train.sample_every):
-            record.picture(manifest)
         stopping = run.cancelled()
         if stopping or _crossed(before, trainer, request.train.checkpoint_every):
             record.save()
-            newest = save_checkpoint(folder, trainer, data)
-            _forget_old(run)
+            saved = save_checkpoint(folder, trainer, data)
+            _forget_others(folder, [saved, newest])
+            newest = saved
+        if _crossed(before, trainer, request.train.sample_every):
+            record.picture(manifest)
         if stopping and not trainer.finished:
             raise Cancelled(f"stopped at {trainer.images:,} images: `gan-aug resume {run.path}` goes on from there")
     run.emit("train", "finish", f"trained on {trainer.images:,} images")
@@ -91,17 +93,7 @@ def build_trainer(request: Config, run: RunDir, manifest: Manifest) -> GanTraine
     batches = TrainingBatches(
         images, manifest.label_matrix(), manifest.indices("train"), seed=request.seed, balance=request.gan.balance
     )
-    regularizer = request.gan.regularizer or ("r1" if request.gan.loss == "relativistic" else "spectral")
-    try:
-        networks = NetworkSettings(
-            shape=manifest.shape,
-            classes=len(manifest.labels),
-            width=request.gan.width,
-            latent=request.gan.latent,
-            spectral=regularizer == "spectral",
-        )
-    except ValueError as error:
-        raise ConfigError(f"data.size: {error}") from error
+    networks = network_settings(request, manifest)
     settings = TrainSettings(
         images=request.train.images,
         batch=request.train.batch,
@@ -109,7 +101,7 @@ def build_trainer(request: Config, run: RunDir, manifest: Manifest) -> GanTraine
         lr=request.train.lr,
         betas=request.train.betas,
         decay=request.train.decay,
-        penalty=request.gan.penalty if regularizer == "r1" else 0.0,
+        penalty=request.gan.penalty if regularizer(request) == "r1" else 0.0,
         penalty_every=request.gan.penalty_every,
         augment=request.gan.augment,
         average=request.gan.average,
@@ -118,11 +110,35 @@ def build_trainer(request: Config, run: RunDir, manifest: Manifest) -> GanTraine
     return GanTrainer(networks, settings, batches, choose_device(request.compute.device))
 
 
-def choose_device(name: str) -> torch.device:
-    """The device called `name`; `auto` is the GPU where there is one. Raises ComputeError where it is not there."""
-    if name == "cuda" and not torch.cuda.is_available():
-        raise ComputeError("compute.device is cuda and torch sees no GPU here: set it to auto or cpu")
-    return torch.device("cuda" if name == "cuda" or (name == "auto" and torch.cuda.is_available()) else "cpu")
+def network_settings(request: Config, manifest: Manifest) -> NetworkSettings:
+    """The networks of a request for this data; raises ConfigError where the image size does not fit a DCGAN."""
+    _check_levels(manifest.shape[1:])
+    return NetworkSettings(
+        shape=manifest.shape,
+        classes=len(manifest.labels),
+        width=request.gan.width,
+        latent=request.gan.latent,
+        spectral=regularizer(request) == "spectral",
+    )
+
+
+def check_size(request: Config) -> None:
+    """Raise ConfigError where the size asked for does not fit a DCGAN: known before any image is read."""
+    size = request.data.size
+    if size is not None:
+        _check_levels((size, size) if isinstance(size, int) else size)
+
+
+def _check_levels(size: tuple[int, int]) -> None:
+    try:
+        levels(size)
+    except ValueError as error:
+        raise ConfigError(f"data.size: {error}") from error
+
+
+def regularizer(request: Config) -> str:
+    """What keeps the discriminator in bounds: as asked, else what suits the loss."""
+    return request.gan.regularizer or ("r1" if request.gan.loss == "relativistic" else "spectral")
 
 
 def _threads(request: Config, run: RunDir) -> int:
@@ -138,10 +154,13 @@ def _crossed(before: int, trainer: GanTrainer, every: int) -> bool:
     return trainer.finished or before // every != trainer.images // every
 
 
-def _forget_old(run: RunDir) -> None:
-    for path in sorted((run.train / "checkpoints").glob("[0-9]*"))[:-KEPT_CHECKPOINTS]:
-        with storage_errors(path):
-            shutil.rmtree(path)
+def _forget_others(folder: Path, kept: list[Checkpoint | None]) -> None:
+    """Remove all checkpoints but the one just written and the one before it."""
+    paths = {checkpoint.path for checkpoint in kept if checkpoint}
+    with storage_errors(folder):
+        for path in folder.glob("[0-9]*"):
+            if path not in paths:
+                shutil.rmtree(path)
 
 
 class _Record:
@@ -188,7 +207,7 @@ class _Record:
             training_curves_png(self._points, self._run.train / "loss.png")
 
 
-def _read_lines(path: Any) -> list[dict[str, float]]:
+def _read_lines(path: Path) -> list[dict[str, float]]:
     try:
         return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     except (OSError, ValueError):

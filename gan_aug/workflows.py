@@ -17,7 +17,7 @@ from gan_aug.data.importing import import_dataset
 from gan_aug.data.manifest import SPLITS, Manifest
 from gan_aug.data.shards import SyntheticManifest
 from gan_aug.data.store import open_images
-from gan_aug.errors import CheckpointError, DataError
+from gan_aug.errors import CheckpointError, ConfigError, DataError, RunConflict
 from gan_aug.run import RunDir, read_json, write_json
 
 Verb = Callable[[Config, RunDir, Executor], Any]
@@ -26,18 +26,19 @@ Verb = Callable[[Config, RunDir, Executor], Any]
 def import_studies(request: Config, run: RunDir, executor: Executor) -> Manifest:  # noqa: ARG001 - every verb's shape
     """Import the source into `dataset/`: images, manifest and report; returns the manifest."""
     asked = configs.dump(request)
-    run.claim("dataset", {"seed": asked["seed"], "data": asked["data"]})
+    run.claim("dataset", {"seed": asked["seed"], "data": asked["data"]}, products="manifest.json")
     if (run.dataset / "manifest.json").exists():
         manifest = Manifest.load(run.dataset / "manifest.json")
         open_images(run.dataset, manifest)
         return manifest
     run.emit("dataset", "start", f"importing {request.data.source}")
 
-    def progress(done: int, total: int) -> None:
-        run.emit("dataset", "progress", done=done, total=total, unit="images")
-
     manifest = import_dataset(
-        request.data, request.seed, run.dataset, progress=_throttled(progress), cancelled=run.cancelled
+        request.data,
+        request.seed,
+        run.dataset,
+        progress=lambda done, total: run.emit("dataset", "progress", done=done, total=total, unit="images"),
+        cancelled=run.cancelled,
     )
     run.emit("dataset", "finish", describe(manifest))
     return manifest
@@ -58,14 +59,19 @@ def generate(request: Config, run: RunDir, executor: Executor) -> SyntheticManif
     from gan_aug.synthesis.write import write_synthetic_set
 
     manifest = import_studies(request, run, executor)
+    asked = configs.dump(request)
+    run.check("train", {key: asked[key] for key in ("seed", "gan", "train")})
     checkpoint = newest_checkpoint(run.train / "checkpoints")
     if checkpoint is None:
         raise CheckpointError(f"{run.path} holds no trained GAN: run `gan-aug train` on it first")
+    if checkpoint.images < request.train.images:
+        raise CheckpointError(
+            f"the GAN in {run.path} has seen {checkpoint.images:,} of {request.train.images:,} images: "
+            "run `gan-aug train` on it to the end first"
+        )
     if checkpoint.dataset != manifest.fingerprint:
         raise CheckpointError(f"{checkpoint.path} was made for other data than {run.dataset}: train again in a new run")
-    run.claim("synthetic", {"synthesis": configs.dump(request)["synthesis"], "checkpoint": checkpoint.id})
-    if (run.synthetic / "manifest.json").exists():
-        return SyntheticManifest.load(run.synthetic / "manifest.json")
+    run.claim("synthetic", {"synthesis": asked["synthesis"], "checkpoint": checkpoint.id}, products="shard-*")
     plan = plan_labels(request.synthesis, manifest)
     run.emit("synthetic", "start", f"making {len(plan):,} images")
     synthetic = write_synthetic_set(
@@ -84,8 +90,10 @@ def generate(request: Config, run: RunDir, executor: Executor) -> SyntheticManif
 
 def compare(request: Config, run: RunDir, executor: Executor) -> dict[str, Any]:
     """Train the arms' classifiers, test them on the same real images, write the report; returns `report.json`."""
+    import os
     from functools import partial
 
+    from gan_aug.compute.device import choose_device
     from gan_aug.evaluation.arms import needs_synthetic
     from gan_aug.evaluation.cell_files import read_cell
     from gan_aug.evaluation.run_cells import load_context, plan_cells, run_cell
@@ -97,6 +105,8 @@ def compare(request: Config, run: RunDir, executor: Executor) -> dict[str, Any]:
     if any(needs_synthetic(arm) for arm in request.compare.arms):
         if not (run.synthetic / "manifest.json").exists():
             raise DataError(f"{run.path} holds no synthetic set for the arms: run `gan-aug generate` on it first")
+        run.check("train", {key: asked[key] for key in ("seed", "gan", "train")})
+        run.check("synthetic", {"synthesis": asked["synthesis"]})
         synthetic = SyntheticManifest.load(run.synthetic / "manifest.json")
     cells = plan_cells(manifest, synthetic, request)
     write_json(run.compare / "request.json", {key: asked[key] for key in ("seed", "classifier", "compare")})
@@ -104,8 +114,10 @@ def compare(request: Config, run: RunDir, executor: Executor) -> dict[str, Any]:
     run.emit("compare", "start", f"{len(cells)} cells: {arms} x {seeds} seeds")
     folder = run.compare / "cells"
     folder.mkdir(exist_ok=True)
-    setup = partial(load_context, run.dataset, run.synthetic if synthetic else None, folder)
-    for done, (index, _) in enumerate(executor.map(run_cell, cells, setup=setup, cancelled=run.cancelled), start=1):
+    device = str(choose_device(request.compute.device))
+    setup = partial(load_context, run.dataset, run.synthetic if synthetic else None, folder, device)
+    work = partial(run_cell, cancelled=partial(os.path.exists, run.cancel_mark))
+    for done, (index, _) in enumerate(executor.map(work, cells, setup=setup, cancelled=run.cancelled), start=1):
         cell = cells[index]
         run.emit("compare", "progress", f"{cell.arm}, seed {cell.seed}", done=done, total=len(cells), unit="cells")
     results = [read_cell(folder / cell.key) for cell in cells]
@@ -115,10 +127,30 @@ def compare(request: Config, run: RunDir, executor: Executor) -> dict[str, Any]:
 
 
 def run_all(request: Config, run: RunDir, executor: Executor) -> dict[str, Any]:
-    """All stages in a row, from images to the report; returns `report.json`."""
+    """All stages in a row, from images to the report; returns `report.json`.
+
+    What would make a later stage refuse is looked for before the GAN is trained.
+    """
+    from gan_aug.training import check_size
+
+    check_size(request)
+    preflight(request, import_studies(request, run, executor))
     train_gan(request, run, executor)
     generate(request, run, executor)
     return compare(request, run, executor)
+
+
+def preflight(request: Config, manifest: Manifest) -> None:
+    """Find what needs no training to be found; raises what the stages would: ConfigError, DataError, ComputeError."""
+    from gan_aug.compute.device import choose_device
+    from gan_aug.evaluation.run_cells import check_comparison
+    from gan_aug.synthesis.plan import plan_labels
+    from gan_aug.training import network_settings
+
+    choose_device(request.compute.device)
+    network_settings(request, manifest)
+    plan_labels(request.synthesis, manifest)
+    check_comparison(manifest, request)
 
 
 VERBS: dict[str, Verb] = {
@@ -133,22 +165,27 @@ VERBS: dict[str, Verb] = {
 def start(verb: str, request: Config, run: RunDir, executor: Executor) -> Any:
     """Run a verb in a run folder held for this process; what was asked is on disk before it starts."""
     with run.locked():
-        write_json(run.path / "request.json", {"schema": 1, "verb": verb, "config": configs.dump(request)})
-        return VERBS[verb](request, run, executor)
+        path = run.path / "request.json"
+        before = read_json(path) if path.exists() else None
+        write_json(path, {"schema": 1, "verb": verb, "config": configs.dump(request)})
+        try:
+            return VERBS[verb](request, run, executor)
+        except (ConfigError, RunConflict):
+            if before is not None:
+                write_json(path, before)  # a refused request must not take the place of the one `resume` goes on with
+            raise
 
 
 def saved_request(path: Path) -> tuple[str, Config]:
-    """The verb and the config that the run folder `path` was last asked for; raises DataError where there is none."""
-    file = path / "request.json"
-    if not file.is_file():
-        raise DataError(f"{path} is not a run folder (no request.json): give the folder that --run named")
+    """The verb and the config that the run folder `path` was last asked for; raises RunConflict where there is none."""
+    file = RunDir.existing(path).path / "request.json"
     record = read_json(file)
     try:
         verb, values = record["verb"], record["config"]
     except (KeyError, TypeError) as error:
-        raise DataError(f"{file} names no verb and config: start the run again with its config") from error
+        raise RunConflict(f"{file} names no verb and config: start the run again with its config") from error
     if verb not in VERBS:
-        raise DataError(f"{file} names the verb {verb!r}: it is of another version; known are {', '.join(VERBS)}")
+        raise RunConflict(f"{file} names the verb {verb!r}: it is of another version; known are {', '.join(VERBS)}")
     return verb, configs.parse(values, str(file))
 
 
@@ -158,13 +195,3 @@ def describe(manifest: Manifest) -> str:
     channels, height, width = manifest.shape
     colour = "grey" if channels == 1 else "colour"
     return f"{len(manifest.studies):,} {colour} images of {height}x{width} ({counts}), {len(manifest.labels)} classes"
-
-
-def _throttled(progress: Callable[[int, int], None], steps: int = 100) -> Callable[[int, int], None]:
-    """Pass on about `steps` of the calls, and the last."""
-
-    def every(done: int, total: int) -> None:
-        if done == total or done % max(1, total // steps) == 0:
-            progress(done, total)
-
-    return every

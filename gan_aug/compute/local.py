@@ -9,12 +9,21 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
 from typing import Any
 
 from gan_aug.compute.executor import Item, Result
 from gan_aug.errors import Cancelled, ComputeError
 
 POLL_SECONDS = 0.5
+
+
+@dataclass(frozen=True)
+class _SetupError:
+    """What `setup` raised in a worker, kept until the worker is asked to work."""
+
+    error: Exception
+
 
 _state: Any = None
 
@@ -95,7 +104,10 @@ def _start_worker(setup: Callable[[], Any] | None) -> None:
     # Ctrl-C reaches the whole process group; the parent decides what happens then.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    _state = setup() if setup else None
+    try:
+        _state = setup() if setup else None
+    except Exception as error:  # noqa: BLE001 - an error here would break the pool and lose its name: _call raises it
+        _state = _SetupError(error)
 
 
 def _end_with_parent() -> None:
@@ -107,4 +119,6 @@ def _end_with_parent() -> None:
 
 
 def _call(work: Callable[[Any, Item], Result], item: Item) -> Result:
+    if isinstance(_state, _SetupError):
+        raise _state.error
     return work(_state, item)

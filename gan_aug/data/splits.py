@@ -146,11 +146,11 @@ def _leaks(candidates: Sequence[Candidate], groups: list[list[int]]) -> dict[int
     dropped: dict[int, Dropped] = {}
     for group in groups:
         last = max((SPLITS.index(split) for i in group if (split := candidates[i].split)), default=0)
-        keepers = [i for i in group if candidates[i].split == SPLITS[last]]
+        keepers = [i for i in group if (candidates[i].split or "train") == SPLITS[last]]
         contents = {candidates[i].content: i for i in keepers}
         for i in group:
-            split = candidates[i].split
-            if split is None or split == SPLITS[last]:
+            split = candidates[i].split or "train"
+            if split == SPLITS[last]:
                 continue
             twin = contents.get(candidates[i].content)
             what, other = ("patient", keepers[0]) if twin is None else ("image", twin)

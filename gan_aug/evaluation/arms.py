@@ -75,7 +75,7 @@ def plan_arm(arm: ArmName, manifest: Manifest, synthetic: SyntheticManifest | No
     count = 0
     if needs_synthetic(arm) and synthetic is not None:
         available = len(synthetic.image_labels)
-        count = available if arm == "synthetic" else min(available, round(ratio * len(real)))
+        count = available if arm == "synthetic" else min(available, max(1, round(ratio * len(real))))
         if arm == "synthetic":
             real, labels = real[:0], labels[:0]
         labels = np.concatenate([labels, synthetic.label_matrix()[:count]])
@@ -91,22 +91,23 @@ def accept(synthetic: SyntheticManifest, manifest: Manifest) -> None:
     """
     _check_alike(synthetic, manifest)
     trained_on = set(synthetic.trained_on)
-    held_out = {s.content: s.patient for s in manifest.studies if s.split != "train"}
+    held_out = [study for study in manifest.studies if study.split != "train"]
     way_out = "train the GAN on this training split (gan-aug train) and generate again"
-    seen = len(trained_on & held_out.keys())
+    seen = len(trained_on & {study.content for study in held_out})
     if seen:
         raise LeakageError(
             f"{seen} of the {len(trained_on)} images the generator was trained on are validation or test images of "
             f"{manifest.name}: {way_out}"
         )
-    train = {s.content: s.patient for s in manifest.studies if s.split == "train"}
-    foreign = len(trained_on - train.keys())
+    train = [study for study in manifest.studies if study.split == "train"]
+    foreign = len(trained_on - {study.content for study in train})
     if foreign:
         raise LeakageError(
             f"{foreign} of the {len(trained_on)} images the generator was trained on are not in the training split of "
             f"{manifest.name}: {way_out}"
         )
-    patients = {train[content] for content in trained_on} & set(held_out.values()) - {None}
+    learnt = {study.patient for study in train if study.content in trained_on}
+    patients = learnt & {study.patient for study in held_out} - {None}
     if patients:
         raise LeakageError(
             f"patients the generator saw are also in the validation or test split of {manifest.name} "

@@ -26,7 +26,7 @@ from gan_aug.errors import CheckpointError, DataError
 from gan_aug.evaluation.arms import TrainingSet, accept, accept_images, needs_synthetic, plan_arm
 from gan_aug.evaluation.cell_files import read_cell, write_cell
 from gan_aug.evaluation.cells import CellResult
-from gan_aug.evaluation.classifier import ClassifierCard, predict_scores
+from gan_aug.evaluation.classifier import ClassifierCard, build, predict_scores
 from gan_aug.evaluation.fit import Fitted, HeldOut, fit
 from gan_aug.run import json_sha256, storage_errors
 
@@ -35,6 +35,9 @@ RECIPE = 1
 
 THREADS = 1
 """Threads of every cell, so that results do not depend on the machine's cores."""
+
+FEWEST = 2
+"""Test images with and without a label that the variance of an AUC needs."""
 
 MANIFEST = "manifest.json"
 
@@ -67,11 +70,7 @@ def plan_cells(manifest: Manifest, synthetic: SyntheticManifest | None, config: 
     Raises DataError where an arm cannot be made or a split is absent, and LeakageError where `synthetic` may not be
     used, before anything is trained.
     """
-    for split in ("validation", "test"):
-        if len(manifest.indices(split)) == 0:
-            raise DataError(f"{manifest.name} has no {split} images: set data.{split} above 0 and import again")
-    if len(manifest.labels) < 2:
-        raise DataError(f"{manifest.name} has one label, a comparison needs two classes: name a second one")
+    check_comparison(manifest, config)
     if synthetic is not None:
         accept(synthetic, manifest)
     for arm in config.compare.arms:
@@ -81,6 +80,23 @@ def plan_cells(manifest: Manifest, synthetic: SyntheticManifest | None, config: 
         for seed in range(config.compare.seeds)
         for arm in config.compare.arms
     ]
+
+
+def check_comparison(manifest: Manifest, config: Config) -> None:
+    """Raise DataError where no comparison of this data set can be made, whatever the arms."""
+    for split in ("validation", "test"):
+        if len(manifest.indices(split)) == 0:
+            raise DataError(f"{manifest.name} has no {split} images: set data.{split} above 0 in a new run")
+    if len(manifest.labels) < 2:
+        raise DataError(f"{manifest.name} has one label, a comparison needs two classes: name a second one")
+    total = len(manifest.indices("test"))
+    for label, count in manifest.counts()["test"].items():
+        if min(count, total - count) < FEWEST:
+            raise DataError(
+                f"the test split has {count} images with the label {label!r} and {total - count} without it; an AUC "
+                f"needs {FEWEST} of each: give the test split more, or leave the label out"
+            )
+    build(config.classifier.name, manifest.shape, len(manifest.labels))
 
 
 def load_context(dataset: Path, synthetic: Path | None, cells: Path, device: str = "cpu") -> CellContext:

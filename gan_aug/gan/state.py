@@ -51,9 +51,7 @@ class Checkpoint:
     @property
     def id(self) -> str:
         """The SHA-256 of everything but the place: what shards and reports name."""
-        record = asdict(self)
-        del record["path"]
-        return json_sha256(record)
+        return json_sha256(_record(self))
 
 
 @dataclass(frozen=True)
@@ -70,32 +68,35 @@ def save_checkpoint(folder: Path, trainer: GanTrainer, data: TrainingData) -> Ch
     """Write the trainer's state as a new folder in `folder`; raises StorageError where that is not possible."""
     path = folder / f"{trainer.images:010d}"
     temporary = folder / f".{path.name}.tmp"
-    contents = {
-        GENERATOR: _contiguous(calibrated_average(trainer).state_dict()),
-        TRAINING: _contiguous(training_tensors(trainer)),
-    }
+    tensors = {GENERATOR: calibrated_average(trainer).state_dict(), TRAINING: training_tensors(trainer)}
+    contents = {name: safetensors.torch.save(_contiguous(part)) for name, part in tensors.items()}
+    checkpoint = Checkpoint(
+        path=path,
+        images=trainer.images,
+        networks=trainer.generator.settings,
+        settings=json.loads(json.dumps(asdict(trainer.settings))),
+        files={name: hashlib.sha256(blob).hexdigest() for name, blob in contents.items()},
+        **asdict(data),
+    )
     with storage_errors(path):
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir(parents=True)
-        sums = {}
-        for name, tensors in contents.items():
-            blob = safetensors.torch.save(tensors)
-            write_bytes(temporary / name, blob)
-            sums[name] = hashlib.sha256(blob).hexdigest()
-        checkpoint = Checkpoint(
-            path=path,
-            images=trainer.images,
-            networks=trainer.generator.settings,
-            settings=json.loads(json.dumps(asdict(trainer.settings))),
-            files=sums,
-            **asdict(data),
-        )
-        record = asdict(checkpoint)
-        del record["path"]
-        write_json(temporary / RECORD, {"schema": SCHEMA, **record})
-        shutil.rmtree(path, ignore_errors=True)
-        temporary.rename(path)
+        try:
+            for name, blob in contents.items():
+                write_bytes(temporary / name, blob)
+            write_json(temporary / RECORD, {"schema": SCHEMA, **_record(checkpoint)})
+            shutil.rmtree(path, ignore_errors=True)
+            temporary.rename(path)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)  # a full disk must not stay full of half a checkpoint
     return checkpoint
+
+
+def _record(checkpoint: Checkpoint) -> dict[str, Any]:
+    """Everything of a checkpoint but its place."""
+    record = asdict(checkpoint)
+    del record["path"]
+    return record
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
@@ -137,7 +138,7 @@ def load_generator(checkpoint: Checkpoint) -> Generator:
 
 
 def restore(trainer: GanTrainer, checkpoint: Checkpoint) -> None:
-    """Put the trainer where `checkpoint` was written; raises CheckpointError when its settings differ."""
+    """Put the trainer where `checkpoint` was written; raises CheckpointError when its networks differ."""
     if checkpoint.networks != trainer.generator.settings:
         raise CheckpointError(
             f"{checkpoint.path} holds other networks ({checkpoint.networks}) than asked for: choose another run folder"

@@ -75,15 +75,9 @@ class GanTrainer:
             network.to(memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.generator).requires_grad_(False)
         self.optimizers = {
-            "generator": self._optimizer(self.generator, every=1),
-            "discriminator": self._optimizer(self.discriminator, every=settings.penalty_every),
+            name: torch.optim.Adam(network.parameters(), lr=settings.lr, betas=settings.betas)
+            for name, network in (("generator", self.generator), ("discriminator", self.discriminator))
         }
-
-    def _optimizer(self, network: torch.nn.Module, every: int) -> torch.optim.Adam:
-        """Adam; with a lazy penalty its rate and memory shrink as in StyleGAN2, appendix B (arXiv 1912.04958)."""
-        share = every / (every + 1) if self.settings.penalty and every > 1 else 1.0
-        beta1, beta2 = (beta**share for beta in self.settings.betas)
-        return torch.optim.Adam(network.parameters(), lr=self.settings.lr * share, betas=(beta1, beta2))
 
     @property
     def finished(self) -> bool:
@@ -123,7 +117,7 @@ class GanTrainer:
         scale = min(1.0, left / self.settings.decay) if self.settings.decay else 1.0
         for optimizer in self.optimizers.values():
             for group in optimizer.param_groups:
-                group["lr"] = group.setdefault("initial_lr", group["lr"]) * scale
+                group["lr"] = self.settings.lr * scale
 
     def _update_discriminator(
         self, real: Tensor, fake: Tensor, labels: Tensor, uniforms: Tensor
@@ -167,7 +161,7 @@ class GanTrainer:
         if not math.isfinite(loss.item()) or not math.isfinite(norm.item()):
             raise TrainingDiverged(
                 f"the {name}'s loss ({loss.item():g}) or its gradient (norm {norm.item():g}) is not finite after "
-                f"{self.images} images: lower train.lr, or raise gan.penalty; the last checkpoint is sound"
+                f"{self.images} images: lower train.lr and start in a new run folder"
             )
         optimizer.step()
 

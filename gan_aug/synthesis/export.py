@@ -14,7 +14,7 @@ import numpy as np
 from gan_aug.data.pictures import png
 from gan_aug.data.shards import SyntheticManifest, read_shard
 from gan_aug.errors import StorageError
-from gan_aug.run import atomic_file, storage_errors, write_bytes, write_text
+from gan_aug.run import atomic_file, storage_errors, write_text
 
 Progress = Callable[[int, int], None]
 
@@ -25,25 +25,37 @@ def export_png(folder: Path, out: Path, progress: Progress | None = None) -> int
     The folder appears whole or not at all. Raises StorageError when `out` exists and holds something.
     """
     manifest = SyntheticManifest.load(folder / "manifest.json")
+    out = out.resolve()
+    with storage_errors(out):
+        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+            raise StorageError(f"{out} exists and is not empty: choose another --out, or remove it")
+        temporary = out.with_name(f".{out.name}.tmp")
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir(parents=True)
+        try:
+            _write_pngs(folder, manifest, temporary, progress)
+            temporary.rename(out)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+    return len(manifest.image_labels)
+
+
+def _write_pngs(folder: Path, manifest: SyntheticManifest, out: Path, progress: Progress | None) -> None:
     names = folder_names(manifest.labels)
-    temporary = _fresh(out)
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
     writer.writerow(["file", "label", "index", "seed", "checkpoint"])
-    with storage_errors(out):
-        for shard in manifest.shards:
-            for offset, image in enumerate(read_shard(folder, shard)):
-                index = shard.first + offset
-                labels = manifest.image_labels[index]
-                file = f"{'+'.join(names[k] for k in labels) or 'none'}/{index:08d}.png"
-                write_bytes(temporary / file, png(image))
-                said = "|".join(manifest.labels[k] for k in labels)
-                writer.writerow([file, said, index, manifest.seed, manifest.checkpoint])
-            if progress:
-                progress(shard.first + shard.count, len(manifest.image_labels))
-        write_text(temporary / "labels.csv", table.getvalue())
-        temporary.rename(out)
-    return len(manifest.image_labels)
+    for shard in manifest.shards:
+        for index, image in enumerate(read_shard(folder, shard), start=shard.first):
+            labels = manifest.image_labels[index]
+            file = f"{'+'.join(names[k] for k in labels) or 'none'}/{index:08d}.png"
+            (out / file).parent.mkdir(exist_ok=True)
+            (out / file).write_bytes(png(image))
+            said = "|".join(manifest.labels[k] for k in labels)
+            writer.writerow([file, said, index, manifest.seed, manifest.checkpoint])
+        if progress:
+            progress(shard.first + shard.count, len(manifest.image_labels))
+    write_text(out / "labels.csv", table.getvalue())
 
 
 def export_npz(folder: Path, out: Path) -> int:
@@ -71,14 +83,3 @@ def folder_names(labels: tuple[str, ...]) -> list[str]:
     """A safe, distinct folder name for each label: letters, digits, '-', '_' and '.' alone."""
     safe = [re.sub(r"[^\w.-]+", "_", label).strip(".") or "label" for label in labels]
     return safe if len(set(safe)) == len(safe) else [f"{k}-{name}" for k, name in enumerate(safe)]
-
-
-def _fresh(out: Path) -> Path:
-    """An empty folder beside `out` to be renamed to it; raises StorageError when `out` holds something."""
-    with storage_errors(out):
-        if out.exists() and (not out.is_dir() or any(out.iterdir())):
-            raise StorageError(f"{out} exists and is not empty: choose another --out, or remove it")
-        temporary = out.with_name(f".{out.name}.tmp")
-        shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir(parents=True)
-    return temporary

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -18,6 +19,23 @@ from gan_aug.gan.state import Checkpoint, load_generator, read_checkpoint
 from gan_aug.run import file_sha256, write_bytes, write_json
 from gan_aug.synthesis.plan import Labels
 from gan_aug.synthesis.sampler import sample
+
+
+@dataclass(frozen=True)
+class PlannedShard:
+    """One shard to make: the images from `first` on with these labels, by one checkpoint and seed."""
+
+    name: str
+    checkpoint: str
+    seed: int
+    first: int
+    labels: tuple[Labels, ...]
+
+    @property
+    def origin(self) -> dict[str, object]:
+        """What its bytes follow from, as JSON values."""
+        labels = [list(own) for own in self.labels]
+        return {"checkpoint": self.checkpoint, "seed": self.seed, "first": self.first, "labels": labels}
 
 
 def write_synthetic_set(
@@ -37,16 +55,17 @@ def write_synthetic_set(
     """
     if checkpoint.task not in ("multi-class", "multi-label"):
         raise CheckpointError(f"{checkpoint.path} names the task {checkpoint.task!r}: train again with this version")
-    starts = range(0, len(plan), shard_size)
-    work = partial(_write_shard, folder=folder, plan=plan, seed=seed, shard_size=shard_size, checkpoint=checkpoint.id)
-    shards: list[SyntheticShard | None] = [None] * len(starts)
-    done = 0
-    setup = partial(_load, checkpoint.path)
-    for index, shard in executor.map(work, starts, setup=setup, cancelled=cancelled):
-        shards[index] = shard
-        done += shard.count
+    planned = [
+        PlannedShard(f"shard-{first // shard_size:05d}", checkpoint.id, seed, first, plan[first : first + shard_size])
+        for first in range(0, len(plan), shard_size)
+    ]
+    shards = {shard.name: found for shard in planned if (found := _finished(folder, shard))}
+    missing = [shard for shard in planned if shard.name not in shards]
+    work, setup = partial(_write_shard, folder=folder), partial(_load, checkpoint.path)
+    for index, shard in executor.map(work, missing, setup=setup, cancelled=cancelled):
+        shards[missing[index].name] = shard
         if progress:
-            progress(done, len(plan))
+            progress(sum(made.count for made in shards.values()), len(plan))
     manifest = SyntheticManifest(
         labels=checkpoint.labels,
         task="multi-class" if checkpoint.task == "multi-class" else "multi-label",
@@ -56,7 +75,7 @@ def write_synthetic_set(
         dataset=checkpoint.dataset,
         trained_on=checkpoint.trained_on,
         image_labels=plan,
-        shards=tuple(shard for shard in shards if shard is not None),
+        shards=tuple(shards[shard.name] for shard in planned),
     )
     manifest.save(folder / "manifest.json")
     return manifest
@@ -67,36 +86,24 @@ def _load(path: Path) -> Generator:
     return load_generator(read_checkpoint(path))
 
 
-def _write_shard(
-    generator: Generator,
-    first: int,
-    *,
-    folder: Path,
-    plan: tuple[Labels, ...],
-    seed: int,
-    shard_size: int,
-    checkpoint: str,
-) -> SyntheticShard:
-    """Write images `first` to `first + shard_size - 1`, unless a whole shard of the same origin is there."""
-    name = f"shard-{first // shard_size:05d}"
-    count = min(shard_size, len(plan) - first)
-    origin = {"checkpoint": checkpoint, "seed": seed, "first": first, "count": count}
-    known = _finished(folder, name, origin)
-    if known:
-        return known
-    labels = multi_hot(list(plan[first : first + count]), generator.settings.classes)
-    write_bytes(folder / f"{name}.npy", shard_bytes(sample(generator, labels, seed=seed, first=first)))
-    shard = SyntheticShard(f"{name}.npy", first, count, file_sha256(folder / f"{name}.npy"))
-    write_json(folder / f"{name}.json", {**origin, "sha256": shard.sha256})
+def _write_shard(generator: Generator, planned: PlannedShard, *, folder: Path) -> SyntheticShard:
+    """Make one shard's images and write them, then their sum."""
+    labels = multi_hot(list(planned.labels), generator.settings.classes)
+    path = folder / f"{planned.name}.npy"
+    write_bytes(path, shard_bytes(sample(generator, labels, seed=planned.seed, first=planned.first)))
+    shard = SyntheticShard(path.name, planned.first, len(planned.labels), file_sha256(path))
+    write_json(folder / f"{planned.name}.json", {**planned.origin, "sha256": shard.sha256})
     return shard
 
 
-def _finished(folder: Path, name: str, origin: dict[str, object]) -> SyntheticShard | None:
+def _finished(folder: Path, planned: PlannedShard) -> SyntheticShard | None:
+    """The shard, where a whole one of the same origin is there."""
+    path = folder / f"{planned.name}.npy"
     try:
-        record = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+        record = json.loads((folder / f"{planned.name}.json").read_text(encoding="utf-8"))
         sha256 = record.pop("sha256")
-        if record != origin or file_sha256(folder / f"{name}.npy") != sha256:
+        if record != planned.origin or file_sha256(path) != sha256:
             return None
     except (OSError, ValueError, KeyError):
         return None
-    return SyntheticShard(f"{name}.npy", record["first"], record["count"], sha256)
+    return SyntheticShard(path.name, planned.first, len(planned.labels), sha256)

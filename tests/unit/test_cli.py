@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -62,8 +63,16 @@ def test_the_whole_job_and_what_can_be_done_with_it(
 
     assert call(monkeypatch, "run", config, "--run", run, "--set", "gan.width=8") == 4
     assert "gan.width was 4, now 8" in capsys.readouterr().err
+    assert call(monkeypatch, "compare", config, "--run", run, "--set", "synthesis.seed=8") == 4
+    assert "synthesis.seed was 0, now 8" in capsys.readouterr().err
+    assert call(monkeypatch, "resume", run) == 0  # a refused request changed nothing
+    shard = next((run / "synthetic").glob("shard-*.npy"))
+    shard.write_bytes(shard.read_bytes()[:-1])
+    assert call(monkeypatch, "compare", config, "--run", run, "--set", "compare.seeds=1", "--set", "seed=0") == 3
+    assert "run `gan-aug generate`" in capsys.readouterr().err
+    assert call(monkeypatch, "generate", config, "--run", run) == 0
     assert call(monkeypatch, "compare", config, "--run", run, "--set", "compare.seeds=3") == 0
-    assert "9 of 9 cells" in capsys.readouterr().err
+    assert "9 cells: real, synthetic, mixed x 3 seeds" in capsys.readouterr().err
     assert call(monkeypatch, "predict", run, tmp_path / "none.png") == 3
     assert call(monkeypatch, "predict", run, config) == 3
     assert call(monkeypatch, "predict", run, image, "--arm", "mixture") == 3
@@ -98,7 +107,8 @@ def test_show_config_spells_out_every_default(
         ("data.size=29", 2, "data.size: a DCGAN cannot halve 29x29"),
         ("data.positive=x", 2, "'x' is not a label"),
         ("synthesis.counts={x: 1}", 2, "synthesis.counts.x"),
-        ("data.root=nowhere", 0, ""),
+        ("data.test=0", 3, "no test images"),
+        ("classifier.name=densenet", 2, "classifier.name"),
         ("compute.device=cuda", 6, "torch sees no GPU"),
     ],
 )
@@ -112,10 +122,9 @@ def test_a_users_fault_is_one_sentence_with_its_exit_code(
     said: str,
 ) -> None:
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
-    assert call(monkeypatch, "generate" if code == 0 else "run", config, "--run", tmp_path / "r", "--set", setting) == (
-        code or 4
-    )
+    assert call(monkeypatch, "run", config, "--run", tmp_path / "r", "--set", setting) == code
     shown = capsys.readouterr()
+    assert not list(tmp_path.glob("r/train/checkpoints/*")), "found before anything was trained"
     assert said in shown.err
     assert "Traceback" not in shown.err
     assert shown.out == ""
@@ -128,9 +137,33 @@ def test_stages_say_which_one_is_missing(
     assert "run `gan-aug train` on it first" in capsys.readouterr().err
     assert call(monkeypatch, "compare", config, "--run", tmp_path / "r") == 3
     assert "run `gan-aug generate` on it first" in capsys.readouterr().err
-    assert call(monkeypatch, "resume", tmp_path / "none") == 3
+    assert call(monkeypatch, "resume", tmp_path / "none") == 4
     assert "not a run folder" in capsys.readouterr().err
     assert call(monkeypatch, "export", tmp_path / "none", "--out", tmp_path / "x") == 4
+
+
+def test_a_mended_request_takes_the_place_of_a_faulty_one(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = ("--run", tmp_path / "r")
+    assert call(monkeypatch, "run", config, *run, "--set", "data.size=30") == 2
+    assert "take 28x28 or 32x32" in capsys.readouterr().err
+    assert call(monkeypatch, "import", config, *run, "--set", "data.size=28") == 0
+    assert call(monkeypatch, "train", config, *run, "--set", "data.size=28", "--set", "train.images=64") == 0
+    assert call(monkeypatch, "generate", config, *run, "--set", "data.size=28") == 4
+    assert "train.images was 64, now 320" in capsys.readouterr().err
+
+
+def test_a_half_trained_gan_makes_no_set(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "r"
+    assert call(monkeypatch, "train", config, "--run", run) == 0
+    shutil.rmtree(run / "train" / "checkpoints" / "0000000320")
+    assert call(monkeypatch, "generate", config, "--run", run) == 4
+    assert "has seen 160 of 320 images" in capsys.readouterr().err
+    assert call(monkeypatch, "train", config, "--run", run) == 0
+    assert call(monkeypatch, "generate", config, "--run", run) == 0
 
 
 def test_a_fault_of_ours_asks_for_a_report(

@@ -10,7 +10,7 @@ from functools import partial
 import pytest
 
 from gan_aug.compute.local import LocalExecutor
-from gan_aug.errors import Cancelled, ComputeError, DataError
+from gan_aug.errors import Cancelled, ComputeError, DataError, LeakageError
 
 
 def add(state: int | None, item: int) -> int:
@@ -19,6 +19,10 @@ def add(state: int | None, item: int) -> int:
 
 def ten() -> int:
     return 10
+
+
+def leak() -> int:
+    raise LeakageError("3 test images were seen in training: train again")
 
 
 def fail(_: object, item: int) -> int:
@@ -55,6 +59,12 @@ def test_cancel_ends_it(workers: int) -> None:
     with pytest.raises(Cancelled):
         list(LocalExecutor(workers).map(partial(wait), [1, 2], cancelled=lambda: True))
     assert time.monotonic() - began < 30
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_error_in_setup_comes_back_as_itself(workers: int) -> None:
+    with pytest.raises(LeakageError, match="seen in training"):
+        list(LocalExecutor(workers).map(add, [1, 2, 3], setup=leak))
 
 
 def test_a_worker_that_dies_is_one_sentence() -> None:
