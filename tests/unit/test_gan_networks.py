@@ -27,7 +27,7 @@ def test_a_size_that_cannot_be_halved_names_one_that_can(size: tuple[int, int]) 
 
 @settings(max_examples=12, deadline=None)
 @given(
-    size=st.sampled_from([(16, 16), (28, 28), (32, 48)]),
+    size=st.sampled_from([(16, 16), (28, 28), (32, 48), (64, 64), (128, 128)]),
     channels=st.sampled_from([1, 3]),
     classes=st.integers(1, 5),
     width=st.sampled_from([2, 8]),
