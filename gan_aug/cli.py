@@ -256,21 +256,19 @@ def _progress() -> Iterator[Listener]:
     from rich.console import Console  # noqa: TID251 - the door
     from rich.progress import (  # noqa: TID251
         BarColumn,
-        MofNCompleteColumn,
         Progress,
         TaskID,
         TextColumn,
-        TimeElapsedColumn,
         TimeRemainingColumn,
     )
+    from rich.table import Column  # noqa: TID251
 
     columns = (
         TextColumn("{task.description:9}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[detail]}"),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
+        BarColumn(bar_width=16),
+        TextColumn("{task.completed:,} of {task.total:,}", table_column=Column(no_wrap=True)),
+        TimeRemainingColumn(elapsed_when_finished=True, compact=True),
+        TextColumn("{task.fields[detail]}", table_column=Column(no_wrap=True)),
     )
     with Progress(*columns, console=Console(stderr=True)) as bars:
         tasks: dict[str, TaskID] = {}
@@ -279,7 +277,7 @@ def _progress() -> Iterator[Listener]:
             if event.kind == "progress":
                 task = tasks.get(event.stage)
                 if task is None:
-                    task = tasks[event.stage] = bars.add_task(event.stage, detail="")
+                    task = tasks[event.stage] = bars.add_task(event.stage, total=event.total, detail="")
                 bars.update(task, completed=event.done, total=event.total, detail=_detail(event))
             else:
                 bars.console.print(f"{event.stage}: {event.message}", markup=False, highlight=False)
@@ -314,5 +312,5 @@ class _PlainLines:
 def _detail(event: Event) -> str:
     values = event.values
     if "rate" in values:
-        return f"{values['rate']:,.0f} {event.unit}/s  loss D {values['loss_d']:.3f} G {values['loss_g']:.3f}"
+        return f"{values['rate']:,.0f}/s  loss D {values['loss_d']:.2f} G {values['loss_g']:.2f}"
     return event.message
