@@ -294,10 +294,11 @@ class _PlainLines:
 
     def __call__(self, event: Event) -> None:
         if event.kind != "progress":
+            self._begun[event.stage] = (event.time, event.done or 0)
             self._line(f"{event.stage}: {event.message}")
             return
         done, total = event.done or 0, event.total or 1
-        began, first = self._begun.setdefault(event.stage, (event.time, done))
+        began, first = self._begun[event.stage]
         when, tenth = self._said.get(event.stage, (began, 10 * first // total))
         if 10 * done // total > tenth and event.time - when >= QUIET_SECONDS:
             self._said[event.stage] = (event.time, 10 * done // total)

@@ -61,8 +61,8 @@ def train(request: Config, run: RunDir, manifest: Manifest) -> Checkpoint:
     trainer = build_trainer(request, run, manifest)
     if newest:
         restore(trainer, newest)
-    state = f"goes on at {trainer.images:,}" if newest else "starts"
-    run.emit("train", "start", f"training {state} of {request.train.images:,} images on {trainer.device}")
+    state = f"training on {trainer.device}, {trainer.images:,} of {request.train.images:,} images seen so far"
+    run.emit("train", "start", state, done=trainer.images)
     record = _Record(run, trainer)
     data = TrainingData(
         labels=manifest.labels,
