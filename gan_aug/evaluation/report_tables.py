@@ -16,6 +16,7 @@ from gan_aug.evaluation.report_text import (
     percent,
     share,
     signed,
+    size,
 )
 
 
@@ -91,7 +92,7 @@ def comparisons_table(report: Report) -> Table | None:
             p_text(c["p_adjusted"]).removeprefix("p ").removeprefix("= "),
             p_text(c["p_delong"]).removeprefix("p ").removeprefix("= "),
             c["verdict"],
-            f"{c['smallest_detectable']:.{decimals}f}",
+            size(c["smallest_detectable"], decimals),
         )
         for c in report["comparisons"]
     )

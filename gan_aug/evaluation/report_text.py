@@ -38,8 +38,15 @@ def percent(value: float | None) -> str:
 
 
 def signed(value: float, decimals: int) -> str:
-    """A difference with its sign, the minus a true one."""
-    return f"{value:+.{decimals}f}".replace("-", "−")
+    """A difference with its sign, the minus a true one; none where it rounds to zero."""
+    text = f"{value:+.{decimals}f}"
+    return text[1:] if float(text) == 0 else text.replace("-", "−")
+
+
+def size(value: float, decimals: int) -> str:
+    """A size above 0; one that rounds to zero is shown as `<0.001`."""
+    text = f"{value:.{decimals}f}"
+    return f"<{10**-decimals:.{decimals}f}" if value > 0 and float(text) == 0 else text
 
 
 def interval(ci95: list[float], decimals: int) -> str:
@@ -187,7 +194,7 @@ def _change(report: Report, comparison: dict[str, Any]) -> str:
     return (
         f"{subject} changed the AUC by {signed(comparison['difference'], decimals)} (95 % CI {low} to {high}): "
         f"{verdict_text(comparison)}. This comparison would have found a difference of "
-        f"{comparison['smallest_detectable']:.{decimals}f} four times in five."
+        f"{size(comparison['smallest_detectable'], decimals)} four times in five."
     )
 
 

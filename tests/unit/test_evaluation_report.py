@@ -10,6 +10,7 @@ from evaluation_samples import make_cells, make_config, make_manifest, make_repo
 from gan_aug.errors import DataError
 from gan_aug.evaluation.report import build_report
 from gan_aug.evaluation.report_markdown import to_markdown
+from gan_aug.evaluation.report_text import signed, size
 
 SCHEMA = json.loads(Path("docs/reference/report.schema.json").read_text(encoding="utf-8"))
 BINARY = make_manifest()
@@ -114,3 +115,8 @@ def test_markdown_of_one_arm_and_one_seed_claims_no_more_than_it_knows():
 def test_notes_of_the_data_set_are_repeated():
     manifest = make_manifest(notes=("7 images were dropped.",))
     assert "About the data set: 7 images were dropped." in to_markdown(make_report(manifest, make_cells(manifest)))
+
+
+def test_what_rounds_to_zero_is_said_as_such() -> None:
+    assert [signed(value, 3) for value in (0.0104, -0.0104, -0.0001, 0.0)] == ["+0.010", "−0.010", "0.000", "0.000"]
+    assert [size(value, 3) for value in (0.0104, 0.0001, 0.0)] == ["0.010", "<0.001", "0.000"]
