@@ -64,6 +64,7 @@ class DataConfig(Section):
         None, description="an image or patient on two sides: an error, or dropped from training; sets built in say drop"
     )
     max_rejected: Share = Field(0.05, description="share of files that may be set aside before it is an error")
+    seconds_per_file: Positive = Field(60.0, description="a file that takes longer to decode is set aside")
     limit: Count | None = Field(None, description="first N studies per class and split, for trials")
     validation: Share = Field(0.1, description="share of the training studies for validation where the set has none")
     test: Share = Field(0.2, description="share of all studies for the test where the set has none")
@@ -163,7 +164,12 @@ class ComputeConfig(Section):
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: Count | None = Field(None, description="threads of GAN training; all cores by default")
-    workers: Count | None = Field(None, description="processes for generation and comparison; one a core by default")
+    workers: Count | None = Field(
+        None, description="processes for import, generation and comparison; one a core by default"
+    )
+    cache: Annotated[float, Field(ge=0)] = Field(
+        20.0, description="gigabytes of decoded images kept in the user's cache for the next import; 0 keeps none"
+    )
 
 
 class Config(Section):

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from gan_aug.compute.fragile import FragilePool
 from gan_aug.config import DataConfig
-from gan_aug.data.items import Item, Rejected, Source
-from gan_aug.data.manifest import SPLITS, Manifest, Split, Study, content_hash
+from gan_aug.data.image_cache import CacheFolder
+from gan_aug.data.items import Rejected, Source
+from gan_aug.data.manifest import SPLITS, Manifest, Split, Study
 from gan_aug.data.patients import PatientHasher
-from gan_aug.data.raster import Raster, has_colour
+from gan_aug.data.raster import Raster
+from gan_aug.data.reading import Reader
 from gan_aug.data.sources import open_source
 from gan_aug.data.splits import Assignment, Candidate, assign_splits, check_classes
 from gan_aug.data.store import ImageWriter
@@ -21,9 +25,6 @@ from gan_aug.run import storage_errors, write_json
 
 SIZE = 64
 """Pixels a side where neither the config nor the set says."""
-
-PROBED = 64
-"""How many images are looked at to tell grey sets from coloured ones."""
 
 Progress = Callable[[int, int], None]
 
@@ -36,6 +37,8 @@ class _Readings:
     rejected: list[Rejected]
     coloured: list[str]
     """Origins of the images whose colour was lost, in a set that is stored grey."""
+    natives: Counter[tuple[int, int]]
+    """How many images had which size (height, width) before."""
 
 
 def import_dataset(
@@ -45,8 +48,13 @@ def import_dataset(
     *,
     progress: Progress | None = None,
     cancelled: Callable[[], bool] | None = None,
+    workers: int | None = None,
+    cache: CacheFolder | None = None,
 ) -> Manifest:
     """Read the source that `config` names into `folder` and return its manifest.
+
+    Files are decoded in `workers` processes, whose death costs no more than the file that caused it; without `workers`
+    all is read here. Images that `cache` holds are not decoded again. Neither alters a byte of the result.
 
     Writes `images.npy`, `import-report.json` and last `manifest.json`, the mark that the import is whole; what an
     interrupted one left is made anew. `progress` is told (images read, images in all). Raises ConfigError, DataError
@@ -54,13 +62,21 @@ def import_dataset(
     """
     source = open_source(config)
     _check_source(config, source)
+    with FragilePool(workers or 1, config.seconds_per_file) as pool:
+        reader = Reader(pool if workers else None, cache, cancelled)
+        return _import(config, source, seed, folder, reader, progress)
+
+
+def _import(
+    config: DataConfig, source: Source, seed: int, folder: Path, reader: Reader, progress: Progress | None
+) -> Manifest:
     positive = _positive(config, source)
-    raster = _raster(config, source)
+    raster = _raster(config, source, reader)
     with storage_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
     patients = PatientHasher(folder, config.patient_scope) if any(item.patient for item in source.items) else None
     with ImageWriter(folder, raster.shape) as writer:
-        read = _read(source, raster, writer, patients, progress, cancelled)
+        read = _read(source, raster, writer, patients, progress, reader)
         _check_rejected(config, source, read.rejected)
         on_leak = config.on_leak or source.on_leak
         assigned = assign_splits(
@@ -118,23 +134,11 @@ def _check_source(config: DataConfig, source: Source) -> None:
     check_classes(source.labels, labels, [item.split or "train" for item in source.items], present, given)
 
 
-def _raster(config: DataConfig, source: Source) -> Raster:
+def _raster(config: DataConfig, source: Source, reader: Reader) -> Raster:
     size = config.size or source.size or SIZE
     height, width = (size, size) if isinstance(size, int) else size
-    channels = config.channels or source.channels or _probe_channels(source.items)
+    channels = config.channels or source.channels or reader.channels(source.items)
     return Raster(channels, height, width, config.fit, config.filter, config.window)
-
-
-def _probe_channels(items: tuple[Item, ...]) -> int:
-    """3 where one of some images spread over the set has colour, else 1: grey films are often stored as RGB."""
-    for item in items[:: max(1, len(items) // PROBED)]:
-        try:
-            pixels = item.read()
-        except DataError:
-            continue  # set aside with its reason when its turn comes
-        if has_colour(pixels):
-            return 3
-    return 1
 
 
 def _read(
@@ -143,29 +147,29 @@ def _read(
     writer: ImageWriter,
     patients: PatientHasher | None,
     progress: Progress | None,
-    cancelled: Callable[[], bool] | None,
+    reader: Reader,
 ) -> _Readings:
-    """Decode every item and append it to the store, or set it aside."""
+    """Read every item and append it to the store, or set it aside."""
     positions = {name: position for position, name in enumerate(source.labels)}
-    read = _Readings([], list(source.rejected), [])
+    read = _Readings([], list(source.rejected), [], Counter())
     total = len(source.items)
-    for done, item in enumerate(source.items, start=1):
-        if cancelled and cancelled():
-            raise Cancelled(f"the import was stopped after {done - 1} of {total} images: run it again")
-        try:
-            pixels = item.read()
-            image = raster(pixels)
-        except DataError as error:
-            read.rejected.append(Rejected(item.origin, str(error)))
-        else:
-            writer.append(image)
-            if raster.channels == 1 and has_colour(pixels):
-                read.coloured.append(item.origin)
-            patient = patients(item.patient, item.split) if patients and item.patient else None
-            labels = tuple(sorted(positions[label] for label in item.labels))
-            read.candidates.append(Candidate(content_hash(image), labels, patient, item.split, item.origin))
-        if progress and (done % max(1, total // 100) == 0 or done == total):
-            progress(done, total)
+    with closing(reader.readings(source.items, raster)) as readings:
+        for done, item in enumerate(source.items, start=1):
+            if reader.cancelled and reader.cancelled():
+                raise Cancelled(f"the import was stopped after {done - 1} of {total} images: run it again")
+            reading = next(readings)
+            if isinstance(reading, str):
+                read.rejected.append(Rejected(item.origin, reading))
+            else:
+                writer.append(reading.image)
+                read.natives[reading.native] += 1
+                if raster.channels == 1 and reading.coloured:
+                    read.coloured.append(item.origin)
+                patient = patients(item.patient, item.split) if patients and item.patient else None
+                labels = tuple(sorted(positions[label] for label in item.labels))
+                read.candidates.append(Candidate(reading.content, labels, patient, item.split, item.origin))
+            if progress and (done % max(1, total // 100) == 0 or done == total):
+                progress(done, total)
     return read
 
 
