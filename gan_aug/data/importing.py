@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from gan_aug.compute.fragile import FragilePool
 from gan_aug.config import DataConfig
 from gan_aug.data.image_cache import CacheFolder
+from gan_aug.data.import_report import REPORT, Readings, duplicates, import_notes, import_report
 from gan_aug.data.items import Rejected, Source
 from gan_aug.data.manifest import SPLITS, Manifest, Split, Study
 from gan_aug.data.patients import PatientHasher
@@ -27,18 +26,6 @@ SIZE = 64
 """Pixels a side where neither the config nor the set says."""
 
 Progress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True)
-class _Readings:
-    """What reading the items gave: the candidates in stored order, and all that was set aside."""
-
-    candidates: list[Candidate]
-    rejected: list[Rejected]
-    coloured: list[str]
-    """Origins of the images whose colour was lost, in a set that is stored grey."""
-    natives: Counter[tuple[int, int]]
-    """How many images had which size (height, width) before."""
 
 
 def import_dataset(
@@ -87,7 +74,7 @@ def _import(
         check_classes(source.labels, labels, assigned.splits, _needed(config), given)
         writer.commit([row for row, split in enumerate(assigned.splits) if split])
     studies = _studies(read.candidates, assigned)
-    repeated = sum(_duplicates(studies).values())
+    repeated = sum(duplicates(studies).values())
     manifest = Manifest(
         name=source.name,
         labels=source.labels,
@@ -96,10 +83,10 @@ def _import(
         studies=studies,
         positive=positive,
         flips=source.flips if config.flips is None else config.flips,
-        notes=(*assigned.notes, *_notes(config, read, patients, repeated)),
+        notes=(*assigned.notes, *import_notes(config, read, patients, repeated)),
         patient_key=patients.key_name if patients else None,
     )
-    write_json(folder / "import-report.json", _report(source, raster, read, assigned, manifest))
+    write_json(folder / REPORT, import_report(source, raster, read, assigned, manifest))
     manifest.save(folder / "manifest.json")
     return manifest
 
@@ -148,10 +135,10 @@ def _read(
     patients: PatientHasher | None,
     progress: Progress | None,
     reader: Reader,
-) -> _Readings:
+) -> Readings:
     """Read every item and append it to the store, or set it aside."""
     positions = {name: position for position, name in enumerate(source.labels)}
-    read = _Readings([], list(source.rejected), [], Counter())
+    read = Readings([], list(source.rejected), [], Counter(), Counter())
     total = len(source.items)
     with closing(reader.readings(source.items, raster)) as readings:
         for done, item in enumerate(source.items, start=1):
@@ -163,6 +150,7 @@ def _read(
             else:
                 writer.append(reading.image)
                 read.natives[reading.native] += 1
+                read.spacings[item.spacing] += 1
                 if raster.channels == 1 and reading.coloured:
                     read.coloured.append(item.origin)
                 patient = patients(item.patient, item.split) if patients and item.patient else None
@@ -192,52 +180,3 @@ def _studies(candidates: list[Candidate], assigned: Assignment) -> tuple[Study, 
         for candidate, split in zip(candidates, assigned.splits, strict=True)
         if split
     )
-
-
-def _notes(config: DataConfig, read: _Readings, patients: PatientHasher | None, repeated: int) -> list[str]:
-    notes = []
-    if patients and config.patient_scope == "split":
-        notes.append("patient numbers restart per split: patients could not be told apart across splits")
-    if read.rejected:
-        notes.append(f"files or rows set aside, listed in import-report.json: {len(read.rejected)}")
-    if read.coloured:
-        notes.append(f"coloured images turned grey: {len(read.coloured)}, the first {read.coloured[0]}")
-    if repeated:
-        notes.append(f"images that repeat another of their split, and stay: {repeated}")
-    if conflicts := _conflicts(read.candidates):
-        notes.append(f"images that stand in the set more than once with different labels: {conflicts}")
-    return notes
-
-
-def _conflicts(candidates: list[Candidate]) -> int:
-    """How many distinct images carry more than one set of labels."""
-    labels: dict[str, set[tuple[int, ...]]] = {}
-    for candidate in candidates:
-        labels.setdefault(candidate.content, set()).add(candidate.labels)
-    return sum(len(found) > 1 for found in labels.values())
-
-
-def _duplicates(studies: tuple[Study, ...]) -> dict[Split, int]:
-    """How many images of each split repeat another one there."""
-    contents = {split: [study.content for study in studies if study.split == split] for split in SPLITS}
-    return {split: len(found) - len(set(found)) for split, found in contents.items()}
-
-
-def _report(
-    source: Source, raster: Raster, read: _Readings, assigned: Assignment, manifest: Manifest
-) -> dict[str, Any]:
-    return {
-        "schema": 1,
-        "source": source.name,
-        "read": len(source.items) + len(source.rejected),
-        "used": len(manifest.studies),
-        "rejected": [asdict(item) for item in read.rejected],
-        "reasons": dict(Counter(item.reason for item in read.rejected).most_common()),
-        "dropped": [asdict(item) for item in assigned.dropped],
-        "duplicates": _duplicates(manifest.studies),
-        "label_conflicts": _conflicts(read.candidates),
-        "assumptions": asdict(raster)
-        | {"native_size": source.size, "positive": manifest.positive, "flips": manifest.flips},
-        "splits": {"origin": assigned.origin, "counts": manifest.counts()},
-        "notes": manifest.notes,
-    }
