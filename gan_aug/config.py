@@ -63,6 +63,11 @@ class DataConfig(Section):
     on_leak: Literal["error", "drop"] | None = Field(
         None, description="an image or patient on two sides: an error, or dropped from training; sets built in say drop"
     )
+    near_duplicates: Literal["report", "drop", "move"] = Field(
+        "report",
+        description="images that look nearly the same in two splits: reported, dropped from training, or kept together "
+        "where the splits are made here",
+    )
     max_rejected: Share = Field(0.05, description="share of files that may be set aside before it is an error")
     seconds_per_file: Positive = Field(60.0, description="a file that takes longer to decode is set aside")
     limit: Count | None = Field(None, description="first N studies per class and split, for trials")

@@ -52,24 +52,29 @@ class CacheFolder:
         name = _digest("images", repr(raster), _making()).hex()
         return ImageCache(self._root / name, raster.shape, self._began, self._limit, self._shrink)
 
-    def channels(self, items: Sequence[Item]) -> int | None:
-        """What was found before for these very files."""
-        path = self._probe(items)
-        found = [count for count in (1, 3) if path and path.with_suffix(f".{count}").exists()]
-        return found[0] if len(found) == 1 else None
-
-    def keep_channels(self, items: Sequence[Item], channels: int) -> None:
-        """Keep what was found for these files."""
-        if path := self._probe(items):
-            with contextlib.suppress(OSError):
-                _make(path.parent)
-                path.with_suffix(f".{channels}").touch()
-
-    def _probe(self, items: Sequence[Item]) -> Path | None:
-        keys = [file_key(item, self._began) for item in items]
-        if None in keys:
+    def recall(self, kind: str, key: str) -> str | None:
+        """What was remembered under `key`, or None."""
+        try:
+            return self._note(kind, key).read_text(encoding="utf-8")
+        except OSError:
             return None
-        return self._root / "channels" / _digest(_making(), *[key.hex() for key in keys if key]).hex()
+
+    def remember(self, kind: str, key: str, text: str) -> None:
+        """Remember something small that follows from `key` and our code alone."""
+        path = self._note(kind, key)
+        with contextlib.suppress(OSError):
+            _make(path.parent)
+            temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+            temporary.write_text(text, encoding="utf-8")
+            temporary.replace(path)
+
+    def files_key(self, items: Sequence[Item]) -> str | None:
+        """What identifies the files of `items` together; None where one of them cannot be told."""
+        keys = [file_key(item, self._began) for item in items]
+        return None if None in keys else "".join(key.hex() for key in keys if key)
+
+    def _note(self, kind: str, key: str) -> Path:
+        return self._root / kind / _digest(_making(), key).hex()
 
     def _shrink(self, newest: Path) -> None:
         """Remove the parts used longest ago until the rest fits the limit."""

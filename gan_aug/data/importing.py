@@ -16,6 +16,7 @@ from gan_aug.data.manifest import SPLITS, Manifest, Split, Study
 from gan_aug.data.patients import PatientHasher
 from gan_aug.data.raster import Raster
 from gan_aug.data.reading import Reader
+from gan_aug.data.resemblance import Search, listed, settle
 from gan_aug.data.sources import open_source
 from gan_aug.data.splits import Assignment, Candidate, assign_splits, check_classes
 from gan_aug.data.store import ImageWriter
@@ -65,10 +66,8 @@ def _import(
     with ImageWriter(folder, raster.shape) as writer:
         read = _read(source, raster, writer, patients, progress, reader)
         _check_rejected(config, source, read.rejected)
-        on_leak = config.on_leak or source.on_leak
-        assigned = assign_splits(
-            read.candidates, validation=config.validation, test=config.test, on_leak=on_leak, seed=seed
-        )
+        search = Search(writer.images(len(read.candidates)), read.candidates, reader.cache, reader.cancelled)
+        assigned, resembling = settle(config.near_duplicates, search, _assign(config, source, seed, search))
         labels = [candidate.labels for candidate in read.candidates]
         given: set[Split | None] = {item.split for item in source.items}
         check_classes(source.labels, labels, assigned.splits, _needed(config), given)
@@ -86,9 +85,21 @@ def _import(
         notes=(*assigned.notes, *import_notes(config, read, patients, repeated)),
         patient_key=patients.key_name if patients else None,
     )
-    write_json(folder / REPORT, import_report(source, raster, read, assigned, manifest))
+    report = import_report(source, raster, read, assigned, manifest)
+    write_json(folder / REPORT, report | {"near_duplicates": listed(resembling)})
     manifest.save(folder / "manifest.json")
     return manifest
+
+
+def _assign(config: DataConfig, source: Source, seed: int, search: Search) -> Assignment:
+    return assign_splits(
+        search.candidates,
+        validation=config.validation,
+        test=config.test,
+        on_leak=config.on_leak or source.on_leak,
+        seed=seed,
+        ties=search.everywhere() if config.near_duplicates == "move" else (),
+    )
 
 
 def _positive(config: DataConfig, source: Source) -> str | None:
@@ -114,6 +125,10 @@ def _check_source(config: DataConfig, source: Source) -> None:
         raise ConfigError(
             "data.patient_scope: 'split' needs a set that gives its splits: name their column in data.columns.split, "
             "or use 'dataset'"
+        )
+    if config.near_duplicates == "move" and given != {None}:
+        raise ConfigError(
+            f"data.near_duplicates: 'move' needs splits made here, and {source.name} gives its own: use report or drop"
         )
     positions = {name: position for position, name in enumerate(source.labels)}
     labels = [tuple(positions[label] for label in item.labels) for item in source.items]

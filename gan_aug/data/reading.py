@@ -38,11 +38,12 @@ class Reader:
     def channels(self, items: Sequence[Item]) -> int:
         """3 where one of some images spread over the set has colour, else 1: grey films are often stored as RGB."""
         probed = items[:: max(1, len(items) // PROBED)]
-        if self.cache and (known := self.cache.channels(probed)):
-            return known
+        key = self.cache.files_key(probed) if self.cache else None
+        if self.cache and key and (known := self.cache.recall("channels", key)) in ("1", "3"):
+            return int(known)
         found = 3 if COLOURED in set(self._map(_colour, probed, chunk=4)) else 1
-        if self.cache:
-            self.cache.keep_channels(probed, found)
+        if self.cache and key:
+            self.cache.remember("channels", key, str(found))
         return found
 
     def readings(self, items: Sequence[Item], raster: Raster) -> Generator[Reading | str, None, None]:

@@ -47,15 +47,22 @@ class Assignment:
 
 
 def assign_splits(
-    candidates: Sequence[Candidate], *, validation: float, test: float, on_leak: Literal["error", "drop"], seed: int
+    candidates: Sequence[Candidate],
+    *,
+    validation: float,
+    test: float,
+    on_leak: Literal["error", "drop"],
+    seed: int,
+    ties: Sequence[tuple[int, int]] = (),
 ) -> Assignment:
     """The splits of `candidates`, so that no patient and no identical image is on two sides.
 
     Given splits are kept; a leak between them is a LeakageError, or with `drop` the training side loses its copy (and
     validation loses to test). What the set lacks is made from its training studies, or from all of them: `test` is a
-    share of all, `validation` of what is left to train on. Deterministic in `seed`.
+    share of all, `validation` of what is left to train on. `ties` are
+    further pairs of positions that must stay together. Deterministic in `seed`.
     """
-    groups = _groups(candidates)
+    groups = _groups(candidates, ties)
     given = [candidate.split for candidate in candidates]
     dropped = _leaks(candidates, groups)
     if dropped and on_leak == "error":
@@ -117,8 +124,8 @@ def _shares(given: set[Split], validation: float, test: float) -> tuple[dict[Spl
     return {"train": 1 - sum(held.values()), **held}, origin
 
 
-def _groups(candidates: Sequence[Candidate]) -> list[list[int]]:
-    """Positions that must stay together: those joined by a patient or by identical content, also through others."""
+def _groups(candidates: Sequence[Candidate], ties: Sequence[tuple[int, int]] = ()) -> list[list[int]]:
+    """Positions that must stay together: those joined by patient, identical content or a tie, also through others."""
     parents = list(range(len(candidates)))
 
     def root(i: int) -> int:
@@ -135,6 +142,9 @@ def _groups(candidates: Sequence[Candidate]) -> list[list[int]]:
         for key in keys:
             a, b = root(i), root(first.setdefault(key, i))
             parents[max(a, b)] = min(a, b)
+    for one, other in ties:
+        a, b = root(one), root(other)
+        parents[max(a, b)] = min(a, b)
     groups: dict[int, list[int]] = {}
     for i in range(len(candidates)):
         groups.setdefault(root(i), []).append(i)
