@@ -73,6 +73,10 @@ class DataConfig(Section):
     limit: Count | None = Field(None, description="first N studies per class and split, for trials")
     validation: Share = Field(0.1, description="share of the training studies for validation where the set has none")
     test: Share = Field(0.2, description="share of all studies for the test where the set has none")
+    folds: Annotated[int, Field(ge=2)] | None = Field(
+        None, description="cross-validation: into how many parts a set without splits is divided by patient"
+    )
+    fold: Annotated[int, Field(ge=0)] = Field(0, description="which of the folds is the test, from 0")
 
     @field_validator("columns")
     @classmethod
@@ -83,6 +87,13 @@ class DataConfig(Section):
         if columns.file in labels:
             raise ValueError(f"file and label are both column {columns.file!r}: name two columns")
         return columns
+
+    @model_validator(mode="after")
+    def _fold_exists(self) -> DataConfig:
+        if self.fold and self.fold >= (self.folds or 1):
+            wanted = f"use 0 to {self.folds - 1}" if self.folds else "set data.folds to how many there are"
+            raise ValueError(f"there is no fold {self.fold}: {wanted}")
+        return self
 
 
 class GanConfig(Section):

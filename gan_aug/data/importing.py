@@ -18,7 +18,7 @@ from gan_aug.data.raster import Raster
 from gan_aug.data.reading import Reader
 from gan_aug.data.resemblance import Search, listed, settle
 from gan_aug.data.sources import open_source
-from gan_aug.data.splits import Assignment, Candidate, assign_splits, check_classes
+from gan_aug.data.splits import Assignment, Candidate, Fold, assign_splits, check_classes
 from gan_aug.data.store import ImageWriter
 from gan_aug.errors import Cancelled, ConfigError, DataError
 from gan_aug.run import storage_errors, write_json
@@ -99,6 +99,7 @@ def _assign(config: DataConfig, source: Source, seed: int, search: Search) -> As
         on_leak=config.on_leak or source.on_leak,
         seed=seed,
         ties=search.everywhere() if config.near_duplicates == "move" else (),
+        fold=Fold(config.fold, config.folds) if config.folds else None,
     )
 
 
@@ -111,7 +112,11 @@ def _positive(config: DataConfig, source: Source) -> str | None:
 
 def _needed(config: DataConfig) -> list[Split]:
     """The splits every class must be in: a share of 0 asks for none."""
-    shares: dict[Split, float] = {"train": 1, "validation": config.validation, "test": config.test}
+    shares: dict[Split, float] = {
+        "train": 1,
+        "validation": config.validation,
+        "test": 1 if config.folds else config.test,
+    }
     return [split for split in SPLITS if shares[split] > 0]
 
 
@@ -126,6 +131,8 @@ def _check_source(config: DataConfig, source: Source) -> None:
             "data.patient_scope: 'split' needs a set that gives its splits: name their column in data.columns.split, "
             "or use 'dataset'"
         )
+    if config.folds and given != {None}:
+        raise ConfigError(f"data.folds needs a set without splits, and {source.name} gives its own: leave out one")
     if config.near_duplicates == "move" and given != {None}:
         raise ConfigError(
             f"data.near_duplicates: 'move' needs splits made here, and {source.name} gives its own: use report or drop"
