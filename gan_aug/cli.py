@@ -139,6 +139,17 @@ def predict(
     _say(f"picture in {sheet}", as_json)
 
 
+@app.command()
+def inspect(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="a run folder, or its dataset folder")],
+    as_json: JsonOption = False,
+) -> None:
+    """Say what was imported, and draw a contact sheet of each class to look at before training."""
+    from gan_aug.data.inspection import inspect_dataset
+
+    _say(inspect_dataset(folder), as_json)
+
+
 @app.command("show-config")
 def show_config(
     config: Annotated[Path | None, typer.Argument(metavar="[CONFIG]", help="YAML file", show_default=False)] = None,

@@ -63,10 +63,20 @@ class DataConfig(Section):
     on_leak: Literal["error", "drop"] | None = Field(
         None, description="an image or patient on two sides: an error, or dropped from training; sets built in say drop"
     )
+    near_duplicates: Literal["report", "drop", "move"] = Field(
+        "report",
+        description="images that look nearly the same in two splits: reported, dropped from training, or kept together "
+        "where the splits are made here",
+    )
     max_rejected: Share = Field(0.05, description="share of files that may be set aside before it is an error")
+    seconds_per_file: Positive = Field(60.0, description="a file that takes longer to decode is set aside")
     limit: Count | None = Field(None, description="first N studies per class and split, for trials")
     validation: Share = Field(0.1, description="share of the training studies for validation where the set has none")
     test: Share = Field(0.2, description="share of all studies for the test where the set has none")
+    folds: Annotated[int, Field(ge=2)] | None = Field(
+        None, description="cross-validation: into how many parts a set without splits is divided by patient"
+    )
+    fold: Annotated[int, Field(ge=0)] = Field(0, description="which of the folds is the test, from 0")
 
     @field_validator("columns")
     @classmethod
@@ -77,6 +87,13 @@ class DataConfig(Section):
         if columns.file in labels:
             raise ValueError(f"file and label are both column {columns.file!r}: name two columns")
         return columns
+
+    @model_validator(mode="after")
+    def _fold_exists(self) -> DataConfig:
+        if self.fold and self.fold >= (self.folds or 1):
+            wanted = f"use 0 to {self.folds - 1}" if self.folds else "set data.folds to how many there are"
+            raise ValueError(f"there is no fold {self.fold}: {wanted}")
+        return self
 
 
 class GanConfig(Section):
@@ -163,7 +180,12 @@ class ComputeConfig(Section):
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: Count | None = Field(None, description="threads of GAN training; all cores by default")
-    workers: Count | None = Field(None, description="processes for generation and comparison; one a core by default")
+    workers: Count | None = Field(
+        None, description="processes for import, generation and comparison; one a core by default"
+    )
+    cache: Annotated[float, Field(ge=0)] = Field(
+        20.0, description="gigabytes of decoded images kept in the user's cache for the next import; 0 keeps none"
+    )
 
 
 class Config(Section):

@@ -12,7 +12,10 @@ from typing import Any
 
 from gan_aug import config as configs
 from gan_aug.compute.executor import Executor
+from gan_aug.compute.local import cores
 from gan_aug.config import Config
+from gan_aug.data.image_cache import user_cache
+from gan_aug.data.import_report import REPORT, set_aside
 from gan_aug.data.importing import import_dataset
 from gan_aug.data.manifest import SPLITS, Manifest
 from gan_aug.data.shards import SyntheticManifest
@@ -39,7 +42,12 @@ def import_studies(request: Config, run: RunDir, executor: Executor) -> Manifest
         run.dataset,
         progress=lambda done, total: run.emit("dataset", "progress", done=done, total=total, unit="images"),
         cancelled=run.cancelled,
+        # Where the files are, and by processes that may die: no work for an executor, which may be far away.
+        workers=request.compute.workers or cores(),
+        cache=user_cache(request.compute.cache),
     )
+    if said := set_aside(read_json(run.dataset / REPORT)):
+        run.emit("dataset", "note", said)
     run.emit("dataset", "finish", describe(manifest))
     return manifest
 

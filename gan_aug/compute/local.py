@@ -101,13 +101,18 @@ def _loop(
 
 def _start_worker(setup: Callable[[], Any] | None) -> None:
     global _state  # noqa: PLW0603 - what a pool builds once per worker has no other home
-    # Ctrl-C reaches the whole process group; the parent decides what happens then.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    attend_parent()
     try:
         _state = setup() if setup else None
     except Exception as error:  # noqa: BLE001 - an error here would break the pool and lose its name: _call raises it
         _state = _SetupError(error)
+
+
+def attend_parent() -> None:
+    """Make this worker process leave Ctrl-C to its parent, and end with it."""
+    # Ctrl-C reaches the whole process group; the parent decides what happens then.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
 def _end_with_parent() -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import numpy.typing as npt
 
 from gan_aug.data.manifest import Split, Task
@@ -28,7 +30,9 @@ class Item:
 
     `origin` says where it comes from without identities or absolute paths; `labels` are label names (exactly one for
     multi-class); `read` decodes the pixels and raises DataError with the reason where it cannot; `patient` is the raw
-    identity, which stays in memory.
+    identity, which stays in memory. Where the pixels come from a file of their own or share one, `file` is that file,
+    and `read` is a partial of an importable function, so that other processes can call it; `spacing` is the distance
+    of pixels in millimetres, (down, across), where it is known.
     """
 
     origin: str
@@ -36,6 +40,18 @@ class Item:
     read: Callable[[], Pixels]
     split: Split | None = None
     patient: str | None = field(default=None, repr=False)
+    file: Path | None = field(default=None, repr=False)
+    spacing: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """An item once it is read: the stored image, its hash, its size before (height, width), whether it had colour."""
+
+    image: npt.NDArray[np.uint8]
+    content: str
+    native: tuple[int, int]
+    coloured: bool
 
 
 @dataclass(frozen=True)

@@ -164,4 +164,4 @@ def _item(config: DataConfig, row: Row, origin: str, labels: tuple[str, ...], fo
     path = next((folder / origin for folder in folders if (folder / origin).is_file()), None)
     if path is None:
         raise _SetAsideError("there is no such file below data.root or beside the table")
-    return Item(origin, labels, partial(decode, path), split, patient)
+    return Item(origin, labels, partial(decode, path), split, patient, path)

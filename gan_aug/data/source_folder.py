@@ -33,7 +33,8 @@ def open_folder(config: DataConfig) -> Source:
             classes.add(class_folder.name)
             for path in _files(class_folder):
                 if path.suffix.lower() in SUFFIXES:
-                    items.append(Item(_origin(path, root), (class_folder.name,), partial(decode, path), split))
+                    read = partial(decode, path)
+                    items.append(Item(_origin(path, root), (class_folder.name,), read, split, file=path))
                 else:
                     rejected.append(Rejected(_origin(path, root), "not an image file"))
     if not classes:

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 
 from gan_aug.data.manifest import SPLITS, Split
-from gan_aug.data.stratify import divide
+from gan_aug.data.stratify import divide, divide_evenly
 from gan_aug.errors import DataError, LeakageError
 
 NAMES: dict[Split, str] = {"train": "training", "validation": "validation", "test": "test"}
@@ -46,28 +46,62 @@ class Assignment:
     notes: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Fold:
+    """Which part of a cross-validation is the test: `number`, from 0, of `count`."""
+
+    number: int
+    count: int
+
+
 def assign_splits(
-    candidates: Sequence[Candidate], *, validation: float, test: float, on_leak: Literal["error", "drop"], seed: int
+    candidates: Sequence[Candidate],
+    *,
+    validation: float,
+    test: float,
+    on_leak: Literal["error", "drop"],
+    seed: int,
+    ties: Sequence[tuple[int, int]] = (),
+    fold: Fold | None = None,
 ) -> Assignment:
     """The splits of `candidates`, so that no patient and no identical image is on two sides.
 
     Given splits are kept; a leak between them is a LeakageError, or with `drop` the training side loses its copy (and
     validation loses to test). What the set lacks is made from its training studies, or from all of them: `test` is a
-    share of all, `validation` of what is left to train on. Deterministic in `seed`.
+    share of all, `validation` of what is left to train on. `ties` are further pairs of
+    positions that must stay together. With `fold`, for sets without splits, that part of all is the test, whatever
+    `test` says. Deterministic in `seed`.
     """
-    groups = _groups(candidates)
+    groups = _groups(candidates, ties)
     given = [candidate.split for candidate in candidates]
     dropped = _leaks(candidates, groups)
     if dropped and on_leak == "error":
         raise LeakageError(_leak_sentence(list(dropped.values())))
     splits: list[Split | None] = [None if i in dropped else split or "train" for i, split in enumerate(given)]
-    shares, origin = _shares({split for split in given if split}, validation, test)
+    if fold:
+        splits = _test_fold(candidates, groups, fold, seed)
+        shares, _ = _shares({"train", "test"}, validation, test)
+        which = f"fold {fold.number} of 0 to {fold.count - 1}"
+        origin = f"made here: {which} for test, {validation:g} of the rest for validation"
+    else:
+        shares, origin = _shares({split for split in given if split}, validation, test)
     if len(shares) > 1:
         pool = [[i for i in group if splits[i] == "train"] for group in groups]
         rng = np.random.default_rng([seed, *b"split"])
         made = divide([group for group in pool if group], [c.labels for c in candidates], shares, rng)
         splits = [made.get(i, split) for i, split in enumerate(splits)]
     return Assignment(tuple(splits), tuple(dropped.values()), origin, tuple(_notes(candidates, dropped)))
+
+
+def _test_fold(candidates: Sequence[Candidate], groups: list[list[int]], fold: Fold, seed: int) -> list[Split | None]:
+    """Test for what lies in the fold, train for the rest; the folds of one seed are disjoint and hold everything."""
+    rng = np.random.default_rng([seed, fold.count, *b"folds"])
+    places = divide_evenly(groups, [candidate.labels for candidate in candidates], fold.count, rng)
+    splits: list[Split | None] = ["train"] * len(candidates)
+    for group, place in zip(groups, places, strict=True):
+        for position in group if place == fold.number else ():
+            splits[position] = "test"
+    return splits
 
 
 def check_classes(
@@ -117,8 +151,8 @@ def _shares(given: set[Split], validation: float, test: float) -> tuple[dict[Spl
     return {"train": 1 - sum(held.values()), **held}, origin
 
 
-def _groups(candidates: Sequence[Candidate]) -> list[list[int]]:
-    """Positions that must stay together: those joined by a patient or by identical content, also through others."""
+def _groups(candidates: Sequence[Candidate], ties: Sequence[tuple[int, int]] = ()) -> list[list[int]]:
+    """Positions that must stay together: those joined by patient, identical content or a tie, also through others."""
     parents = list(range(len(candidates)))
 
     def root(i: int) -> int:
@@ -135,6 +169,9 @@ def _groups(candidates: Sequence[Candidate]) -> list[list[int]]:
         for key in keys:
             a, b = root(i), root(first.setdefault(key, i))
             parents[max(a, b)] = min(a, b)
+    for one, other in ties:
+        a, b = root(one), root(other)
+        parents[max(a, b)] = min(a, b)
     groups: dict[int, list[int]] = {}
     for i in range(len(candidates)):
         groups.setdefault(root(i), []).append(i)

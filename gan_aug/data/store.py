@@ -67,6 +67,14 @@ class ImageWriter:
         with storage_errors(self._path):
             self._file.write(np.ascontiguousarray(image).data)
 
+    def images(self, count: int) -> npt.NDArray[np.uint8]:
+        """The first `count` images added so far, memory-mapped; not to be used after `commit`."""
+        with storage_errors(self._path):
+            self._file.flush()
+        if not count:
+            return np.zeros((0, *self._shape), dtype=np.uint8)
+        return np.memmap(self._temporary, np.uint8, "r", self._offset, (count, *self._shape))
+
     def commit(self, kept: Sequence[int]) -> None:
         """Put the images at the positions `kept` (rising) in place as the store, flushed to disk."""
         row = int(np.prod(self._shape))

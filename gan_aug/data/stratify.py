@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import TypeVar
 
 import numpy as np
 
@@ -13,6 +14,7 @@ RARE = 10
 """Label combinations with fewer studies than this count as one."""
 
 Labels = tuple[int, ...]
+Place = TypeVar("Place", Split, int)
 
 
 def divide(
@@ -30,6 +32,31 @@ def divide(
     return {study: places[number] for number, group in enumerate(groups) for study in group}
 
 
+def divide_evenly(
+    groups: Sequence[Sequence[int]], labels: Sequence[Labels], count: int, rng: np.random.Generator
+) -> list[int]:
+    """Which of `count` folds each group goes to, so that all hold about as many studies, of each label too.
+
+    Greedy like `divide`: each group goes to the fold that lacks its labels most, and of those to the smallest.
+    """
+    strata = _strata(labels, [study for group in groups for study in group])
+    contents = [Counter(strata[study] for study in group) for group in groups]
+    totals: Counter[Labels] = Counter()
+    for content in contents:
+        totals.update(content)
+    held: list[Counter[Labels]] = [Counter() for _ in range(count)]
+    places = [0] * len(groups)
+    for number in _order(contents, totals, rng):
+        content = contents[number]
+        places[number] = min(
+            range(count),
+            key=lambda fold: (sum(n * held[fold][s] / totals[s] for s, n in content.items()), held[fold].total()),
+        )
+        held[places[number]].update(content)
+    _fill_gaps([{label for study in group for label in labels[study]} for group in groups], places, list(range(count)))
+    return places
+
+
 def _strata(labels: Sequence[Labels], studies: list[int]) -> dict[int, Labels]:
     """What each study is stratified by: its label combination, rare combinations of several pooled as `(-1,)`."""
     counts = Counter(labels[study] for study in studies)
@@ -42,12 +69,8 @@ def _place(contents: list[Counter[Labels]], shares: dict[Split, float], rng: np.
     for content in contents:
         totals.update(content)
     wanted = _quotas(totals, Counter(stratum for content in contents for stratum in content), shares)
-    shuffled = [int(number) for number in rng.permutation(len(contents))]
-    order = sorted(
-        shuffled, key=lambda g: (min(totals[stratum] for stratum in contents[g]), -sum(contents[g].values()))
-    )
     places: dict[int, Split] = {}
-    for number in order:
+    for number in _order(contents, totals, rng):
         content = contents[number]
         lack = {
             split: sum(count * wanted[split, stratum] / totals[stratum] for stratum, count in content.items())
@@ -57,6 +80,12 @@ def _place(contents: list[Counter[Labels]], shares: dict[Split, float], rng: np.
         for stratum, count in content.items():
             wanted[places[number], stratum] -= count
     return [places[number] for number in range(len(contents))]
+
+
+def _order(contents: list[Counter[Labels]], totals: Counter[Labels], rng: np.random.Generator) -> list[int]:
+    """Groups of rare labels first, large ones before small ones, else by chance."""
+    shuffled = [int(number) for number in rng.permutation(len(contents))]
+    return sorted(shuffled, key=lambda g: (min(totals[stratum] for stratum in contents[g]), -sum(contents[g].values())))
 
 
 def _quotas(
@@ -73,7 +102,7 @@ def _quotas(
     return wanted
 
 
-def _fill_gaps(labels: list[set[int]], places: list[Split], splits: list[Split]) -> None:
+def _fill_gaps(labels: list[set[int]], places: list[Place], splits: list[Place]) -> None:
     """Move a group into each split that lacks a label, from one that can spare it; `places` is altered."""
     held = Counter((places[number], label) for number, found in enumerate(labels) for label in found)
     for label in sorted(set().union(*labels)):

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
-from gan_aug.data.pictures import png
+from gan_aug.data.pictures import folder_names, png
 from gan_aug.data.shards import SyntheticManifest, read_shard
 from gan_aug.errors import StorageError
 from gan_aug.run import atomic_file, storage_errors, write_text
@@ -77,9 +76,3 @@ def export_npz(folder: Path, out: Path) -> int:
     with atomic_file(out) as file:
         np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
     return len(manifest.image_labels)
-
-
-def folder_names(labels: tuple[str, ...]) -> list[str]:
-    """A safe, distinct folder name for each label: letters, digits, '-', '_' and '.' alone."""
-    safe = [re.sub(r"[^\w.-]+", "_", label).strip(".") or "label" for label in labels]
-    return safe if len(set(safe)) == len(safe) else [f"{k}-{name}" for k, name in enumerate(safe)]

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from gan_aug.config import DataConfig
 from gan_aug.data.importing import import_dataset
 from gan_aug.data.manifest import Manifest, content_hash
 from gan_aug.data.store import open_images
-from gan_aug.errors import Cancelled
+from gan_aug.errors import Cancelled, ConfigError
 
 DIGITS = DataConfig(source="digits")
 
@@ -53,3 +54,26 @@ def test_what_a_killed_import_left_is_overwritten(tmp_path: Path) -> None:
     manifest = import_dataset(DIGITS, 0, tmp_path)
     assert open_images(tmp_path, manifest).shape == (1797, 1, 8, 8)
     assert not (tmp_path / ".images.npy.tmp").exists()
+
+
+def test_folds_test_every_image_once(tmp_path: Path) -> None:
+    tested: list[str] = []
+    for fold in range(3):
+        manifest = import_dataset(DataConfig(source="digits", folds=3, fold=fold), 0, tmp_path / str(fold))
+        tested += [study.origin for study in manifest.studies if study.split == "test"]
+        assert len(manifest.indices("validation")) == round(0.1 * (1797 - len(manifest.indices("test"))))
+    assert sorted(tested) == sorted(study.origin for study in manifest.studies)
+    report = json.loads((tmp_path / "2" / "import-report.json").read_text())
+    assert report["splits"]["origin"].startswith("made here: fold 2 of 0 to 2 for test, 0.1 of the rest")
+
+
+def test_folds_need_a_set_without_splits(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="there is no fold 5: use 0 to 4"):
+        DataConfig(source="digits", folds=5, fold=5)
+    for split in ("train", "test"):
+        for number in range(2):
+            path = tmp_path / "set" / split / "a" / f"{number}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(np.full((9, 9), number, dtype=np.uint8)).save(path)
+    with pytest.raises(ConfigError, match=r"data\.folds needs a set without splits"):
+        import_dataset(DataConfig(source="folder", root=tmp_path / "set", folds=2), 0, tmp_path / "out")

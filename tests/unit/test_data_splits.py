@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gan_aug.data.manifest import SPLITS, Split
-from gan_aug.data.splits import Assignment, Candidate, assign_splits, check_classes
+from gan_aug.data.splits import Assignment, Candidate, Fold, assign_splits, check_classes
 from gan_aug.errors import DataError, LeakageError
 
 
@@ -77,6 +78,48 @@ def test_single_images_are_split_in_proportion_and_small_classes_reach_each_spli
         assert counts[label, "test"] == max(1, round(0.2 * size))
         assert counts[label, "validation"] == max(1, round(0.08 * size))
         assert counts[label, "train"] >= 1
+
+
+@settings(max_examples=100, deadline=None)
+@given(candidate_lists(), st.integers(2, 6), st.integers(0, 5))
+def test_folds_are_disjoint_by_patient_and_content_and_hold_everything(
+    candidates: list[Candidate], count: int, seed: int
+) -> None:
+    unsplit = [replace(found, split=None) for found in candidates]
+    tested: list[int] = []
+    for number in range(count):
+        splits = assign(unsplit, fold=Fold(number, count), seed=seed).splits
+        sides: dict[str, set[Split | None]] = {}
+        for found, split in zip(unsplit, splits, strict=True):
+            for key in (found.content, found.patient):
+                if key:
+                    sides.setdefault(key, set()).add(split)
+        assert all(len(splits) == 1 for splits in sides.values())
+        tested += [i for i, split in enumerate(splits) if split == "test"]
+    assert sorted(tested) == list(range(len(unsplit)))
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.integers(6, 40), min_size=1, max_size=5), st.integers(2, 6), st.integers(0, 9))
+def test_folds_of_single_images_are_as_even_as_can_be(sizes: list[int], count: int, seed: int) -> None:
+    labels = [label for label, size in enumerate(sizes) for _ in range(size)]
+    rows = [candidate(i, label) for i, label in enumerate(labels)]
+    held = []
+    for number in range(count):
+        splits = assign(rows, fold=Fold(number, count), seed=seed).splits
+        held.append(Counter(label for label, split in zip(labels, splits, strict=True) if split == "test"))
+    for label in range(len(sizes)):
+        assert max(fold[label] for fold in held) - min(fold[label] for fold in held) <= 1
+    assert max(fold.total() for fold in held) - min(fold.total() for fold in held) <= len(sizes)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.integers(1, 6), min_size=40, max_size=80), st.integers(2, 5), st.integers(0, 9))
+def test_folds_of_patients_are_even_within_a_patient_or_two(sizes: list[int], count: int, seed: int) -> None:
+    patients = [f"p{n}" for n, size in enumerate(sizes) for _ in range(size)]
+    rows = [candidate(i, int(who[1:]) % 2, patient=who) for i, who in enumerate(patients)]
+    held = [Counter(assign(rows, fold=Fold(k, count), seed=seed).splits)["test"] for k in range(count)]
+    assert max(held) - min(held) <= 2 * max(sizes)
 
 
 def test_patients_of_many_images_come_close_to_the_shares() -> None:

@@ -14,11 +14,12 @@ from PIL import Image
 from gan_aug.compute.local import LocalExecutor
 from gan_aug.config import SynthesisConfig
 from gan_aug.data.manifest import Manifest, Study
+from gan_aug.data.pictures import folder_names
 from gan_aug.data.shards import SyntheticManifest, read_images
 from gan_aug.errors import Cancelled, ConfigError, ManifestError, StorageError
 from gan_aug.gan.networks import Generator
 from gan_aug.gan.state import Checkpoint, TrainingData, save_checkpoint
-from gan_aug.synthesis.export import export_npz, export_png, folder_names
+from gan_aug.synthesis.export import export_npz, export_png
 from gan_aug.synthesis.plan import plan_labels
 from gan_aug.synthesis.sampler import BLOCK, sample
 from gan_aug.synthesis.write import write_synthetic_set

@@ -1,0 +1,91 @@
+"""A pool that loses processes, not results."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gan_aug.compute.fragile import FragilePool, Lost
+from gan_aug.errors import Cancelled, ComputeError
+
+
+def behave(item: object) -> object:
+    """Do what the item says."""
+    if item == "die":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if item == "hang":
+        time.sleep(600)
+    if item == "fail":
+        raise OSError("of ours")
+    if isinstance(item, Path) and not item.exists():
+        item.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return item
+
+
+@pytest.fixture(scope="module")
+def pool() -> Iterator[FragilePool]:
+    with FragilePool(2, limit=2) as pool:
+        yield pool
+
+
+def test_results_come_in_order_and_the_same_processes_serve_again(pool: FragilePool) -> None:
+    assert list(pool.map(behave, range(100), chunk=7)) == list(range(100))
+    assert list(pool.map(behave, ["a"], chunk=7)) == ["a"]
+    assert list(pool.map(behave, [])) == []
+
+
+def test_what_kills_or_hangs_is_lost_alone(pool: FragilePool) -> None:
+    items: list[object] = [*range(40)]
+    items[3], items[20], items[21] = "die", "hang", "die"
+    expected: list[object] = [*range(40)]
+    expected[3], expected[20], expected[21] = Lost("died"), Lost("slow"), Lost("died")
+    assert list(pool.map(behave, items, chunk=8)) == expected
+
+
+def test_a_process_that_died_for_another_reason_costs_nothing(pool: FragilePool, tmp_path: Path) -> None:
+    items = [1, tmp_path / "seen", 3]
+    assert list(pool.map(behave, items)) == items
+
+
+def test_a_consumer_that_takes_its_time_makes_nobody_slow() -> None:
+    with FragilePool(1, limit=0.5) as pool:
+        results = pool.map(behave, range(4), chunk=2)
+        assert next(results) == 0
+        time.sleep(1)
+        assert list(results) == [1, 2, 3]
+
+
+def test_an_error_comes_back_as_itself(pool: FragilePool) -> None:
+    with FragilePool(1, limit=60) as own, pytest.raises(OSError, match="of ours"):
+        list(own.map(behave, ["fail"]))
+
+
+def test_cancel_ends_it_while_it_waits() -> None:
+    with FragilePool(1, limit=60) as pool, pytest.raises(Cancelled):
+        list(pool.map(behave, ["hang"], cancelled=lambda: True))
+
+
+def test_work_under_way_is_bounded() -> None:
+    with FragilePool(1, limit=60) as pool:
+        seen: list[int] = []
+
+        class Watched(list[int]):
+            def __getitem__(self, place: int) -> int:  # type: ignore[override]
+                seen.append(place)
+                return place
+
+        results = pool.map(behave, Watched(range(1000)), chunk=2)
+        assert next(results) == 0
+        assert max(seen) < 16
+
+
+def test_processes_that_cannot_start_are_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gan_aug.compute.fragile._serve", int)  # ends at once: it takes no connection
+    with FragilePool(1, limit=60) as pool, pytest.raises(ComputeError, match="end before they begin"):
+        list(pool.map(behave, [1]))
