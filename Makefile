@@ -25,6 +25,7 @@ schema: $(VENV)/installed-dev
 
 bench: $(VENV)/installed-dev
 	$(BIN)/python benchmarks/gan_training.py
+	$(BIN)/python benchmarks/import_rate.py
 
 clean:
 	rm -rf $(VENV) runs

@@ -1,5 +1,7 @@
 """A pool whose processes may die or hang: the item that did it is named, and all others get their results.
 
+What a lost process had not answered is tried again item by item, alone while all others rest.
+
 For work on files nobody vouches for, where a native decoder may crash. `LocalExecutor` is for work of our own, where a
 dead worker is an error.
 """
@@ -22,6 +24,9 @@ from gan_aug.errors import Cancelled, ComputeError
 AHEAD = 4
 """Chunks per worker that may be under way or wait for their turn: what bounds the memory."""
 
+ANSWER_SECONDS = 0.05
+"""A worker answers no more often than this: each answer costs both sides time."""
+
 READY = "ready"
 
 
@@ -38,7 +43,7 @@ class _Worker:
     connection: Connection
     ready: bool = False
     jobs: deque[int] = field(default_factory=deque)
-    """Positions it was given and has not answered; the first is the one it works at."""
+    """Positions it was given and has not answered."""
     alone: bool = False
     """Whether its job is a suspect, tried while all others rest."""
     heard: float = 0.0
@@ -125,10 +130,10 @@ class FragilePool:
         if message == READY:
             worker.ready = True
             self._stillborn = 0
-        elif message[1] is not None:
-            raise message[1]
-        else:
-            run.results[worker.jobs.popleft()] = message[0]
+        for result, error in message if message != READY else ():
+            if error is not None:
+                raise error
+            run.results[worker.jobs.popleft()] = result
 
     def _bury(self, worker: _Worker, run: _Run[Any, Any]) -> None:
         """Take note of a worker that died, and of what it had been doing."""
@@ -198,18 +203,16 @@ class _Run(Generic[Item, Result]):
         return _Chunk(positions)
 
     def lose(self, worker: _Worker, how: Lost) -> None:
-        """Settle what `worker` was at when it ended; what it had not begun is done again."""
-        if worker.jobs:
-            position = worker.jobs.popleft()
-            if how.reason == "died" and not worker.alone:
-                self.suspects.append(position)  # perhaps another process took the memory: it gets a second try
-            else:
-                self.results[position] = how
-        self.give_back(worker)
+        """Settle what `worker` had not answered when it ended: suspects, unless it was alone with it."""
+        if worker.alone:
+            self.results |= dict.fromkeys(worker.jobs, how)
+        else:
+            self.suspects.extend(worker.jobs)
+        worker.jobs.clear()
 
     def give_back(self, worker: _Worker) -> None:
-        """Put what `worker` has not answered back to be done again."""
-        if worker.jobs and worker.alone:
+        """Have what `worker` never began done again."""
+        if worker.alone:
             self.suspects.extend(worker.jobs)
         elif worker.jobs:
             self.again.append(list(worker.jobs))
@@ -217,13 +220,19 @@ class _Run(Generic[Item, Result]):
 
 
 def _serve(connection: Connection) -> None:
-    """A worker's life: take a chunk, answer each item as soon as it is done."""
+    """A worker's life: take a chunk, answer a few items at a time."""
     attend_parent()
     connection.send(READY)
     while True:
         work, items = connection.recv()
+        answers, sent = [], time.monotonic()
         for item in items:
-            connection.send(_answer(work, item))
+            answers.append(_answer(work, item))
+            if time.monotonic() - sent > ANSWER_SECONDS:
+                connection.send(answers)
+                answers, sent = [], time.monotonic()
+        if answers:
+            connection.send(answers)
 
 
 def _answer(work: Callable[[Any], Any], item: Any) -> tuple[Any, Exception | None]:

@@ -22,10 +22,10 @@ SMALLEST_SIDE = 24
 THUMB, WAVES = 16, 8
 BITS_APART = 8
 COARSE = 0.9
-EXAMINED = 8
+EXAMINED = 4
 """How many of the most similar images are examined in detail for each image."""
 
-QUERIES, TILE = 128, 8192
+QUERIES, TILE, PAIRS = 128, 8192, 64
 
 Images = npt.NDArray[np.uint8]
 Rows = npt.NDArray[np.int64]
@@ -60,8 +60,8 @@ def near_duplicates(
         query, found = _candidates(images[part], thumbs, hashes)
         alike = part[query], first[found]
         other = alike[0] != alike[1]
-        for start in range(0, int(other.sum()), 512):
-            a, b = (rows[other][start : start + 512] for rows in alike)
+        for start in range(0, int(other.sum()), PAIRS):
+            a, b = (rows[other][start : start + PAIRS] for rows in alike)
             sure = _detail_correlation(images[a], images[b])
             pairs += [Pair(int(x), int(y), float(c)) for x, y, c in zip(b, a, sure, strict=True) if c >= least]
     return _once(pairs)
@@ -148,12 +148,13 @@ def _unit(vectors: npt.NDArray[np.uint8] | Floats) -> Floats:
 
 def _detail_correlation(first: Images, second: Images) -> Floats:
     """The correlation of fine detail, pair by pair, where it is highest among moves of up to an eighth of the side."""
-    from scipy.fft import irfft2, rfft2
+    from scipy.fft import irfft2, next_fast_len, rfft2
 
     height, width = first.shape[2:]
-    size = (2 * height, 2 * width)  # room for a move, which would otherwise wrap around
-    product = rfft2(_details(first), size) * np.conj(rfft2(_details(second), size))
     reach = max(1, min(height, width) // 8)
+    # Room for the move, which would otherwise wrap around.
+    size = (next_fast_len(height + reach, real=True), next_fast_len(width + reach, real=True))
+    product = rfft2(_details(first), size) * np.conj(rfft2(_details(second), size))
     moves: Floats = np.roll(irfft2(product, size), (reach, reach), axis=(1, 2))[:, : 2 * reach + 1, : 2 * reach + 1]
     best: Floats = moves.max(axis=(1, 2))
     return best

@@ -1,0 +1,199 @@
+"""Import rate: our whole import beside a plain loop of decode + resize in one process, in one run.
+
+    python benchmarks/import_rate.py [--source csv|dicom] [--files 2000] [--rounds 3] [--size 64] [--workers 2]
+
+Files are made for the run: noisy films of 512x512, as JPEG with a table, or as 16-bit DICOM files written with pydicom.
+The plain loop decodes and resizes and keeps the arrays; ours also hashes, splits, looks for near-duplicates and writes
+store, report and manifest. Rounds alternate. Then the same import again, from the cache of decoded images, and the
+memory of its own (RssAnon, of parent and workers together, at its peak) at a tenth of the files and at all of them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from gan_aug.config import DataConfig
+from gan_aug.data.image_cache import CacheFolder
+from gan_aug.data.importing import import_dataset
+from gan_aug.data.raster import Raster
+from gan_aug.data.sources import open_source
+
+SIDE = 512
+
+
+def picture(number: int, noise: np.ndarray) -> np.ndarray:
+    """A film to write: smooth with some noise, so that it compresses as films do, and unlike all others."""
+    rng = np.random.default_rng(number)
+    coarse = Image.fromarray(rng.integers(40, 216, (12, 12), dtype=np.uint8)).resize((SIDE, SIDE))
+    shifted = np.roll(noise, rng.integers(0, SIDE, 2), (0, 1))
+    return (np.asarray(coarse) + shifted).clip(0, 255).astype(np.uint8)
+
+
+def write_files(folder: Path, count: int, source: str) -> None:
+    """Write `count` files and the table that names them."""
+    noise = np.random.default_rng(0).normal(0, 3, (SIDE, SIDE))
+    rows = ["file,label,patient"]
+    for number in range(count):
+        pixels = picture(number, noise)
+        name = f"{number}.{'jpg' if source == 'csv' else 'dcm'}"
+        content = jpeg(pixels) if source == "csv" else dicom(pixels, number)
+        (folder / name).write_bytes(content)
+        rows.append(f"{name},{'ab'[number % 2]},p{number // 2}")
+    (folder / "index.csv").write_text("\n".join(rows))
+
+
+def jpeg(pixels: np.ndarray) -> bytes:
+    """A JPEG file."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "JPEG", quality=90)
+    return buffer.getvalue()
+
+
+def dicom(pixels: np.ndarray, number: int) -> bytes:
+    """A 12-bit DICOM file, explicit little endian."""
+    from pydicom.dataset import Dataset, FileMetaDataset  # noqa: TID251 - the benchmark makes its own files
+    from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage, generate_uid  # noqa: TID251
+
+    file = Dataset()
+    file.file_meta = FileMetaDataset()
+    file.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    file.SOPClassUID = SecondaryCaptureImageStorage
+    file.SOPInstanceUID = generate_uid(entropy_srcs=[str(number)])
+    file.PatientID, file.Modality = f"p{number // 2}", "DX"
+    file.PhotometricInterpretation, file.SamplesPerPixel, file.PixelRepresentation = "MONOCHROME2", 1, 0
+    file.BitsAllocated, file.BitsStored, file.HighBit = 16, 12, 11
+    file.Rows, file.Columns = pixels.shape
+    file.PixelData = (pixels.astype("<u2") << 4).tobytes()
+    buffer = io.BytesIO()
+    file.save_as(buffer, enforce_file_format=True)
+    return buffer.getvalue()
+
+
+def config(folder: Path, asked: argparse.Namespace, count: int | None = None) -> DataConfig:
+    """The data section of the files in `folder`."""
+    columns = {"patient": "patient"}
+    values = {"source": asked.source, "root": folder, "size": asked.size, "channels": 1, "columns": columns}
+    if asked.source == "dicom":
+        values["table"] = folder / "index.csv"
+    return DataConfig.model_validate(values | ({"limit": count // 2} if count else {}))
+
+
+def plain_loop(data: DataConfig) -> float:
+    """Images per second of decode + resize, one after the other."""
+    raster = Raster(1, data.size, data.size)  # type: ignore[arg-type]
+    start = time.perf_counter()
+    kept = [raster(item.read()) for item in open_source(data).items]
+    return len(kept) / (time.perf_counter() - start)
+
+
+def our_import(data: DataConfig, out: Path, workers: int, cache: CacheFolder | None = None) -> float:
+    """Images per second of a whole import."""
+    start = time.perf_counter()
+    manifest = import_dataset(data, 0, out, workers=workers, cache=cache)
+    return len(manifest.studies) / (time.perf_counter() - start)
+
+
+def rss_anon(pid: int) -> int:
+    """The memory of its own, in bytes, of a process and its children."""
+    total = 0
+    for process in [pid, *children(pid)]:
+        try:
+            lines = Path(f"/proc/{process}/status").read_text().splitlines()
+        except OSError:
+            continue  # it has just ended
+        total += sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("RssAnon"))
+    return total
+
+
+def children(pid: int) -> list[int]:
+    """The processes that `pid` started."""
+    found: list[int] = []
+    for path in Path(f"/proc/{pid}/task").glob("*/children"):
+        found += [int(child) for child in path.read_text().split()]
+    return found
+
+
+def peak_memory(data: DataConfig, workers: int) -> int:
+    """The most memory, in bytes, that an import in a process of its own and its workers had."""
+    code = (
+        "import sys; from pathlib import Path; from gan_aug.config import DataConfig\n"
+        "from gan_aug.data.importing import import_dataset\n"
+        "import_dataset(DataConfig.model_validate_json(sys.argv[1]), 0, Path(sys.argv[2]), workers=int(sys.argv[3]))"
+    )
+    with tempfile.TemporaryDirectory() as out:
+        process = subprocess.Popen([sys.executable, "-c", code, data.model_dump_json(), out, str(workers)])  # noqa: S603
+        peak, done = 0, threading.Event()
+        while not done.wait(0.02):
+            peak = max(peak, rss_anon(process.pid))
+            if process.poll() is not None:
+                done.set()
+        if process.returncode:
+            sys.exit("the import failed")
+    return peak
+
+
+def measure(asked: argparse.Namespace, folder: Path) -> dict[str, float]:
+    """All figures of one source."""
+    data = config(folder / "files", asked)
+    rates: dict[str, list[float]] = {"plain": [], "ours": []}
+    for number in range(asked.rounds):
+        rates["plain"].append(plain_loop(data))
+        rates["ours"].append(our_import(data, folder / f"out{number}", asked.workers))
+    cache = folder / "cache"
+    first = our_import(data, folder / "first", asked.workers, CacheFolder(cache, 10**10))
+    again = [
+        our_import(data, folder / f"again{n}", asked.workers, CacheFolder(cache, 10**10)) for n in range(asked.rounds)
+    ]
+    plain, ours, cached = (statistics.median(found) for found in (rates["plain"], rates["ours"], again))
+    few, many = (
+        peak_memory(config(folder / "files", asked, n), asked.workers) for n in (asked.files // 10, asked.files)
+    )
+    return {
+        "plain loop, images/s": plain,
+        "import, images/s": ours,
+        "ratio": ours / plain,
+        "first import with cache, images/s": first,
+        "import again, images/s": cached,
+        "again / first": cached / first,
+        f"peak MB at {asked.files // 10} files": few / 1e6,
+        f"peak MB at {asked.files} files": many / 1e6,
+    }
+
+
+def main() -> None:
+    """Print the figures."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--source", choices=("csv", "dicom"), default="csv")
+    parser.add_argument("--files", type=int, default=2000)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--size", type=int, default=64)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--json", action="store_true")
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "files").mkdir()
+        write_files(folder / "files", asked.files, asked.source)
+        time.sleep(2.5)  # files that changed just now are not cached
+        figures = measure(asked, folder)
+    if asked.json:
+        print(json.dumps(figures))
+        return
+    for what, value in figures.items():
+        print(f"{what:34} {value:10,.2f}")
+
+
+if __name__ == "__main__":
+    main()
