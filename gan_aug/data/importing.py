@@ -122,7 +122,7 @@ def _raster(config: DataConfig, source: Source) -> Raster:
     size = config.size or source.size or SIZE
     height, width = (size, size) if isinstance(size, int) else size
     channels = config.channels or source.channels or _probe_channels(source.items)
-    return Raster(channels, height, width, config.fit, config.filter, config.window)
+    return Raster(channels, height, width, config.fit, config.filter, source.window or config.window)
 
 
 def _probe_channels(items: tuple[Item, ...]) -> int:
@@ -236,4 +236,5 @@ def _report(
         | {"native_size": source.size, "positive": manifest.positive, "flips": manifest.flips},
         "splits": {"origin": assigned.origin, "counts": manifest.counts()},
         "notes": manifest.notes,
+        "files": source.details,
     }
