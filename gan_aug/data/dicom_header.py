@@ -12,6 +12,7 @@ from typing import Any
 from gan_aug.config import DicomConfig
 from gan_aug.data.dicom_files import DicomFile
 from gan_aug.data.dicom_quiet import quiet
+from gan_aug.data.dicom_window import has_table
 from gan_aug.errors import DataError
 
 KEYS = ("SOPInstanceUID", "StudyInstanceUID", "AccessionNumber", "PatientID")
@@ -53,8 +54,10 @@ def byte_limit(config: DicomConfig) -> int:
     return 8 * config.max_pixels + ROOM
 
 
-def open_dataset(file: DicomFile, config: DicomConfig, stop: Callable[..., bool] | None, tags: Any = None) -> Any:
-    """The dataset in `file` up to where `stop` says, or all of it; raises DataError where it is no DICOM file."""
+def open_dataset(
+    file: DicomFile, config: DicomConfig, stop: Callable[..., bool] | None, tags: Any = None
+) -> tuple[Any, int]:
+    """The dataset in `file` up to where `stop` says, or all of it, and the bytes left; DataError if it is no DICOM."""
     from pydicom.errors import InvalidDicomError  # noqa: TID251
     from pydicom.filereader import read_partial  # noqa: TID251
 
@@ -69,7 +72,8 @@ def open_dataset(file: DicomFile, config: DicomConfig, stop: Callable[..., bool]
         bare = start[128:132] != b"DICM"
         source = BytesIO(stream.read(size)) if stop is None else _Clamped(stream, size)
         try:
-            return read_partial(source, stop_when=stop, force=bare, specific_tags=tags)  # type: ignore[arg-type]
+            dataset = read_partial(source, stop_when=stop, force=bare, specific_tags=tags)  # type: ignore[arg-type]
+            return dataset, size - source.tell()
         except InvalidDicomError as error:
             raise DataError("not a DICOM file") from error
         except Exception as error:  # pydicom raises what its parsers stumble on
@@ -93,29 +97,28 @@ def read_header(file: DicomFile, config: DicomConfig, tag: str | None = None) ->
 
     wanted = [Tag(name) for name in (*KEPT, *([tag] if tag else []))]
     with quiet() as warned:
-        dataset = open_dataset(file, config, at_pixels, wanted)
+        dataset, left = open_dataset(file, config, at_pixels, wanted)
         try:
-            return _header(dataset, config, tag, seen, file, len(warned))
+            return _header(dataset, config, tag, seen, left, len(warned))
         except DataError:
             raise
         except Exception as error:  # values are parsed when first looked at
             raise DataError("its header has values that cannot be understood") from error
 
 
-def _header(
-    dataset: Any, config: DicomConfig, tag: str | None, seen: list[Any], file: DicomFile, warned: int
-) -> Header:
+def _header(dataset: Any, config: DicomConfig, tag: str | None, seen: list[Any], left: int, warned: int) -> Header:
     kind = str(dataset.get("SOPClassUID") or dataset.file_meta.get("MediaStorageSOPClassUID") or "")
     if kind == DICOMDIR:
         raise DataError("a DICOMDIR, which only lists other files")
     if not kind and "Rows" not in dataset and not dataset.file_meta and not seen:
         raise DataError("not a DICOM file")
     if not seen:
-        raise DataError(f"it holds no pixels{_named(kind)}")
+        torn = ": there is a header alone, or it is truncated" if "Image" in _named(kind) else ""
+        raise DataError(f"it holds no pixels{_named(kind)}{torn}")
     _check_syntax(dataset)
     frames = _check_shape(dataset, config)
     if seen[0][1] != 0xFFFFFFFF:
-        _check_length(dataset, frames, seen[0][1], file, config)
+        _check_length(dataset, frames, seen[0][1], left)
     _check_allowed(dataset, config, kind)
     keys = {key: str(dataset.get(key) or "").strip() for key in KEYS}
     patient, notes = _patient(keys)
@@ -169,16 +172,14 @@ def _check_shape(dataset: Any, config: DicomConfig) -> int:
     return frames
 
 
-def _check_length(dataset: Any, frames: int, length: int, file: DicomFile, config: DicomConfig) -> None:
+def _check_length(dataset: Any, frames: int, length: int, left: int) -> None:
     """Uncompressed pixels must be as many as the header says, and be in the file."""
     bits = int(dataset.Rows) * int(dataset.Columns) * frames * int(dataset.BitsAllocated)
     expected = math.ceil(bits * int(dataset.get("SamplesPerPixel") or 1) / 8)
     if dataset.PhotometricInterpretation == "YBR_FULL_422":
         expected = expected * 2 // 3
-    stream, size = file.open(byte_limit(config))
-    stream.close()
     deflated = str(dataset.file_meta.get("TransferSyntaxUID")).encode() == DEFLATED
-    present = length if deflated else min(length, size)
+    present = length if deflated else min(length, max(0, left - 8))  # 8: the tag and its length stand before
     if present < expected:
         raise DataError(f"its pixel data is truncated: {present} bytes where its header claims {expected}")
 
@@ -209,7 +210,7 @@ def _assumed(dataset: Any, config: DicomConfig) -> list[str]:
     if dataset.get("SamplesPerPixel", 1) == 3 or dataset.PhotometricInterpretation == "PALETTE COLOR":
         return []
     shared = dataset.get("SharedFunctionalGroupsSequence")
-    windowed = any(dataset.get(name) not in (None, "") for name in ("WindowCenter", "VOILUTSequence"))
+    windowed = dataset.get("WindowCenter") not in (None, "") or has_table(dataset, "VOILUTSequence")
     if config.window == "percentile":
         return []
     if windowed or (shared and "FrameVOILUTSequence" in shared[0]):

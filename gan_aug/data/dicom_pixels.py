@@ -74,7 +74,7 @@ def without_border(pixels: Pixels) -> Pixels:
 @lru_cache(maxsize=1)
 def _loaded(file: DicomFile, config: DicomConfig) -> Any:
     """The whole dataset; the last one stays, since its other frames are asked for next."""
-    return open_dataset(file, config, None)
+    return open_dataset(file, config, None)[0]
 
 
 def _colour(dataset: Any, values: Array) -> Pixels:

@@ -29,12 +29,18 @@ def rescaled(dataset: Any, values: Array, frame: int) -> Doubles:
     """Values after the Modality LUT or the rescale slope and intercept, in double precision."""
     from pydicom.pixels import apply_modality_lut  # noqa: TID251
 
-    if dataset.get("ModalityLUTSequence"):
+    if has_table(dataset, "ModalityLUTSequence"):
         return np.asarray(apply_modality_lut(values, dataset), dtype=np.float64)
     place = _group(dataset, frame, "PixelValueTransformationSequence") or dataset
     slope, intercept = place.get("RescaleSlope"), place.get("RescaleIntercept")
     slope = 1.0 if slope is None else float(slope)
     return values.astype(np.float64) * slope + (0.0 if intercept is None else float(intercept))
+
+
+def has_table(place: Any, name: str) -> bool:
+    """Whether the sequence `name` holds a look-up table: some writers leave one with every value empty."""
+    tables = place.get(name)
+    return bool(tables) and bool(tables[0].get("LUTData")) and bool(tables[0].get("LUTDescriptor"))
 
 
 def _group(dataset: Any, frame: int, name: str) -> Any:
@@ -57,7 +63,7 @@ def _padding(dataset: Any, values: Array) -> Any:
 
 def _from_header(dataset: Any, grey: Doubles, frame: int, window: str) -> Doubles | None:
     place = _group(dataset, frame, "FrameVOILUTSequence") or dataset
-    if place.get("VOILUTSequence"):
+    if has_table(place, "VOILUTSequence"):
         return _looked_up(place, grey)
     centers, widths = _floats(place.get("WindowCenter")), _floats(place.get("WindowWidth"))
     if not centers or not widths:
