@@ -101,8 +101,10 @@ def fuzz(files: list[Path], count: int, seed: int = 0) -> Counter[str]:
             found[f"{answer}: {original.name}, seed {number}"] += 1
             if not answer.startswith("raised"):
                 worker.kill()
+                worker.join()
                 worker, pipe = start()
     worker.kill()
+    worker.join()
     return found
 
 

@@ -25,8 +25,8 @@ DARK = 0.02
 def read_frame(file: DicomFile, frame: int, config: DicomConfig) -> Pixels:
     """Frame `frame`, from 0, of `file` as the raster takes it; raises DataError with the reason where it cannot."""
     with quiet():
+        dataset = _loaded(file, config)
         try:
-            dataset = _loaded(file, config)
             return render(dataset, stored_values(dataset, frame), frame, config)
         except DataError:
             raise
