@@ -206,6 +206,16 @@ def test_damaged_files_are_read_or_set_aside_and_nothing_else(tmp_path: Path) ->
     fuzz = [sys.executable, "benchmarks/dicom_fuzz.py", str(tmp_path), "400"]
     done = subprocess.run(fuzz, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
+    # Were none or all of them read, the damage would not reach the decoders, or not be damage.
+    counts = {line.split()[1]: int(line.split()[0]) for line in done.stdout.splitlines()[:2]}
+    assert min(counts["read"], counts["aside"]) > 40
+
+
+def test_a_file_that_is_replaced_is_read_anew(tmp_path: Path) -> None:
+    save(tmp_path / "a")
+    assert opened(tmp_path).items[0].read().shape == (12, 10)
+    save(tmp_path / "a", dataset(np.zeros((30, 40), np.uint16)))
+    assert opened(tmp_path).items[0].read().shape == (30, 40)
 
 
 # Labels and patients
