@@ -34,13 +34,37 @@ class Columns(Section):
     split: str | None = Field(None, description="train, validation or test; without it the split is made here")
 
 
+class DicomConfig(Section):
+    """How DICOM files are read, and which may be (`dicom` source)."""
+
+    window: str = Field("first", description="first, percentile, or the explanation of a window, such as BONE")
+    frames: Literal["all", "first", "middle"] | Count = Field(
+        "all", description="which frames of a file: all, the first, the middle one, or every n-th"
+    )
+    crop: Literal["none", "border"] = Field("none", description="border: cut off the dark edge around the image")
+    max_pixels: Count = Field(100_000_000, description="rows x columns x frames that a file may claim")
+    allow: tuple[Literal["burned-in", "ultrasound"], ...] = Field(
+        (), description="files refused otherwise, since their pixels may name a patient"
+    )
+    label_from: str | None = Field(
+        None, description="folder, none (all one class), table, or a coded DICOM keyword; table where one is given"
+    )
+    label_key: Literal["SOPInstanceUID", "StudyInstanceUID", "AccessionNumber", "PatientID", "file"] = Field(
+        "SOPInstanceUID", description="what the column `data.columns.file` of the table holds"
+    )
+
+
 class DataConfig(Section):
     """Which images, how they become an array, and how they are split."""
 
-    source: str = Field(description="digits, mnist, a MedMNIST name (pneumoniamnist, ...), folder or csv")
-    root: Path | None = Field(None, description="folder that holds the files; else GAN_AUG_DATA, else the user's cache")
+    source: str = Field(description="digits, mnist, a MedMNIST name (pneumoniamnist, ...), folder, csv or dicom")
+    root: Path | None = Field(
+        None,
+        description="folder of the files (dicom: or zip, DICOMDIR); else GAN_AUG_DATA, else a cache",
+    )
     table: Path | None = Field(None, description="the table of a csv source; index.csv in `data.root` by default")
     columns: Columns = Columns()
+    dicom: DicomConfig = DicomConfig()
     label_separator: str | None = Field(None, description="splits one label cell into several, e.g. '|': multi-label")
     size: Count | tuple[Count, Count] | None = Field(
         None, description="pixels, or [height, width]; without it the set's own, or 64 for files"

@@ -13,6 +13,7 @@ import os
 import secrets
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import fields, is_dataclass
 from functools import cache, partial
 from importlib import metadata
 from pathlib import Path
@@ -220,6 +221,9 @@ def _spelt(value: object) -> str | None:
         return f"{type(value).__qualname__} {value.model_dump_json()}"
     if isinstance(value, Path):
         return os.path.abspath(value)  # noqa: PTH100 - resolving each of a million files asks the disk for each
+    if is_dataclass(value):
+        spelt = [_spelt(getattr(value, part.name)) for part in fields(value) if part.compare]
+        return None if None in spelt else f"{type(value).__qualname__} {spelt}"
     return repr(value) if value is None or isinstance(value, str | int | float | tuple) else None
 
 

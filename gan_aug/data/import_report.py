@@ -83,6 +83,7 @@ def import_report(
         | {"native_size": source.size, "positive": manifest.positive, "flips": manifest.flips},
         "splits": {"origin": assigned.origin, "counts": manifest.counts()},
         "notes": manifest.notes,
+        "files": source.details,
     }
 
 

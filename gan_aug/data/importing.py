@@ -147,7 +147,7 @@ def _raster(config: DataConfig, source: Source, reader: Reader) -> Raster:
     size = config.size or source.size or SIZE
     height, width = (size, size) if isinstance(size, int) else size
     channels = config.channels or source.channels or reader.channels(source.items)
-    return Raster(channels, height, width, config.fit, config.filter, config.window)
+    return Raster(channels, height, width, config.fit, config.filter, source.window or config.window)
 
 
 def _read(

@@ -67,7 +67,8 @@ class Source:
     """A data set before import: its items, and what it declares.
 
     `labels` are in the manifest's order; `size` is the native (height, width) and `channels` the native number where
-    all images share them, else None; `rejected` was set aside without decoding.
+    all images share them, else None; `rejected` was set aside without decoding; `window` is the grey range
+    where reading has applied one already; `details` says per origin what was found and assumed.
     """
 
     name: str
@@ -80,6 +81,8 @@ class Source:
     channels: int | None = None
     on_leak: Literal["error", "drop"] = "error"
     rejected: tuple[Rejected, ...] = ()
+    window: Literal["full"] | None = None
+    details: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def counts(self) -> dict[str, dict[str, int]]:
         """How many items there are per split (`unsplit` where the set gives none) and label."""

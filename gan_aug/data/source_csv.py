@@ -21,7 +21,7 @@ NO_LABEL = {"", "no finding"}
 """Cells that say that none of several labels holds."""
 
 
-class _SetAsideError(Exception):
+class SetAsideError(Exception):
     """A row that cannot be used; its message is the reason."""
 
 
@@ -32,16 +32,16 @@ def open_csv(config: DataConfig) -> Source:
     DataError for a table or column that is not there and for a path that leaves the folder.
     """
     table, root = _places(config)
-    columns, rows = _read(table)
-    _check_columns(config, table, columns)
-    read_labels = _label_reader(config)
+    columns, rows = read_table(table)
+    check_columns(config, table, columns)
+    read_labels = label_reader(config)
     items: list[Item] = []
     rejected: list[Rejected] = []
     for number, row in rows:
         origin = _origin(row[config.columns.file], table, number)
         try:
             items.append(_item(config, row, origin, read_labels(row), [root, table.parent]))
-        except _SetAsideError as error:
+        except SetAsideError as error:
             rejected.append(Rejected(origin or f"line {number}", str(error)))
     found = {label for item in items for label in item.labels}
     several = isinstance(config.columns.label, tuple) and len(config.columns.label) > 1
@@ -65,7 +65,7 @@ def _places(config: DataConfig) -> tuple[Path, Path]:
     return table, root or table.parent
 
 
-def _read(table: Path) -> tuple[list[str], list[tuple[int, Row]]]:
+def read_table(table: Path) -> tuple[list[str], list[tuple[int, Row]]]:
     """The table's column names and its rows with their line numbers; commas, semicolons or tabs between cells."""
     try:
         with table.open(encoding="utf-8-sig", newline="") as file:
@@ -83,7 +83,8 @@ def _read(table: Path) -> tuple[list[str], list[tuple[int, Row]]]:
     return columns, rows
 
 
-def _check_columns(config: DataConfig, table: Path, columns: list[str]) -> None:
+def check_columns(config: DataConfig, table: Path, columns: list[str]) -> None:
+    """Raise DataError for a column that the config names and `table` does not have, or has twice."""
     label = config.columns.label
     labels = {f"label.{k}": name for k, name in enumerate(label)} if isinstance(label, tuple) else {"label": label}
     asked = {
@@ -115,8 +116,8 @@ def _origin(text: str, table: Path, number: int) -> str:
     return path.as_posix() if text else ""
 
 
-def _label_reader(config: DataConfig) -> Callable[[Row], tuple[str, ...]]:
-    """How a row's labels are found; what it returns raises _SetAsideError for a row without any."""
+def label_reader(config: DataConfig) -> Callable[[Row], tuple[str, ...]]:
+    """How a row's labels are found; what it returns raises SetAsideError for a row without any."""
     column, separator = config.columns.label, config.label_separator
     if isinstance(column, tuple) and len(column) > 1:
         return partial(_from_columns, column)
@@ -133,7 +134,7 @@ def _from_columns(columns: tuple[str, ...], row: Row) -> tuple[str, ...]:
     for name in columns:
         value = row[name].lower()
         if value not in TRUE | FALSE:
-            raise _SetAsideError(f"its label column {name!r} is neither 0 nor 1")
+            raise SetAsideError(f"its label column {name!r} is neither 0 nor 1")
         if value in TRUE:
             found.append(name)
     return tuple(found)
@@ -146,22 +147,22 @@ def _from_cell(column: str, separator: str, row: Row) -> tuple[str, ...]:
 
 def _from_value(column: str, row: Row) -> tuple[str, ...]:
     if not row[column]:
-        raise _SetAsideError("it has no label")
+        raise SetAsideError("it has no label")
     return (row[column],)
 
 
 def _item(config: DataConfig, row: Row, origin: str, labels: tuple[str, ...], folders: list[Path]) -> Item:
     if not origin:
-        raise _SetAsideError("its row names no file")
+        raise SetAsideError("its row names no file")
     split = None
     if config.columns.split:
         split = SPLIT_WORDS.get(row[config.columns.split].lower())
         if split is None:
-            raise _SetAsideError("its split is not train, validation or test")
+            raise SetAsideError("its split is not train, validation or test")
     patient = row[config.columns.patient] if config.columns.patient else None
     if patient == "":
-        raise _SetAsideError("its row names no patient")
+        raise SetAsideError("its row names no patient")
     path = next((folder / origin for folder in folders if (folder / origin).is_file()), None)
     if path is None:
-        raise _SetAsideError("there is no such file below data.root or beside the table")
+        raise SetAsideError("there is no such file below data.root or beside the table")
     return Item(origin, labels, partial(decode, path), split, patient, path)

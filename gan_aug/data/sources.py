@@ -7,6 +7,7 @@ import difflib
 from gan_aug.config import DataConfig
 from gan_aug.data.items import Item, Rejected, Source
 from gan_aug.data.source_csv import open_csv
+from gan_aug.data.source_dicom import open_dicom
 from gan_aug.data.source_digits import open_digits
 from gan_aug.data.source_folder import open_folder
 from gan_aug.data.source_medmnist import open_medmnist
@@ -15,7 +16,7 @@ from gan_aug.errors import ConfigError, DataError
 
 __all__ = ["Item", "Rejected", "Source", "open_source"]
 
-OPENERS = {"digits": open_digits, "mnist": open_mnist, "folder": open_folder, "csv": open_csv}
+OPENERS = {"digits": open_digits, "mnist": open_mnist, "folder": open_folder, "csv": open_csv, "dicom": open_dicom}
 
 
 def open_source(config: DataConfig) -> Source:

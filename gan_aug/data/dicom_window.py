@@ -1,0 +1,111 @@
+"""Grey values: Modality LUT or rescale, then VOI LUT or window, to 0 (black) and 1 (white)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+Doubles = npt.NDArray[np.float64]
+
+
+def windowed(dataset: Any, values: Array, frame: int, window: str) -> Doubles:
+    """Stored values of one grey frame as 0 to 1; `window` is `first`, `percentile` or a window's explanation."""
+    grey = np.nan_to_num(rescaled(dataset, values, frame))
+    padding = _padding(dataset, values)
+    shown = None if window == "percentile" else _from_header(dataset, grey, frame, window)
+    if shown is None:
+        shown = _percentiles(grey, padding)
+    if dataset.PhotometricInterpretation == "MONOCHROME1":
+        shown = 1 - shown
+    # What pads a round or collimated field is no tissue: black, whichever way round the greys run.
+    shown[padding] = 0
+    return shown
+
+
+def rescaled(dataset: Any, values: Array, frame: int) -> Doubles:
+    """Values after the Modality LUT or the rescale slope and intercept, in double precision."""
+    from pydicom.pixels import apply_modality_lut  # noqa: TID251
+
+    if has_table(dataset, "ModalityLUTSequence"):
+        return np.asarray(apply_modality_lut(values, dataset), dtype=np.float64)
+    place = _group(dataset, frame, "PixelValueTransformationSequence") or dataset
+    slope, intercept = place.get("RescaleSlope"), place.get("RescaleIntercept")
+    slope = 1.0 if slope is None else float(slope)
+    return values.astype(np.float64) * slope + (0.0 if intercept is None else float(intercept))
+
+
+def has_table(place: Any, name: str) -> bool:
+    """Whether the sequence `name` holds a look-up table: some writers leave one with every value empty."""
+    tables = place.get(name)
+    return bool(tables) and bool(tables[0].get("LUTData")) and bool(tables[0].get("LUTDescriptor"))
+
+
+def _group(dataset: Any, frame: int, name: str) -> Any:
+    """The item of a functional group that holds for `frame`, its own before the shared one, or None."""
+    own = dataset.get("PerFrameFunctionalGroupsSequence") or []
+    shared = dataset.get("SharedFunctionalGroupsSequence") or []
+    for place in [*own[frame : frame + 1], *shared[:1]]:
+        if place.get(name):
+            return place.get(name)[0]
+    return None
+
+
+def _padding(dataset: Any, values: Array) -> Any:
+    value, end = dataset.get("PixelPaddingValue"), dataset.get("PixelPaddingRangeLimit")
+    if not isinstance(value, int):
+        return np.zeros(values.shape, dtype=bool)
+    low, high = sorted((value, end if isinstance(end, int) else value))
+    return (values >= low) & (values <= high)
+
+
+def _from_header(dataset: Any, grey: Doubles, frame: int, window: str) -> Doubles | None:
+    place = _group(dataset, frame, "FrameVOILUTSequence") or dataset
+    if has_table(place, "VOILUTSequence"):
+        return _looked_up(place, grey)
+    centers, widths = _floats(place.get("WindowCenter")), _floats(place.get("WindowWidth"))
+    if not centers or not widths:
+        return None
+    names = place.get("WindowCenterWidthExplanation") or []
+    names = [names] if isinstance(names, str) else list(names)
+    chosen = names.index(window) if window in names else 0
+    chosen = min(chosen, len(centers) - 1, len(widths) - 1)
+    function = str(place.get("VOILUTFunction") or "LINEAR")
+    return _ramp(grey, centers[chosen], widths[chosen], function)
+
+
+def _looked_up(place: Any, grey: Doubles) -> Doubles:
+    from pydicom.pixels import apply_voi  # noqa: TID251
+
+    bits = int(place.VOILUTSequence[0].LUTDescriptor[2])
+    indices = np.rint(grey).astype(np.int64)
+    shown: Doubles = np.clip(np.asarray(apply_voi(indices, place), dtype=np.float64) / (2**bits - 1), 0, 1)
+    return shown
+
+
+def _floats(value: Any) -> list[float]:
+    if value is None or value == "":
+        return []
+    return [float(one) for one in value] if hasattr(value, "__iter__") else [float(value)]
+
+
+def _ramp(grey: Doubles, center: float, width: float, function: str) -> Doubles:
+    """The VOI LUT functions of PS3.3 C.11.2, onto 0 to 1."""
+    if function == "SIGMOID":
+        return np.asarray(1 / (1 + np.exp(np.clip(-4 * (grey - center) / max(width, 1e-6), -700, 700))))
+    if function == "LINEAR_EXACT":
+        return np.clip((grey - center) / max(width, 1e-6) + 0.5, 0, 1)
+    if width <= 1:
+        return (grey > center - 0.5).astype(np.float64)
+    return np.clip((grey - (center - 0.5)) / (width - 1) + 0.5, 0, 1)
+
+
+def _percentiles(grey: Doubles, padding: Any) -> Doubles:
+    inside = grey[~padding]
+    low, high = np.percentile(inside if inside.size else grey, [0.5, 99.5])
+    if high <= low:
+        # (Almost) constant: the whole range, so that a mark on an empty field is still seen.
+        low, high = float(grey.min()), float(grey.max())
+    return np.clip((grey - low) / (high - low), 0, 1) if high > low else np.zeros_like(grey)
