@@ -15,6 +15,9 @@ from gan_aug.data.splits import Assignment, Candidate
 
 REPORT = "import-report.json"
 
+REASONS = 12
+"""Reasons listed on the terminal; the report has them all."""
+
 SHOWN = 30
 """Native sizes and spacings listed one by one; rarer ones are counted together."""
 
@@ -88,12 +91,13 @@ def import_report(
 
 
 def set_aside(report: dict[str, Any]) -> str:
-    """What an import report says was set aside, by reason, in one line; empty where nothing was."""
+    """What an import report says was set aside, the commonest reasons a line each; empty where nothing was."""
     count = len(report["rejected"])
     if not count:
         return ""
-    reasons = "; ".join(f"{number:,}: {reason}" for reason, number in report["reasons"].items())
-    return f"{count:,} of {report['read']:,} files or rows were set aside ({reasons})"
+    lines = [f"  {number:,}: {reason}" for reason, number in report["reasons"].items()]
+    rest = [f"  and {len(lines) - REASONS} more reasons, in {REPORT}"] if len(lines) > REASONS else []
+    return "\n".join([f"{count:,} of {report['read']:,} were set aside:", *lines[:REASONS], *rest])
 
 
 def _commonest(counts: Counter[str]) -> dict[str, int]:
