@@ -1,6 +1,6 @@
 """Import rate: our whole import beside a plain loop of decode + resize in one process, in one run.
 
-    python benchmarks/import_rate.py [--source csv|dicom] [--files 2000] [--rounds 3] [--size 64] [--workers 2]
+    python benchmarks/import_rate.py [--source csv|dicom] [--files 4000] [--rounds 3] [--size 64] [--workers 2]
 
 Files are made for the run: noisy films of 512x512, as JPEG with a table, or as 16-bit DICOM files written with pydicom.
 The plain loop decodes and resizes and keeps the arrays; ours also hashes, splits, looks for near-duplicates and writes
@@ -176,7 +176,7 @@ def main() -> None:
     """Print the figures."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--source", choices=("csv", "dicom"), default="csv")
-    parser.add_argument("--files", type=int, default=2000)
+    parser.add_argument("--files", type=int, default=4000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--size", type=int, default=64)
     parser.add_argument("--workers", type=int, default=2)
