@@ -13,7 +13,7 @@ from gan_aug.data.dicom_codestream import frame_pixels
 from gan_aug.data.dicom_files import DicomFile
 from gan_aug.data.dicom_header import open_dataset
 from gan_aug.data.dicom_quiet import quiet
-from gan_aug.data.dicom_window import windowed
+from gan_aug.data.dicom_window import shown_greys
 from gan_aug.data.items import Pixels
 from gan_aug.errors import DataError
 
@@ -61,7 +61,7 @@ def render(dataset: Any, values: Array, frame: int, config: DicomConfig) -> Pixe
     elif values.ndim == 3:
         pixels = _colour(dataset, values)
     else:
-        pixels = np.rint(windowed(dataset, values, frame, config.window) * np.iinfo(np.uint16).max).astype(np.uint16)
+        pixels = shown_greys(dataset, values, frame, config.window)
     return pixels if config.crop == "none" else without_border(pixels)
 
 

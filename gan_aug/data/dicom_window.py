@@ -11,13 +11,36 @@ Array = npt.NDArray[Any]
 Doubles = npt.NDArray[np.float64]
 
 
-def windowed(dataset: Any, values: Array, frame: int, window: str) -> Doubles:
-    """Stored values of one grey frame as 0 to 1; `window` is `first`, `percentile` or a window's explanation."""
+def shown_greys(dataset: Any, values: Array, frame: int, window: str) -> npt.NDArray[np.uint16]:
+    """Stored values `(H, W)` of one grey frame over the full range of uint16.
+
+    Every step looks at one value alone, so whole numbers go through it once each rather than once a pixel.
+    """
+    low, high = int(values.min()), int(values.max())
+    if values.dtype.kind not in "iu" or high - low >= values.size:
+        return _deep(windowed(dataset, values, frame, window))
+    steps = np.subtract(values, low, dtype=np.intp, casting="unsafe")
+    counts = np.bincount(steps.ravel(), minlength=high - low + 1)
+    table = _deep(windowed(dataset, np.arange(low, high + 1), frame, window, counts))
+    return table[steps]
+
+
+def _deep(shown: Doubles) -> npt.NDArray[np.uint16]:
+    return np.rint(shown * np.iinfo(np.uint16).max).astype(np.uint16)
+
+
+def windowed(
+    dataset: Any, values: Array, frame: int, window: str, counts: npt.NDArray[np.intp] | None = None
+) -> Doubles:
+    """Stored values of one grey frame as 0 to 1; `window` is `first`, `percentile` or a window's explanation.
+
+    `counts` says how often each of the values stands in the frame; without it each stands for itself.
+    """
     grey = np.nan_to_num(rescaled(dataset, values, frame))
     padding = _padding(dataset, values)
     shown = None if window == "percentile" else _from_header(dataset, grey, frame, window)
     if shown is None:
-        shown = _percentiles(grey, padding)
+        shown = _percentiles(grey, padding, np.ones(grey.shape, dtype=np.intp) if counts is None else counts)
     if dataset.PhotometricInterpretation == "MONOCHROME1":
         shown = 1 - shown
     # What pads a round or collimated field is no tissue: black, whichever way round the greys run.
@@ -102,10 +125,24 @@ def _ramp(grey: Doubles, center: float, width: float, function: str) -> Doubles:
     return np.clip((grey - (center - 0.5)) / (width - 1) + 0.5, 0, 1)
 
 
-def _percentiles(grey: Doubles, padding: Any) -> Doubles:
-    inside = grey[~padding]
-    low, high = np.percentile(inside if inside.size else grey, [0.5, 99.5])
+def _percentiles(grey: Doubles, padding: Any, counts: npt.NDArray[np.intp]) -> Doubles:
+    own = np.where(padding, 0, counts)
+    low, high = _weighted_percentiles(grey, own if own.any() else counts, (0.5, 99.5))
     if high <= low:
         # (Almost) constant: the whole range, so that a mark on an empty field is still seen.
-        low, high = float(grey.min()), float(grey.max())
+        seen = grey[counts > 0]
+        low, high = float(seen.min()), float(seen.max())
     return np.clip((grey - low) / (high - low), 0, 1) if high > low else np.zeros_like(grey)
+
+
+def _weighted_percentiles(grey: Doubles, counts: npt.NDArray[np.intp], at: tuple[float, float]) -> tuple[float, float]:
+    """What `np.percentile` gives where each grey stands `counts` times: linear between neighbours."""
+    greys, times = grey.ravel(), counts.ravel()
+    order = np.argsort(greys, kind="stable")
+    greys, ends = greys[order], np.cumsum(times[order])
+    found = []
+    for percent in at:
+        place = percent / 100 * (int(ends[-1]) - 1)
+        lower, upper = (greys[np.searchsorted(ends, whole, "right")] for whole in (int(place), -int(-place // 1)))
+        found.append(float(lower + (upper - lower) * (place % 1)))
+    return found[0], found[1]
