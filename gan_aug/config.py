@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -9,6 +10,9 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from gan_aug.errors import ConfigError
+
+HIDDEN = {"config", "data.dicomweb.token_env"}
+"""Paths whose values are never shown: too long, or a secret put in the wrong place."""
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
@@ -54,10 +58,52 @@ class DicomConfig(Section):
     )
 
 
+class DicomWebConfig(Section):
+    """Where a DICOMweb archive is, and what is imported from it (`dicomweb` source)."""
+
+    url: str | None = Field(None, description="root of the DICOMweb service, http or https")
+    search: dict[str, str | int | float] = Field(
+        default_factory=dict, description="DICOM keywords and the values that must match, such as Modality: CR"
+    )
+    level: Literal["study", "series", "instance"] = Field(
+        "series", description="what is searched for; all instances in what matches are imported"
+    )
+    page: Annotated[int, Field(ge=1, le=10_000)] = Field(100, description="results to ask for at a time")
+    limit: Count | None = Field(None, description="instances to import at most, the first the archive lists")
+    timeout: Annotated[float, Field(gt=0, le=3600)] = Field(30.0, description="seconds without an answer to give up")
+    retries: Annotated[int, Field(ge=0, le=10)] = Field(3, description="further tries where the connection fails")
+    token_env: str | None = Field(
+        None, description="name of the environment variable that holds a bearer token; the token itself goes nowhere"
+    )
+
+    @field_validator("url")
+    @classmethod
+    def _plain_url(cls, url: str | None) -> str | None:
+        if url is None:
+            return None
+        if "@" in url:
+            raise ValueError("an address with a password would be recorded: use data.dicomweb.token_env")
+        if "?" in url or "#" in url:
+            raise ValueError("leave out what follows ? or #: it would be recorded")
+        if not re.fullmatch(r"https?://([\w.-]+|\[[0-9a-fA-F:.]+\])(:\d{1,5})?(/[\w./~%+:-]*)?", url, re.ASCII):
+            raise ValueError("write http://host/path or https://host/path")
+        return url
+
+    @field_validator("token_env")
+    @classmethod
+    def _a_name(cls, name: str | None) -> str | None:
+        # Capitals alone: a token pasted here by mistake is refused, and not recorded.
+        if name is not None and not re.fullmatch(r"[A-Z_][A-Z0-9_]*", name):
+            raise ValueError("give the NAME of an environment variable, in capitals, and not the token")
+        return name
+
+
 class DataConfig(Section):
     """Which images, how they become an array, and how they are split."""
 
-    source: str = Field(description="digits, mnist, a MedMNIST name (pneumoniamnist, ...), folder, csv or dicom")
+    source: str = Field(
+        description="digits, mnist, a MedMNIST name (pneumoniamnist, ...), folder, csv, dicom, dicomweb"
+    )
     root: Path | None = Field(
         None,
         description="folder of the files (dicom: or zip, DICOMDIR); else GAN_AUG_DATA, else a cache",
@@ -65,6 +111,7 @@ class DataConfig(Section):
     table: Path | None = Field(None, description="the table of a csv source; index.csv in `data.root` by default")
     columns: Columns = Columns()
     dicom: DicomConfig = DicomConfig()
+    dicomweb: DicomWebConfig = DicomWebConfig()
     label_separator: str | None = Field(None, description="splits one label cell into several, e.g. '|': multi-label")
     size: Count | tuple[Count, Count] | None = Field(
         None, description="pixels, or [height, width]; without it the set's own, or 64 for files"
@@ -296,9 +343,14 @@ def _faults(error: ValidationError) -> list[str]:
         lines.setdefault(path, []).append(message)
     return [
         f"{path}: {' or '.join(dict.fromkeys(messages))}"
-        + (f" (got {values[path]!r})" if path in values and path != "config" else "")
+        + (f" (got {_shown(values[path])})" if path in values and path not in HIDDEN else "")
         for path, messages in lines.items()
     ]
+
+
+def _shown(value: Any) -> str:
+    """A value as a message shows it: of an address no more than the scheme, since it may hold a password."""
+    return re.sub(r"://[^\s'\"]*", "://...", repr(value))
 
 
 def _known_path(names: list[str]) -> str:

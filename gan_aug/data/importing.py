@@ -13,7 +13,7 @@ from gan_aug.data.items import Item, Rejected, Source
 from gan_aug.data.manifest import SPLITS, Manifest, Split, Study, content_hash
 from gan_aug.data.patients import PatientHasher
 from gan_aug.data.raster import Raster, has_colour
-from gan_aug.data.sources import open_source
+from gan_aug.data.sources import opened_source
 from gan_aug.data.splits import Assignment, Candidate, assign_splits, check_classes
 from gan_aug.data.store import ImageWriter
 from gan_aug.errors import Cancelled, ConfigError, DataError
@@ -52,7 +52,18 @@ def import_dataset(
     interrupted one left is made anew. `progress` is told (images read, images in all). Raises ConfigError, DataError
     or LeakageError for what the user can mend, StorageError for the disk, and Cancelled once `cancelled()` is true.
     """
-    source = open_source(config)
+    with opened_source(config, folder, cancelled) as source:
+        return _import(config, seed, folder, source, progress, cancelled)
+
+
+def _import(
+    config: DataConfig,
+    seed: int,
+    folder: Path,
+    source: Source,
+    progress: Progress | None,
+    cancelled: Callable[[], bool] | None,
+) -> Manifest:
     _check_source(config, source)
     positive = _positive(config, source)
     raster = _raster(config, source)
