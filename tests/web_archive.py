@@ -24,6 +24,7 @@ class Archive:
         self.answers: dict[str, Any] = {}
         self.busy = 0
         self.cap = 1000
+        self.one_page = False
         self.asked: list[str] = []
         self.headers: list[dict[str, str]] = []
         self.stop = threading.Event()
@@ -51,6 +52,8 @@ class Archive:
             if all(part not in path or uid in path for part, uid in zip(("/studies/", "/series/"), uids, strict=False)):
                 rows[uids[: {"studies": 1, "series": 2, "instances": 3}[path.rsplit("/", 1)[1]]]] = row
         offset, limit = int(query.get("offset", ["0"])[0]), int(query["limit"][0])
+        if self.one_page and offset:
+            return 204, "", b""
         page = list(rows.values())[offset : offset + min(limit, self.cap)]
         return (200, "application/dicom+json", json.dumps(page).encode()) if page else (204, "", b"")
 

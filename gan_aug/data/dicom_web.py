@@ -77,17 +77,24 @@ class Archive:
                 yield from self._pages(partial(search.search_for_instances, study), study, "")
 
     def _pages(self, ask: Callable[..., Any], study: str, series: str, depth: int = 3) -> Iterator[Uids]:
-        """Results page by page until one brings nothing new: archives differ in how they cap and end their pages."""
+        """Results page by page until one brings nothing new: archives differ in how they cap and end their pages.
+
+        Some find nothing past the first page (Orthanc 1.10, where the search is for ModalitiesInStudy): after a full
+        page all is asked for again at twice the size, lest studies be missed without a word.
+        """
         seen: set[Uids] = set()
-        offset = 0
+        limit, offset, full = self.config.page, 0, False
         while True:
-            page = self._page(partial(ask, limit=self.config.page, offset=offset))
+            page = self._page(partial(ask, limit=limit, offset=offset))
             fresh = [uids for uids in (self._uids(one, study, series, depth) for one in page) if uids not in seen]
-            if not fresh:
+            if fresh:
+                seen.update(fresh)
+                offset, full = offset + len(page), len(page) >= limit
+                yield from fresh
+            elif full:
+                limit, offset, full = 2 * len(seen), 0, False
+            else:
                 return
-            seen.update(fresh)
-            offset += len(page)
-            yield from fresh
 
     def _page(self, ask: Callable[[], Any]) -> list[Any]:
         try:

@@ -80,6 +80,13 @@ def test_an_archive_gives_what_a_folder_of_the_same_files_gives(archive: Archive
     assert manifest.name == "dicomweb"
 
 
+@pytest.mark.parametrize("page", [1, 6, 22, 23, 100])
+def test_an_archive_that_knows_one_page_only_is_still_read_whole(archive: Archive, page: int) -> None:
+    archive.one_page = True
+    with opened_source(asked(archive.url, page=page), None) as source:
+        assert len(source.items) == 24
+
+
 def test_labels_by_uid_from_a_table(archive: Archive, tmp_path: Path) -> None:
     with (tmp_path / "labels.csv").open("w", newline="") as file:
         writer = csv.writer(file)
