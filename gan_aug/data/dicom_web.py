@@ -16,7 +16,8 @@ ACCEPT = 'multipart/related; type="application/dicom"; transfer-syntax=*'
 """Instances as they are stored: an archive that decodes or re-encodes them would alter what is hashed."""
 
 STUDY, SERIES, INSTANCE = "0020000D", "0020000E", "00080018"
-UID = re.compile(r"[0-9][0-9.]{0,63}")
+UID = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,63}")
+"""Wider than the standard, as archives are; yet nothing that means something in an address."""
 
 Uids = tuple[str, str, str]
 """The UIDs of study, series and instance."""
@@ -34,8 +35,10 @@ class Archive:
         _check_search(config)
         self.config = config
         self.url = str(config.url).rstrip("/")
+        self.unusable = 0
+        """Search results without a UID that could be asked for."""
         self.door = Door(config, token, cancelled)
-        self.client: Any = DICOMwebClient(self.url, session=self.door)  # type: ignore[arg-type]
+        self.client: Any = DICOMwebClient(self.url, session=self.door, permissive_uid=True)  # type: ignore[arg-type]
         self.client.set_http_retry_params(retry=False)  # the door does that, and connections too
 
     def search(self) -> list[Uids]:
@@ -90,7 +93,7 @@ class Archive:
             if fresh:
                 seen.update(fresh)
                 offset, full = offset + len(page), len(page) >= limit
-                yield from fresh
+                yield from (uids for uids in fresh if self._usable(uids[:depth]))
             elif full:
                 limit, offset, full = 2 * len(seen), 0, False
             else:
@@ -109,12 +112,22 @@ class Archive:
 
     def _uids(self, found: Any, study: str, series: str, depth: int) -> Uids:
         values = [
-            known or _first(found, tag) if place < depth else ""
+            known or self._value(found, tag) if place < depth else ""
             for place, (tag, known) in enumerate(((STUDY, study), (SERIES, series), (INSTANCE, "")))
         ]
-        if not all(UID.fullmatch(value) for value in values[:depth]):
-            raise self._nonsense()
         return values[0], values[1], values[2]
+
+    def _usable(self, uids: tuple[str, ...]) -> bool:
+        usable = all(UID.fullmatch(uid) for uid in uids)
+        self.unusable += not usable
+        return usable
+
+    def _value(self, found: Any, tag: str) -> str:
+        """The value of `tag` in a search result, which may be empty and may not be absent."""
+        if not isinstance(found, dict) or not isinstance(found.get(tag), dict):
+            raise self._nonsense()
+        values = found[tag].get("Value")
+        return str(values[0]) if isinstance(values, list) and values else ""
 
     def _nonsense(self) -> DataError:
         return archive_error(self.config, "does not answer as DICOMweb does: check that data.dicomweb.url is its root")
@@ -159,9 +172,3 @@ def _check_search(config: DicomWebConfig) -> None:
                 f"data.dicomweb.search: {keyword} is a name, and the run folder records what was searched: use another "
                 "keyword, such as StudyInstanceUID"
             )
-
-
-def _first(found: Any, tag: str) -> str:
-    value = found.get(tag) if isinstance(found, dict) else None
-    values = value.get("Value") if isinstance(value, dict) else None
-    return str(values[0]) if isinstance(values, list) and values else ""

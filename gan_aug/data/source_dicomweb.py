@@ -64,7 +64,9 @@ def _retrieved(
 ) -> Iterator[DicomFile]:
     """Each instance as a file, numbered in the order of study, series and instance UID, one in memory at a time."""
     found = archive.search()
-    if not found:
+    odd = range(1, archive.unusable + 1)
+    rejected += [Rejected(f"search result {n} of these", "the archive lists it without a usable UID") for n in odd]
+    if not found and not rejected:
         raise archive_error(
             config.dicomweb, "has nothing that matches data.dicomweb.search: ask for less, or at another level"
         )
