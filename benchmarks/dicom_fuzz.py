@@ -11,6 +11,7 @@ from __future__ import annotations
 import multiprocessing
 import random
 import resource
+import shutil
 import struct
 import sys
 import tempfile
@@ -60,7 +61,7 @@ def read_one(folder: Path) -> str:
             item.read()
     except DataError:
         return "aside"
-    except Exception as error:  # noqa: BLE001 - that is what is looked for
+    except BaseException as error:  # noqa: BLE001 - that is what is looked for, panics of native codecs included
         return f"raised {type(error).__name__}: {error}"
     return "read" if source.items else "aside"
 
@@ -88,21 +89,27 @@ def fuzz(files: list[Path], count: int, seed: int = 0) -> Counter[str]:
     with tempfile.TemporaryDirectory() as place:
         for number in range(seed, seed + count):
             original = files[random.Random(number).randrange(len(files))]
-            (Path(place) / "file").write_bytes(damaged(original.read_bytes(), number))
-            pipe.send(Path(place))
+            # A folder of its own: the last dataset is kept by its path, and would stand in for all that follow.
+            folder = Path(place) / str(number)
+            folder.mkdir()
+            (folder / "file").write_bytes(damaged(original.read_bytes(), number))
+            pipe.send(folder)
             try:
                 answer = pipe.recv() if pipe.poll(SECONDS) else "hung"
             except EOFError:
                 worker.join()
                 answer = f"killed its process ({worker.exitcode})"
+            shutil.rmtree(folder)
             if answer in ("read", "aside"):
                 found[answer] += 1
                 continue
             found[f"{answer}: {original.name}, seed {number}"] += 1
             if not answer.startswith("raised"):
                 worker.kill()
+                worker.join()
                 worker, pipe = start()
     worker.kill()
+    worker.join()
     return found
 
 

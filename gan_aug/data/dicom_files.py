@@ -37,6 +37,14 @@ class DicomFile:
         """The neutral name."""
         return f"file {self.number}"
 
+    def stamp(self) -> tuple[int, ...]:
+        """What tells this version of the file from the one that may replace it; empty where it is gone."""
+        try:
+            found = self.path.stat()
+        except OSError:
+            return ()
+        return found.st_mtime_ns, found.st_size, found.st_ino
+
     def open(self, limit: int) -> tuple[BinaryIO, int]:
         """The file open for reading, and its bytes; raises DataError where there are more than `limit`."""
         if self.member:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from io import BytesIO
 from typing import Any
@@ -62,7 +63,7 @@ def open_dataset(
     from pydicom.filereader import read_partial  # noqa: TID251
 
     stream, size = file.open(byte_limit(config))
-    with stream:
+    with stream, _disk_errors():
         start = stream.read(4096)
         stream.seek(0)
         if DEFLATED in start:
@@ -165,10 +166,12 @@ def _check_shape(dataset: Any, config: DicomConfig) -> int:
             f"its header claims {rows} x {columns} x {frames} pixels, more than data.dicom.max_pixels, now "
             f"{config.max_pixels}"
         )
-    if dataset.get("SamplesPerPixel", 1) not in (1, 3):
-        raise DataError(f"it has {dataset.SamplesPerPixel} samples per pixel, not 1 or 3")
-    if int(dataset.BitsAllocated) not in (1, 8, 16, 32, 64):
-        raise DataError(f"its header claims {dataset.BitsAllocated} bits for a value")
+    # As numbers: a header can give any element as text, and no text of it may get into a reason.
+    samples, bits = int(dataset.get("SamplesPerPixel", 1)), int(dataset.BitsAllocated)
+    if samples not in (1, 3):
+        raise DataError(f"it has {samples} samples per pixel, not 1 or 3")
+    if bits not in (1, 8, 16, 32, 64):
+        raise DataError(f"its header claims {bits} bits for a value")
     return frames
 
 
@@ -190,7 +193,7 @@ def _check_allowed(dataset: Any, config: DicomConfig, kind: str) -> None:
         raise DataError("refused: it says that text is burned in; allow it with data.dicom.allow: [burned-in]")
     modality = str(dataset.get("Modality") or "").strip().upper()
     sound = modality in ("US", "IVUS") or any(kind == uid or kind.startswith(f"{uid}.") for uid in ULTRASOUND)
-    if sound and burned not in ("NO", "YES") and "ultrasound" not in config.allow:
+    if sound and burned != "NO" and "ultrasound" not in config.allow:
         raise DataError(
             "refused: ultrasound often shows the patient's name and it does not say BurnedInAnnotation NO; allow it "
             "with data.dicom.allow: [ultrasound]"
@@ -234,6 +237,14 @@ def _check_deflated(start: bytes, content: bytes, limit: int) -> None:
         raise DataError("its deflated content is truncated or corrupt") from error
     if inflater.unconsumed_tail:
         raise DataError("its deflated content is larger than data.dicom.max_pixels allows")
+
+
+@contextmanager
+def _disk_errors() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise DataError("the disk or network failed while it was read") from error
 
 
 class _Clamped:

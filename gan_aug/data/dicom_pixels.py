@@ -25,14 +25,17 @@ DARK = 0.02
 def read_frame(file: DicomFile, frame: int, config: DicomConfig) -> Pixels:
     """Frame `frame`, from 0, of `file` as the raster takes it; raises DataError with the reason where it cannot."""
     with quiet():
+        dataset = _loaded(file, config, file.stamp())
         try:
-            dataset = _loaded(file, config)
             return render(dataset, stored_values(dataset, frame), frame, config)
         except DataError:
             raise
         except MemoryError as error:
             raise DataError("it needs more memory than there is") from error
-        except Exception as error:  # pydicom and its plug-ins raise what they stumble on
+        except (KeyboardInterrupt, SystemExit, GeneratorExit):
+            raise
+        except BaseException as error:
+            # pydicom and its plug-ins raise what they stumble on, and a codec in Rust panics outside Exception.
             raise DataError(f"its pixels cannot be decoded{_tried(dataset)}") from error
 
 
@@ -72,8 +75,8 @@ def without_border(pixels: Pixels) -> Pixels:
 
 
 @lru_cache(maxsize=1)
-def _loaded(file: DicomFile, config: DicomConfig) -> Any:
-    """The whole dataset; the last one stays, since its other frames are asked for next."""
+def _loaded(file: DicomFile, config: DicomConfig, _stamp: tuple[int, ...]) -> Any:
+    """The whole dataset; the last one stays, since its other frames are asked for next, until its file changes."""
     return open_dataset(file, config, None)[0]
 
 

@@ -27,6 +27,7 @@ from gan_aug.data.source_dicom import chosen_frames
 from gan_aug.data.sources import open_source
 from gan_aug.errors import ConfigError, DataError
 
+ROOT = Path(__file__).parents[2]
 SENTINEL = "SENTINELXYZ"
 
 
@@ -167,6 +168,7 @@ def test_what_is_allowed_by_name_or_says_no_is_read(tmp_path: Path) -> None:
     save(tmp_path / "1", Modality="US", BurnedInAnnotation="NO")
     save(tmp_path / "2", Modality="US", BurnedInAnnotation="YES")
     assert len(opened(tmp_path).items) == 1
+    assert len(opened(tmp_path, allow=["burned-in"]).items) == 1
     assert len(opened(tmp_path, allow=["burned-in", "ultrasound"]).items) == 2
 
 
@@ -193,6 +195,27 @@ def test_a_codestream_says_its_size() -> None:
     size = b"".join(number.to_bytes(4, "big") for number in (300, 200, 100, 0))
     assert frame_pixels(b"\xff\x4f\xff\x51\x00\x2f\x00\x00" + size) == 200 * 200
     assert frame_pixels(b"nothing") is None
+
+
+def test_damaged_files_are_read_or_set_aside_and_nothing_else(tmp_path: Path) -> None:
+    colour = np.random.default_rng(0).integers(0, 256, (5, 4, 3), dtype=np.uint8)
+    compressed = dataset()
+    compressed.compress(RLELossless)
+    for name, made in {"grey": dataset(), "colour": dataset(colour), "rle": compressed}.items():
+        save(tmp_path / name, made)
+    fuzz = [sys.executable, "benchmarks/dicom_fuzz.py", str(tmp_path), "400"]
+    done = subprocess.run(fuzz, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    # Were none or all of them read, the damage would not reach the decoders, or not be damage.
+    counts = {line.split()[1]: int(line.split()[0]) for line in done.stdout.splitlines()[:2]}
+    assert min(counts["read"], counts["aside"]) > 40
+
+
+def test_a_file_that_is_replaced_is_read_anew(tmp_path: Path) -> None:
+    save(tmp_path / "a")
+    assert opened(tmp_path).items[0].read().shape == (12, 10)
+    save(tmp_path / "a", dataset(np.zeros((30, 40), np.uint16)))
+    assert opened(tmp_path).items[0].read().shape == (30, 40)
 
 
 # Labels and patients
