@@ -9,10 +9,8 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from gan_aug.config_faults import faults_of
 from gan_aug.errors import ConfigError
-
-HIDDEN = {"config", "data.dicomweb.token_env"}
-"""Paths whose values are never shown: too long, or a secret put in the wrong place."""
 
 Share = Annotated[float, Field(ge=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
@@ -272,7 +270,7 @@ def parse(values: dict[str, Any], origin: str) -> Config:
     try:
         return Config.model_validate(values)
     except ValidationError as error:
-        faults = _faults(error)
+        faults = faults_of(error, Config)
         count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
         raise ConfigError(f"{origin} has {count}:\n" + "\n".join(f"  {fault}" for fault in faults)) from error
 
@@ -323,55 +321,3 @@ def _apply(values: dict[str, Any], override: str) -> None:
         if not isinstance(place, dict):
             raise ConfigError(f"--set {override}: {section} is a value, not a section")
     place[key] = value
-
-
-def _faults(error: ValidationError) -> list[str]:
-    """One line per place: `dotted.path: what is wrong (got value)`; a union's branches become one line."""
-    lines: dict[str, list[str]] = {}
-    values: dict[str, Any] = {}
-    for fault in error.errors(include_url=False):
-        names = [str(part) for part in fault["loc"]]
-        path = _known_path(names)
-        message = fault["msg"].removeprefix("Value error, ").replace("Input should be ", "must be ")
-        if fault["type"] == "extra_forbidden":
-            message = f"no such key{_nearest(names)}"
-        elif fault["type"] == "missing":
-            message = "is needed and was not given"
-            path = "data.source" if path == "data" else path
-        else:
-            values[path] = fault["input"]
-        lines.setdefault(path, []).append(message)
-    return [
-        f"{path}: {' or '.join(dict.fromkeys(messages))}"
-        + (f" (got {_shown(values[path])})" if path in values and path not in HIDDEN else "")
-        for path, messages in lines.items()
-    ]
-
-
-def _shown(value: Any) -> str:
-    """A value as a message shows it: of an address no more than the scheme, since it may hold a password."""
-    return re.sub(r"://[^\s'\"]*", "://...", repr(value))
-
-
-def _known_path(names: list[str]) -> str:
-    """The dotted path without the branch names pydantic adds for unions."""
-    model: Any = Config
-    kept: list[str] = []
-    for name in names:
-        fields = getattr(model, "model_fields", {})
-        if kept and not fields:
-            break
-        kept.append(name)
-        model = fields[name].annotation if name in fields else None
-    return ".".join(kept) or "config"
-
-
-def _nearest(names: list[str]) -> str:
-    """A hint naming the closest key that exists in the same section, or nothing."""
-    import difflib
-
-    model: Any = Config
-    for name in names[:-1]:
-        model = model.model_fields[name].annotation
-    close = difflib.get_close_matches(names[-1], model.model_fields, n=1)
-    return f"; did you mean {close[0]}?" if close else ""
