@@ -214,13 +214,13 @@ def _result(verb: str, run: RunDir, as_json: bool) -> Any:
 
 def _plan(verb: str, request: Config, folder: Path) -> dict[str, Any]:
     """What a verb would do, without touching anything; faults of the source come out as they would in the run."""
-    from gan_aug.data.sources import open_source
+    from gan_aug.data.sources import opened_source
     from gan_aug.training import check_size
 
     if verb in ("run", "train"):
         check_size(request)
-    source = open_source(request.data)
-    counts = {split: {"images": sum(row.values()), "labels": row} for split, row in source.counts().items()}
+    with opened_source(request.data, None) as source:
+        counts = {split: {"images": sum(row.values()), "labels": row} for split, row in source.counts().items()}
     return {
         "verb": verb,
         "run": str(folder),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from gan_aug.config_faults import faults_of
 from gan_aug.errors import ConfigError
 
 Share = Annotated[float, Field(ge=0, lt=1)]
@@ -54,10 +56,52 @@ class DicomConfig(Section):
     )
 
 
+class DicomWebConfig(Section):
+    """Where a DICOMweb archive is, and what is imported from it (`dicomweb` source)."""
+
+    url: str | None = Field(None, description="root of the DICOMweb service, http or https")
+    search: dict[str, str | int | float] = Field(
+        default_factory=dict, description="DICOM keywords and the values that must match, such as Modality: CR"
+    )
+    level: Literal["study", "series", "instance"] = Field(
+        "series", description="what is searched for; all instances in what matches are imported"
+    )
+    page: Annotated[int, Field(ge=1, le=10_000)] = Field(100, description="results to ask for at a time")
+    limit: Count | None = Field(None, description="instances to import at most, the first the archive lists")
+    timeout: Annotated[float, Field(gt=0, le=3600)] = Field(30.0, description="seconds without an answer to give up")
+    retries: Annotated[int, Field(ge=0, le=10)] = Field(3, description="further tries where the connection fails")
+    token_env: str | None = Field(
+        None, description="name of the environment variable that holds a bearer token; the token itself goes nowhere"
+    )
+
+    @field_validator("url")
+    @classmethod
+    def _plain_url(cls, url: str | None) -> str | None:
+        if url is None:
+            return None
+        if "@" in url:
+            raise ValueError("an address with a password would be recorded: use data.dicomweb.token_env")
+        if "?" in url or "#" in url:
+            raise ValueError("leave out what follows ? or #: it would be recorded")
+        if not re.fullmatch(r"https?://([\w.-]+|\[[0-9a-fA-F:.]+\])(:\d{1,5})?(/[\w./~%+:-]*)?", url, re.ASCII):
+            raise ValueError("write http://host/path or https://host/path")
+        return url
+
+    @field_validator("token_env")
+    @classmethod
+    def _a_name(cls, name: str | None) -> str | None:
+        # Capitals alone: a token pasted here by mistake is refused, and not recorded.
+        if name is not None and not re.fullmatch(r"[A-Z_][A-Z0-9_]*", name):
+            raise ValueError("give the NAME of an environment variable, in capitals, and not the token")
+        return name
+
+
 class DataConfig(Section):
     """Which images, how they become an array, and how they are split."""
 
-    source: str = Field(description="digits, mnist, a MedMNIST name (pneumoniamnist, ...), folder, csv or dicom")
+    source: str = Field(
+        description="digits, mnist, a MedMNIST name (pneumoniamnist, ...), folder, csv, dicom, dicomweb"
+    )
     root: Path | None = Field(
         None,
         description="folder of the files (dicom: or zip, DICOMDIR); else GAN_AUG_DATA, else a cache",
@@ -65,6 +109,7 @@ class DataConfig(Section):
     table: Path | None = Field(None, description="the table of a csv source; index.csv in `data.root` by default")
     columns: Columns = Columns()
     dicom: DicomConfig = DicomConfig()
+    dicomweb: DicomWebConfig = DicomWebConfig()
     label_separator: str | None = Field(None, description="splits one label cell into several, e.g. '|': multi-label")
     size: Count | tuple[Count, Count] | None = Field(
         None, description="pixels, or [height, width]; without it the set's own, or 64 for files"
@@ -247,7 +292,7 @@ def parse(values: dict[str, Any], origin: str) -> Config:
     try:
         return Config.model_validate(values)
     except ValidationError as error:
-        faults = _faults(error)
+        faults = faults_of(error, Config)
         count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
         raise ConfigError(f"{origin} has {count}:\n" + "\n".join(f"  {fault}" for fault in faults)) from error
 
@@ -298,50 +343,3 @@ def _apply(values: dict[str, Any], override: str) -> None:
         if not isinstance(place, dict):
             raise ConfigError(f"--set {override}: {section} is a value, not a section")
     place[key] = value
-
-
-def _faults(error: ValidationError) -> list[str]:
-    """One line per place: `dotted.path: what is wrong (got value)`; a union's branches become one line."""
-    lines: dict[str, list[str]] = {}
-    values: dict[str, Any] = {}
-    for fault in error.errors(include_url=False):
-        names = [str(part) for part in fault["loc"]]
-        path = _known_path(names)
-        message = fault["msg"].removeprefix("Value error, ").replace("Input should be ", "must be ")
-        if fault["type"] == "extra_forbidden":
-            message = f"no such key{_nearest(names)}"
-        elif fault["type"] == "missing":
-            message = "is needed and was not given"
-            path = "data.source" if path == "data" else path
-        else:
-            values[path] = fault["input"]
-        lines.setdefault(path, []).append(message)
-    return [
-        f"{path}: {' or '.join(dict.fromkeys(messages))}"
-        + (f" (got {values[path]!r})" if path in values and path != "config" else "")
-        for path, messages in lines.items()
-    ]
-
-
-def _known_path(names: list[str]) -> str:
-    """The dotted path without the branch names pydantic adds for unions."""
-    model: Any = Config
-    kept: list[str] = []
-    for name in names:
-        fields = getattr(model, "model_fields", {})
-        if kept and not fields:
-            break
-        kept.append(name)
-        model = fields[name].annotation if name in fields else None
-    return ".".join(kept) or "config"
-
-
-def _nearest(names: list[str]) -> str:
-    """A hint naming the closest key that exists in the same section, or nothing."""
-    import difflib
-
-    model: Any = Config
-    for name in names[:-1]:
-        model = model.model_fields[name].annotation
-    close = difflib.get_close_matches(names[-1], model.model_fields, n=1)
-    return f"; did you mean {close[0]}?" if close else ""

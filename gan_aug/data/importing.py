@@ -17,7 +17,7 @@ from gan_aug.data.patients import PatientHasher
 from gan_aug.data.raster import Raster
 from gan_aug.data.reading import Reader
 from gan_aug.data.resemblance import Search, listed, settle
-from gan_aug.data.sources import open_source
+from gan_aug.data.sources import opened_source
 from gan_aug.data.splits import Assignment, Candidate, Fold, assign_splits, check_classes
 from gan_aug.data.store import ImageWriter
 from gan_aug.errors import Cancelled, ConfigError, DataError
@@ -48,10 +48,14 @@ def import_dataset(
     interrupted one left is made anew. `progress` is told (images read, images in all). Raises ConfigError, DataError
     or LeakageError for what the user can mend, StorageError for the disk, and Cancelled once `cancelled()` is true.
     """
-    source = open_source(config)
-    _check_source(config, source)
-    with FragilePool(workers or 1, config.seconds_per_file) as pool:
-        reader = Reader(pool if workers else None, cache, cancelled)
+    with (
+        opened_source(config, folder, cancelled) as source,
+        FragilePool(workers or 1, config.seconds_per_file) as pool,
+    ):
+        _check_source(config, source)
+        # What an archive lent for this import is not there to be found again.
+        lasting = None if config.source == "dicomweb" else cache
+        reader = Reader(pool if workers else None, lasting, cancelled)
         return _import(config, source, seed, folder, reader, progress)
 
 

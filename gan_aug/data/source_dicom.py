@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -46,11 +46,19 @@ def open_dicom(config: DataConfig) -> Source:
     Raises ConfigError for labels that cannot be asked for, DataError where there are no files. Files that cannot be
     used are in `rejected`, by number.
     """
-    _check_installed()
+    check_installed("dicom")
+    files, rejected = find_files(config.root)
+    source = dicom_source(config, files, rejected)
+    if not source.items and not source.rejected:
+        raise DataError(f"data.root: {config.root} holds no files: name the folder, DICOMDIR or zip that does")
+    return source
+
+
+def dicom_source(config: DataConfig, files: Iterable[DicomFile], rejected: list[Rejected]) -> Source:
+    """The images in `files`, which are looked at as they come; `rejected` may grow while they do."""
     label_from = config.dicom.label_from or ("table" if config.table else "folder")
     tag = None if label_from in ("table", "folder", "none") else _checked_tag(label_from)
     ask = _from_table(config) if label_from == "table" else partial(_from_place, label_from)
-    files, rejected = find_files(config.root)
     items: list[Item] = []
     details: dict[str, dict[str, Any]] = {}
     for file in files:
@@ -60,8 +68,6 @@ def open_dicom(config: DataConfig) -> Source:
             details[file.origin] = {"assumed": header.assumed, "spacing_mm": header.spacing, "frames": header.frames}
         except (DataError, SetAsideError) as error:
             rejected.append(Rejected(file.origin, str(error)))
-    if not items and not rejected:
-        raise DataError(f"data.root: {config.root} holds no files: name the folder, DICOMDIR or zip that does")
     labels, task = _labels(config, label_from, items)
     return Source(NAME, task, labels, tuple(items), rejected=tuple(rejected), window="full", details=details)
 
@@ -73,11 +79,12 @@ def chosen_frames(count: int, which: str | int) -> list[int]:
     return {"all": list(range(count)), "first": [0], "middle": [count // 2]}[which]
 
 
-def _check_installed() -> None:
+def check_installed(source: str) -> None:
+    """Raise ConfigError where `source` cannot be read for want of pydicom."""
     try:
         import pydicom  # noqa: F401, TID251
     except ImportError as error:
-        raise ConfigError("data.source: dicom needs pydicom: pip install 'gan-aug[dicom]'") from error
+        raise ConfigError(f"data.source: {source} needs pydicom: pip install 'gan-aug[dicom]'") from error
 
 
 def _checked_tag(keyword: str) -> str:

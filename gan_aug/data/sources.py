@@ -3,24 +3,44 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 from gan_aug.config import DataConfig
 from gan_aug.data.items import Item, Rejected, Source
 from gan_aug.data.source_csv import open_csv
 from gan_aug.data.source_dicom import open_dicom
+from gan_aug.data.source_dicomweb import dicomweb_source
 from gan_aug.data.source_digits import open_digits
 from gan_aug.data.source_folder import open_folder
 from gan_aug.data.source_medmnist import open_medmnist
 from gan_aug.data.source_mnist import open_mnist
 from gan_aug.errors import ConfigError, DataError
 
-__all__ = ["Item", "Rejected", "Source", "open_source"]
+__all__ = ["Item", "Rejected", "Source", "open_source", "opened_source"]
 
 OPENERS = {"digits": open_digits, "mnist": open_mnist, "folder": open_folder, "csv": open_csv, "dicom": open_dicom}
 
 
+@contextmanager
+def opened_source(
+    config: DataConfig, folder: Path | None, cancelled: Callable[[], bool] | None = None
+) -> Iterator[Source]:
+    """The source that `config` names, to be read within the block: what had to be fetched goes with its end.
+
+    That is kept below `folder`; without one items of an archive can be counted and not read. Raises what `open_source`
+    does, and Cancelled.
+    """
+    if config.source != "dicomweb":
+        yield open_source(config)
+        return
+    with dicomweb_source(config, folder, cancelled) as source:
+        yield source if config.limit is None else source.limited(config.limit)
+
+
 def open_source(config: DataConfig) -> Source:
-    """The source that `config` names, cut to `data.limit`; files are listed, not decoded.
+    """The source of files at hand that `config` names, cut to `data.limit`; files are listed, not decoded.
 
     Raises ConfigError for a name that does not exist and DataError for files that are absent or unusable.
     """
@@ -40,7 +60,7 @@ def open_source(config: DataConfig) -> Source:
 def _unknown(name: str) -> ConfigError:
     if name.endswith("mnist3d"):
         return ConfigError(f"data.source: {name} holds volumes: use a set of flat images, such as pneumoniamnist")
-    choices = [*OPENERS, "pneumoniamnist", "breastmnist"]
+    choices = [*OPENERS, "dicomweb", "pneumoniamnist", "breastmnist"]
     close = difflib.get_close_matches(name.lower(), choices, n=1)
     hint = f"did you mean {close[0]}?" if close else f"use {', '.join(choices)} or another MedMNIST name"
     return ConfigError(f"data.source: there is no source {name!r}; {hint}")
