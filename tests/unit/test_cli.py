@@ -6,18 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-
-from gan_aug.cli import main
-
-
-def call(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
-    """Run the command line as a shell would; gives the exit code."""
-    monkeypatch.setattr("sys.argv", ["gan-aug", *map(str, arguments)])
-    try:
-        main()
-    except SystemExit as ended:
-        return int(ended.code or 0)
-    return 0
+from command_line import call
 
 
 @pytest.fixture

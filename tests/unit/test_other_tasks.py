@@ -7,24 +7,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from command_line import call
 from PIL import Image
 
-from gan_aug.cli import main
 from gan_aug.data.shards import SyntheticManifest, read_images
 
 SMALL = (
     "gan: {width: 2, latent: 4, balance: classes}\ntrain: {images: 96, batch: 16, checkpoint_every: 96}\n"
     "classifier: {name: small-cnn, steps: 10, batch: 8, epochs: 2}\ncompare: {seeds: 1}\ncompute: {workers: 1}\n"
 )
-
-
-def call(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
-    monkeypatch.setattr("sys.argv", ["gan-aug", *map(str, arguments)])
-    try:
-        main()
-    except SystemExit as ended:
-        return int(ended.code or 0)
-    return 0
 
 
 def picture(path: Path, seed: int, colour: bool) -> None:
