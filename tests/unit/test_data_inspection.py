@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from command_line import call
 from PIL import Image
 
-from gan_aug.cli import main
 from gan_aug.data.import_report import set_aside
 from gan_aug.data.inspection import inspect_dataset
 from gan_aug.errors import DataError
