@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from pathlib import Path
 
@@ -15,12 +14,6 @@ from PIL import Image
 from gan_aug.data.import_report import set_aside
 from gan_aug.data.inspection import inspect_dataset
 from gan_aug.errors import DataError
-
-
-def call(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
-    monkeypatch.setattr("sys.argv", ["gan-aug", *arguments])
-    with contextlib.suppress(SystemExit):
-        main()
 
 
 @pytest.fixture
