@@ -302,6 +302,11 @@ def dump(config: Config) -> dict[str, Any]:
     return config.model_dump(mode="json")
 
 
+def sections(config: Config, *names: str) -> dict[str, Any]:
+    """The named sections as plain JSON values: what a stage depends on."""
+    return config.model_dump(mode="json", include=set(names))
+
+
 def to_yaml(config: Config) -> str:
     """The config as YAML, every default spelt out."""
     return yaml_text(dump(config))

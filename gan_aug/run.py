@@ -192,8 +192,10 @@ class RunDir:
         Raises RunConflict naming the first keys that differ.
         """
         path = self.path / stage / "request.json"
-        before = read_json(path) if path.exists() else {}
-        changes = differences({key: before[key] for key in request if key in before}, request) if before else []
+        if not path.exists():
+            return
+        before = read_json(path)
+        changes = differences({key: before.get(key) for key in request}, request)
         if changes:
             raise RunConflict(
                 f"{self.path} already holds a {stage} stage with another request ({'; '.join(changes[:3])}): "

@@ -47,10 +47,9 @@ def train(request: Config, run: RunDir, manifest: Manifest) -> Checkpoint:
     Raises Cancelled after writing a checkpoint when the run is asked to stop.
     """
     threads = _threads(request, run)
-    asked = configs.dump(request)
     run.claim(
         "train",
-        {key: asked[key] for key in ("seed", "gan", "train")} | {"dataset": manifest.fingerprint, "threads": threads},
+        configs.sections(request, "seed", "gan", "train") | {"dataset": manifest.fingerprint, "threads": threads},
         products="checkpoints/[0-9]*",
     )
     folder = run.train / "checkpoints"

@@ -28,8 +28,7 @@ Verb = Callable[[Config, RunDir, Executor], Any]
 
 def import_studies(request: Config, run: RunDir, executor: Executor) -> Manifest:  # noqa: ARG001 - every verb's shape
     """Import the source into `dataset/`: images, manifest and report; returns the manifest."""
-    asked = configs.dump(request)
-    run.claim("dataset", {"seed": asked["seed"], "data": asked["data"]}, products="manifest.json")
+    run.claim("dataset", configs.sections(request, "seed", "data"), products="manifest.json")
     if (run.dataset / "manifest.json").exists():
         manifest = Manifest.load(run.dataset / "manifest.json")
         open_images(run.dataset, manifest)
@@ -67,8 +66,7 @@ def generate(request: Config, run: RunDir, executor: Executor) -> SyntheticManif
     from gan_aug.synthesis.write import write_synthetic_set
 
     manifest = import_studies(request, run, executor)
-    asked = configs.dump(request)
-    run.check("train", {key: asked[key] for key in ("seed", "gan", "train")})
+    run.check("train", configs.sections(request, "seed", "gan", "train"))
     checkpoint = newest_checkpoint(run.train / "checkpoints")
     if checkpoint is None:
         raise CheckpointError(f"{run.path} holds no trained GAN: run `gan-aug train` on it first")
@@ -79,7 +77,8 @@ def generate(request: Config, run: RunDir, executor: Executor) -> SyntheticManif
         )
     if checkpoint.dataset != manifest.fingerprint:
         raise CheckpointError(f"{checkpoint.path} was made for other data than {run.dataset}: train again in a new run")
-    run.claim("synthetic", {"synthesis": asked["synthesis"], "checkpoint": checkpoint.id}, products="shard-*")
+    made_of = configs.sections(request, "synthesis") | {"checkpoint": checkpoint.id}
+    run.claim("synthetic", made_of, products="shard-*")
     plan = plan_labels(request.synthesis, manifest)
     run.emit("synthetic", "start", f"making {len(plan):,} images")
     synthetic = write_synthetic_set(
@@ -108,16 +107,15 @@ def compare(request: Config, run: RunDir, executor: Executor) -> dict[str, Any]:
     from gan_aug.reporting import write_reports
 
     manifest = import_studies(request, run, executor)
-    asked = configs.dump(request)
     synthetic = None
     if any(needs_synthetic(arm) for arm in request.compare.arms):
         if not (run.synthetic / "manifest.json").exists():
             raise DataError(f"{run.path} holds no synthetic set for the arms: run `gan-aug generate` on it first")
-        run.check("train", {key: asked[key] for key in ("seed", "gan", "train")})
-        run.check("synthetic", {"synthesis": asked["synthesis"]})
+        run.check("train", configs.sections(request, "seed", "gan", "train"))
+        run.check("synthetic", configs.sections(request, "synthesis"))
         synthetic = SyntheticManifest.load(run.synthetic / "manifest.json")
     cells = plan_cells(manifest, synthetic, request)
-    write_json(run.compare / "request.json", {key: asked[key] for key in ("seed", "classifier", "compare")})
+    write_json(run.compare / "request.json", configs.sections(request, "seed", "classifier", "compare"))
     arms, seeds = ", ".join(request.compare.arms), request.compare.seeds
     run.emit("compare", "start", f"{len(cells)} cells: {arms} x {seeds} seeds")
     folder = run.compare / "cells"

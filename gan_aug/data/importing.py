@@ -53,9 +53,7 @@ def import_dataset(
         FragilePool(workers or 1, config.seconds_per_file) as pool,
     ):
         _check_source(config, source)
-        # What an archive lent for this import is not there to be found again.
-        lasting = None if config.source == "dicomweb" else cache
-        reader = Reader(pool if workers else None, lasting, cancelled)
+        reader = Reader(pool if workers else None, cache if source.lasting else None, cancelled)
         return _import(config, source, seed, folder, reader, progress)
 
 

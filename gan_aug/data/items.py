@@ -82,6 +82,8 @@ class Source:
     on_leak: Literal["error", "drop"] = "error"
     rejected: tuple[Rejected, ...] = ()
     window: Literal["full"] | None = None
+    lasting: bool = True
+    """Whether its files will stand where they are for the next import; what an archive lends for one does not."""
     details: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def counts(self) -> dict[str, dict[str, int]]:

@@ -42,7 +42,7 @@ def dicomweb_source(
     with tempfile.TemporaryDirectory(prefix=".dicomweb-", suffix=".tmp", dir=folder) as spool:
         rejected: list[Rejected] = []
         files = _retrieved(config, archive, Path(spool), rejected, keep=folder is not None)
-        yield replace(dicom_source(config, files, rejected), name=NAME)
+        yield replace(dicom_source(config, files, rejected), name=NAME, lasting=False)
 
 
 def _check_labels(config: DataConfig) -> None:
