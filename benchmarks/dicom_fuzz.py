@@ -50,7 +50,7 @@ def damaged(content: bytes, seed: int) -> bytes:
 
 def read_one(folder: Path) -> str:
     """Import the one file in `folder`; `read`, `aside`, or what else was raised."""
-    from gan_aug.config import DataConfig
+    from gan_aug.config_data import DataConfig
     from gan_aug.data.sources import open_source
     from gan_aug.errors import DataError
 

@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from gan_aug.config import DataConfig
+from gan_aug.config_data import DataConfig
 from gan_aug.data.image_cache import CacheFolder
 from gan_aug.data.importing import import_dataset
 
@@ -136,7 +136,7 @@ def children(pid: int) -> list[int]:
 def peak_memory(data: DataConfig, workers: int) -> int:
     """The most memory, in bytes, that an import in a process of its own and its workers had."""
     code = (
-        "import sys; from pathlib import Path; from gan_aug.config import DataConfig\n"
+        "import sys; from pathlib import Path; from gan_aug.config_data import DataConfig\n"
         "from gan_aug.data.importing import import_dataset\n"
         "import_dataset(DataConfig.model_validate_json(sys.argv[1]), 0, Path(sys.argv[2]), workers=int(sys.argv[3]))"
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gan_aug.config import DataConfig
+from gan_aug.config_data import DataConfig
 from gan_aug.data.decode import decode
 from gan_aug.data.manifest import Manifest
 from gan_aug.data.raster import Raster

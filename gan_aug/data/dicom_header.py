@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from io import BytesIO
 from typing import Any
 
-from gan_aug.config import DicomConfig
+from gan_aug.config_data import DicomConfig
 from gan_aug.data.dicom_files import DicomFile
 from gan_aug.data.dicom_quiet import quiet
 from gan_aug.data.dicom_window import has_table

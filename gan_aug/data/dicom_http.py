@@ -10,7 +10,7 @@ from io import BytesIO
 from typing import Any
 from urllib.parse import urlsplit
 
-from gan_aug.config import DicomWebConfig
+from gan_aug.config_data import DicomWebConfig
 from gan_aug.errors import Cancelled, ConfigError, DataError
 
 SEARCH_LIMIT = 64 * 2**20

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gan_aug.config import DicomConfig
+from gan_aug.config_data import DicomConfig
 from gan_aug.data.dicom_codestream import frame_pixels
 from gan_aug.data.dicom_files import DicomFile
 from gan_aug.data.dicom_header import open_dataset

@@ -8,7 +8,7 @@ from email.message import Message
 from functools import partial
 from typing import Any
 
-from gan_aug.config import DicomWebConfig
+from gan_aug.config_data import DicomWebConfig
 from gan_aug.data.dicom_http import Door, RefusedError, archive_error, silent
 from gan_aug.errors import ConfigError, DataError
 

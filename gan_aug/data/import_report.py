@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from gan_aug.config import DataConfig
+from gan_aug.config_data import DataConfig
 from gan_aug.data.items import Rejected, Source
 from gan_aug.data.manifest import SPLITS, Manifest, Split, Study
 from gan_aug.data.patients import PatientHasher

@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 from gan_aug.compute.fragile import FragilePool
-from gan_aug.config import DataConfig
+from gan_aug.config_data import DataConfig
 from gan_aug.data.image_cache import CacheFolder
 from gan_aug.data.import_report import REPORT, Readings, duplicates, import_notes, import_report
 from gan_aug.data.items import Rejected, Source

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-from gan_aug.config import DataConfig
+from gan_aug.config_data import DataConfig
 from gan_aug.data.decode import decode
 from gan_aug.data.items import SPLIT_WORDS, Item, Rejected, Source, label_order
 from gan_aug.data.locate import data_folder

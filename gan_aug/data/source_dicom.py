@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from gan_aug.config import DataConfig
+from gan_aug.config_data import DataConfig
 from gan_aug.data.dicom_files import DicomFile, find_files
 from gan_aug.data.dicom_header import Header, read_header
 from gan_aug.data.dicom_pixels import read_frame

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from gan_aug.config import DataConfig
+from gan_aug.config_data import DataConfig
 from gan_aug.data.dicom_files import DicomFile
 from gan_aug.data.dicom_header import byte_limit
 from gan_aug.data.dicom_http import RefusedError, archive_error, read_token

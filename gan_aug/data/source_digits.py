@@ -6,7 +6,7 @@ from functools import partial
 
 import numpy as np
 
-from gan_aug.config import DataConfig
+from gan_aug.config_data import DataConfig
 from gan_aug.data.items import Item, Pixels, Source
 
 

@@ -6,7 +6,7 @@ import os
 from functools import partial
 from pathlib import Path
 
-from gan_aug.config import DataConfig
+from gan_aug.config_data import DataConfig
 from gan_aug.data.decode import SUFFIXES, decode
 from gan_aug.data.items import SPLIT_WORDS, Item, Rejected, Source, label_order, natural_key
 from gan_aug.data.locate import data_folder

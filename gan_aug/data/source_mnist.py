@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gan_aug.config import DataConfig
+from gan_aug.config_data import DataConfig
 from gan_aug.data.items import Item, Pixels, Source
 from gan_aug.data.locate import SetFile, absent, download, find, search_folders
 from gan_aug.data.manifest import Split

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from gan_aug.config import DataConfig
+from gan_aug.config_data import DataConfig
 from gan_aug.data.items import Item, Rejected, Source
 from gan_aug.data.source_csv import open_csv
 from gan_aug.data.source_dicom import open_dicom

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gan_aug.config import DataConfig
+from gan_aug.config_data import DataConfig
 from gan_aug.data import image_cache, source_folder
 from gan_aug.data.decode import decode
 from gan_aug.data.image_cache import CacheFolder

@@ -19,7 +19,7 @@ from pydicom import dcmread  # noqa: TID251
 from pydicom.dataset import Dataset  # noqa: TID251
 from pydicom.uid import DeflatedExplicitVRLittleEndian, JPEG2000Lossless, RLELossless  # noqa: TID251
 
-from gan_aug.config import DataConfig, DicomConfig
+from gan_aug.config_data import DataConfig, DicomConfig
 from gan_aug.data.dicom_codestream import frame_pixels
 from gan_aug.data.dicom_pixels import render, stored_values, without_border
 from gan_aug.data.items import Source

@@ -16,7 +16,7 @@ from pydicom.uid import generate_uid  # noqa: TID251
 from web_archive import Archive, enveloped, serving
 
 from gan_aug import config as configs
-from gan_aug.config import DataConfig
+from gan_aug.config_data import DataConfig
 from gan_aug.data import dicom_http
 from gan_aug.data.dicom_http import RefusedError
 from gan_aug.data.dicom_web import only_part

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gan_aug.config import DataConfig
+from gan_aug.config_data import DataConfig
 from gan_aug.data.importing import import_dataset
 from gan_aug.data.manifest import Manifest, content_hash
 from gan_aug.data.store import open_images

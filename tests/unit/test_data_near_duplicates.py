@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
-from gan_aug.config import DataConfig
+from gan_aug.config_data import DataConfig
 from gan_aug.data.image_cache import CacheFolder
 from gan_aug.data.importing import import_dataset
 from gan_aug.data.manifest import Manifest

@@ -20,7 +20,7 @@ from dicomweb_client.web import DICOMwebClient  # noqa: TID251
 from pydicom import dcmread  # noqa: TID251
 from pydicom.uid import JPEG2000Lossless, RLELossless, generate_uid  # noqa: TID251
 
-from gan_aug.config import DataConfig
+from gan_aug.config_data import DataConfig
 from gan_aug.data.importing import import_dataset
 from gan_aug.data.sources import opened_source
 from gan_aug.data.store import open_images

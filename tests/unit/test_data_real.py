@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gan_aug.config import DataConfig
+from gan_aug.config_data import DataConfig
 from gan_aug.data.importing import import_dataset
 from gan_aug.data.manifest import Manifest
 from gan_aug.errors import DataError

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gan_aug.config import DataConfig
+from gan_aug.config_data import DataConfig
 from gan_aug.data import locate, source_medmnist
 from gan_aug.data.importing import import_dataset
 from gan_aug.data.items import label_order
