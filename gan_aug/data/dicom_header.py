@@ -37,6 +37,10 @@ NO_ID = {"", "anonymous", "anonymized", "anonymised", "anon", "unknown", "none",
 """What de-identifying tools leave for every patient alike."""
 
 
+class NoImageError(DataError):
+    """The file is sound and, by what it says it is, no image: a report, a plan, a presentation state, a DICOMDIR."""
+
+
 @dataclass(frozen=True)
 class Header:
     """What is kept of a header: the shape, notes for the report, and in memory alone what identifies."""
@@ -110,11 +114,13 @@ def read_header(file: DicomFile, config: DicomConfig, tag: str | None = None) ->
 def _header(dataset: Any, config: DicomConfig, tag: str | None, seen: list[Any], left: int, warned: int) -> Header:
     kind = str(dataset.get("SOPClassUID") or dataset.file_meta.get("MediaStorageSOPClassUID") or "")
     if kind == DICOMDIR:
-        raise DataError("a DICOMDIR, which only lists other files")
+        raise NoImageError("a DICOMDIR, which only lists other files")
     if not kind and "Rows" not in dataset and not dataset.file_meta and not seen:
         raise DataError("not a DICOM file")
     if not seen:
-        torn = ": there is a header alone, or it is truncated" if "Image" in _named(kind) else ""
+        if _named(kind) and "Image" not in _named(kind):
+            raise NoImageError(f"it holds no pixels{_named(kind)}")
+        torn = ": there is a header alone, or it is truncated" if _named(kind) else ""
         raise DataError(f"it holds no pixels{_named(kind)}{torn}")
     _check_syntax(dataset)
     frames = _check_shape(dataset, config)

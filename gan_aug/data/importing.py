@@ -185,8 +185,9 @@ def _read(
     return read
 
 
-def _check_rejected(config: DataConfig, source: Source, rejected: list[Rejected]) -> None:
-    total = len(source.items) + len(source.rejected)
+def _check_rejected(config: DataConfig, source: Source, aside: list[Rejected]) -> None:
+    rejected = [item for item in aside if item.counts]
+    total = len(source.items) + sum(item.counts for item in source.rejected)
     if not rejected or len(rejected) <= config.max_rejected * total:
         return
     reason, count = Counter(item.reason for item in rejected).most_common(1)[0]

@@ -10,7 +10,7 @@ from typing import Any
 
 from gan_aug.config_data import DataConfig
 from gan_aug.data.dicom_files import DicomFile, find_files
-from gan_aug.data.dicom_header import Header, read_header
+from gan_aug.data.dicom_header import Header, NoImageError, read_header
 from gan_aug.data.dicom_pixels import read_frame
 from gan_aug.data.items import SPLIT_WORDS, Item, Rejected, Source, label_order
 from gan_aug.data.manifest import Split, Task
@@ -67,7 +67,7 @@ def dicom_source(config: DataConfig, files: Iterable[DicomFile], rejected: list[
             items += _items(config, file, header, ask(file, header))
             details[file.origin] = {"assumed": header.assumed, "spacing_mm": header.spacing, "frames": header.frames}
         except (DataError, SetAsideError) as error:
-            rejected.append(Rejected(file.origin, str(error)))
+            rejected.append(Rejected(file.origin, str(error), counts=not isinstance(error, NoImageError)))
     labels, task = _labels(config, label_from, items)
     return Source(NAME, task, labels, tuple(items), rejected=tuple(rejected), window="full", details=details)
 
