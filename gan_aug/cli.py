@@ -283,13 +283,14 @@ def _progress() -> Iterator[Listener]:
         TextColumn("{task.fields[detail]}", table_column=Column(no_wrap=True)),
     )
     with Progress(*columns, console=Console(stderr=True)) as bars:
-        tasks: dict[str, TaskID] = {}
+        tasks: dict[tuple[str, str], TaskID] = {}
 
         def show(event: Event) -> None:
             if event.kind == "progress":
-                task = tasks.get(event.stage)
+                kind = (event.stage, event.unit)  # an import counts files that it retrieves, then images
+                task = tasks.get(kind)
                 if task is None:
-                    task = tasks[event.stage] = bars.add_task(event.stage, total=event.total, detail="")
+                    task = tasks[kind] = bars.add_task(event.stage, total=event.total, detail="")
                 bars.update(task, completed=event.done, total=event.total, detail=_detail(event))
             else:
                 bars.console.print(f"{event.stage}: {event.message}", markup=False, highlight=False)
@@ -307,6 +308,7 @@ class _PlainLines:
     def __call__(self, event: Event) -> None:
         if event.kind != "progress":
             self._begun[event.stage] = (event.time, event.done or 0)
+            self._said.pop(event.stage, None)
             self._line(f"{event.stage}: {event.message}")
             return
         done, total = event.done or 0, event.total or 1

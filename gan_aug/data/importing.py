@@ -35,6 +35,7 @@ def import_dataset(
     folder: Path,
     *,
     progress: Progress | None = None,
+    retrieved: Progress | None = None,
     cancelled: Callable[[], bool] | None = None,
     workers: int | None = None,
     cache: CacheFolder | None = None,
@@ -45,11 +46,12 @@ def import_dataset(
     all is read here. Images that `cache` holds are not decoded again. Neither alters a byte of the result.
 
     Writes `images.npy`, `import-report.json` and last `manifest.json`, the mark that the import is whole; what an
-    interrupted one left is made anew. `progress` is told (images read, images in all). Raises ConfigError, DataError
-    or LeakageError for what the user can mend, StorageError for the disk, and Cancelled once `cancelled()` is true.
+    interrupted one left is made anew. `progress` is told (images read, images in all); `retrieved`, before that, the
+    same of files that an archive gives. Raises ConfigError, DataError or LeakageError for what the user can mend,
+    StorageError for the disk, and Cancelled once `cancelled()` is true.
     """
     with (
-        opened_source(config, folder, cancelled) as source,
+        opened_source(config, folder, cancelled, retrieved) as source,
         FragilePool(workers or 1, config.seconds_per_file) as pool,
     ):
         _check_source(config, source)

@@ -11,7 +11,7 @@ from gan_aug.config_data import DataConfig
 from gan_aug.data.items import Item, Rejected, Source
 from gan_aug.data.source_csv import open_csv
 from gan_aug.data.source_dicom import open_dicom
-from gan_aug.data.source_dicomweb import dicomweb_source
+from gan_aug.data.source_dicomweb import dicomweb_source, forget_retrieved
 from gan_aug.data.source_digits import open_digits
 from gan_aug.data.source_folder import open_folder
 from gan_aug.data.source_medmnist import open_medmnist
@@ -25,17 +25,22 @@ OPENERS = {"digits": open_digits, "mnist": open_mnist, "folder": open_folder, "c
 
 @contextmanager
 def opened_source(
-    config: DataConfig, folder: Path | None, cancelled: Callable[[], bool] | None = None
+    config: DataConfig,
+    folder: Path | None,
+    cancelled: Callable[[], bool] | None = None,
+    retrieved: Callable[[int, int], None] | None = None,
 ) -> Iterator[Source]:
     """The source that `config` names, to be read within the block: what had to be fetched goes with its end.
 
-    That is kept below `folder`; without one items of an archive can be counted and not read. Raises what `open_source`
-    does, and Cancelled.
+    That is kept below `folder`, longer where it was interrupted; without one items of an archive can be counted and not
+    read. `retrieved` is told (files fetched, files in all). Raises what `open_source` does, and Cancelled.
     """
     if config.source != "dicomweb":
+        if folder:
+            forget_retrieved(folder)
         yield open_source(config)
         return
-    with dicomweb_source(config, folder, cancelled) as source:
+    with dicomweb_source(config, folder, cancelled, retrieved) as source:
         yield source if config.limit is None else source.limited(config.limit)
 
 
