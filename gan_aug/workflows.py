@@ -39,7 +39,7 @@ def import_studies(request: Config, run: RunDir, executor: Executor) -> Manifest
         request.data,
         request.seed,
         run.dataset,
-        progress=lambda done, total: run.emit("dataset", "progress", done=done, total=total, unit="images"),
+        progress=lambda unit, done, total: run.emit("dataset", "progress", done=done, total=total, unit=unit),
         cancelled=run.cancelled,
         # Where the files are, and by processes that may die: no work for an executor, which may be far away.
         workers=request.compute.workers or cores(),

@@ -15,6 +15,8 @@ from gan_aug.data.dicom_header import byte_limit
 from gan_aug.data.dicom_http import RefusedError, archive_error, read_token
 from gan_aug.data.dicom_web import Archive
 from gan_aug.data.items import Rejected, Source
+from gan_aug.data.patients import IdentityKey
+from gan_aug.data.reading import Reader
 from gan_aug.data.source_dicom import check_installed, dicom_source
 from gan_aug.errors import ConfigError
 from gan_aug.run import storage_errors
@@ -24,7 +26,7 @@ NAME = "dicomweb"
 
 @contextmanager
 def dicomweb_source(
-    config: DataConfig, folder: Path | None, cancelled: Callable[[], bool] | None = None
+    config: DataConfig, folder: Path | None, identity: IdentityKey, cancelled: Callable[[], bool] | None = None
 ) -> Iterator[Source]:
     """The images that the search in `config` finds, to be read within the block: what was retrieved goes with its end.
 
@@ -42,7 +44,7 @@ def dicomweb_source(
     with tempfile.TemporaryDirectory(prefix=".dicomweb-", suffix=".tmp", dir=folder) as spool:
         rejected: list[Rejected] = []
         files = _retrieved(config, archive, Path(spool), rejected, keep=folder is not None)
-        yield replace(dicom_source(config, files, rejected), name=NAME, lasting=False)
+        yield replace(dicom_source(config, files, rejected, identity, Reader()), name=NAME, lasting=False)
 
 
 def _check_labels(config: DataConfig) -> None:
