@@ -276,7 +276,7 @@ def _progress() -> Iterator[Listener]:
     from rich.table import Column  # noqa: TID251
 
     columns = (
-        TextColumn("{task.description:9}"),
+        TextColumn("{task.description:16}"),
         BarColumn(bar_width=16),
         TextColumn("{task.completed:,} of {task.total:,}", table_column=Column(no_wrap=True)),
         TimeRemainingColumn(elapsed_when_finished=True, compact=True),
@@ -287,10 +287,10 @@ def _progress() -> Iterator[Listener]:
 
         def show(event: Event) -> None:
             if event.kind == "progress":
-                kind = (event.stage, event.unit)  # an import counts files that it retrieves, then images
-                task = tasks.get(kind)
+                task = tasks.get((event.stage, event.unit))
                 if task is None:
-                    task = tasks[kind] = bars.add_task(event.stage, total=event.total, detail="")
+                    name = f"{event.stage} {event.unit}"
+                    task = tasks[event.stage, event.unit] = bars.add_task(name, total=event.total, detail="")
                 bars.update(task, completed=event.done, total=event.total, detail=_detail(event))
             else:
                 bars.console.print(f"{event.stage}: {event.message}", markup=False, highlight=False)
@@ -302,23 +302,26 @@ class _PlainLines:
     """Progress as lines: each start and finish, and up to ten on the way, with rate and time left."""
 
     def __init__(self) -> None:
-        self._said: dict[str, tuple[float, int]] = {}
-        self._begun: dict[str, tuple[float, int]] = {}
+        self._said: dict[tuple[str, str], tuple[float, int]] = {}
+        self._begun: dict[tuple[str, str], tuple[float, int]] = {}
+        self._last = (0.0, 0)
 
     def __call__(self, event: Event) -> None:
         if event.kind != "progress":
-            self._begun[event.stage] = (event.time, event.done or 0)
-            self._said.pop(event.stage, None)
+            self._last = (event.time, event.done or 0)
             self._line(f"{event.stage}: {event.message}")
             return
         done, total = event.done or 0, event.total or 1
-        began, first = self._begun[event.stage]
-        when, tenth = self._said.get(event.stage, (began, 10 * first // total))
+        bar = (event.stage, event.unit)  # a stage that counts files, then images, begins anew
+        began, first = self._begun.setdefault(bar, self._last)
+        when, tenth = self._said.get(bar, (began, 10 * first // total))
         if 10 * done // total > tenth and event.time - when >= QUIET_SECONDS:
-            self._said[event.stage] = (event.time, 10 * done // total)
+            self._said[bar] = (event.time, 10 * done // total)
             rate = (done - first) / (event.time - began)
             left = f", {(total - done) / rate:.0f} s left" if rate > 0 and done < total else ""
             self._line(f"{event.stage}: {done:,} of {total:,} {event.unit}{left}  {_detail(event)}".rstrip())
+        if done == total:
+            self._last = (event.time, 0)
 
     def _line(self, text: str) -> None:
         print(text, file=sys.stderr, flush=True)  # noqa: T201 - this is the terminal

@@ -16,6 +16,7 @@ from gan_aug.data.dicom_files import DicomFile
 from gan_aug.data.dicom_header import read_header
 from gan_aug.data.dicom_pixels import read_frame
 from gan_aug.data.manifest import Manifest
+from gan_aug.data.patients import IdentityKey
 from gan_aug.data.raster import Raster
 from gan_aug.data.source_dicom import check_installed, chosen_frames
 from gan_aug.errors import DataError
@@ -56,7 +57,7 @@ def _images(file: Path, data: DataConfig, raster: Raster) -> Iterator[tuple[int 
             return
         check_installed("dicom")
         dicom = DicomFile(1, file, file.name)
-        count = read_header(dicom, data.dicom).frames
+        count = read_header(dicom, data.dicom, IdentityKey.random()).frames
         for frame in chosen_frames(count, data.dicom.frames):
             pixels = read_frame(dicom, frame, data.dicom)
             yield frame + 1 if count > 1 else None, replace(raster, window="full")(pixels)

@@ -39,8 +39,7 @@ def import_studies(request: Config, run: RunDir, executor: Executor) -> Manifest
         request.data,
         request.seed,
         run.dataset,
-        progress=lambda done, total: run.emit("dataset", "progress", done=done, total=total, unit="images"),
-        retrieved=lambda done, total: _tell_retrieved(run, done, total),
+        progress=lambda unit, done, total: run.emit("dataset", "progress", done=done, total=total, unit=unit),
         cancelled=run.cancelled,
         # Where the files are, and by processes that may die: no work for an executor, which may be far away.
         workers=request.compute.workers or cores(),
@@ -50,12 +49,6 @@ def import_studies(request: Config, run: RunDir, executor: Executor) -> Manifest
         run.emit("dataset", "note", said)
     run.emit("dataset", "finish", describe(manifest))
     return manifest
-
-
-def _tell_retrieved(run: RunDir, done: int, total: int) -> None:
-    run.emit("dataset", "progress", "retrieving", done=done, total=total, unit="files")
-    if done == total:
-        run.emit("dataset", "note", f"{total:,} files retrieved")
 
 
 def train_gan(request: Config, run: RunDir, executor: Executor) -> Any:

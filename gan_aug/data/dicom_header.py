@@ -14,6 +14,7 @@ from gan_aug.config_data import DicomConfig
 from gan_aug.data.dicom_files import DicomFile
 from gan_aug.data.dicom_quiet import quiet
 from gan_aug.data.dicom_window import has_table
+from gan_aug.data.patients import IdentityKey
 from gan_aug.errors import DataError
 
 KEYS = ("SOPInstanceUID", "StudyInstanceUID", "AccessionNumber", "PatientID")
@@ -43,7 +44,7 @@ class NoImageError(DataError):
 
 @dataclass(frozen=True)
 class Header:
-    """What is kept of a header: the shape, notes for the report, and in memory alone what identifies."""
+    """What is kept of a header: the shape, notes for the report, and in memory alone, as keyed hashes, who it is."""
 
     frames: int
     spacing: tuple[float, float] | None
@@ -86,8 +87,8 @@ def open_dataset(
             raise DataError(reason) from error
 
 
-def read_header(file: DicomFile, config: DicomConfig, tag: str | None = None) -> Header:
-    """What is kept of the header of `file`, with the value of `tag`.
+def read_header(file: DicomFile, config: DicomConfig, identity: IdentityKey, tag: str | None = None) -> Header:
+    """What is kept of the header of `file`, with the value of `tag`; who it is of, as hashes by `identity`.
 
     Raises DataError with the reason for what cannot be used, or may not be without being allowed by name.
     """
@@ -104,14 +105,16 @@ def read_header(file: DicomFile, config: DicomConfig, tag: str | None = None) ->
     with quiet() as warned:
         dataset, left = open_dataset(file, config, at_pixels, wanted)
         try:
-            return _header(dataset, config, tag, seen, left, len(warned))
+            return _header(dataset, config, identity, tag, seen, left, len(warned))
         except DataError:
             raise
         except Exception as error:  # values are parsed when first looked at
             raise DataError("its header has values that cannot be understood") from error
 
 
-def _header(dataset: Any, config: DicomConfig, tag: str | None, seen: list[Any], left: int, warned: int) -> Header:
+def _header(
+    dataset: Any, config: DicomConfig, identity: IdentityKey, tag: str | None, seen: list[Any], left: int, warned: int
+) -> Header:
     kind = str(dataset.get("SOPClassUID") or dataset.file_meta.get("MediaStorageSOPClassUID") or "")
     if kind == DICOMDIR:
         raise NoImageError("a DICOMDIR, which only lists other files")
@@ -134,7 +137,8 @@ def _header(dataset: Any, config: DicomConfig, tag: str | None, seen: list[Any],
     spacing = (distances[0], distances[1]) if len(distances) == 2 else None
     value = dataset.get(tag) if tag else None
     text = "" if value is None else "/".join(map(str, value)) if isinstance(value, list) else str(value)
-    return Header(frames, spacing, tuple(notes), patient, keys, text.strip())
+    hashed = {key: identity(value) for key, value in keys.items()}
+    return Header(frames, spacing, tuple(notes), identity(patient) if patient else None, hashed, text.strip())
 
 
 def _named(kind: str) -> str:

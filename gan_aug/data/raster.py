@@ -17,6 +17,11 @@ GREY = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 
 Floats = npt.NDArray[np.float32]
 
+GAP = {"bilinear": 4.0, "hamming": 4.0, "bicubic": 4.0, "lanczos": 4.0}
+"""Images at least eight times too large are first averaged over whole pixels, to this many times the size or a little
+more: Pillow's `reducing_gap`. At 4 the result is within a grey level or two of filtering all pixels, in half the time
+or less; the other filters are fast as they are, and would feel it."""
+
 
 @dataclass(frozen=True)
 class Raster:
@@ -81,7 +86,9 @@ class Raster:
             margin_x, margin_y = (width - self.width / scale) / 2, (height - self.height / scale) / 2
             box = (max(margin_x, 0), max(margin_y, 0), min(width - margin_x, width), min(height - margin_y, height))
         image = Image.fromarray(np.ascontiguousarray(plane))
-        return np.asarray(image.resize(size, Image.Resampling[self.filter.upper()], box=box), dtype=np.float32)
+        return np.asarray(
+            image.resize(size, Image.Resampling[self.filter.upper()], box, GAP.get(self.filter)), dtype=np.float32
+        )
 
 
 def has_colour(pixels: Pixels) -> bool:
@@ -105,4 +112,4 @@ def _windowed(pixels: Pixels, window: str) -> Floats:
         if high > low:
             stretched: Floats = np.clip((values - np.float32(low)) * np.float32(255 / (high - low)), 0, 255)
             return stretched
-    return values if pixels.dtype == np.uint8 else values / np.float32(257)
+    return values if pixels.dtype == np.uint8 else np.multiply(values, np.float32(1 / 257), out=values)

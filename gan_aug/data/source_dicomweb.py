@@ -20,6 +20,8 @@ from gan_aug.data.dicom_header import byte_limit
 from gan_aug.data.dicom_http import RefusedError, archive_error, read_token
 from gan_aug.data.dicom_web import Archive, Uids
 from gan_aug.data.items import Rejected, Source
+from gan_aug.data.patients import IdentityKey
+from gan_aug.data.reading import Reader
 from gan_aug.data.source_dicom import check_installed, dicom_source
 from gan_aug.errors import Cancelled, ConfigError
 from gan_aug.run import atomic_file, storage_errors
@@ -36,13 +38,14 @@ Progress = Callable[[int, int], None]
 def dicomweb_source(
     config: DataConfig,
     folder: Path | None,
+    identity: IdentityKey,
     cancelled: Callable[[], bool] | None = None,
-    retrieved: Progress | None = None,
+    progress: Progress | None = None,
 ) -> Iterator[Source]:
     """The images that the search in `config` finds, to be read within the block: what was retrieved goes with its end.
 
     It lies below `folder`, and stays there for the next time where the retrieval breaks off or the block is Cancelled.
-    Without a folder files go as soon as their headers are read, so that items can be counted and not read. `retrieved`
+    Without a folder files go as soon as their headers are read, so that items can be counted and not read. `progress`
     is told (instances dealt with, instances in all). Raises ConfigError for what cannot be asked, DataError where the
     archive is away or refuses; what it cannot give is in `rejected`.
     """
@@ -53,8 +56,8 @@ def dicomweb_source(
     done = False
     try:
         rejected: list[Rejected] = []
-        files = _retrieved(config, archive, spool, rejected, retrieved, keep=folder is not None)
-        source = replace(dicom_source(config, files, rejected), name=NAME, lasting=False)
+        files = _retrieved(config, archive, spool, rejected, progress, keep=folder is not None)
+        source = replace(dicom_source(config, files, rejected, identity, Reader()), name=NAME, lasting=False)
         done = True
         yield source
     except (Cancelled, KeyboardInterrupt):
@@ -100,7 +103,7 @@ def _retrieved(
     archive: Archive,
     spool: Path,
     rejected: list[Rejected],
-    retrieved: Progress | None,
+    progress: Progress | None,
     *,
     keep: bool,
 ) -> Iterator[DicomFile]:
@@ -123,8 +126,8 @@ def _retrieved(
             yield file
             if not keep:
                 file.path.unlink()
-        if retrieved and (number % max(1, len(found) // 100) == 0 or number == len(found)):
-            retrieved(number, len(found))
+        if progress and (number % max(1, len(found) // 100) == 0 or number == len(found)):
+            progress(number, len(found))
 
 
 def _write(path: Path, content: memoryview) -> None:

@@ -26,6 +26,7 @@ from gan_aug.data import dicom_http, source_dicomweb
 from gan_aug.data.dicom_http import RefusedError
 from gan_aug.data.dicom_web import only_part
 from gan_aug.data.importing import import_dataset
+from gan_aug.data.reading import Reader
 from gan_aug.data.source_dicomweb import SPOOL
 from gan_aug.data.sources import opened_source
 from gan_aug.errors import Cancelled, ConfigError, DataError
@@ -104,15 +105,20 @@ def test_labels_by_uid_from_a_table(archive: Archive, tmp_path: Path) -> None:
         assert source.rejected[0].reason == "it has no label: the table has no row for its SOPInstanceUID"
 
 
+def retrieved(folder: Path) -> list[Path]:
+    """All there is but the key that identities are hashed with."""
+    return [path for path in folder.iterdir() if path.name != "identity.key"]
+
+
 def test_what_is_retrieved_lies_below_the_folder_and_is_gone_after(archive: Archive, tmp_path: Path) -> None:
     config = asked(archive.url, limit=4)
     with pytest.raises(ZeroDivisionError), opened_source(config, tmp_path) as source:
-        (spool,) = tmp_path.iterdir()
+        (spool,) = retrieved(tmp_path)
         assert len(list(spool.iterdir())) == len(source.items) == 4
         assert source.items[0].read().shape == (12, 10)
         assert spool.stat().st_mode & 0o077 == 0
         raise ZeroDivisionError
-    assert not list(tmp_path.iterdir())
+    assert not retrieved(tmp_path)
 
 
 # Going on after an interruption
@@ -149,15 +155,13 @@ def test_a_retrieval_goes_on_where_it_was_interrupted(archive: Archive, tmp_path
     assert not [uid for uid in every if any(uid in name for name in held)]
 
     with RunDir(tmp_path).locked():  # what sweeps the leftovers of killed writers
-        told: list[tuple[int, int]] = []
-        again = import_dataset(
-            asked(archive.url), 0, tmp_path / "run", retrieved=lambda *progress: told.append(progress)
-        )
+        told: list[tuple[str, int, int]] = []
+        again = import_dataset(asked(archive.url), 0, tmp_path / "run", progress=lambda *say: told.append(say))
     second = asked_for(archive)
     assert len(second) == 24 - len(held)
     assert first | set(second) == set(every)
     assert again.fingerprint == whole.fingerprint
-    assert told == [(number, 24) for number in range(1, 25)]
+    assert told == [(unit, number, 24) for unit in ("files", "images") for number in range(1, 25)]
     assert not spool.exists()
 
 
@@ -203,8 +207,7 @@ def test_the_run_tells_how_far_the_retrieval_is(
     (tmp_path / "job.json").write_text(json.dumps({"data": config}))
     assert call(monkeypatch, "import", tmp_path / "job.json", "--run", tmp_path / "run") == 0
     said = capsys.readouterr().err
-    assert re.search(r"^dataset: 12 of 24 files.*retrieving$", said, re.MULTILINE)
-    assert "dataset: 24 files retrieved" in said
+    assert re.search(r"^dataset: 12 of 24 files", said, re.MULTILINE)
     assert re.search(r"^dataset: 24 of 24 images", said, re.MULTILINE)
     events = [json.loads(line) for line in (tmp_path / "run" / "events.jsonl").read_text().splitlines()]
     assert [event["done"] for event in events if event.get("unit") == "files"] == list(range(1, 25))
@@ -309,7 +312,7 @@ def test_a_search_that_fails_is_one_sentence(archive: Archive, answer: Any, said
     archive.answers = {"/series": answer}
     with pytest.raises(DataError, match=rf"^the archive at 127\.0\.0\.1:\d+ {said}"):
         import_dataset(asked(archive.url), 0, tmp_path)
-    assert not list(tmp_path.iterdir())
+    assert not retrieved(tmp_path)
 
 
 def test_an_archive_that_is_not_there() -> None:
@@ -322,6 +325,13 @@ def test_an_archive_that_says_nothing(archive: Archive) -> None:
     archive.answers = {"/series": 30.0}
     said = failure(asked(archive.url, timeout=0.2, retries=1))
     assert "gives no answer within 0.2 seconds, tried 2 times: try again later, or raise data.dicomweb.timeout" in said
+
+
+def test_a_retrieval_can_be_stopped(archive: Archive, tmp_path: Path) -> None:
+    reader = Reader(cancelled=lambda: len(archive.asked) > 30)
+    with pytest.raises(Cancelled), opened_source(asked(archive.url), tmp_path, reader):
+        pass
+    assert not retrieved(tmp_path)
 
 
 # Secrets, and what may be asked
