@@ -24,6 +24,7 @@ KEPT = (
     *KEYS, "SOPClassUID", "Modality", "BurnedInAnnotation", "Rows", "Columns", "NumberOfFrames", "SamplesPerPixel",
     "BitsAllocated", "BitsStored", "PhotometricInterpretation", "PixelSpacing", "ImagerPixelSpacing", "WindowCenter",
     "WindowCenterWidthExplanation", "VOILUTSequence", "SharedFunctionalGroupsSequence",
+    "PerFrameFunctionalGroupsSequence",
 )  # fmt: skip
 """All that is read of a header: nothing else so much as enters the memory."""
 
@@ -133,12 +134,10 @@ def _header(
     keys = {key: str(dataset.get(key) or "").strip() for key in KEYS}
     patient, notes = _patient(keys)
     notes += _assumed(dataset, config) + ([f"header values outside the standard: {warned}"] if warned else [])
-    distances = [float(value) for value in dataset.get("PixelSpacing") or dataset.get("ImagerPixelSpacing") or ()]
-    spacing = (distances[0], distances[1]) if len(distances) == 2 else None
     value = dataset.get(tag) if tag else None
     text = "" if value is None else "/".join(map(str, value)) if isinstance(value, list) else str(value)
     hashed = {key: identity(value) for key, value in keys.items()}
-    return Header(frames, spacing, tuple(notes), identity(patient) if patient else None, hashed, text.strip())
+    return Header(frames, _spacing(dataset), tuple(notes), identity(patient) if patient else None, hashed, text.strip())
 
 
 def _named(kind: str) -> str:
@@ -220,15 +219,35 @@ def _patient(keys: dict[str, str]) -> tuple[str | None, list[str]]:
     return None, ["no patient id, study or instance: nobody knows whose image it is"]
 
 
+def _spacing(dataset: Any) -> tuple[float, float] | None:
+    """The distance of pixels in millimetres, (down, across), that holds for all frames."""
+    measures = [item.get("PixelSpacing") for item in _groups(dataset, "PixelMeasuresSequence")]
+    found = {
+        tuple(float(value) for value in one or ())
+        for one in measures or [dataset.get("PixelSpacing") or dataset.get("ImagerPixelSpacing")]
+    }
+    distances = found.pop() if len(found) == 1 else ()
+    return (distances[0], distances[1]) if len(distances) == 2 else None
+
+
+def _groups(dataset: Any, name: str) -> list[Any]:
+    """The items of one functional group, shared or of each frame."""
+    places = [
+        *(dataset.get("SharedFunctionalGroupsSequence") or ()),
+        *(dataset.get("PerFrameFunctionalGroupsSequence") or ()),
+    ]
+    return [place.get(name)[0] for place in places if place.get(name)]
+
+
 def _assumed(dataset: Any, config: DicomConfig) -> list[str]:
     if dataset.get("SamplesPerPixel", 1) == 3 or dataset.PhotometricInterpretation == "PALETTE COLOR":
         return []
-    shared = dataset.get("SharedFunctionalGroupsSequence")
     windowed = dataset.get("WindowCenter") not in (None, "") or has_table(dataset, "VOILUTSequence")
     if config.window == "percentile":
         return []
-    if windowed or (shared and "FrameVOILUTSequence" in shared[0]):
-        names = dataset.get("WindowCenterWidthExplanation") or []
+    frames = _groups(dataset, "FrameVOILUTSequence")
+    if windowed or frames:
+        names = (frames[0] if frames else dataset).get("WindowCenterWidthExplanation") or []
         names = [names] if isinstance(names, str) else list(names)
         if config.window != "first" and config.window not in names:
             return ["it has no window of the name asked for: its first window is used"]
