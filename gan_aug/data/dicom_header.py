@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, MutableSequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from io import BytesIO
@@ -135,7 +135,7 @@ def _header(
     patient, notes = _patient(keys)
     notes += _assumed(dataset, config) + ([f"header values outside the standard: {warned}"] if warned else [])
     value = dataset.get(tag) if tag else None
-    text = "" if value is None else "/".join(map(str, value)) if isinstance(value, list) else str(value)
+    text = "" if value is None else "/".join(map(str, value)) if isinstance(value, MutableSequence) else str(value)
     hashed = {key: identity(value) for key, value in keys.items()}
     return Header(frames, _spacing(dataset), tuple(notes), identity(patient) if patient else None, hashed, text.strip())
 
