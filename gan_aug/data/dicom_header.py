@@ -35,6 +35,9 @@ DEFLATED = b"1.2.840.10008.1.2.1.99"
 ROOM = 64 * 2**20
 """Bytes a header may have beside the pixels."""
 
+Values = dict[str, Any]
+"""The values of a header, its file meta information among them, by their keywords."""
+
 NO_ID = {"", "anonymous", "anonymized", "anonymised", "anon", "unknown", "none", "0"}
 """What de-identifying tools leave for every patient alike."""
 
@@ -106,7 +109,9 @@ def read_header(file: DicomFile, config: DicomConfig, identity: IdentityKey, tag
     with quiet() as warned:
         dataset, left = open_dataset(file, config, at_pixels, wanted)
         try:
-            return _header(dataset, config, identity, tag, seen, left, len(warned))
+            # Each value is parsed once: asking the dataset for one by its name costs more than the reading.
+            values = {element.keyword: element.value for part in (dataset.file_meta, dataset) for element in part}
+            return _header(values, config, identity, tag, seen, left, len(warned))
         except DataError:
             raise
         except Exception as error:  # values are parsed when first looked at
@@ -114,30 +119,30 @@ def read_header(file: DicomFile, config: DicomConfig, identity: IdentityKey, tag
 
 
 def _header(
-    dataset: Any, config: DicomConfig, identity: IdentityKey, tag: str | None, seen: list[Any], left: int, warned: int
+    values: Values, config: DicomConfig, identity: IdentityKey, tag: str | None, seen: list[Any], left: int, warned: int
 ) -> Header:
-    kind = str(dataset.get("SOPClassUID") or dataset.file_meta.get("MediaStorageSOPClassUID") or "")
+    kind = str(values.get("SOPClassUID") or values.get("MediaStorageSOPClassUID") or "")
     if kind == DICOMDIR:
         raise NoImageError("a DICOMDIR, which only lists other files")
-    if not kind and "Rows" not in dataset and not dataset.file_meta and not seen:
+    if not kind and "Rows" not in values and "TransferSyntaxUID" not in values and not seen:
         raise DataError("not a DICOM file")
     if not seen:
         if _named(kind) and "Image" not in _named(kind):
             raise NoImageError(f"it holds no pixels{_named(kind)}")
         torn = ": there is a header alone, or it is truncated" if _named(kind) else ""
         raise DataError(f"it holds no pixels{_named(kind)}{torn}")
-    _check_syntax(dataset)
-    frames = _check_shape(dataset, config)
+    _check_syntax(values)
+    frames = _check_shape(values, config)
     if seen[0][1] != 0xFFFFFFFF:
-        _check_length(dataset, frames, seen[0][1], left)
-    _check_allowed(dataset, config, kind)
-    keys = {key: str(dataset.get(key) or "").strip() for key in KEYS}
+        _check_length(values, frames, seen[0][1], left)
+    _check_allowed(values, config, kind)
+    keys = {key: str(values.get(key) or "").strip() for key in KEYS}
     patient, notes = _patient(keys)
-    notes += _assumed(dataset, config) + ([f"header values outside the standard: {warned}"] if warned else [])
-    value = dataset.get(tag) if tag else None
+    notes += _assumed(values, config) + ([f"header values outside the standard: {warned}"] if warned else [])
+    value = values.get(tag) if tag else None
     text = "" if value is None else "/".join(map(str, value)) if isinstance(value, MutableSequence) else str(value)
     hashed = {key: identity(value) for key, value in keys.items()}
-    return Header(frames, _spacing(dataset), tuple(notes), identity(patient) if patient else None, hashed, text.strip())
+    return Header(frames, _spacing(values), tuple(notes), identity(patient) if patient else None, hashed, text.strip())
 
 
 def _named(kind: str) -> str:
@@ -147,11 +152,11 @@ def _named(kind: str) -> str:
     return f" ({name})" if name != kind else ""
 
 
-def _check_syntax(dataset: Any) -> None:
+def _check_syntax(values: Values) -> None:
     from pydicom.pixels import get_decoder  # noqa: TID251
     from pydicom.uid import UID  # noqa: TID251
 
-    syntax = dataset.file_meta.get("TransferSyntaxUID")
+    syntax = values.get("TransferSyntaxUID")
     if not syntax:
         raise DataError("it does not say its transfer syntax")
     try:
@@ -163,12 +168,12 @@ def _check_syntax(dataset: Any) -> None:
         raise DataError(f"its transfer syntax{_named(str(syntax))} needs a plug-in that is not installed: {missing}")
 
 
-def _check_shape(dataset: Any, config: DicomConfig) -> int:
+def _check_shape(values: Values, config: DicomConfig) -> int:
     """How many frames there are, once the header's sizes have proved bearable."""
     for name in ("Rows", "Columns", "BitsAllocated", "PhotometricInterpretation"):
-        if dataset.get(name) in (None, "", 0):
+        if values.get(name) in (None, "", 0):
             raise DataError(f"its header does not say {name}")
-    rows, columns, frames = int(dataset.Rows), int(dataset.Columns), int(dataset.get("NumberOfFrames") or 1)
+    rows, columns, frames = int(values["Rows"]), int(values["Columns"]), int(values.get("NumberOfFrames") or 1)
     if frames < 1 or rows < 1 or columns < 1:
         raise DataError(f"its header claims {rows} x {columns} x {frames} pixels")
     if rows * columns * frames > config.max_pixels:
@@ -177,7 +182,7 @@ def _check_shape(dataset: Any, config: DicomConfig) -> int:
             f"{config.max_pixels}"
         )
     # As numbers: a header can give any element as text, and no text of it may get into a reason.
-    samples, bits = int(dataset.get("SamplesPerPixel", 1)), int(dataset.BitsAllocated)
+    samples, bits = int(values.get("SamplesPerPixel", 1)), int(values["BitsAllocated"])
     if samples not in (1, 3):
         raise DataError(f"it has {samples} samples per pixel, not 1 or 3")
     if bits not in (1, 8, 16, 32, 64):
@@ -185,23 +190,23 @@ def _check_shape(dataset: Any, config: DicomConfig) -> int:
     return frames
 
 
-def _check_length(dataset: Any, frames: int, length: int, left: int) -> None:
+def _check_length(values: Values, frames: int, length: int, left: int) -> None:
     """Uncompressed pixels must be as many as the header says, and be in the file."""
-    bits = int(dataset.Rows) * int(dataset.Columns) * frames * int(dataset.BitsAllocated)
-    expected = math.ceil(bits * int(dataset.get("SamplesPerPixel") or 1) / 8)
-    if dataset.PhotometricInterpretation == "YBR_FULL_422":
+    bits = int(values["Rows"]) * int(values["Columns"]) * frames * int(values["BitsAllocated"])
+    expected = math.ceil(bits * int(values.get("SamplesPerPixel") or 1) / 8)
+    if values["PhotometricInterpretation"] == "YBR_FULL_422":
         expected = expected * 2 // 3
-    deflated = str(dataset.file_meta.get("TransferSyntaxUID")).encode() == DEFLATED
+    deflated = str(values.get("TransferSyntaxUID")).encode() == DEFLATED
     present = length if deflated else min(length, max(0, left - 8))  # 8: the tag and its length stand before
     if present < expected:
         raise DataError(f"its pixel data is truncated: {present} bytes where its header claims {expected}")
 
 
-def _check_allowed(dataset: Any, config: DicomConfig, kind: str) -> None:
-    burned = str(dataset.get("BurnedInAnnotation") or "").strip().upper()
+def _check_allowed(values: Values, config: DicomConfig, kind: str) -> None:
+    burned = str(values.get("BurnedInAnnotation") or "").strip().upper()
     if burned == "YES" and "burned-in" not in config.allow:
         raise DataError("refused: it says that text is burned in; allow it with data.dicom.allow: [burned-in]")
-    modality = str(dataset.get("Modality") or "").strip().upper()
+    modality = str(values.get("Modality") or "").strip().upper()
     sound = modality in ("US", "IVUS") or any(kind == uid or kind.startswith(f"{uid}.") for uid in ULTRASOUND)
     if sound and burned != "NO" and "ultrasound" not in config.allow:
         raise DataError(
@@ -219,35 +224,35 @@ def _patient(keys: dict[str, str]) -> tuple[str | None, list[str]]:
     return None, ["no patient id, study or instance: nobody knows whose image it is"]
 
 
-def _spacing(dataset: Any) -> tuple[float, float] | None:
+def _spacing(values: Values) -> tuple[float, float] | None:
     """The distance of pixels in millimetres, (down, across), that holds for all frames."""
-    measures = [item.get("PixelSpacing") for item in _groups(dataset, "PixelMeasuresSequence")]
+    measures = [item.get("PixelSpacing") for item in _groups(values, "PixelMeasuresSequence")]
     found = {
-        tuple(float(value) for value in one or ())
-        for one in measures or [dataset.get("PixelSpacing") or dataset.get("ImagerPixelSpacing")]
+        tuple(float(size) for size in one or ())
+        for one in measures or [values.get("PixelSpacing") or values.get("ImagerPixelSpacing")]
     }
     distances = found.pop() if len(found) == 1 else ()
     return (distances[0], distances[1]) if len(distances) == 2 else None
 
 
-def _groups(dataset: Any, name: str) -> list[Any]:
+def _groups(values: Values, name: str) -> list[Any]:
     """The items of one functional group, shared or of each frame."""
     places = [
-        *(dataset.get("SharedFunctionalGroupsSequence") or ()),
-        *(dataset.get("PerFrameFunctionalGroupsSequence") or ()),
+        *(values.get("SharedFunctionalGroupsSequence") or ()),
+        *(values.get("PerFrameFunctionalGroupsSequence") or ()),
     ]
     return [place.get(name)[0] for place in places if place.get(name)]
 
 
-def _assumed(dataset: Any, config: DicomConfig) -> list[str]:
-    if dataset.get("SamplesPerPixel", 1) == 3 or dataset.PhotometricInterpretation == "PALETTE COLOR":
+def _assumed(values: Values, config: DicomConfig) -> list[str]:
+    if values.get("SamplesPerPixel", 1) == 3 or values["PhotometricInterpretation"] == "PALETTE COLOR":
         return []
-    windowed = dataset.get("WindowCenter") not in (None, "") or has_table(dataset, "VOILUTSequence")
+    windowed = values.get("WindowCenter") not in (None, "") or has_table(values, "VOILUTSequence")
     if config.window == "percentile":
         return []
-    frames = _groups(dataset, "FrameVOILUTSequence")
+    frames = _groups(values, "FrameVOILUTSequence")
     if windowed or frames:
-        names = (frames[0] if frames else dataset).get("WindowCenterWidthExplanation") or []
+        names = (frames[0] if frames else values).get("WindowCenterWidthExplanation") or []
         names = [names] if isinstance(names, str) else list(names)
         if config.window != "first" and config.window not in names:
             return ["it has no window of the name asked for: its first window is used"]

@@ -105,6 +105,8 @@ def _check(pixels: npt.NDArray[Any]) -> None:
 
 def _windowed(pixels: Pixels, window: str) -> Floats:
     """The chosen grey range as 0 to 255 in float32, so that nothing is lost before the size is right."""
+    if pixels.dtype == np.uint16 and window == "full":
+        return np.multiply(pixels, np.float32(1 / 257), dtype=np.float32)
     values: Floats = pixels.astype(np.float32)
     if window == "percentile" or (window == "auto" and pixels.dtype == np.uint16):
         low, high = np.percentile(pixels, [0.5, 99.5])
@@ -112,4 +114,4 @@ def _windowed(pixels: Pixels, window: str) -> Floats:
         if high > low:
             stretched: Floats = np.clip((values - np.float32(low)) * np.float32(255 / (high - low)), 0, 255)
             return stretched
-    return values if pixels.dtype == np.uint8 else np.multiply(values, np.float32(1 / 257), out=values)
+    return values if pixels.dtype == np.uint8 else values / np.float32(257)
