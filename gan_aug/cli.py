@@ -118,7 +118,7 @@ def export(
 @app.command()
 def predict(
     folder: Folder,
-    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="image files", show_default=False)],
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="image or DICOM files", show_default=False)],
     arm: Annotated[str, typer.Option(help="whose classifier: real, synthetic, mixed")] = "real",
     picture: Annotated[Path | None, typer.Option(help="PNG to write  [default: DIR/predictions.png]")] = None,
     as_json: JsonOption = False,
@@ -135,7 +135,8 @@ def predict(
     for row in predictions:
         likely = sorted(row["probabilities"].items(), key=lambda pair: -pair[1])[:3]
         said = ", ".join(f"{label} {probability:.3f}" for label, probability in likely)
-        _say(f"{row['file']}: {', '.join(row['labels']) or 'none'} ({said})", as_json)
+        name = row["file"] + (f" frame {row['frame']}" if "frame" in row else "")
+        _say(f"{name}: {', '.join(row['labels']) or 'none'} ({said})", as_json)
     _say(f"picture in {sheet}", as_json)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, MutableSequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from io import BytesIO
@@ -24,6 +24,7 @@ KEPT = (
     *KEYS, "SOPClassUID", "Modality", "BurnedInAnnotation", "Rows", "Columns", "NumberOfFrames", "SamplesPerPixel",
     "BitsAllocated", "BitsStored", "PhotometricInterpretation", "PixelSpacing", "ImagerPixelSpacing", "WindowCenter",
     "WindowCenterWidthExplanation", "VOILUTSequence", "SharedFunctionalGroupsSequence",
+    "PerFrameFunctionalGroupsSequence",
 )  # fmt: skip
 """All that is read of a header: nothing else so much as enters the memory."""
 
@@ -39,6 +40,10 @@ Values = dict[str, Any]
 
 NO_ID = {"", "anonymous", "anonymized", "anonymised", "anon", "unknown", "none", "0"}
 """What de-identifying tools leave for every patient alike."""
+
+
+class NoImageError(DataError):
+    """The file is sound and, by what it says it is, no image: a report, a plan, a presentation state, a DICOMDIR."""
 
 
 @dataclass(frozen=True)
@@ -118,11 +123,13 @@ def _header(
 ) -> Header:
     kind = str(values.get("SOPClassUID") or values.get("MediaStorageSOPClassUID") or "")
     if kind == DICOMDIR:
-        raise DataError("a DICOMDIR, which only lists other files")
+        raise NoImageError("a DICOMDIR, which only lists other files")
     if not kind and "Rows" not in values and "TransferSyntaxUID" not in values and not seen:
         raise DataError("not a DICOM file")
     if not seen:
-        torn = ": there is a header alone, or it is truncated" if "Image" in _named(kind) else ""
+        if _named(kind) and "Image" not in _named(kind):
+            raise NoImageError(f"it holds no pixels{_named(kind)}")
+        torn = ": there is a header alone, or it is truncated" if _named(kind) else ""
         raise DataError(f"it holds no pixels{_named(kind)}{torn}")
     _check_syntax(values)
     frames = _check_shape(values, config)
@@ -132,12 +139,10 @@ def _header(
     keys = {key: str(values.get(key) or "").strip() for key in KEYS}
     patient, notes = _patient(keys)
     notes += _assumed(values, config) + ([f"header values outside the standard: {warned}"] if warned else [])
-    distances = [float(value) for value in values.get("PixelSpacing") or values.get("ImagerPixelSpacing") or ()]
-    spacing = (distances[0], distances[1]) if len(distances) == 2 else None
     value = values.get(tag) if tag else None
-    text = "" if value is None else "/".join(map(str, value)) if isinstance(value, list) else str(value)
+    text = "" if value is None else "/".join(map(str, value)) if isinstance(value, MutableSequence) else str(value)
     hashed = {key: identity(value) for key, value in keys.items()}
-    return Header(frames, spacing, tuple(notes), identity(patient) if patient else None, hashed, text.strip())
+    return Header(frames, _spacing(values), tuple(notes), identity(patient) if patient else None, hashed, text.strip())
 
 
 def _named(kind: str) -> str:
@@ -219,15 +224,35 @@ def _patient(keys: dict[str, str]) -> tuple[str | None, list[str]]:
     return None, ["no patient id, study or instance: nobody knows whose image it is"]
 
 
+def _spacing(values: Values) -> tuple[float, float] | None:
+    """The distance of pixels in millimetres, (down, across), that holds for all frames."""
+    measures = [item.get("PixelSpacing") for item in _groups(values, "PixelMeasuresSequence")]
+    found = {
+        tuple(float(size) for size in one or ())
+        for one in measures or [values.get("PixelSpacing") or values.get("ImagerPixelSpacing")]
+    }
+    distances = found.pop() if len(found) == 1 else ()
+    return (distances[0], distances[1]) if len(distances) == 2 else None
+
+
+def _groups(values: Values, name: str) -> list[Any]:
+    """The items of one functional group, shared or of each frame."""
+    places = [
+        *(values.get("SharedFunctionalGroupsSequence") or ()),
+        *(values.get("PerFrameFunctionalGroupsSequence") or ()),
+    ]
+    return [place.get(name)[0] for place in places if place.get(name)]
+
+
 def _assumed(values: Values, config: DicomConfig) -> list[str]:
     if values.get("SamplesPerPixel", 1) == 3 or values["PhotometricInterpretation"] == "PALETTE COLOR":
         return []
-    shared = values.get("SharedFunctionalGroupsSequence")
     windowed = values.get("WindowCenter") not in (None, "") or has_table(values, "VOILUTSequence")
     if config.window == "percentile":
         return []
-    if windowed or (shared and "FrameVOILUTSequence" in shared[0]):
-        names = values.get("WindowCenterWidthExplanation") or []
+    frames = _groups(values, "FrameVOILUTSequence")
+    if windowed or frames:
+        names = (frames[0] if frames else values).get("WindowCenterWidthExplanation") or []
         names = [names] if isinstance(names, str) else list(names)
         if config.window != "first" and config.window not in names:
             return ["it has no window of the name asked for: its first window is used"]

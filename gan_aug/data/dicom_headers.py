@@ -9,7 +9,8 @@ from functools import partial
 
 from gan_aug.config_data import DicomConfig
 from gan_aug.data.dicom_files import DicomFile
-from gan_aug.data.dicom_header import Header, read_header
+from gan_aug.data.dicom_header import Header, NoImageError, read_header
+from gan_aug.data.items import Rejected
 from gan_aug.data.patients import IdentityKey
 from gan_aug.data.reading import Reader
 from gan_aug.errors import DataError
@@ -20,8 +21,8 @@ BLOCK = 4096
 CHUNK = 32
 """Files whose headers go to a process at a time."""
 
-Found = tuple[DicomFile, Header | str]
-"""A file with its header, or the reason why it cannot be used."""
+Found = tuple[DicomFile, Header | Rejected | str]
+"""A file with its header, or how or why it is set aside."""
 
 
 @dataclass(frozen=True)
@@ -32,12 +33,12 @@ class Look:
     identity: IdentityKey
     tag: str | None = None
 
-    def __call__(self, file: DicomFile) -> Header | str:
-        """The header of `file`, or the reason why it cannot be used."""
+    def __call__(self, file: DicomFile) -> Header | Rejected:
+        """The header of `file`, or why it is set aside."""
         try:
             return read_header(file, self.config, self.identity, self.tag)
         except DataError as error:
-            return str(error)
+            return Rejected(file.origin, str(error), counts=not isinstance(error, NoImageError))
 
     def spelt(self) -> str:
         """What a header found in this way depends on, besides its file."""
@@ -71,7 +72,9 @@ def _cached(files: Sequence[DicomFile], look: Look, reader: Reader) -> Iterator[
     keys = [key(file) for file in files]
     with reader.cache.headers() as cache:
         known = cache.find([key for key in keys if key])
-        fresh = reader.map(look, [file for file, own in zip(files, keys, strict=True) if own not in known], CHUNK)
+        fresh: Iterator[Header | Rejected | str] = reader.map(
+            look, [file for file, own in zip(files, keys, strict=True) if own not in known], CHUNK
+        )
         new: dict[bytes, str] = {}
         for file, own in zip(files, keys, strict=True):
             if own in known:

@@ -49,8 +49,8 @@ def import_dataset(
 
     Writes `images.npy`, `import-report.json` and last `manifest.json`, the mark that the import is whole; what an
     interrupted one left is made anew. `progress` is told ("images", images read, images in all), and for DICOM before
-    that ("files", headers read, files in all). Raises ConfigError, DataError or LeakageError for what the user can
-    mend, StorageError for the disk, and Cancelled once `cancelled()` is true.
+    that ("files", headers read or files retrieved, files in all). Raises ConfigError, DataError or LeakageError for
+    what the user can mend, StorageError for the disk, and Cancelled once `cancelled()` is true.
     """
     with FragilePool(workers or 1, config.seconds_per_file) as pool:
         reader = Reader(pool if workers else None, cache, cancelled)
@@ -188,8 +188,9 @@ def _read(
     return read
 
 
-def _check_rejected(config: DataConfig, source: Source, rejected: list[Rejected]) -> None:
-    total = len(source.items) + len(source.rejected)
+def _check_rejected(config: DataConfig, source: Source, aside: list[Rejected]) -> None:
+    rejected = [item for item in aside if item.counts]
+    total = len(source.items) + sum(item.counts for item in source.rejected)
     if not rejected or len(rejected) <= config.max_rejected * total:
         return
     reason, count = Counter(item.reason for item in rejected).most_common(1)[0]

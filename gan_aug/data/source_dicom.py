@@ -76,8 +76,8 @@ def dicom_source(
     items: list[Item] = []
     details: dict[str, dict[str, Any]] = {}
     for file, header in look_at(files, Look(config.dicom, identity, tag), reader, progress):
-        if isinstance(header, str):
-            rejected.append(Rejected(file.origin, header))
+        if not isinstance(header, Header):
+            rejected.append(header if isinstance(header, Rejected) else Rejected(file.origin, header))
             continue
         try:
             items += _items(config, file, header, ask(file, header))

@@ -14,7 +14,7 @@ from gan_aug.data.patients import IdentityKey
 from gan_aug.data.reading import Reader
 from gan_aug.data.source_csv import open_csv
 from gan_aug.data.source_dicom import open_dicom
-from gan_aug.data.source_dicomweb import dicomweb_source
+from gan_aug.data.source_dicomweb import dicomweb_source, forget_retrieved
 from gan_aug.data.source_digits import open_digits
 from gan_aug.data.source_folder import open_folder
 from gan_aug.data.source_medmnist import open_medmnist
@@ -34,14 +34,17 @@ def opened_source(
 ) -> Iterator[Source]:
     """The source that `config` names, to be read within the block: what had to be fetched goes with its end.
 
-    That is kept below `folder`; without one items of an archive can be counted and not read. Raises what `open_source`
-    does, and Cancelled.
+    That is kept below `folder`, longer where it was interrupted; without one items of an archive can be counted and not
+    read. `progress` is told (files, files in all). Raises what `open_source` does, and Cancelled.
     """
     reader = reader or Reader()
     if config.source != "dicomweb":
+        if folder:
+            forget_retrieved(folder)
         yield open_source(config, folder, reader, progress)
         return
-    with dicomweb_source(config, folder, _identity_key(folder, reader), reader.cancelled) as source:
+    identity = _identity_key(folder, reader)
+    with dicomweb_source(config, folder, identity, reader.cancelled, progress) as source:
         yield source if config.limit is None else source.limited(config.limit)
 
 
