@@ -49,6 +49,8 @@ class Raster:
         The same values come back where 8-bit pixels fit already. Raises DataError with the reason for other arrays.
         """
         _check(pixels)
+        if self.channels == 1 and pixels.ndim == 3 and not has_colour(pixels):
+            pixels = pixels[..., 0]  # as grey as it was, where a weighted sum could round to a neighbour
         if pixels.shape == self._stored_shape and pixels.dtype == np.uint8 and self.window != "percentile":
             return np.ascontiguousarray(np.atleast_3d(pixels).transpose(2, 0, 1))
         planes = self._planes(_windowed(pixels, self.window))
@@ -106,7 +108,7 @@ def _check(pixels: npt.NDArray[Any]) -> None:
 def _windowed(pixels: Pixels, window: str) -> Floats:
     """The chosen grey range as 0 to 255 in float32, so that nothing is lost before the size is right."""
     if pixels.dtype == np.uint16 and window == "full":
-        return np.multiply(pixels, np.float32(1 / 257), dtype=np.float32)
+        return np.divide(pixels, np.float32(257), dtype=np.float32)  # exact for what was 8 bit
     values: Floats = pixels.astype(np.float32)
     if window == "percentile" or (window == "auto" and pixels.dtype == np.uint16):
         low, high = np.percentile(pixels, [0.5, 99.5])

@@ -121,3 +121,9 @@ def test_a_much_larger_image_is_within_two_grey_levels_of_filtering_all_its_pixe
     ours = Raster(1, 64, 64, fit="stretch", filter=filter_)(film)[0]
     np.testing.assert_allclose(ours, every.clip(0, 255), atol=2.2)
     assert np.abs(ours - every.clip(0, 255)).mean() < 0.5  # rounding alone is 0.25
+
+
+def test_grey_stored_as_colour_is_the_same_grey() -> None:
+    grey = np.random.default_rng(0).integers(0, 256, (224, 224), dtype=np.uint8)
+    raster = Raster(1, 64, 64)
+    assert np.array_equal(raster(np.repeat(grey[..., None], 3, axis=2)), raster(grey))
