@@ -7,7 +7,6 @@ import zlib
 from collections.abc import Callable, Iterator, MutableSequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from io import BytesIO
 from typing import Any
 
 from gan_aug.config_data import DicomConfig
@@ -80,7 +79,7 @@ def open_dataset(
             stream.seek(0)
         # Without a preamble pydicom takes anything for DICOM: the caller looks whether sense came of it.
         bare = start[128:132] != b"DICM"
-        source = BytesIO(stream.read(size)) if stop is None else _Clamped(stream, size)
+        source = _Clamped(stream, size)
         try:
             dataset = read_partial(source, stop_when=stop, force=bare, specific_tags=tags)  # type: ignore[arg-type]
             return dataset, size - source.tell()
