@@ -120,6 +120,8 @@ class ComputeConfig(Section):
             raise ValueError("an address with a password would be recorded: give credentials by the environment")
         if any(sign in storage for sign in "?#") or "::" in storage:
             raise ValueError("leave out what follows ?, # or :: as it would be recorded")
+        if storage.startswith(("http://", "https://")):
+            raise ValueError("name a server of your own in AWS_ENDPOINT_URL, and write s3://bucket/prefix here")
         if re.fullmatch(r"file:///[^\s]*", storage):
             return storage
         if not re.fullmatch(r"[a-z][a-z0-9+.-]*://[^\s/:]+(:\d{1,5})?(/[^\s]*)?", storage) or storage[:5] == "file:":
