@@ -30,6 +30,9 @@ BLOCK = 16 << 20
 WAITS = (1.0, 2.0, 4.0, 8.0, 16.0)
 """Seconds before each further try of what may pass: a store that restarts is waited for about half a minute."""
 
+PATIENCE, SLOWEST = 60.0, 100_000
+"""Seconds that writing an object may take, and bytes a second that it may take more for."""
+
 S3_OPTIONS: dict[str, Any] = {
     "use_listings_cache": False,  # others write there too
     # The trying again is ours: three layers of it would multiply.
@@ -179,11 +182,13 @@ class ObjectStore:
 
     def write(self, name: str, content: bytes) -> None:
         """See Store."""
-        self._try(name, lambda: self._files.pipe_file(self._path(name), content))
+        limit = self._limit(len(content))
+        self._try(name, lambda: self._files.pipe_file(self._path(name), content, **limit))
 
     def upload(self, name: str, path: Path) -> None:
         """See Store."""
-        self._try(name, lambda: self._files.put_file(str(path), self._path(name)))
+        limit = self._limit(path.stat().st_size)
+        self._try(name, lambda: self._files.put_file(str(path), self._path(name), **limit))
 
     def names(self) -> list[str]:
         """See Store."""
@@ -205,6 +210,14 @@ class ObjectStore:
         info = self._info(name)
         tag = info.get("ETag") or info.get("etag")
         return f"{info['size']} {tag}" if tag else None
+
+    def _limit(self, size: int) -> dict[str, float]:
+        """How long writing `size` bytes may take.
+
+        A client's own time limit begins once everything is sent: a server that never says "continue" is waited for
+        without end.
+        """
+        return {"timeout": PATIENCE + size / SLOWEST} if getattr(self._files, "async_impl", False) else {}
 
     def _block(self, name: str, start: int, end: int) -> bytes:
         block: bytes = self._try(name, lambda: self._files.cat_file(self._path(name), start=start, end=end))

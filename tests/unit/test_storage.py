@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import socket
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -172,6 +173,27 @@ def test_what_does_not_pass_in_time_ends_in_one_sentence(error: Exception, monke
     ):
         store.read("a")
     assert files.calls == len(storage.WAITS) + 1
+
+
+@pytest.mark.parametrize("verb", ["read", "write"])
+@pytest.mark.s3
+def test_a_server_that_takes_the_call_and_never_answers_is_given_up(verb: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    s3fs = pytest.importorskip("s3fs", reason="s3fs is not installed: pip install 'gan-aug[s3]'")
+    config = {**storage.S3_OPTIONS["config_kwargs"], "read_timeout": 1}
+    monkeypatch.setitem(storage.S3_OPTIONS, "config_kwargs", config)
+    monkeypatch.setattr(storage, "PATIENCE", 1.0)
+    monkeypatch.setattr(storage, "WAITS", (0.01,))
+    for name, value in {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "NO_PROXY": "127.0.0.1"}.items():
+        monkeypatch.setenv(name, value)
+    with socket.socket() as mute:
+        mute.bind(("127.0.0.1", 0))
+        mute.listen(9)
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{mute.getsockname()[1]}")
+        s3fs.S3FileSystem.clear_instance_cache()
+        store = open_store("s3://bucket/x")
+        with pytest.raises(StorageError, match="did not answer in 2 tries"):
+            store.write("a", b"1") if verb == "write" else store.read("a")
+    s3fs.S3FileSystem.clear_instance_cache()
 
 
 @pytest.mark.parametrize(
