@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -86,8 +92,6 @@ def test_only_the_shards_that_are_not_whole_are_made_again(tmp_path: Path, s3: S
 
 @pytest.mark.s3
 def test_two_writers_of_the_same_shards_end_well(tmp_path: Path, s3: S3Server, host_cache: Path) -> None:
-    import threading
-
     checkpoint = save_checkpoint(tmp_path / "checkpoints", small_trainer(), DATA)
     made: list[SyntheticManifest] = []
     writers = [threading.Thread(target=lambda: made.append(make(checkpoint, STORE))) for _ in range(2)]
@@ -135,6 +139,30 @@ def test_a_run_in_a_store_is_the_run_in_its_folder(
         assert len(file["images"]) == 200
     shutil.rmtree(elsewhere / "dataset")
     assert call(monkeypatch, "inspect", elsewhere) == 0
+
+
+@pytest.mark.slow
+@pytest.mark.s3
+def test_a_host_that_dies_among_the_shards_is_followed_by_another(
+    config: Path, tmp_path: Path, s3: S3Server, host_cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    more = ("--set", "synthesis.counts=200", "--set", "compute.workers=2")
+    assert call(monkeypatch, "run", config, "--run", tmp_path / "alone", *more) == 0
+    run = ("run", config, "--run", tmp_path / "dies", *more, "--set", f"compute.storage={STORE}")
+    command = [sys.executable, "-c", "from gan_aug.cli import main; main()", *map(str, run)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    deadline = time.monotonic() + 240
+    while not (shards := [key for key in s3.objects() if "/shard-" in key]) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGKILL)  # the host: driver and workers
+    process.wait()
+    assert 0 < len(shards) < 64
+    shutil.rmtree(tmp_path / "dies")
+    (name,) = {key.split("/")[1] for key in s3.objects()}
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "another"))
+    assert call(monkeypatch, "resume", tmp_path / "follows", "--from", f"{STORE}/{name}") == 0
+    assert report(tmp_path / "follows") == report(tmp_path / "alone")
+    assert '"stage": "train"' not in (tmp_path / "follows/events.jsonl").read_text()
 
 
 @pytest.mark.slow
