@@ -16,13 +16,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from cell_data import CellData, small_config
 from command_line import call
 from gan_samples import small_trainer
 from s3_server import BUCKET, S3Server
 
 from gan_aug import storage
 from gan_aug.compute.local import LocalExecutor
+from gan_aug.data.artefacts import put_files
 from gan_aug.data.shards import SyntheticManifest, read_images
+from gan_aug.evaluation.run_cells import finished_cell, load_context, plan_cells, run_cell
 from gan_aug.gan.state import TrainingData, save_checkpoint
 from gan_aug.storage import Place, below, open_store
 from gan_aug.synthesis.write import write_synthetic_set
@@ -66,6 +69,33 @@ def test_shards_by_url_are_the_folders_bytes(tmp_path: Path, host_cache: Path) -
     for shard in local.shards:
         assert open_store(url).read(shard.file) == (tmp_path / "local" / shard.file).read_bytes()
     np.testing.assert_array_equal(read_images(url, stored), read_images(tmp_path / "local", local))
+
+
+def test_a_worker_without_the_run_folder_computes_the_same_cells(
+    cell_data: CellData, tmp_path: Path, host_cache: Path
+) -> None:
+    url = f"memory://{tmp_path.name}"
+    put_files(f"{url}/dataset", {name: cell_data.dataset / name for name in ("images.npy", "manifest.json")})
+    for path in cell_data.synthetic.iterdir():
+        open_store(f"{url}/synthetic").upload(path.name, path)
+    (cell,) = [
+        c for c in plan_cells(cell_data.manifest, cell_data.generated, small_config(seeds=1)) if c.arm == "mixed"
+    ]
+    here = load_context(cell_data.dataset, cell_data.synthetic, tmp_path / "here")
+    there = load_context(
+        tmp_path / "not-there",
+        f"{url}/synthetic",
+        tmp_path / "there",
+        stored_dataset=f"{url}/dataset",
+        stored_cells=f"{url}/cells",
+    )
+    for context in (here, there):
+        run_cell(context, cell)
+    scores = [
+        finished_cell(folder / cell.key, f"{url}/cells").test_scores
+        for folder in (tmp_path / "here", tmp_path / "where the report is made")
+    ]
+    np.testing.assert_array_equal(*scores)
 
 
 DAMAGE: dict[str, Callable[[S3Server, str], None]] = {
