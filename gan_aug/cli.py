@@ -91,10 +91,20 @@ _verb("compare", "Train classifiers on real, synthetic and mixed images and writ
 
 
 @app.command()
-def resume(folder: Folder, on: OnOption = Place.LOCAL, as_json: JsonOption = False) -> None:
+def resume(
+    folder: Folder,
+    origin: Annotated[
+        str | None, typer.Option("--from", metavar="URL", help="the run's prefix in a store, where DIR is new")
+    ] = None,
+    on: OnOption = Place.LOCAL,
+    as_json: JsonOption = False,
+) -> None:
     """Go on with what a run folder was asked for, from what is whole in it."""
+    from gan_aug.run_storage import adopt
     from gan_aug.workflows import saved_request
 
+    if origin:
+        adopt(folder, origin)
     verb, request = saved_request(folder)
     _execute(verb, request, folder, on, as_json)
 
@@ -107,10 +117,10 @@ def export(
     as_json: JsonOption = False,
 ) -> None:
     """Write a run's synthetic set in a format that other tools read."""
-    from gan_aug.run import RunDir
     from gan_aug.synthesis.export import export_npz, export_png
+    from gan_aug.workflows import saved_storage
 
-    synthetic = RunDir.existing(folder).synthetic
+    synthetic = saved_storage(folder).synthetic
     count = export_png(synthetic, out) if to is ExportFormat.PNG else export_npz(synthetic, out)
     _say({"images": count, "out": str(out)} if as_json else f"{count:,} images in {out}", as_json)
 
@@ -147,7 +157,11 @@ def inspect(
 ) -> None:
     """Say what was imported, and draw a contact sheet of each class to look at before training."""
     from gan_aug.data.inspection import inspect_dataset
+    from gan_aug.run_storage import NAME
+    from gan_aug.workflows import saved_storage
 
+    if (folder / NAME).exists():
+        saved_storage(folder).pull_dataset()
     _say(inspect_dataset(folder), as_json)
 
 

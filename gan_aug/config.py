@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -104,6 +105,28 @@ class ComputeConfig(Section):
     cache: Annotated[float, Field(ge=0)] = Field(
         20.0, description="gigabytes of decoded images kept in the user's cache for the next import; 0 keeps none"
     )
+    storage: str | None = Field(
+        None,
+        description="where data set, checkpoints, shards and cells are kept besides or instead of the run folder: "
+        "s3://bucket/prefix, or the absolute path of a shared folder; credentials come from the environment alone",
+    )
+
+    @field_validator("storage")
+    @classmethod
+    def _plain_storage(cls, storage: str | None) -> str | None:
+        if storage is None or storage.startswith("/"):
+            return storage
+        if "@" in storage:
+            raise ValueError("an address with a password would be recorded: give credentials by the environment")
+        if any(sign in storage for sign in "?#") or "::" in storage:
+            raise ValueError("leave out what follows ?, # or :: as it would be recorded")
+        if storage.startswith(("http://", "https://")):
+            raise ValueError("name a server of your own in AWS_ENDPOINT_URL, and write s3://bucket/prefix here")
+        if re.fullmatch(r"file:///[^\s]*", storage):
+            return storage
+        if not re.fullmatch(r"[a-z][a-z0-9+.-]*://[^\s/:]+(:\d{1,5})?(/[^\s]*)?", storage) or storage[:5] == "file:":
+            raise ValueError("write s3://bucket/prefix, or the absolute path of a folder")
+        return storage
 
 
 class Config(Section):

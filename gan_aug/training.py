@@ -33,6 +33,7 @@ from gan_aug.gan.state import (
 )
 from gan_aug.gan.trainer import GanTrainer, StepReport, TrainSettings
 from gan_aug.run import RunDir, read_json, storage_errors, write_bytes, write_text
+from gan_aug.run_storage import storage_of
 from gan_aug.synthesis.sampler import sample
 
 RECORDS = 400
@@ -46,6 +47,8 @@ def train(request: Config, run: RunDir, manifest: Manifest) -> Checkpoint:
 
     Raises Cancelled after writing a checkpoint when the run is asked to stop.
     """
+    stored = storage_of(run, request.compute.storage)
+    stored.pull_training()
     threads = _threads(request, run)
     run.claim(
         "train",
@@ -54,6 +57,8 @@ def train(request: Config, run: RunDir, manifest: Manifest) -> Checkpoint:
     )
     folder = run.train / "checkpoints"
     newest = newest_checkpoint(folder)
+    if newest:
+        stored.push_checkpoint(newest.path)  # where the last start ended before it was there
     if newest and newest.images >= request.train.images:
         return newest
     torch.set_num_threads(threads)
@@ -77,6 +82,7 @@ def train(request: Config, run: RunDir, manifest: Manifest) -> Checkpoint:
             record.save()
             saved = save_checkpoint(folder, trainer, data)
             _forget_others(folder, [saved, newest])
+            stored.push_checkpoint(saved.path)
             newest = saved
         if _crossed(before, trainer, request.train.sample_every):
             record.picture(manifest)

@@ -7,6 +7,7 @@ it goes on from what is whole there.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,18 +21,23 @@ from gan_aug.data.importing import import_dataset
 from gan_aug.data.manifest import SPLITS, Manifest
 from gan_aug.data.shards import SyntheticManifest
 from gan_aug.data.store import open_images
-from gan_aug.errors import CheckpointError, ConfigError, DataError, RunConflict
+from gan_aug.errors import CheckpointError, ConfigError, DataError, GanAugError, RunConflict
 from gan_aug.run import RunDir, read_json, write_json
+from gan_aug.run_storage import RunStorage, storage_of
+from gan_aug.storage import below
 
 Verb = Callable[[Config, RunDir, Executor], Any]
 
 
 def import_studies(request: Config, run: RunDir, executor: Executor) -> Manifest:  # noqa: ARG001 - every verb's shape
     """Import the source into `dataset/`: images, manifest and report; returns the manifest."""
+    storage = storage_of(run, request.compute.storage)
+    storage.pull_dataset()
     run.claim("dataset", configs.sections(request, "seed", "data"), products="manifest.json")
     if (run.dataset / "manifest.json").exists():
         manifest = Manifest.load(run.dataset / "manifest.json")
         open_images(run.dataset, manifest)
+        storage.push_dataset()
         return manifest
     run.emit("dataset", "start", f"importing {request.data.source}")
 
@@ -47,6 +53,7 @@ def import_studies(request: Config, run: RunDir, executor: Executor) -> Manifest
     )
     if said := set_aside(read_json(run.dataset / REPORT)):
         run.emit("dataset", "note", said)
+    storage.push_dataset()
     run.emit("dataset", "finish", describe(manifest))
     return manifest
 
@@ -66,6 +73,8 @@ def generate(request: Config, run: RunDir, executor: Executor) -> SyntheticManif
     from gan_aug.synthesis.write import write_synthetic_set
 
     manifest = import_studies(request, run, executor)
+    storage = storage_of(run, request.compute.storage)
+    storage.pull_training()
     run.check("train", configs.sections(request, "seed", "gan", "train"))
     checkpoint = newest_checkpoint(run.train / "checkpoints")
     if checkpoint is None:
@@ -78,19 +87,21 @@ def generate(request: Config, run: RunDir, executor: Executor) -> SyntheticManif
     if checkpoint.dataset != manifest.fingerprint:
         raise CheckpointError(f"{checkpoint.path} was made for other data than {run.dataset}: train again in a new run")
     made_of = configs.sections(request, "synthesis") | {"checkpoint": checkpoint.id}
-    run.claim("synthetic", made_of, products="shard-*")
+    run.claim("synthetic", made_of, products="shard-*" if storage.place is None else "manifest.json")
     plan = plan_labels(request.synthesis, manifest)
     run.emit("synthetic", "start", f"making {len(plan):,} images")
     synthetic = write_synthetic_set(
         checkpoint,
         plan,
-        run.synthetic,
+        storage.synthetic,
         executor,
         seed=request.synthesis.seed,
         shard_size=request.synthesis.shard,
         progress=lambda done, total: run.emit("synthetic", "progress", done=done, total=total, unit="images"),
         cancelled=run.cancelled,
+        stored=storage.checkpoint(checkpoint.path.name),
     )
+    synthetic.save(run.synthetic / "manifest.json")
     run.emit("synthetic", "finish", f"{len(plan):,} synthetic images in {len(synthetic.shards)} shards")
     return synthetic
 
@@ -102,18 +113,17 @@ def compare(request: Config, run: RunDir, executor: Executor) -> dict[str, Any]:
 
     from gan_aug.compute.device import choose_device
     from gan_aug.evaluation.arms import needs_synthetic
-    from gan_aug.evaluation.cell_files import read_cell
-    from gan_aug.evaluation.run_cells import load_context, plan_cells, run_cell
+    from gan_aug.evaluation.run_cells import finished_cell, load_context, plan_cells, run_cell
     from gan_aug.reporting import write_reports
 
     manifest = import_studies(request, run, executor)
-    synthetic = None
+    storage, synthetic = storage_of(run, request.compute.storage), None
     if any(needs_synthetic(arm) for arm in request.compare.arms):
         if not (run.synthetic / "manifest.json").exists():
             raise DataError(f"{run.path} holds no synthetic set for the arms: run `gan-aug generate` on it first")
         run.check("train", configs.sections(request, "seed", "gan", "train"))
         run.check("synthetic", configs.sections(request, "synthesis"))
-        synthetic = SyntheticManifest.load(run.synthetic / "manifest.json")
+        synthetic = SyntheticManifest.load(below(storage.synthetic, "manifest.json"))
     cells = plan_cells(manifest, synthetic, request)
     write_json(run.compare / "request.json", configs.sections(request, "seed", "classifier", "compare"))
     arms, seeds = ", ".join(request.compare.arms), request.compare.seeds
@@ -121,12 +131,20 @@ def compare(request: Config, run: RunDir, executor: Executor) -> dict[str, Any]:
     folder = run.compare / "cells"
     folder.mkdir(exist_ok=True)
     device = str(choose_device(request.compute.device))
-    setup = partial(load_context, run.dataset, run.synthetic if synthetic else None, folder, device)
+    setup = partial(
+        load_context,
+        run.dataset,
+        storage.synthetic if synthetic else None,
+        folder,
+        device,
+        stored_dataset=storage.dataset,
+        stored_cells=storage.cells,
+    )
     work = partial(run_cell, cancelled=partial(os.path.exists, run.cancel_mark))
     for done, (index, _) in enumerate(executor.map(work, cells, setup=setup, cancelled=run.cancelled), start=1):
         cell = cells[index]
         run.emit("compare", "progress", f"{cell.arm}, seed {cell.seed}", done=done, total=len(cells), unit="cells")
-    results = [read_cell(folder / cell.key) for cell in cells]
+    results = [finished_cell(folder / cell.key, storage.cells) for cell in cells]
     report = write_reports(request, run, manifest, synthetic, results)
     run.emit("compare", "finish", f"report in {run.path / 'report.html'}")
     return report
@@ -174,11 +192,15 @@ def start(verb: str, request: Config, run: RunDir, executor: Executor) -> Any:
         path = run.path / "request.json"
         before = read_json(path) if path.exists() else None
         write_json(path, {"schema": 1, "verb": verb, "config": configs.dump(request)})
+        storage = storage_of(run, request.compute.storage)
         try:
+            storage.push_request()
             return VERBS[verb](request, run, executor)
         except (ConfigError, RunConflict):
             if before is not None:
                 write_json(path, before)  # a refused request must not take the place of the one `resume` goes on with
+                with suppress(GanAugError):
+                    storage.push_request()
             raise
 
 
@@ -193,6 +215,11 @@ def saved_request(path: Path) -> tuple[str, Config]:
     if verb not in VERBS:
         raise RunConflict(f"{file} names the verb {verb!r}: it is of another version; known are {', '.join(VERBS)}")
     return verb, configs.parse(values, str(file))
+
+
+def saved_storage(path: Path) -> RunStorage:
+    """Where the run in the folder `path` keeps its large files."""
+    return storage_of(RunDir.existing(path), saved_request(path)[1].compute.storage)
 
 
 def describe(manifest: Manifest) -> str:

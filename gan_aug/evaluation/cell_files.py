@@ -21,6 +21,8 @@ REQUEST = "request.json"
 RESULT = "result.json"
 SCORES = "scores.npz"
 SUMMED = (SCORES, WEIGHTS, RECORD)
+FILES = (REQUEST, *SUMMED, RESULT)
+"""All files of a cell; the last one says that the others are whole."""
 
 
 def write_cell(

@@ -8,7 +8,7 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,16 +19,18 @@ import numpy.typing as npt
 import torch
 
 from gan_aug.config import ArmName, ClassifierConfig, Config
+from gan_aug.data.artefacts import at_hand, copy_files, put_files
 from gan_aug.data.manifest import Manifest, Split
-from gan_aug.data.shards import SyntheticManifest, read_images
+from gan_aug.data.shards import ShardedImages, SyntheticManifest, open_shards
 from gan_aug.data.store import open_images
 from gan_aug.errors import CheckpointError, DataError
 from gan_aug.evaluation.arms import TrainingSet, accept, accept_images, needs_synthetic, plan_arm
-from gan_aug.evaluation.cell_files import read_cell, write_cell
+from gan_aug.evaluation.cell_files import FILES, read_cell, write_cell
 from gan_aug.evaluation.cells import CellResult
 from gan_aug.evaluation.classifier import ClassifierCard, build, predict_scores
 from gan_aug.evaluation.fit import Fitted, HeldOut, fit
 from gan_aug.run import json_sha256, storage_errors
+from gan_aug.storage import Place, below
 
 RECIPE = 1
 """Raised whenever the same request would give another result: older cells are then computed again."""
@@ -59,9 +61,10 @@ class CellContext:
     manifest: Manifest
     images: npt.NDArray[np.uint8]
     synthetic: SyntheticManifest | None
-    synthetic_images: npt.NDArray[np.uint8] | None
+    synthetic_images: npt.NDArray[np.uint8] | ShardedImages | None
     cells: Path
     device: torch.device
+    stored_cells: Place | None = None
 
 
 def plan_cells(manifest: Manifest, synthetic: SyntheticManifest | None, config: Config) -> list[Cell]:
@@ -99,20 +102,30 @@ def check_comparison(manifest: Manifest, config: Config) -> None:
     build(config.classifier.name, manifest.shape, len(manifest.labels))
 
 
-def load_context(dataset: Path, synthetic: Path | None, cells: Path, device: str = "cpu") -> CellContext:
-    """Open a data set's folder and a synthetic set's, for cells to be kept in `cells`.
+def load_context(
+    dataset: Path,
+    synthetic: Place | None,
+    cells: Path,
+    device: str = "cpu",
+    *,
+    stored_dataset: Place | None = None,
+    stored_cells: Place | None = None,
+) -> CellContext:
+    """Open a data set's folder and a synthetic set, for cells to be kept in `cells`.
 
+    A host without the folders fetches the data set from `stored_dataset` and keeps its cells in `stored_cells` too.
     Raises ManifestError when one is absent or altered, and LeakageError when the synthetic set may not be used.
     """
+    dataset = at_hand(dataset, stored_dataset, MANIFEST)
     manifest = Manifest.load(dataset / MANIFEST)
     images = open_images(dataset, manifest)
     if synthetic is None:
-        return CellContext(manifest, images, None, None, cells, torch.device(device))
-    generated = SyntheticManifest.load(synthetic / MANIFEST)
+        return CellContext(manifest, images, None, None, cells, torch.device(device), stored_cells)
+    generated = SyntheticManifest.load(below(synthetic, MANIFEST))
     accept(generated, manifest)
-    pixels = read_images(synthetic, generated)
+    pixels = open_shards(synthetic, generated)
     accept_images(pixels, manifest)
-    return CellContext(manifest, images, generated, pixels, cells, torch.device(device))
+    return CellContext(manifest, images, generated, pixels, cells, torch.device(device), stored_cells)
 
 
 def run_cell(
@@ -128,13 +141,21 @@ def run_cell(
     says so, StorageError when the cell cannot be written.
     """
     folder = context.cells / cell.key
-    if _is_done(folder):
-        return cell.key
+    if _find_cell(folder, context.stored_cells) is None:
+        _make_cell(context, cell, partial(fit, progress=progress, cancelled=cancelled))
+    if context.stored_cells is not None:
+        put_files(below(context.stored_cells, cell.key), {name: folder / name for name in FILES})
+    return cell.key
+
+
+def _make_cell(context: CellContext, cell: Cell, train: Callable[..., Fitted]) -> None:
+    """Compute a cell and put it in its folder, whole."""
+    folder = context.cells / cell.key
     with storage_errors(folder):
         for left in context.cells.glob(f"*{cell.key}*"):  # torn or altered, or half of it from a killed process
             shutil.rmtree(left)
     with _threads(THREADS):
-        result, model = _compute(context, cell, partial(fit, progress=progress, cancelled=cancelled))
+        result, model = _compute(context, cell, train)
     temporary = context.cells / f".{cell.key}.{os.getpid()}.tmp"
     manifest = context.manifest
     card = ClassifierCard(
@@ -143,7 +164,6 @@ def run_cell(
     write_cell(temporary, cell.request, result, model, card)
     with storage_errors(folder):
         temporary.rename(folder)
-    return cell.key
 
 
 def cell_seed(base: int, seed: int) -> int:
@@ -166,12 +186,21 @@ def _cell(manifest: Manifest, synthetic: SyntheticManifest | None, config: Confi
     return Cell(json_sha256(request), arm, seed, request)
 
 
-def _is_done(folder: Path) -> bool:
+def _find_cell(folder: Path, stored: Place | None) -> CellResult | None:
+    """The finished cell in `folder`, fetched from `stored` where it is only there; None where it is to be computed."""
+    with suppress(CheckpointError):
+        return finished_cell(folder, stored)
+    return None
+
+
+def finished_cell(folder: Path, stored: Place | None) -> CellResult:
+    """The finished cell in `folder`, fetched from `stored` where it is only there; else raises CheckpointError."""
     try:
-        read_cell(folder)
+        return read_cell(folder)
     except CheckpointError:
-        return False
-    return True
+        if stored is None or not copy_files(below(stored, folder.name), folder):
+            raise
+    return read_cell(folder)
 
 
 @contextmanager
