@@ -15,12 +15,14 @@ from gan_aug.config import Config, dump
 from gan_aug.data.manifest import SPLITS, Manifest
 from gan_aug.data.shards import SyntheticManifest
 from gan_aug.errors import DataError
+from gan_aug.evaluation.calibration import calibration_curve, expected_calibration_error
 from gan_aug.evaluation.cells import CellResult
 from gan_aug.evaluation.comparison import compare_arms, estimate_auc
 from gan_aug.evaluation.metrics import (
     accuracy_influence,
     average_precision,
     brier,
+    confusion,
     estimate_accuracy,
     precision_recall,
     sensitivity_at_specificity,
@@ -134,6 +136,8 @@ def _arm(cells: list[CellResult], test: Truth, validation: Truth) -> dict[str, A
         },
         "per_class": _per_class(test, scores),
         "brier": _mean([brier(test, of_seed) for of_seed in scores]),
+        "calibration": _calibration(test, scores),
+        "confusion": confusion(test, scores),
         "optimizer_steps": cells[0].steps,
         "parameters": cells[0].parameters,
         "train_images": {kind: cells[0].train_images.get(kind, 0) for kind in ("real", "synthetic")},
@@ -164,6 +168,11 @@ def _sensitivity(
             return None
         pairs.append(reached)
     return {"sensitivity": _mean([pair[0] for pair in pairs]), "specificity": _mean([pair[1] for pair in pairs])}
+
+
+def _calibration(test: Truth, scores: list[FloatArray]) -> dict[str, Any]:
+    curve = calibration_curve(test, scores)
+    return {"expected_error": expected_calibration_error(curve), "curve": [asdict(part) for part in curve]}
 
 
 def _per_class(test: Truth, scores: list[FloatArray]) -> dict[str, dict[str, Any]]:
