@@ -104,6 +104,7 @@ def compare(request: Config, run: RunDir, executor: Executor) -> dict[str, Any]:
     from gan_aug.evaluation.arms import needs_synthetic
     from gan_aug.evaluation.cell_files import read_cell
     from gan_aug.evaluation.run_cells import load_context, plan_cells, run_cell
+    from gan_aug.evaluation.run_fidelity import run_fidelity
     from gan_aug.reporting import write_reports
 
     manifest = import_studies(request, run, executor)
@@ -120,14 +121,19 @@ def compare(request: Config, run: RunDir, executor: Executor) -> dict[str, Any]:
     run.emit("compare", "start", f"{len(cells)} cells: {arms} x {seeds} seeds")
     folder = run.compare / "cells"
     folder.mkdir(exist_ok=True)
-    device = str(choose_device(request.compute.device))
-    setup = partial(load_context, run.dataset, run.synthetic if synthetic else None, folder, device)
+    device = choose_device(request.compute.device)
+    setup = partial(load_context, run.dataset, run.synthetic if synthetic else None, folder, str(device))
     work = partial(run_cell, cancelled=partial(os.path.exists, run.cancel_mark))
     for done, (index, _) in enumerate(executor.map(work, cells, setup=setup, cancelled=run.cancelled), start=1):
         cell = cells[index]
         run.emit("compare", "progress", f"{cell.arm}, seed {cell.seed}", done=done, total=len(cells), unit="cells")
     results = [read_cell(folder / cell.key) for cell in cells]
-    report = write_reports(request, run, manifest, synthetic, results)
+    fidelity = None
+    if synthetic and request.compare.fidelity:
+        run.emit("compare", "note", "measuring fidelity")
+        names, folders = request.compare.features, (run.dataset, run.synthetic, run.compare)
+        fidelity = run_fidelity(*folders, results, names, device, cancelled=run.cancelled)
+    report = write_reports(request, run, manifest, synthetic, results, fidelity)
     run.emit("compare", "finish", f"report in {run.path / 'report.html'}")
     return report
 
