@@ -101,20 +101,13 @@ def compare(request: Config, run: RunDir, executor: Executor) -> dict[str, Any]:
     from functools import partial
 
     from gan_aug.compute.device import choose_device
-    from gan_aug.evaluation.arms import needs_synthetic
     from gan_aug.evaluation.cell_files import read_cell
     from gan_aug.evaluation.run_cells import load_context, plan_cells, run_cell
     from gan_aug.evaluation.run_fidelity import run_fidelity
     from gan_aug.reporting import write_reports
 
     manifest = import_studies(request, run, executor)
-    synthetic = None
-    if any(needs_synthetic(arm) for arm in request.compare.arms):
-        if not (run.synthetic / "manifest.json").exists():
-            raise DataError(f"{run.path} holds no synthetic set for the arms: run `gan-aug generate` on it first")
-        run.check("train", configs.sections(request, "seed", "gan", "train"))
-        run.check("synthetic", configs.sections(request, "synthesis"))
-        synthetic = SyntheticManifest.load(run.synthetic / "manifest.json")
+    synthetic = synthetic_for(request, run)
     cells = plan_cells(manifest, synthetic, request)
     write_json(run.compare / "request.json", configs.sections(request, "seed", "classifier", "compare"))
     arms, seeds = ", ".join(request.compare.arms), request.compare.seeds
@@ -136,6 +129,22 @@ def compare(request: Config, run: RunDir, executor: Executor) -> dict[str, Any]:
     report = write_reports(request, run, manifest, synthetic, results, fidelity)
     run.emit("compare", "finish", f"report in {run.path / 'report.html'}")
     return report
+
+
+def synthetic_for(request: Config, run: RunDir) -> SyntheticManifest | None:
+    """The synthetic set that the arms need, or None where they need none.
+
+    Raises DataError where it is absent, RunConflict where it was made by another request.
+    """
+    from gan_aug.evaluation.arms import needs_synthetic
+
+    if not any(needs_synthetic(arm) for arm in request.compare.arms):
+        return None
+    if not (run.synthetic / "manifest.json").exists():
+        raise DataError(f"{run.path} holds no synthetic set for the arms: run `gan-aug generate` on it first")
+    run.check("train", configs.sections(request, "seed", "gan", "train"))
+    run.check("synthetic", configs.sections(request, "synthesis"))
+    return SyntheticManifest.load(run.synthetic / "manifest.json")
 
 
 def run_all(request: Config, run: RunDir, executor: Executor) -> dict[str, Any]:

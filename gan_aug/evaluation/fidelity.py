@@ -24,7 +24,6 @@ import torch
 
 from gan_aug.config import FeaturesName
 from gan_aug.data.manifest import Manifest, Task
-from gan_aug.data.shards import SyntheticManifest
 from gan_aug.evaluation import distances, neighbours
 from gan_aug.evaluation.cells import CellResult
 from gan_aug.evaluation.classifier import load_classifier, predict_scores
@@ -37,7 +36,7 @@ from gan_aug.evaluation.features import (
     inception_features,
     random_features,
 )
-from gan_aug.evaluation.fidelity_sets import SEED, Side, choose_images, read_rows
+from gan_aug.evaluation.fidelity_sets import SEED, Side
 from gan_aug.evaluation.ms_ssim import images_to_similarity, scales_of, window_of
 from gan_aug.evaluation.neighbours import features_to_neighbourhood
 
@@ -74,55 +73,38 @@ def choose_extractor(name: FeaturesName, cell: Path, channels: int, device: torc
 
 def measure_fidelity(
     manifest: Manifest,
-    store: npt.NDArray[np.uint8],
-    synthetic: SyntheticManifest,
-    folder: Path,
+    sides: tuple[Side, Side, Side],
     cell: Path,
     judge: CellResult,
     extractor: Extractor,
     device: torch.device,
     cancelled: Cancelled = None,
 ) -> dict[str, Any]:
-    """The figures of the synthetic set in `folder` as JSON values: each its `value` and that of real images, `real`.
+    """The figures of synthetic images as JSON values: each its `value` and that of real images, `real`.
 
-    `store` holds the real images; `judge` is the result of the arm real whose classifier is kept in `cell`. A figure
-    that too few images allow is null. Raises Cancelled when `cancelled` says so.
+    `sides` are `read_sides`'; `judge` is the result of the arm real whose classifier is kept in `cell`. A figure that
+    too few images allow is null. Raises Cancelled when `cancelled` says so.
     """
-    labels = manifest.label_matrix()
-    first, second, third = choose_images(manifest, synthetic, IMAGES)
-    reference, real = (Side(store[rows], labels[rows]) for rows in (first, second))
-    made = read_rows(folder, synthetic, third)
-    features = [
-        images_to_features(extractor, side.images, device, cancelled=cancelled) for side in (reference, real, made)
-    ]
-    if extractor.scaled:
-        features = scaled_features(*features)
-    compared = Compared(*features)
+    _, real, made = sides
+    compared = _compared(extractor, sides, device, cancelled)
     scores = predict_scores(load_classifier(cell)[0].to(device), made.images, manifest.task)
-    tested = labels[manifest.indices("test")]
-    agreement = label_agreement(scores, made.labels, manifest.task)
-    accuracy = label_agreement(judge.test_scores, tested, manifest.task)
+    agreement, of_classes = label_agreement(scores, made.labels, manifest.task)
+    tested = manifest.label_matrix()[manifest.indices("test")]
+    accuracy, of_real_classes = label_agreement(judge.test_scores, tested, manifest.task)
     similarity = [(_similarity(made, k), _similarity(real, k)) for k in range(len(manifest.labels))]
-    height, width = manifest.shape[1:]
     return {
-        "extractor": {
-            "name": extractor.name,
-            "dimension": features[0].shape[1],
-            "filter": extractor.filter,
-            "scaled": extractor.scaled,
-            "weights": extractor.weights,
-        },
-        "images": len(third),
-        "ms_ssim_scales": scales_of(height, width),
-        "ms_ssim_window": window_of(height, width),
+        "extractor": _described(extractor, compared),
+        "images": len(made.images),
+        "ms_ssim_scales": scales_of(*manifest.shape[1:]),
+        "ms_ssim_window": window_of(*manifest.shape[1:]),
         "fid": _fid(compared),
         **_distances(compared),
-        "label_agreement": _figure(agreement[0], accuracy[0]),
+        "label_agreement": _figure(agreement, accuracy),
         "ms_ssim": _mean_figure(similarity),
         "per_class": {
             name: {
-                **_class_distances(compared, [side.labels[:, k] == 1 for side in (reference, real, made)]),
-                "label_agreement": _figure(agreement[1][k], accuracy[1][k]),
+                **_class_distances(compared, [side.labels[:, k] == 1 for side in sides]),
+                "label_agreement": _figure(of_classes[k], of_real_classes[k]),
                 "ms_ssim": _figure(*similarity[k]),
             }
             for k, name in enumerate(manifest.labels)
@@ -152,6 +134,23 @@ def label_agreement(
         said = scores > 0.5
         right = said == asked
     return _share(right), [_share(said[asked[:, k], k]) for k in range(labels.shape[1])]
+
+
+def _compared(
+    extractor: Extractor, sides: tuple[Side, Side, Side], device: torch.device, cancelled: Cancelled
+) -> Compared:
+    features = [images_to_features(extractor, side.images, device, cancelled=cancelled) for side in sides]
+    return Compared(*(scaled_features(*features) if extractor.scaled else features))
+
+
+def _described(extractor: Extractor, compared: Compared) -> dict[str, Any]:
+    return {
+        "name": extractor.name,
+        "dimension": compared.reference.shape[1],
+        "filter": extractor.filter,
+        "scaled": extractor.scaled,
+        "weights": extractor.weights,
+    }
 
 
 def _share(right: npt.NDArray[np.bool_]) -> float | None:

@@ -59,3 +59,16 @@ def read_rows(folder: Path, synthetic: SyntheticManifest, rows: Rows) -> Side:
         if within.any():
             images[within] = read_shard(folder, shard)[rows[within] - shard.first]
     return Side(images, synthetic.label_matrix()[rows])
+
+
+def read_sides(
+    manifest: Manifest, store: npt.NDArray[np.uint8], synthetic: SyntheticManifest, folder: Path, most: int
+) -> tuple[Side, Side, Side]:
+    """The images of `choose_images`: reference and other real ones from `store`, synthetic ones from `folder`."""
+    reference, other, generated = choose_images(manifest, synthetic, most)
+    labels = manifest.label_matrix()
+    return (
+        Side(store[reference], labels[reference]),
+        Side(store[other], labels[other]),
+        read_rows(folder, synthetic, generated),
+    )

@@ -16,6 +16,7 @@ from gan_aug.data.store import open_images
 from gan_aug.errors import DataError
 from gan_aug.evaluation.cells import CellResult
 from gan_aug.evaluation.fidelity import IMAGES, choose_extractor, measure_fidelity
+from gan_aug.evaluation.fidelity_sets import read_sides
 from gan_aug.evaluation.run_cells import THREADS, torch_threads
 from gan_aug.run import json_sha256, write_json
 
@@ -66,9 +67,8 @@ def run_fidelity(
     cell, images = compare / "cells" / judge.key, open_images(dataset, manifest)
     with torch_threads(THREADS):
         extractor = choose_extractor(features, cell, manifest.shape[0], device)
-        figures = measure_fidelity(
-            manifest, images, synthetic, generated, cell, judge, extractor, device, cancelled=cancelled
-        )
+        sides = read_sides(manifest, images, synthetic, generated, IMAGES)
+        figures = measure_fidelity(manifest, sides, cell, judge, extractor, device, cancelled)
     write_json(path, {"request": request, "sum": json_sha256(figures), "figures": figures})
     return figures
 
