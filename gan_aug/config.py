@@ -60,6 +60,7 @@ class SynthesisConfig(Section):
 
 ClassifierName = Literal["cnn", "small-cnn", "softmax", "mlp", "resnet18", "densenet121"]
 ArmName = Literal["real", "synthetic", "mixed"]
+FeaturesName = Literal["classifier", "random", "inception"]
 
 
 class ClassifierConfig(Section):
@@ -83,6 +84,12 @@ class CompareConfig(Section):
     seeds: Annotated[int, Field(ge=1, le=100)] = 3
     ratio: Positive = Field(1.0, description="synthetic images for each real one in `mixed`")
     margin: Positive = Field(0.02, description="the largest loss of AUC that counts as none, fixed beforehand")
+    fidelity: bool = Field(True, description="measure how like the real images the synthetic ones are")
+    features: FeaturesName = Field(
+        "classifier",
+        description="what fidelity compares images by: the arm real's classifier, a random network (also for softmax, "
+        "which has no features), or torchvision's Inception where its weights are on disk",
+    )
 
     @field_validator("arms")
     @classmethod

@@ -29,7 +29,12 @@ Images = npt.NDArray[np.uint8]
 
 
 def write_reports(
-    request: Config, run: RunDir, manifest: Manifest, synthetic: SyntheticManifest | None, cells: Sequence[CellResult]
+    request: Config,
+    run: RunDir,
+    manifest: Manifest,
+    synthetic: SyntheticManifest | None,
+    cells: Sequence[CellResult],
+    fidelity: dict[str, Any] | None,
 ) -> dict[str, Any]:
     """Write `report.html`, `report.md` and last `report.json` into the run folder; returns the last one's values."""
     report = build_report(
@@ -40,6 +45,7 @@ def write_reports(
         provenance={},
         timing={"stages": stage_seconds(run)},
         environment=environment(),
+        fidelity=fidelity,
     )
     examples = synthetic_examples(storage_of(run, request.compute.storage).synthetic, synthetic)
     html = to_html(report, cells, manifest, real_examples(run, manifest), examples)

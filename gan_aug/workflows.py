@@ -24,7 +24,7 @@ from gan_aug.data.store import open_images
 from gan_aug.errors import CheckpointError, ConfigError, DataError, GanAugError, RunConflict
 from gan_aug.run import RunDir, read_json, write_json
 from gan_aug.run_storage import RunStorage, storage_of
-from gan_aug.storage import below
+from gan_aug.storage import Place, below
 
 Verb = Callable[[Config, RunDir, Executor], Any]
 
@@ -112,31 +112,26 @@ def compare(request: Config, run: RunDir, executor: Executor) -> dict[str, Any]:
     from functools import partial
 
     from gan_aug.compute.device import choose_device
-    from gan_aug.evaluation.arms import needs_synthetic
     from gan_aug.evaluation.run_cells import finished_cell, load_context, plan_cells, run_cell
+    from gan_aug.evaluation.run_fidelity import run_fidelity
     from gan_aug.reporting import write_reports
 
     manifest = import_studies(request, run, executor)
-    storage, synthetic = storage_of(run, request.compute.storage), None
-    if any(needs_synthetic(arm) for arm in request.compare.arms):
-        if not (run.synthetic / "manifest.json").exists():
-            raise DataError(f"{run.path} holds no synthetic set for the arms: run `gan-aug generate` on it first")
-        run.check("train", configs.sections(request, "seed", "gan", "train"))
-        run.check("synthetic", configs.sections(request, "synthesis"))
-        synthetic = SyntheticManifest.load(below(storage.synthetic, "manifest.json"))
+    storage = storage_of(run, request.compute.storage)
+    synthetic = synthetic_for(request, run, storage.synthetic)
     cells = plan_cells(manifest, synthetic, request)
     write_json(run.compare / "request.json", configs.sections(request, "seed", "classifier", "compare"))
     arms, seeds = ", ".join(request.compare.arms), request.compare.seeds
     run.emit("compare", "start", f"{len(cells)} cells: {arms} x {seeds} seeds")
     folder = run.compare / "cells"
     folder.mkdir(exist_ok=True)
-    device = str(choose_device(request.compute.device))
+    device = choose_device(request.compute.device)
     setup = partial(
         load_context,
         run.dataset,
         storage.synthetic if synthetic else None,
         folder,
-        device,
+        str(device),
         stored_dataset=storage.dataset,
         stored_cells=storage.cells,
     )
@@ -145,9 +140,30 @@ def compare(request: Config, run: RunDir, executor: Executor) -> dict[str, Any]:
         cell = cells[index]
         run.emit("compare", "progress", f"{cell.arm}, seed {cell.seed}", done=done, total=len(cells), unit="cells")
     results = [finished_cell(folder / cell.key, storage.cells) for cell in cells]
-    report = write_reports(request, run, manifest, synthetic, results)
+    fidelity = None
+    if synthetic and request.compare.fidelity:
+        run.emit("compare", "note", "measuring fidelity")
+        names, places = request.compare.features, (run.dataset, storage.synthetic, run.compare)
+        fidelity = run_fidelity(*places, results, names, device, cancelled=run.cancelled)
+    report = write_reports(request, run, manifest, synthetic, results, fidelity)
     run.emit("compare", "finish", f"report in {run.path / 'report.html'}")
     return report
+
+
+def synthetic_for(request: Config, run: RunDir, place: Place) -> SyntheticManifest | None:
+    """The synthetic set in `place` that the arms need, or None where they need none.
+
+    Raises DataError where it is absent, RunConflict where it was made by another request.
+    """
+    from gan_aug.evaluation.arms import needs_synthetic
+
+    if not any(needs_synthetic(arm) for arm in request.compare.arms):
+        return None
+    if not (run.synthetic / "manifest.json").exists():
+        raise DataError(f"{run.path} holds no synthetic set for the arms: run `gan-aug generate` on it first")
+    run.check("train", configs.sections(request, "seed", "gan", "train"))
+    run.check("synthetic", configs.sections(request, "synthesis"))
+    return SyntheticManifest.load(below(place, "manifest.json"))
 
 
 def run_all(request: Config, run: RunDir, executor: Executor) -> dict[str, Any]:

@@ -45,11 +45,13 @@ def build_report(
     provenance: dict[str, Any],
     timing: dict[str, Any],
     environment: dict[str, Any],
+    fidelity: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The report of `cells` (in any order) on the manifest's test split, as JSON values without NaN.
 
     `provenance` adds to {manifest, checkpoint, synthetic}, which follow from the manifests. `timing` gets the seconds
-    of each arm's training, `environment` the config's compute section. Raises DataError where the arm real is absent,
+    of each arm's training, `environment` the config's compute section. `fidelity` is `measure_fidelity`'s, None where
+    it was not measured. Raises DataError where the arm real is absent,
     the arms differ in seeds, or the test split holds too few images of a label.
     """
     arms = group_by_arm(cells)
@@ -66,7 +68,7 @@ def build_report(
             {**asdict(comparison), "size": size}
             for comparison in compare_arms(test, scores, REFERENCE, config.compare.margin)
         ],
-        "fidelity": None,
+        "fidelity": fidelity,
         "privacy": None,
     }
     return {

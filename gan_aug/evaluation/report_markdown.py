@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gan_aug.evaluation.report_fidelity import fidelity_classes_table, fidelity_table, fidelity_text
 from gan_aug.evaluation.report_tables import (
     Table,
     arms_table,
@@ -22,6 +23,9 @@ def to_markdown(report: Report) -> str:
     if comparisons:
         parts += ["## Comparisons", _table(comparisons)]
     parts += ["## Classes", _table(per_class_table(report))]
+    fidelity, of_classes = fidelity_table(report), fidelity_classes_table(report)
+    if fidelity and of_classes:
+        parts += ["## Fidelity", *fidelity_text(report), _table(fidelity), _table(of_classes)]
     sources = sources_table(report)
     parts += ["## Where each number comes from", "\n".join(f"- {what}: {where}" for what, where in sources.rows)]
     parts += ["## Limits", "\n".join(f"- {limit}" for limit in limits(report))]

@@ -28,6 +28,7 @@ from gan_aug.evaluation.arms import TrainingSet, accept, accept_images, needs_sy
 from gan_aug.evaluation.cell_files import FILES, read_cell, write_cell
 from gan_aug.evaluation.cells import CellResult
 from gan_aug.evaluation.classifier import ClassifierCard, build, predict_scores
+from gan_aug.evaluation.features import inception_file
 from gan_aug.evaluation.fit import Fitted, HeldOut, fit
 from gan_aug.run import json_sha256, storage_errors
 from gan_aug.storage import Place, below
@@ -86,7 +87,7 @@ def plan_cells(manifest: Manifest, synthetic: SyntheticManifest | None, config: 
 
 
 def check_comparison(manifest: Manifest, config: Config) -> None:
-    """Raise DataError where no comparison of this data set can be made, whatever the arms."""
+    """Raise DataError where no comparison of this data set can be made, ConfigError where a file it needs is absent."""
     for split in ("validation", "test"):
         if len(manifest.indices(split)) == 0:
             raise DataError(f"{manifest.name} has no {split} images: set data.{split} above 0 in a new run")
@@ -100,6 +101,8 @@ def check_comparison(manifest: Manifest, config: Config) -> None:
                 f"needs {FEWEST} of each: give the test split more, or leave the label out"
             )
     build(config.classifier.name, manifest.shape, len(manifest.labels))
+    if config.compare.fidelity and config.compare.features == "inception":
+        inception_file()
 
 
 def load_context(
@@ -154,7 +157,7 @@ def _make_cell(context: CellContext, cell: Cell, train: Callable[..., Fitted]) -
     with storage_errors(folder):
         for left in context.cells.glob(f"*{cell.key}*"):  # torn or altered, or half of it from a killed process
             shutil.rmtree(left)
-    with _threads(THREADS):
+    with torch_threads(THREADS):
         result, model = _compute(context, cell, train)
     temporary = context.cells / f".{cell.key}.{os.getpid()}.tmp"
     manifest = context.manifest
@@ -204,7 +207,7 @@ def finished_cell(folder: Path, stored: Place | None) -> CellResult:
 
 
 @contextmanager
-def _threads(count: int) -> Iterator[None]:
+def torch_threads(count: int) -> Iterator[None]:
     """Run a block with `count` torch threads: a loop of cells shares its process with whoever called it."""
     before = torch.get_num_threads()
     torch.set_num_threads(count)
