@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,10 +18,12 @@ import typer  # noqa: TID251 - the door
 
 import gan_aug
 from gan_aug import config as configs
+from gan_aug.cli_submit import submit
 from gan_aug.errors import Cancelled, GanAugError
 from gan_aug.events import Event, Listener
 
 if TYPE_CHECKING:
+    from gan_aug.compute.executor import Executor
     from gan_aug.config import Config
     from gan_aug.run import RunDir
 
@@ -41,6 +44,7 @@ class Place(StrEnum):
     """Where the work runs."""
 
     LOCAL = "local"
+    RAY = "ray"
 
 
 class ExportFormat(StrEnum):
@@ -57,7 +61,7 @@ RunOption = Annotated[
 SetOption = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="override one key, e.g. train.images=10000")
 ]
-OnOption = Annotated[Place, typer.Option("--on", help="where the work runs")]
+OnOption = Annotated[Place, typer.Option("--on", help="this machine, or Ray (compute.address)")]
 DryOption = Annotated[bool, typer.Option("--dry-run", help="say what would be done, and do nothing")]
 JsonOption = Annotated[bool, typer.Option("--json", help="print the result as JSON")]
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="a run folder", show_default=False)]
@@ -88,6 +92,9 @@ _verb("import", "Import the images: read, resize, split, write down.")
 _verb("train", "Train the GAN on the training split (imports first where needed).")
 _verb("generate", "Make a synthetic set with the trained GAN.")
 _verb("compare", "Train classifiers on real, synthetic and mixed images and write the report.")
+
+
+app.command()(submit)
 
 
 @app.command()
@@ -192,16 +199,30 @@ def main() -> None:
 
 def _execute(verb: str, request: Config, folder: Path, on: Place, as_json: bool) -> None:
     from gan_aug import workflows
-    from gan_aug.compute.local import LocalExecutor
     from gan_aug.run import RunDir
 
-    del on  # one place so far; the option is part of the contract
     with ExitStack() as stack:
         listener = stack.enter_context(_progress())
-        run = RunDir(folder, (listener,))
+        # Ray's workers have a working directory of their own.
+        run = RunDir(folder.absolute() if on is Place.RAY else folder, (listener,))
+        executor = stack.enter_context(_executor(on, request, run))
         stack.enter_context(_stoppable(run))
-        workflows.start(verb, request, run, LocalExecutor(request.compute.workers))
+        workflows.start(verb, request, run, executor)
     _say(_result(verb, run, as_json), as_json)
+
+
+@contextmanager
+def _executor(on: Place, request: Config, run: RunDir) -> Iterator[Executor]:
+    """The machine that `--on` names, for the length of a block."""
+    if on is Place.RAY:
+        from gan_aug.compute.cluster import ray_executor
+
+        with ray_executor(request.compute, run.path, partial(run.emit, "ray", "note")) as executor:
+            yield executor
+    else:
+        from gan_aug.compute.local import LocalExecutor
+
+        yield LocalExecutor(request.compute.workers)
 
 
 def _result(verb: str, run: RunDir, as_json: bool) -> Any:

@@ -88,6 +88,7 @@ def generate(request: Config, run: RunDir, executor: Executor) -> SyntheticManif
         executor,
         seed=request.synthesis.seed,
         shard_size=request.synthesis.shard,
+        device=request.compute.device,
         progress=lambda done, total: run.emit("synthetic", "progress", done=done, total=total, unit="images"),
         cancelled=run.cancelled,
     )
@@ -100,7 +101,6 @@ def compare(request: Config, run: RunDir, executor: Executor) -> dict[str, Any]:
     import os
     from functools import partial
 
-    from gan_aug.compute.device import choose_device
     from gan_aug.evaluation.arms import needs_synthetic
     from gan_aug.evaluation.cell_files import read_cell
     from gan_aug.evaluation.run_cells import load_context, plan_cells, run_cell
@@ -120,7 +120,7 @@ def compare(request: Config, run: RunDir, executor: Executor) -> dict[str, Any]:
     run.emit("compare", "start", f"{len(cells)} cells: {arms} x {seeds} seeds")
     folder = run.compare / "cells"
     folder.mkdir(exist_ok=True)
-    device = str(choose_device(request.compute.device))
+    device = request.compute.device  # what each worker chooses by: this process may stand on another machine
     setup = partial(load_context, run.dataset, run.synthetic if synthetic else None, folder, device)
     work = partial(run_cell, cancelled=partial(os.path.exists, run.cancel_mark))
     for done, (index, _) in enumerate(executor.map(work, cells, setup=setup, cancelled=run.cancelled), start=1):

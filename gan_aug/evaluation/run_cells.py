@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import os
+import secrets
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +18,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from gan_aug.compute import counters
+from gan_aug.compute.device import choose_device
 from gan_aug.config import ArmName, ClassifierConfig, Config
 from gan_aug.data.manifest import Manifest, Split
 from gan_aug.data.shards import SyntheticManifest, read_images
@@ -102,17 +104,18 @@ def check_comparison(manifest: Manifest, config: Config) -> None:
 def load_context(dataset: Path, synthetic: Path | None, cells: Path, device: str = "cpu") -> CellContext:
     """Open a data set's folder and a synthetic set's, for cells to be kept in `cells`.
 
-    Raises ManifestError when one is absent or altered, and LeakageError when the synthetic set may not be used.
+    `device` is compute.device, which each worker chooses by for itself. Raises ManifestError when one is absent or
+    altered, and LeakageError when the synthetic set may not be used.
     """
     manifest = Manifest.load(dataset / MANIFEST)
     images = open_images(dataset, manifest)
     if synthetic is None:
-        return CellContext(manifest, images, None, None, cells, torch.device(device))
+        return CellContext(manifest, images, None, None, cells, choose_device(device))
     generated = SyntheticManifest.load(synthetic / MANIFEST)
     accept(generated, manifest)
     pixels = read_images(synthetic, generated)
     accept_images(pixels, manifest)
-    return CellContext(manifest, images, generated, pixels, cells, torch.device(device))
+    return CellContext(manifest, images, generated, pixels, cells, choose_device(device))
 
 
 def run_cell(
@@ -135,7 +138,7 @@ def run_cell(
             shutil.rmtree(left)
     with _threads(THREADS):
         result, model = _compute(context, cell, partial(fit, progress=progress, cancelled=cancelled))
-    temporary = context.cells / f".{cell.key}.{os.getpid()}.tmp"
+    temporary = context.cells / f".{cell.key}.{secrets.token_hex(4)}.tmp"
     manifest = context.manifest
     card = ClassifierCard(
         cell.request["classifier"]["name"], manifest.shape, manifest.labels, manifest.task, manifest.positive
@@ -143,6 +146,7 @@ def run_cell(
     write_cell(temporary, cell.request, result, model, card)
     with storage_errors(folder):
         temporary.rename(folder)
+    counters.count("cells")
     return cell.key
 
 

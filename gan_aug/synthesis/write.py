@@ -10,6 +10,8 @@ from pathlib import Path
 
 import torch
 
+from gan_aug.compute import counters
+from gan_aug.compute.device import choose_device
 from gan_aug.compute.executor import Executor
 from gan_aug.data.manifest import multi_hot
 from gan_aug.data.shards import SyntheticManifest, SyntheticShard, shard_bytes
@@ -46,12 +48,14 @@ def write_synthetic_set(
     *,
     seed: int,
     shard_size: int,
+    device: str = "cpu",
     progress: Callable[[int, int], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> SyntheticManifest:
     """Write the planned images as shards in `folder`, skipping whole ones, then the manifest; return it.
 
-    Raises Cancelled when `cancelled` says so, with finished shards kept.
+    `device` is compute.device, which each worker chooses by for itself. Raises Cancelled when `cancelled` says so, with
+    finished shards kept.
     """
     if checkpoint.task not in ("multi-class", "multi-label"):
         raise CheckpointError(f"{checkpoint.path} names the task {checkpoint.task!r}: train again with this version")
@@ -61,7 +65,7 @@ def write_synthetic_set(
     ]
     shards = {shard.name: found for shard in planned if (found := _finished(folder, shard))}
     missing = [shard for shard in planned if shard.name not in shards]
-    work, setup = partial(_write_shard, folder=folder), partial(_load, checkpoint.path)
+    work, setup = partial(_write_shard, folder=folder), partial(_load, checkpoint.path, device)
     for index, shard in executor.map(work, missing, setup=setup, cancelled=cancelled):
         shards[missing[index].name] = shard
         if progress:
@@ -81,9 +85,9 @@ def write_synthetic_set(
     return manifest
 
 
-def _load(path: Path) -> Generator:
+def _load(path: Path, device: str) -> Generator:
     torch.set_num_threads(1)
-    return load_generator(read_checkpoint(path))
+    return load_generator(read_checkpoint(path)).to(choose_device(device))
 
 
 def _write_shard(generator: Generator, planned: PlannedShard, *, folder: Path) -> SyntheticShard:
@@ -93,6 +97,8 @@ def _write_shard(generator: Generator, planned: PlannedShard, *, folder: Path) -
     write_bytes(path, shard_bytes(sample(generator, labels, seed=planned.seed, first=planned.first)))
     shard = SyntheticShard(path.name, planned.first, len(planned.labels), file_sha256(path))
     write_json(folder / f"{planned.name}.json", {**planned.origin, "sha256": shard.sha256})
+    counters.count("images", shard.count)
+    counters.count("shards")
     return shard
 
 
