@@ -32,9 +32,7 @@ def ray_executor(compute: ComputeConfig, shared: Path | None, note: Note) -> Ite
     there is no cluster, or none of its nodes can hold a worker and none is waited for.
     """
     if compute.device == "cuda" and not compute.gpus_per_worker:
-        raise ComputeError(
-            "compute.device is cuda and compute.gpus_per_worker is 0: give each worker a GPU or a share"
-        )
+        raise ComputeError("compute.device is cuda and compute.gpus_per_worker is 0: give each worker a GPU or a share")
     with ray_session(compute, note):
         executor = RayExecutor(compute, shared, note)
         if not compute.wait:
@@ -250,6 +248,8 @@ class _Run:
             value = get(answer)
         except exceptions.RayTaskError as error:
             _without_gan_aug(error)
+            if isinstance(error.cause, exceptions.RayError):
+                raise ComputeError(f"Ray cannot run a worker: {_reason(error.cause)}") from error
             raise (error.cause or error) from error
         except gone as error:
             _without_gan_aug(error)

@@ -8,6 +8,7 @@ import os
 import secrets
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -133,6 +134,8 @@ def _connect(options: dict[str, Any], purpose: str) -> Any:
         said = " ".join(str(error).split())
         if "ersion mismatch" in said or "ersions differ" in said or "incompatible" in said.lower():
             said += ": install the same versions on both sides, or send the job there with `gan-aug submit`"
+        elif os.environ.get("RAY_AUTH_MODE") != "token" and "onnect" in said:
+            said += ": where the cluster asks for a token, set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN"
         raise ComputeError(f"cannot {purpose}: {said or type(error).__name__}") from error
     finally:
         if threading.current_thread() is threading.main_thread():
@@ -145,9 +148,11 @@ def _starting() -> dict[str, str]:
         "RAY_USAGE_STATS_ENABLED": "0",
         # In spite of its name, on every system: without clusters, all of Ray listens on the loopback address alone.
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
-        "RAY_AUTH_MODE": os.environ.get("RAY_AUTH_MODE", "token"),
     }
-    if variables["RAY_AUTH_MODE"] == "token" and "RAY_AUTH_TOKEN_PATH" not in os.environ:
+    mode = os.environ.get("RAY_AUTH_MODE", "token")
+    if "ray" not in sys.modules:  # else it would not notice; unset, it turns tokens on by itself
+        variables["RAY_AUTH_MODE"] = mode
+    if mode == "token" and "RAY_AUTH_TOKEN_PATH" not in os.environ:
         # Else ray.init would write one under the home folder. Its life is that of this Ray.
         variables["RAY_AUTH_TOKEN"] = os.environ.get("RAY_AUTH_TOKEN") or secrets.token_hex(32)
     return variables
