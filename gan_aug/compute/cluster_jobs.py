@@ -6,6 +6,7 @@ import asyncio
 import os
 import shlex
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from gan_aug.errors import ComputeError, ConfigError
 from gan_aug.run import write_text
 
 CONFIG = "job.yaml"
+YOUNG_SECONDS = 30.0
 PORTS = {"http": 80, "https": 443}
 
 
@@ -46,7 +48,8 @@ def submit(verb: str, config: Config, run: Path, address: str | None, requiremen
     """Send `gan-aug VERB --on ray` to the cluster whose job API is at `address`; returns at once.
 
     Without `address`, RAY_API_SERVER_ADDRESS names it. What travels is the config, this version's code, and
-    `requirements` (pinned packages for pip) where it is given. Raises ConfigError for what means something on this
+    `requirements` (pinned packages for pip) where it is given. Ray tells the job which cluster it is on, unless
+    `compute.address` does. Raises ConfigError for what means something on this
     machine alone, and ComputeError where the cluster refuses.
     """
     _check_paths(config, run)
@@ -54,16 +57,24 @@ def submit(verb: str, config: Config, run: Path, address: str | None, requiremen
     environment: dict[str, Any] = {"py_modules": [str(Path(gan_aug.__file__).parent)]}
     if requirements is not None:
         environment["pip"] = {"packages": _pins(requirements), "pip_check": False}
-    # A job's driver is told by Ray which cluster it is on.
-    here = config.model_copy(update={"compute": config.compute.model_copy(update={"address": None})})
     command = shlex.join(["python", "-m", "gan_aug", verb, CONFIG, "--run", str(run), "--on", "ray"])
     client = _client(place)
     with tempfile.TemporaryDirectory(prefix="gan-aug-job-") as folder, _refusals(place):
-        write_text(Path(folder) / CONFIG, yaml_text(dump(here)))
-        job = client.submit_job(
-            entrypoint=command, runtime_env={**environment, "working_dir": folder}, metadata={"run": str(run)}
-        )
+        write_text(Path(folder) / CONFIG, yaml_text(dump(config)))
+        job = _sent(client, command, {**environment, "working_dir": folder}, str(run))
     return ClusterJob(job, place, str(run))
+
+
+def _sent(client: Any, command: str, environment: dict[str, Any], run: str) -> str:
+    """Submit a job; gives its id. A cluster that has just begun takes none for some seconds."""
+    deadline = time.monotonic() + YOUNG_SECONDS
+    while True:
+        try:
+            return str(client.submit_job(entrypoint=command, runtime_env=environment, metadata={"run": run}))
+        except RuntimeError as error:
+            if "No available agent" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(1)
 
 
 def follow(job: ClusterJob, say: Callable[[str], None]) -> int:

@@ -12,6 +12,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -50,9 +51,13 @@ def ray_session(compute: ComputeConfig, note: Note) -> Iterator[None]:
             if address:
                 _connect({"address": address}, f"join the Ray cluster at {address}")
                 note(f"joined the Ray cluster at {address}")
+                yield
             else:
-                _start(compute, note)
-            yield
+                # Not Ray's common folder: clusters that share one are taken for each other. Paths of sockets are short.
+                with TemporaryDirectory(prefix="gan-aug-ray-", dir="/tmp", ignore_cleanup_errors=True) as folder:
+                    _start(compute, folder, note)
+                    yield
+                    ray.shutdown()
         finally:
             ray.shutdown()
 
@@ -103,7 +108,7 @@ def _nodes() -> list[dict[str, Any]]:
     return [node for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
 
 
-def _start(compute: ComputeConfig, note: Note) -> None:
+def _start(compute: ComputeConfig, folder: str, note: Note) -> None:
     """Start Ray on this machine, reachable from it alone."""
     needed = int(-(-(compute.workers or 1) * compute.cpus_per_worker // 1))
     options = {
@@ -112,6 +117,7 @@ def _start(compute: ComputeConfig, note: Note) -> None:
         "object_store_memory": STORE_BYTES,
         "include_dashboard": compute.dashboard,
         "dashboard_host": LOOPBACK,
+        "_temp_dir": folder,
     }
     context = _connect(options, "start Ray here")
     if {node["NodeManagerAddress"] for node in _nodes()} != {LOOPBACK}:

@@ -7,6 +7,7 @@ import os
 import secrets
 import shutil
 import socket
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,13 +33,13 @@ compute: {workers: 1, threads: 1, device: cpu}
 """
 
 
-def free_port() -> int:
-    """A port below those that Ray hands to its workers."""
-    for port in range(9000, 10000):
+def free_port(first: int) -> int:
+    """A port from `first` on; below 10000 are none that Ray hands to its workers."""
+    for port in range(first, 10000):
         with socket.socket() as taken:
             if taken.connect_ex(("127.0.0.1", port)):
                 return port
-    raise RuntimeError("no port is free between 9000 and 10000")
+    raise RuntimeError(f"no port is free between {first} and 10000")
 
 
 @dataclass
@@ -65,8 +66,18 @@ def cluster() -> Iterator[RayCluster]:
         import ray  # noqa: TID251
         from ray.cluster_utils import Cluster  # noqa: TID251
 
-        port = free_port()
-        head = {"num_cpus": 2, "include_dashboard": True, "dashboard_port": port, "object_store_memory": 2**27}
+        port, agent = free_port(9000), free_port(9500)
+        # A folder of its own: clusters that share one are taken for each other.
+        folder = tempfile.mkdtemp(prefix="ray-", dir="/tmp")
+        head = {
+            "temp_dir": folder,
+            "num_cpus": 2,
+            "object_store_memory": 2**27,
+            "include_dashboard": True,
+            "dashboard_port": port,
+            "dashboard_agent_listen_port": agent,
+            "_system_config": {"metrics_report_interval_ms": 1000},
+        }
         nodes = Cluster(initialize_head=True, head_node_args=head)
         ray.init(address=nodes.address, log_to_driver=False, logging_level="ERROR")
         try:
@@ -74,6 +85,7 @@ def cluster() -> Iterator[RayCluster]:
         finally:
             ray.shutdown()
             nodes.shutdown()
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

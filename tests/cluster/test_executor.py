@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,20 @@ def test_workers_are_set_up_once_and_see_no_gpu_that_was_not_asked_for(cluster: 
     seen = dict(executor().map(look, list(range(20)))).values()
     assert len({process for process, _ in seen}) == 2
     assert {devices for _, devices in seen} == {""}
+
+
+def test_what_workers_make_is_counted_on_the_page_that_prometheus_reads(cluster: RayCluster) -> None:
+    import ray  # noqa: TID251
+
+    running = executor(workers=1).map(look, list(range(200)), setup=ten)
+    list(running)
+    (port,) = {node["MetricsExportPort"] for node in ray.nodes() if node["Alive"]}
+    deadline, page = time.monotonic() + 30, ""
+    while "gan_aug_images" not in page and time.monotonic() < deadline:
+        time.sleep(0.5)
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+            page = answer.read().decode()
+    assert "gan_aug_images" in page
 
 
 def test_an_error_comes_back_as_itself(cluster: RayCluster) -> None:

@@ -12,6 +12,7 @@ from conftest import RayCluster, Same
 pytestmark = pytest.mark.ray
 
 
+@pytest.mark.filterwarnings("ignore:ssl=None is deprecated:DeprecationWarning")  # Ray's call of aiohttp
 def test_a_submitted_run_is_followed_to_its_end_and_makes_the_same_set(
     cluster: RayCluster,
     same: Same,
@@ -22,6 +23,8 @@ def test_a_submitted_run_is_followed_to_its_end_and_makes_the_same_set(
 ) -> None:
     run = same.begin(tmp_path / "run").path
     arguments = ("submit", config, "--run", run, "--address", cluster.jobs, "--verb", "generate", "--wait", "--json")
+    # Ray tells a job the address of the newest cluster on the host, which may be another one while tests run.
+    arguments = (*arguments, "--set", f"compute.address={cluster.address}")
     assert call(monkeypatch, *arguments) == 0
     shown = capfd.readouterr()
     job = json.loads(shown.out)

@@ -54,7 +54,7 @@ def test_a_ray_of_our_own_listens_here_alone_writes_no_token_and_ends_with_ctrl_
     if importlib.util.find_spec("ray") is None:
         pytest.skip("Ray is not installed: pip install 'gan-aug[ray]'")
     run = same.begin(tmp_path / "run").path
-    more = ("--set", "synthesis.counts=100000", "--set", "compute.workers=2")
+    more = ("--set", "synthesis.counts=5000", "--set", "compute.workers=2")
     process = subprocess.Popen(
         [sys.executable, "-m", "gan_aug", "generate", str(config), "--run", str(run), "--on", "ray", *more],
         env={k: v for k, v in os.environ.items() if not k.startswith("RAY_")} | {"HOME": str(tmp_path)},
