@@ -155,6 +155,8 @@ def _starting() -> dict[str, str]:
         # In spite of its name, on every system: without clusters, all of Ray listens on the loopback address alone.
         "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
     }
+    # By default Ray's workers give way (nice 15) to all else on the machine; processes of --on local do not.
+    variables["RAY_worker_niceness"] = os.environ.get("RAY_worker_niceness", "0")  # noqa: SIM112
     mode = os.environ.get("RAY_AUTH_MODE", "token")
     if "ray" not in sys.modules:  # else it would not notice; unset, it turns tokens on by itself
         variables["RAY_AUTH_MODE"] = mode
