@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,10 +18,12 @@ import typer  # noqa: TID251 - the door
 
 import gan_aug
 from gan_aug import config as configs
+from gan_aug.cli_progress import shown_progress
+from gan_aug.cli_submit import submit
 from gan_aug.errors import Cancelled, GanAugError
-from gan_aug.events import Event, Listener
 
 if TYPE_CHECKING:
+    from gan_aug.compute.executor import Executor
     from gan_aug.config import Config
     from gan_aug.run import RunDir
 
@@ -33,14 +36,11 @@ app = typer.Typer(
 )
 
 
-QUIET_SECONDS = 1.0
-"""Where there is no terminal, no stage prints progress more often than this."""
-
-
 class Place(StrEnum):
     """Where the work runs."""
 
     LOCAL = "local"
+    RAY = "ray"
 
 
 class ExportFormat(StrEnum):
@@ -57,7 +57,7 @@ RunOption = Annotated[
 SetOption = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="override one key, e.g. train.images=10000")
 ]
-OnOption = Annotated[Place, typer.Option("--on", help="where the work runs")]
+OnOption = Annotated[Place, typer.Option("--on", help="this machine, or Ray (compute.address)")]
 DryOption = Annotated[bool, typer.Option("--dry-run", help="say what would be done, and do nothing")]
 JsonOption = Annotated[bool, typer.Option("--json", help="print the result as JSON")]
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="a run folder", show_default=False)]
@@ -88,6 +88,9 @@ _verb("import", "Import the images: read, resize, split, write down.")
 _verb("train", "Train the GAN on the training split (imports first where needed).")
 _verb("generate", "Make a synthetic set with the trained GAN.")
 _verb("compare", "Train classifiers on real, synthetic and mixed images and write the report.")
+
+
+app.command()(submit)
 
 
 @app.command()
@@ -207,16 +210,32 @@ def main() -> None:
 
 def _execute(verb: str, request: Config, folder: Path, on: Place, as_json: bool) -> None:
     from gan_aug import workflows
-    from gan_aug.compute.local import LocalExecutor
     from gan_aug.run import RunDir
 
-    del on  # one place so far; the option is part of the contract
     with ExitStack() as stack:
-        listener = stack.enter_context(_progress())
-        run = RunDir(folder, (listener,))
+        listener = stack.enter_context(shown_progress())
+        # Ray's workers have a working directory of their own.
+        run = RunDir(folder.absolute() if on is Place.RAY else folder, (listener,))
+        executor = stack.enter_context(_executor(on, request, run))
         stack.enter_context(_stoppable(run))
-        workflows.start(verb, request, run, LocalExecutor(request.compute.workers))
+        workflows.start(verb, request, run, executor)
     _say(_result(verb, run, as_json), as_json)
+
+
+@contextmanager
+def _executor(on: Place, request: Config, run: RunDir) -> Iterator[Executor]:
+    """The machine that `--on` names, for the length of a block."""
+    if on is Place.RAY:
+        from gan_aug.compute.cluster import ray_executor
+
+        # With a store no worker needs the run folder.
+        shared = None if request.compute.storage else run.path
+        with ray_executor(request.compute, shared, partial(run.emit, "ray", "note")) as executor:
+            yield executor
+    else:
+        from gan_aug.compute.local import LocalExecutor
+
+        yield LocalExecutor(request.compute.workers)
 
 
 def _result(verb: str, run: RunDir, as_json: bool) -> Any:
@@ -271,78 +290,3 @@ def _stoppable(run: RunDir) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-@contextmanager
-def _progress() -> Iterator[Listener]:
-    """Show events on stderr: a bar on a terminal, plain lines elsewhere."""
-    if not sys.stderr.isatty():
-        yield _PlainLines()
-        return
-    from rich.console import Console  # noqa: TID251 - the door
-    from rich.progress import (  # noqa: TID251
-        BarColumn,
-        Progress,
-        TaskID,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-    from rich.table import Column  # noqa: TID251
-
-    columns = (
-        TextColumn("{task.description:16}"),
-        BarColumn(bar_width=16),
-        TextColumn("{task.completed:,} of {task.total:,}", table_column=Column(no_wrap=True)),
-        TimeRemainingColumn(elapsed_when_finished=True, compact=True),
-        TextColumn("{task.fields[detail]}", table_column=Column(no_wrap=True)),
-    )
-    with Progress(*columns, console=Console(stderr=True)) as bars:
-        tasks: dict[tuple[str, str], TaskID] = {}
-
-        def show(event: Event) -> None:
-            if event.kind == "progress":
-                task = tasks.get((event.stage, event.unit))
-                if task is None:
-                    name = f"{event.stage} {event.unit}"
-                    task = tasks[event.stage, event.unit] = bars.add_task(name, total=event.total, detail="")
-                bars.update(task, completed=event.done, total=event.total, detail=_detail(event))
-            else:
-                bars.console.print(f"{event.stage}: {event.message}", markup=False, highlight=False)
-
-        yield show
-
-
-class _PlainLines:
-    """Progress as lines: each start and finish, and up to ten on the way, with rate and time left."""
-
-    def __init__(self) -> None:
-        self._said: dict[tuple[str, str], tuple[float, int]] = {}
-        self._begun: dict[tuple[str, str], tuple[float, int]] = {}
-        self._last = (0.0, 0)
-
-    def __call__(self, event: Event) -> None:
-        if event.kind != "progress":
-            self._last = (event.time, event.done or 0)
-            self._line(f"{event.stage}: {event.message}")
-            return
-        done, total = event.done or 0, event.total or 1
-        bar = (event.stage, event.unit)  # a stage that counts files, then images, begins anew
-        began, first = self._begun.setdefault(bar, self._last)
-        when, tenth = self._said.get(bar, (began, 10 * first // total))
-        if 10 * done // total > tenth and event.time - when >= QUIET_SECONDS:
-            self._said[bar] = (event.time, 10 * done // total)
-            rate = (done - first) / (event.time - began)
-            left = f", {(total - done) / rate:.0f} s left" if rate > 0 and done < total else ""
-            self._line(f"{event.stage}: {done:,} of {total:,} {event.unit}{left}  {_detail(event)}".rstrip())
-        if done == total:
-            self._last = (event.time, 0)
-
-    def _line(self, text: str) -> None:
-        print(text, file=sys.stderr, flush=True)  # noqa: T201 - this is the terminal
-
-
-def _detail(event: Event) -> str:
-    values = event.values
-    if "rate" in values:
-        return f"{values['rate']:,.0f}/s  loss D {values['loss_d']:.2f} G {values['loss_g']:.2f}"
-    return event.message

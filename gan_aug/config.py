@@ -107,7 +107,8 @@ class ComputeConfig(Section):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     threads: Count | None = Field(None, description="threads of GAN training; all cores by default")
     workers: Count | None = Field(
-        None, description="processes for import, generation and comparison; one a core by default"
+        None,
+        description="processes for import, generation and comparison; one a core, on Ray as many as fit, by default",
     )
     cache: Annotated[float, Field(ge=0)] = Field(
         20.0, description="gigabytes of decoded images kept in the user's cache for the next import; 0 keeps none"
@@ -117,6 +118,20 @@ class ComputeConfig(Section):
         description="where data set, checkpoints, shards and cells are kept besides or instead of the run folder: "
         "s3://bucket/prefix, or the absolute path of a shared folder; credentials come from the environment alone",
     )
+    retries: Annotated[int, Field(ge=0)] = Field(3, description="new starts after a lost process before giving up")
+    address: str | None = Field(
+        None,
+        description="the Ray cluster of --on ray: HOST:PORT, ray://HOST:PORT, or auto for one that runs here; without "
+        "it RAY_ADDRESS, and without that one is started here",
+    )
+    cpus_per_worker: Annotated[float, Field(ge=0)] = Field(1.0, description="cores each process on a cluster asks for")
+    gpus_per_worker: Annotated[float, Field(ge=0)] = Field(
+        0.0, description="GPUs each process on a cluster asks for; several share one by fractions, such as 0.25"
+    )
+    wait: Annotated[float, Field(ge=0)] = Field(
+        0.0, description="seconds to wait for a node that can hold a worker, where a cluster grows on demand"
+    )
+    dashboard: bool = Field(False, description="with a Ray that is started here: its dashboard, on this machine alone")
 
     @field_validator("storage")
     @classmethod
@@ -134,6 +149,13 @@ class ComputeConfig(Section):
         if not re.fullmatch(r"[a-z][a-z0-9+.-]*://[^\s/:]+(:\d{1,5})?(/[^\s]*)?", storage) or storage[:5] == "file:":
             raise ValueError("write s3://bucket/prefix, or the absolute path of a folder")
         return storage
+
+    @field_validator("cpus_per_worker", "gpus_per_worker")
+    @classmethod
+    def _whole_above_one(cls, share: float) -> float:
+        if share > 1 and share != int(share):
+            raise ValueError("Ray shares out fractions of one only: give a whole number above 1")
+        return share
 
 
 class Config(Section):

@@ -102,6 +102,8 @@ def stage_seconds(run: RunDir) -> dict[str, float]:
             event = json.loads(line)
         except ValueError:
             continue  # a line torn by a crash
+        if event["kind"] == "note":
+            continue  # an aside, within a stage's work or of no stage at all
         stage, now = event["stage"], event["time"]
         if event["kind"] != "start" and stage in last:
             seconds[stage] = seconds.get(stage, 0.0) + now - last[stage]

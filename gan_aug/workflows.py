@@ -97,6 +97,7 @@ def generate(request: Config, run: RunDir, executor: Executor) -> SyntheticManif
         executor,
         seed=request.synthesis.seed,
         shard_size=request.synthesis.shard,
+        device=request.compute.device,
         progress=lambda done, total: run.emit("synthetic", "progress", done=done, total=total, unit="images"),
         cancelled=run.cancelled,
         stored=storage.checkpoint(checkpoint.path.name),
@@ -125,13 +126,13 @@ def compare(request: Config, run: RunDir, executor: Executor) -> dict[str, Any]:
     run.emit("compare", "start", f"{len(cells)} cells: {arms} x {seeds} seeds")
     folder = run.compare / "cells"
     folder.mkdir(exist_ok=True)
-    device = choose_device(request.compute.device)
+    device = request.compute.device  # what each worker chooses by: this process may stand on another machine
     setup = partial(
         load_context,
         run.dataset,
         storage.synthetic if synthetic else None,
         folder,
-        str(device),
+        device,
         stored_dataset=storage.dataset,
         stored_cells=storage.cells,
     )
@@ -144,7 +145,7 @@ def compare(request: Config, run: RunDir, executor: Executor) -> dict[str, Any]:
     if synthetic and request.compare.fidelity:
         run.emit("compare", "note", "measuring fidelity")
         names, places = request.compare.features, (run.dataset, storage.synthetic, run.compare)
-        fidelity = run_fidelity(*places, results, names, device, cancelled=run.cancelled)
+        fidelity = run_fidelity(*places, results, names, choose_device(device), cancelled=run.cancelled)
     report = write_reports(request, run, manifest, synthetic, results, fidelity)
     run.emit("compare", "finish", f"report in {run.path / 'report.html'}")
     return report

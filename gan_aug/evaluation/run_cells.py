@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import os
+import secrets
 import shutil
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +18,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from gan_aug.compute import counters
+from gan_aug.compute.device import choose_device
 from gan_aug.config import ArmName, ClassifierConfig, Config
 from gan_aug.data.artefacts import at_hand, copy_files, put_files
 from gan_aug.data.manifest import Manifest, Split
@@ -117,18 +119,19 @@ def load_context(
     """Open a data set's folder and a synthetic set, for cells to be kept in `cells`.
 
     A host without the folders fetches the data set from `stored_dataset` and keeps its cells in `stored_cells` too.
-    Raises ManifestError when one is absent or altered, and LeakageError when the synthetic set may not be used.
+    `device` is compute.device, which each worker chooses by for itself. Raises ManifestError when one is absent or
+    altered, and LeakageError when the synthetic set may not be used.
     """
     dataset = at_hand(dataset, stored_dataset, MANIFEST)
     manifest = Manifest.load(dataset / MANIFEST)
     images = open_images(dataset, manifest)
     if synthetic is None:
-        return CellContext(manifest, images, None, None, cells, torch.device(device), stored_cells)
+        return CellContext(manifest, images, None, None, cells, choose_device(device), stored_cells)
     generated = SyntheticManifest.load(below(synthetic, MANIFEST))
     accept(generated, manifest)
     pixels = open_shards(synthetic, generated)
     accept_images(pixels, manifest)
-    return CellContext(manifest, images, generated, pixels, cells, torch.device(device), stored_cells)
+    return CellContext(manifest, images, generated, pixels, cells, choose_device(device), stored_cells)
 
 
 def run_cell(
@@ -159,7 +162,7 @@ def _make_cell(context: CellContext, cell: Cell, train: Callable[..., Fitted]) -
             shutil.rmtree(left)
     with torch_threads(THREADS):
         result, model = _compute(context, cell, train)
-    temporary = context.cells / f".{cell.key}.{os.getpid()}.tmp"
+    temporary = context.cells / f".{cell.key}.{secrets.token_hex(4)}.tmp"
     manifest = context.manifest
     card = ClassifierCard(
         cell.request["classifier"]["name"], manifest.shape, manifest.labels, manifest.task, manifest.positive
@@ -167,6 +170,7 @@ def _make_cell(context: CellContext, cell: Cell, train: Callable[..., Fitted]) -
     write_cell(temporary, cell.request, result, model, card)
     with storage_errors(folder):
         temporary.rename(folder)
+    counters.count("cells")
 
 
 def cell_seed(base: int, seed: int) -> int:

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import torch
 
+from gan_aug.compute import counters
+from gan_aug.compute.device import choose_device
 from gan_aug.compute.executor import Executor
 from gan_aug.data.artefacts import at_hand, is_intact
 from gan_aug.data.manifest import multi_hot
@@ -53,13 +55,15 @@ def write_synthetic_set(
     seed: int,
     shard_size: int,
     stored: Place | None = None,
+    device: str = "cpu",
     progress: Callable[[int, int], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> SyntheticManifest:
     """Write the planned images as shards at `place`, skipping whole ones, then the manifest; return it.
 
-    The workers write there themselves; one that lacks the checkpoint's folder fetches it from `stored`. Raises
-    Cancelled when `cancelled` says so, with finished shards kept.
+    The workers write there themselves; one that lacks the checkpoint's folder fetches it from `stored`. `device` is
+    compute.device, which each worker chooses by for itself. Raises Cancelled when `cancelled` says so, with finished
+    shards kept.
     """
     if checkpoint.task not in ("multi-class", "multi-label"):
         raise CheckpointError(f"{checkpoint.path} names the task {checkpoint.task!r}: train again with this version")
@@ -69,7 +73,7 @@ def write_synthetic_set(
     ]
     shards = {shard.name: made for shard, made in _all_finished(place, planned)}
     missing = [shard for shard in planned if shard.name not in shards]
-    work, setup = partial(_write_shard, place=place), partial(_load, checkpoint.path, checkpoint.id, stored)
+    work, setup = partial(_write_shard, place=place), partial(_load, checkpoint.path, checkpoint.id, stored, device)
     for index, shard in executor.map(work, missing, setup=setup, cancelled=cancelled):
         shards[missing[index].name] = shard
         if progress:
@@ -89,12 +93,12 @@ def write_synthetic_set(
     return manifest
 
 
-def _load(path: Path, checkpoint: str, stored: Place | None) -> Generator:
+def _load(path: Path, checkpoint: str, stored: Place | None, device: str) -> Generator:
     torch.set_num_threads(1)
     found = read_checkpoint(at_hand(path, stored, RECORD))
     if found.id != checkpoint:
         raise CheckpointError(f"{found.path} is another checkpoint than the run's: remove it there and resume the run")
-    return load_generator(found)
+    return load_generator(found).to(choose_device(device))
 
 
 def _write_shard(generator: Generator, planned: PlannedShard, *, place: Place) -> SyntheticShard:
@@ -108,6 +112,8 @@ def _write_shard(generator: Generator, planned: PlannedShard, *, place: Place) -
     store.write(shard.file, content)
     marker = {**planned.origin, "sha256": shard.sha256, "state": store.state(shard.file)}
     store.write(f"{planned.name}.json", json.dumps(marker).encode())
+    counters.count("images", shard.count)
+    counters.count("shards")
     return shard
 
 

@@ -202,7 +202,7 @@ def test_what_was_retrieved_goes_where_the_import_fails_or_another_source_is_rea
 def test_the_run_tells_how_far_the_retrieval_is(
     archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("gan_aug.cli.QUIET_SECONDS", 0.0)
+    monkeypatch.setattr("gan_aug.cli_progress.QUIET_SECONDS", 0.0)
     config = asked(archive.url).model_dump(mode="json", exclude_defaults=True)
     (tmp_path / "job.json").write_text(json.dumps({"data": config}))
     assert call(monkeypatch, "import", tmp_path / "job.json", "--run", tmp_path / "run") == 0
