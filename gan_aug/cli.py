@@ -17,6 +17,7 @@ import typer  # noqa: TID251 - the door
 
 import gan_aug
 from gan_aug import config as configs
+from gan_aug.compute.torchrun import launched
 from gan_aug.errors import Cancelled, GanAugError
 from gan_aug.events import Event, Listener
 
@@ -181,7 +182,8 @@ def main() -> None:
         app()
     except GanAugError as error:
         print(f"gan-aug: {error}", file=sys.stderr)  # noqa: T201 - this is the terminal
-        sys.exit(error.exit_code)
+        # torchrun would start again what ends with another code than 0, though it was asked to stop.
+        sys.exit(0 if isinstance(error, Cancelled) and launched() else error.exit_code)
     except KeyboardInterrupt:
         sys.exit(Cancelled.exit_code)
     except Exception:  # noqa: BLE001 - the last door: whatever is left is a fault of ours
@@ -193,15 +195,22 @@ def main() -> None:
 def _execute(verb: str, request: Config, folder: Path, on: Place, as_json: bool) -> None:
     from gan_aug import workflows
     from gan_aug.compute.local import LocalExecutor
+    from gan_aug.compute.torchrun import TorchrunExecutor
     from gan_aug.run import RunDir
 
     del on  # one place so far; the option is part of the contract
+    together = TorchrunExecutor(request.compute.workers) if launched() else None
+    follows = together is not None and together.rank > 0
     with ExitStack() as stack:
         listener = stack.enter_context(_progress())
-        run = RunDir(folder, (listener,))
+        run = RunDir(folder, () if follows else (listener,))
         stack.enter_context(_stoppable(run))
-        workflows.start(verb, request, run, LocalExecutor(request.compute.workers))
-    _say(_result(verb, run, as_json), as_json)
+        if together:
+            workflows.start_together(verb, request, run, together)
+        else:
+            workflows.start(verb, request, run, LocalExecutor(request.compute.workers))
+    if not follows:
+        _say(_result(verb, run, as_json), as_json)
 
 
 def _result(verb: str, run: RunDir, as_json: bool) -> Any:
