@@ -162,7 +162,7 @@ def with_ranks(config: Config, ranks: int) -> Config:
     """The config as it is where somebody else has chosen the number of ranks; raises ConfigError below `min_ranks`."""
     values = dump(config)
     values["compute"]["ranks"] = ranks
-    return parse(values, f"the config in {ranks} processes")
+    return parse(values, f"the config for {ranks} ranks")
 
 
 def dump(config: Config) -> dict[str, Any]:

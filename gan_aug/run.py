@@ -104,7 +104,7 @@ class RunDir:
 
     def __reduce__(self) -> tuple[type[RunDir], tuple[Path]]:
         """A copy in another process writes to the same folder; who listens stays here, and hears it by `relay`."""
-        return RunDir, (self.path,)
+        return RunDir, (self.path.absolute(),)  # the other process may stand elsewhere
 
     @classmethod
     def existing(cls, path: Path) -> RunDir:
