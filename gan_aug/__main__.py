@@ -1,4 +1,4 @@
-"""The command line as `python -m gan_aug`, for places where only the interpreter is known."""
+"""`python -m gan_aug` is `gan-aug`: what launchers that start modules ask for."""
 
 from gan_aug.cli import main
 

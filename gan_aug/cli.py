@@ -20,6 +20,7 @@ import gan_aug
 from gan_aug import config as configs
 from gan_aug.cli_progress import shown_progress
 from gan_aug.cli_submit import submit
+from gan_aug.compute.torchrun import launched
 from gan_aug.errors import Cancelled, GanAugError
 
 if TYPE_CHECKING:
@@ -199,7 +200,8 @@ def main() -> None:
         app()
     except GanAugError as error:
         print(f"gan-aug: {error}", file=sys.stderr)  # noqa: T201 - this is the terminal
-        sys.exit(error.exit_code)
+        # torchrun would start again what ends with another code than 0, though it was asked to stop.
+        sys.exit(0 if isinstance(error, Cancelled) and launched() else error.exit_code)
     except KeyboardInterrupt:
         sys.exit(Cancelled.exit_code)
     except Exception:  # noqa: BLE001 - the last door: whatever is left is a fault of ours
@@ -210,16 +212,23 @@ def main() -> None:
 
 def _execute(verb: str, request: Config, folder: Path, on: Place, as_json: bool) -> None:
     from gan_aug import workflows
+    from gan_aug.compute.torchrun import TorchrunExecutor
     from gan_aug.run import RunDir
 
+    together = TorchrunExecutor(request.compute.workers) if launched() else None
+    follows = together is not None and together.rank > 0
     with ExitStack() as stack:
         listener = stack.enter_context(shown_progress())
         # Ray's workers have a working directory of their own.
-        run = RunDir(folder.absolute() if on is Place.RAY else folder, (listener,))
-        executor = stack.enter_context(_executor(on, request, run))
+        run = RunDir(folder.absolute() if on is Place.RAY else folder, () if follows else (listener,))
+        executor = together or stack.enter_context(_executor(on, request, run))
         stack.enter_context(_stoppable(run))
-        workflows.start(verb, request, run, executor)
-    _say(_result(verb, run, as_json), as_json)
+        if together:
+            workflows.start_together(verb, request, run, together)
+        else:
+            workflows.start(verb, request, run, executor)
+    if not follows:
+        _say(_result(verb, run, as_json), as_json)
 
 
 @contextmanager

@@ -102,13 +102,17 @@ class CompareConfig(Section):
 
 
 class ComputeConfig(Section):
-    """Where it runs; no part of a request's identity but for `threads`, which can alter the last bits."""
+    """Where it runs; no part of a request's identity but for `threads` and `ranks`, which can alter the last bits."""
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    threads: Count | None = Field(None, description="threads of GAN training; all cores by default")
+    threads: Count | None = Field(None, description="threads of GAN training, in each rank; all cores by default")
     workers: Count | None = Field(
         None,
         description="processes for import, generation and comparison; one a core, on Ray as many as fit, by default",
+    )
+    ranks: Count = Field(1, description="processes that train one GAN together, each on its share of every batch")
+    min_ranks: Count | None = Field(
+        None, description="go on with fewer ranks, down to this many, where so many cannot be had; all by default"
     )
     cache: Annotated[float, Field(ge=0)] = Field(
         20.0, description="gigabytes of decoded images kept in the user's cache for the next import; 0 keeps none"
@@ -157,6 +161,12 @@ class ComputeConfig(Section):
             raise ValueError("Ray shares out fractions of one only: give a whole number above 1")
         return share
 
+    @model_validator(mode="after")
+    def _fewer_is_fewer(self) -> ComputeConfig:
+        if self.min_ranks is not None and self.min_ranks > self.ranks:
+            raise ValueError("compute.min_ranks is the least number of ranks: it must not be above compute.ranks")
+        return self
+
 
 class Config(Section):
     """Everything one run was asked for."""
@@ -196,6 +206,13 @@ def parse(values: dict[str, Any], origin: str) -> Config:
         faults = faults_of(error, Config)
         count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
         raise ConfigError(f"{origin} has {count}:\n" + "\n".join(f"  {fault}" for fault in faults)) from error
+
+
+def with_ranks(config: Config, ranks: int) -> Config:
+    """The config as it is where somebody else has chosen the number of ranks; raises ConfigError below `min_ranks`."""
+    values = dump(config)
+    values["compute"]["ranks"] = ranks
+    return parse(values, f"the config for {ranks} ranks")
 
 
 def dump(config: Config) -> dict[str, Any]:

@@ -104,6 +104,10 @@ class RunDir:
         self._events = EventLog(path / EVENTS, listeners)
         self._stopping = False
 
+    def __reduce__(self) -> tuple[type[RunDir], tuple[Path]]:
+        """A copy in another process writes to the same folder; who listens stays here, and hears it by `relay`."""
+        return RunDir, (self.path.absolute(),)  # the other process may stand elsewhere
+
     @classmethod
     def existing(cls, path: Path) -> RunDir:
         """The run folder at `path`; raises RunConflict where there is none."""
@@ -175,6 +179,10 @@ class RunDir:
         """Record an Event of `stage`; `fields` are Event's (done, total, unit, values)."""
         with storage_errors(self.path):
             self._events.emit(Event(stage, kind, message, **fields))
+
+    def relay(self) -> None:
+        """Pass the events that other processes have recorded here since to those who listen."""
+        self._events.relay()
 
     def claim(self, stage: str, request: dict[str, Any], products: str) -> None:
         """Save what `stage` is asked before it starts, or check that what it made before was asked the same.

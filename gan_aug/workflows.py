@@ -14,6 +14,7 @@ from typing import Any
 from gan_aug import config as configs
 from gan_aug.compute.executor import Executor
 from gan_aug.compute.local import cores
+from gan_aug.compute.torchrun import TorchrunExecutor
 from gan_aug.config import Config
 from gan_aug.data.image_cache import user_cache
 from gan_aug.data.import_report import REPORT, set_aside
@@ -63,7 +64,7 @@ def train_gan(request: Config, run: RunDir, executor: Executor) -> Any:
     from gan_aug.training import train
 
     manifest = import_studies(request, run, executor)
-    return train(request, run, manifest)
+    return train(request, run, manifest, executor)
 
 
 def generate(request: Config, run: RunDir, executor: Executor) -> SyntheticManifest:
@@ -219,6 +220,20 @@ def start(verb: str, request: Config, run: RunDir, executor: Executor) -> Any:
                 with suppress(GanAugError):
                     storage.push_request()
             raise
+
+
+def start_together(verb: str, request: Config, run: RunDir, executor: TorchrunExecutor) -> None:
+    """As `start`, in one of the processes that torchrun started: rank 0 does all, the others join its training."""
+    from gan_aug.training import train_rank
+
+    request = configs.with_ranks(request, executor.size)
+    if executor.rank == 0:
+        try:
+            start(verb, request, run, executor)
+        finally:
+            executor.dismiss()
+    else:
+        executor.follow(lambda: train_rank(request, run, Manifest.load(run.dataset / "manifest.json")))
 
 
 def saved_request(path: Path) -> tuple[str, Config]:

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from gan_aug.compute.cluster_session import Note, node_resources, ray_session
+from gan_aug.compute.cluster_training import train_on_cluster
 from gan_aug.compute.cluster_worker import Terms, Whereabouts, Worker, versions
-from gan_aug.compute.executor import Item, Result
+from gan_aug.compute.executor import Attend, Crew, Item, Result
 from gan_aug.config import ComputeConfig
 from gan_aug.errors import Cancelled, ComputeError
 from gan_aug.run import storage_errors
@@ -65,6 +66,10 @@ class RayExecutor:
                 yield from _Run(crew, work, items, cancelled or (lambda: False)).results()
             finally:
                 crew.end()
+
+    def train(self, work: Callable[[], None], crew: Crew, attend: Attend) -> None:
+        """See Executor.train; with one rank too the work is done where Ray places it."""
+        train_on_cluster(work, crew, attend)
 
     def room(self) -> int:
         """How many workers the nodes could hold if nobody else used them."""
