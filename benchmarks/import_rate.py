@@ -2,8 +2,7 @@
 
     python benchmarks/import_rate.py [--source csv|dicom] [--files 6000] [--side 512] [--rounds 3] [--size 64]
 
-Files are made for the run: noisy films of `--side` pixels a side, as JPEG with a table, or as 12-bit DICOM files written
-with pydicom.
+Files are made for the run: noisy films of `--side` pixels a side, as JPEG with a table, or as 12-bit DICOM files.
 The plain loop decodes and resizes and keeps the arrays; ours also hashes, splits, looks for near-duplicates and writes
 store, report and manifest. Rounds alternate. Then the same import again, from the cache of decoded images, and the
 memory of its own (RssAnon, of parent and workers together, at its peak) at a tenth of the files and at all of them.
