@@ -21,7 +21,7 @@ from gan_aug import config as configs
 from gan_aug.cli_progress import shown_progress
 from gan_aug.cli_submit import submit
 from gan_aug.compute.torchrun import launched
-from gan_aug.errors import Cancelled, GanAugError
+from gan_aug.errors import Cancelled, ConfigError, GanAugError
 
 if TYPE_CHECKING:
     from gan_aug.compute.executor import Executor
@@ -167,6 +167,19 @@ def inspect(
     if (folder / NAME).exists():
         saved_storage(folder).pull_dataset()
     _say(inspect_dataset(folder), as_json)
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
+def serve(context: typer.Context) -> None:
+    """Start the REST service; `gan-aug serve --help` lists its options."""
+    from importlib import import_module
+
+    try:
+        # By name: the service stands above the command line, and only who asks for it needs what it needs.
+        server = import_module("services.server")
+    except ImportError as error:
+        raise ConfigError(f"serve needs {error.name}: pip install 'gan-aug[serve]'") from error
+    server.main(context.args)
 
 
 @app.command("show-config")
