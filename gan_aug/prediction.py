@@ -12,6 +12,7 @@ from gan_aug.data.decode import decode
 from gan_aug.data.manifest import Manifest
 from gan_aug.data.raster import Raster
 from gan_aug.errors import DataError
+from gan_aug.evaluation.cell_files import CELLS
 from gan_aug.evaluation.prediction import predict, prediction_sheet
 from gan_aug.run import RunDir, read_json, write_bytes
 
@@ -26,7 +27,7 @@ def predict_files(run: RunDir, files: list[Path], arm: str, picture: Path) -> li
     data = DataConfig.model_validate(read_json(run.dataset / "request.json")["data"])
     raster = Raster(*manifest.shape, data.fit, data.filter, data.window)
     images = np.stack([raster(decode(_existing(file))) for file in files])
-    predictions = predict(_cell(run, arm, manifest), images)
+    predictions = predict(_cell(run, arm), images)
     write_bytes(picture, prediction_sheet(images, predictions, [file.name for file in files]))
     return [
         {"file": str(file), "labels": list(prediction.labels), "probabilities": prediction.probabilities}
@@ -40,17 +41,11 @@ def _existing(file: Path) -> Path:
     return file
 
 
-def _cell(run: RunDir, arm: str, manifest: Manifest) -> Path:
+def _cell(run: RunDir, arm: str) -> Path:
     """The arm's cell with the lowest seed, of the comparison that was asked for last."""
-    asked_path = run.compare / "request.json"
-    asked = read_json(asked_path) if asked_path.exists() else {}
-    found: dict[str, tuple[int, Path]] = {}
-    for path in (run.compare / "cells").glob("[0-9a-f]*/request.json"):
-        cell = read_json(path)
-        same = (cell["classifier"], cell["base_seed"]) == (asked.get("classifier"), asked.get("seed"))
-        if same and cell["dataset"] == manifest.fingerprint and cell["ratio"] in (None, asked["compare"]["ratio"]):
-            found[cell["arm"]] = min((cell["seed"], path.parent), found.get(cell["arm"], (2**32, path.parent)))
-    if arm not in found:
-        known = f"it has {', '.join(sorted(found))}" if found else "run `gan-aug compare` on it first"
+    path = run.compare / CELLS
+    arms: dict[str, list[str]] = read_json(path)["arms"] if path.exists() else {}
+    if arm not in arms:
+        known = f"it has {', '.join(sorted(arms))}" if arms else "run `gan-aug compare` on it first"
         raise DataError(f"{run.path} holds no classifier of the arm {arm!r}: {known}")
-    return found[arm][1]
+    return run.compare / "cells" / arms[arm][0]

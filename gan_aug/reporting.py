@@ -16,7 +16,8 @@ from gan_aug.config import Config
 from gan_aug.data.manifest import Manifest
 from gan_aug.data.shards import SyntheticManifest, read_shard
 from gan_aug.data.store import open_images
-from gan_aug.evaluation.cells import CellResult
+from gan_aug.evaluation.cells import CellResult, Findings
+from gan_aug.evaluation.plots_curves import curves_png
 from gan_aug.evaluation.report import build_report
 from gan_aug.evaluation.report_html import to_html
 from gan_aug.evaluation.report_markdown import to_markdown
@@ -27,9 +28,17 @@ Images = npt.NDArray[np.uint8]
 
 
 def write_reports(
-    request: Config, run: RunDir, manifest: Manifest, synthetic: SyntheticManifest | None, cells: Sequence[CellResult]
+    request: Config,
+    run: RunDir,
+    manifest: Manifest,
+    synthetic: SyntheticManifest | None,
+    cells: Sequence[CellResult],
+    findings: Findings,
 ) -> dict[str, Any]:
-    """Write `report.html`, `report.md` and last `report.json` into the run folder; returns the last one's values."""
+    """Write `report.html`, `report.md` and last `report.json` into the run folder; returns the last one's values.
+
+    Where there are learning curves they are drawn to `learning-curves.png` too.
+    """
     report = build_report(
         manifest,
         synthetic,
@@ -38,7 +47,10 @@ def write_reports(
         provenance={},
         timing={"stages": stage_seconds(run)},
         environment=environment(),
+        findings=findings,
     )
+    if report["curves"]:
+        curves_png(report["curves"], run.path / "learning-curves.png")
     html = to_html(report, cells, manifest, real_examples(run, manifest), synthetic_examples(run, synthetic))
     write_text(run.path / "report.html", html)
     write_text(run.path / "report.md", to_markdown(report))

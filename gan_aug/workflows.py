@@ -77,9 +77,9 @@ def generate(request: Config, run: RunDir, executor: Executor) -> SyntheticManif
         )
     if checkpoint.dataset != manifest.fingerprint:
         raise CheckpointError(f"{checkpoint.path} was made for other data than {run.dataset}: train again in a new run")
-    made_of = configs.sections(request, "synthesis") | {"checkpoint": checkpoint.id}
-    run.claim("synthetic", made_of, products="shard-*")
-    plan = plan_labels(request.synthesis, manifest)
+    wanted = request.synthesis_wanted
+    run.claim("synthetic", {"synthesis": wanted.model_dump(mode="json"), "checkpoint": checkpoint.id}, "shard-*")
+    plan = plan_labels(wanted, manifest)
     run.emit("synthetic", "start", f"making {len(plan):,} images")
     synthetic = write_synthetic_set(
         checkpoint,
@@ -97,13 +97,8 @@ def generate(request: Config, run: RunDir, executor: Executor) -> SyntheticManif
 
 def compare(request: Config, run: RunDir, executor: Executor) -> dict[str, Any]:
     """Train the arms' classifiers, test them on the same real images, write the report; returns `report.json`."""
-    import os
-    from functools import partial
-
-    from gan_aug.compute.device import choose_device
+    from gan_aug.comparing import run_comparison
     from gan_aug.evaluation.arms import needs_synthetic
-    from gan_aug.evaluation.cell_files import read_cell
-    from gan_aug.evaluation.run_cells import load_context, plan_cells, run_cell
     from gan_aug.reporting import write_reports
 
     manifest = import_studies(request, run, executor)
@@ -112,22 +107,11 @@ def compare(request: Config, run: RunDir, executor: Executor) -> dict[str, Any]:
         if not (run.synthetic / "manifest.json").exists():
             raise DataError(f"{run.path} holds no synthetic set for the arms: run `gan-aug generate` on it first")
         run.check("train", configs.sections(request, "seed", "gan", "train"))
-        run.check("synthetic", configs.sections(request, "synthesis"))
+        run.check("synthetic", {"synthesis": request.synthesis_wanted.model_dump(mode="json")})
         synthetic = SyntheticManifest.load(run.synthetic / "manifest.json")
-    cells = plan_cells(manifest, synthetic, request)
     write_json(run.compare / "request.json", configs.sections(request, "seed", "classifier", "compare"))
-    arms, seeds = ", ".join(request.compare.arms), request.compare.seeds
-    run.emit("compare", "start", f"{len(cells)} cells: {arms} x {seeds} seeds")
-    folder = run.compare / "cells"
-    folder.mkdir(exist_ok=True)
-    device = str(choose_device(request.compute.device))
-    setup = partial(load_context, run.dataset, run.synthetic if synthetic else None, folder, device)
-    work = partial(run_cell, cancelled=partial(os.path.exists, run.cancel_mark))
-    for done, (index, _) in enumerate(executor.map(work, cells, setup=setup, cancelled=run.cancelled), start=1):
-        cell = cells[index]
-        run.emit("compare", "progress", f"{cell.arm}, seed {cell.seed}", done=done, total=len(cells), unit="cells")
-    results = [read_cell(folder / cell.key) for cell in cells]
-    report = write_reports(request, run, manifest, synthetic, results)
+    results, findings = run_comparison(request, run, manifest, synthetic, executor)
+    report = write_reports(request, run, manifest, synthetic, results, findings)
     run.emit("compare", "finish", f"report in {run.path / 'report.html'}")
     return report
 
@@ -149,14 +133,19 @@ def run_all(request: Config, run: RunDir, executor: Executor) -> dict[str, Any]:
 def preflight(request: Config, manifest: Manifest) -> None:
     """Find what needs no training to be found; raises what the stages would: ConfigError, DataError, ComputeError."""
     from gan_aug.compute.device import choose_device
-    from gan_aug.evaluation.run_cells import check_comparison
+    from gan_aug.evaluation.cell_plan import check_comparison
+    from gan_aug.evaluation.ratio import check_search
+    from gan_aug.sizes import subsets_of
     from gan_aug.synthesis.plan import plan_labels
     from gan_aug.training import network_settings
 
     choose_device(request.compute.device)
     network_settings(request, manifest)
-    plan_labels(request.synthesis, manifest)
+    planned = plan_labels(request.synthesis_wanted, manifest)
     check_comparison(manifest, request)
+    subsets_of(request, manifest)
+    if request.compare.ratio == "search":
+        check_search(manifest, request, len(planned))
 
 
 VERBS: dict[str, Verb] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gan_aug.evaluation.report_checks import alarm, canaries_table, curves_answer, curves_table, ratio_table
 from gan_aug.evaluation.report_tables import (
     Table,
     arms_table,
@@ -16,16 +17,23 @@ from gan_aug.evaluation.report_text import Report, answer, basis, limits
 def to_markdown(report: Report) -> str:
     """The report of `build_report` as Markdown: the answer, the tables, where figures come from, their limits."""
     parts = [f"# {report['dataset']['name']}: trained on real and on synthetic images, tested on real ones"]
-    parts += answer(report)
+    parts += [f"**{sentence}**" for sentence in alarm(report)]
+    parts += answer(report) + curves_answer(report)
     parts += [basis(report), "## Arms", _table(arms_table(report)), _table(more_figures_table(report))]
     comparisons = comparisons_table(report)
     if comparisons:
         parts += ["## Comparisons", _table(comparisons)]
+    parts += _optional("### Ratio", ratio_table(report)) + _optional("## Learning curves", curves_table(report))
     parts += ["## Classes", _table(per_class_table(report))]
+    parts += _optional("## Canaries", canaries_table(report))
     sources = sources_table(report)
     parts += ["## Where each number comes from", "\n".join(f"- {what}: {where}" for what, where in sources.rows)]
     parts += ["## Limits", "\n".join(f"- {limit}" for limit in limits(report))]
     return "\n\n".join(parts) + "\n"
+
+
+def _optional(heading: str, table: Table | None) -> list[str]:
+    return [heading, _table(table)] if table else []
 
 
 def _table(table: Table) -> str:
