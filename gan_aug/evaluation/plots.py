@@ -23,9 +23,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Okabe & Ito's palette, told apart by colour-blind readers; the line styles do so in print.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-STYLES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)))
+# Okabe & Ito's palette, told apart by colour-blind readers, with brown for its yellow, which is too light for lines;
+# the line styles do so in print.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C564B")
+STYLES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)), (0, (8, 2)))
 _STYLE: Any = {
     "svg.fonttype": "none",
     "svg.hashsalt": "gan-aug",
@@ -39,6 +40,7 @@ _STYLE: Any = {
 }
 # Above this area the curve hugs the corner, which is then shown enlarged too.
 _ZOOM_FROM = 0.95
+_ARMS_ACROSS = 4
 
 
 def roc_svg(curves: dict[str, RocBand]) -> str:
@@ -65,15 +67,21 @@ def history_svg(arms: dict[str, Any]) -> str | None:
     arms = {name: arm for name, arm in arms.items() if any(arm["history"])}
     if not arms:
         return None
-    with new_figure(1.2 + 2.9 * len(arms), 4.6) as figure:
-        panels = figure.subplots(2, len(arms), sharex="col", sharey="row", squeeze=False)
-        for column, (name, arm) in enumerate(arms.items()):
+    across, down = min(len(arms), _ARMS_ACROSS), -(-len(arms) // _ARMS_ACROSS)
+    with new_figure(1.2 + 2.9 * across, 4.6 * down) as figure:
+        panels = figure.subplots(2 * down, across, sharex=True, sharey="row", squeeze=False)
+        for number, (name, arm) in enumerate(arms.items()):
+            block, column = divmod(number, across)
             for row, what in enumerate(("loss", "accuracy")):
-                _draw_history(panels[row, column], arm["history"], what, COLOURS[column % len(COLOURS)])
-            panels[0, column].set_title(name)
-            panels[1, column].set_xlabel("Optimiser step")
-        panels[0, 0].set_ylabel("Loss")
-        panels[1, 0].set_ylabel("Accuracy")
+                _draw_history(panels[2 * block + row, column], arm["history"], what, COLOURS[number % len(COLOURS)])
+            panels[2 * block, column].set_title(name)
+            panels[2 * block + 1, column].set_xlabel("Optimiser step")
+        for block in range(down):
+            panels[2 * block, 0].set_ylabel("Loss")
+            panels[2 * block + 1, 0].set_ylabel("Accuracy")
+        for spare in range(len(arms), across * down):
+            for row in (0, 1):
+                panels[2 * (spare // across) + row, spare % across].set_visible(False)
         panels[0, 0].legend(loc="upper right")
         return svg_of(figure, "history")
 

@@ -39,7 +39,7 @@ def curves_table(report: Report) -> Table | None:
 
 
 def curves_answer(report: Report) -> list[str]:
-    """How many labelled images the GAN saved, a sentence for each size of the first arm that mixes both."""
+    """How many labelled images the GAN saves: a sentence on the first arm that has both kinds of images."""
     rows = report["curves"] or []
     arm = next((arm for arm in _SAVING if any(row["arm"] == arm for row in rows)), None)
     own = [row for row in rows if row["arm"] == arm and row["real_equivalent"]]
@@ -48,9 +48,13 @@ def curves_answer(report: Report) -> list[str]:
     decimals = digits(report)
     reached = [(row, share(row["auc"]["value"], decimals)) for row in own]
     parts = [
-        f"{_thousands(row['size'])} are worth {_equivalent(row['real_equivalent'])} (AUC {auc})" for row, auc in reached
+        f"{_thousands(row['size'])} did as well as {_equivalent(row['real_equivalent'])} (AUC {auc})"
+        for row, auc in reached
     ]
-    return [f"How many labelled images the GAN saves, by the arm “{arm}”: {'; '.join(parts)}."]
+    return [
+        "How many labelled images does the GAN save? Of labelled images with the GAN’s beside them (arm "
+        f"“{arm}”), against labelled images alone: {'; '.join(parts)}."
+    ]
 
 
 def ratio_table(report: Report) -> Table | None:

@@ -12,7 +12,7 @@ from gan_aug.config import ArmName
 from gan_aug.data.manifest import Manifest, Study, content_hash
 from gan_aug.data.shards import SyntheticManifest
 from gan_aug.errors import DataError, LeakageError
-from gan_aug.evaluation.arms import accept, accept_images, arm_order, plan_arm, shuffled
+from gan_aug.evaluation.arms import ArmPlan, accept, accept_images, arm_order, plan_arm, shuffled
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (8, 1, 8, 8), dtype=np.uint8)
 SPLITS = ["train"] * 4 + ["validation"] * 2 + ["test"] * 2
@@ -80,13 +80,25 @@ def test_arms_are_listed_with_the_reference_first(arms):
     assert arm_order([*arms, "zebra"]) == [*get_args(ArmName), "zebra"]
 
 
-def test_shuffled_labels_are_the_same_ones_dealt_out_anew():
-    plan = plan_arm("mixed", MANIFEST, SYNTHETIC, 1.0)
-    first, second = shuffled(plan, 1), shuffled(plan, 2)
-    np.testing.assert_array_equal(first.labels.sum(axis=0), plan.labels.sum(axis=0))
-    np.testing.assert_array_equal(first.labels, shuffled(plan, 1).labels)
-    assert (first.labels != plan.labels).any()
-    assert (first.labels != second.labels).any()
+@given(st.lists(st.integers(1, 30), min_size=2, max_size=4), st.integers(0, 9))
+def test_shuffled_labels_are_the_same_ones_dealt_out_anew_and_evenly(counts, seed):
+    labels = np.repeat(np.eye(len(counts), dtype=np.float32), counts, axis=0)
+    plan = ArmPlan(np.arange(len(labels)) + 5, 0, labels)
+    dealt = shuffled(plan, seed)
+    np.testing.assert_array_equal(dealt.labels, shuffled(plan, seed).labels)
+    assert dealt.labels.sum(axis=0).tolist() == [max(counts)] * len(counts)
+    assert set(dealt.real.tolist()) == set(plan.real.tolist())
+    of_image = dict(zip(dealt.real.tolist(), dealt.labels.argmax(axis=1).tolist(), strict=True))
+    assert (
+        np.bincount(list(of_image.values())).tolist() == counts
+    )  # each image has one label, as many of each as before
+
+
+def test_images_of_several_labels_keep_their_combinations_when_shuffled():
+    labels = np.array([[1, 1, 0], [0, 0, 0], [1, 0, 1], [0, 1, 0]] * 5, dtype=np.float32)
+    dealt = shuffled(ArmPlan(np.arange(20), 0, labels), 0)
+    assert sorted(map(tuple, dealt.labels.tolist())) == sorted(map(tuple, labels.tolist()))
+    assert (dealt.labels != labels).any()
 
 
 def test_an_image_left_out_of_a_subset_is_foreign_to_it_and_no_leak_of_the_test():
