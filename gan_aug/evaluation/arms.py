@@ -138,18 +138,18 @@ def repeated(real: npt.NDArray[np.int64], total: int) -> npt.NDArray[np.int64]:
 
 
 def shuffled(plan: ArmPlan, seed: int) -> ArmPlan:
-    """A plan of real images with its labels dealt out anew by chance, so that images say nothing about them.
+    """`plan` with its labels dealt out anew by chance, so that images say nothing about them.
 
-    Where each image has one label, images of rarer labels (as dealt) are repeated until all labels are as frequent:
-    a network that has learnt nothing but that one label is common says so more firmly of brighter images, and where
-    brightness goes with the truth its AUC would be above chance.
+    Where each image has one label, all labels are dealt equally often: a network that has learnt nothing but that one
+    label is common says so more firmly of brighter images, and where brightness goes with the truth its AUC would be
+    above chance.
     """
-    labels = np.random.default_rng([seed, *b"shuffle"]).permutation(plan.labels)
-    if (labels.sum(axis=1) != 1).any():
-        return dataclasses.replace(plan, labels=labels)
-    most = int(labels.sum(axis=0).max())
-    rows = np.concatenate([np.resize(np.flatnonzero(column), most) for column in labels.T])
-    return dataclasses.replace(plan, real=plan.real[rows], labels=labels[rows])
+    rng = np.random.default_rng([seed, *b"shuffle"])
+    labels = plan.labels
+    if (labels.sum(axis=1) == 1).all():
+        count, names = labels.shape
+        labels = np.eye(names, dtype=np.float32)[np.arange(count) % names]
+    return dataclasses.replace(plan, labels=rng.permutation(labels))
 
 
 def accept(synthetic: SyntheticManifest, manifest: Manifest) -> None:
