@@ -47,7 +47,8 @@ def run_comparison(
     shuffles = plan_shuffled(manifest, request) if request.compare.canaries else []
     of_subsets = {subset: _plan_subset(request, run, manifest, subset, ratio["value"]) for subset in subsets}
     arms, seeds = ", ".join(request.compare.arms), request.compare.seeds
-    results = compute([*main, *shuffles, *chain(*of_subsets.values())], f"{arms} x {seeds} seeds")
+    what = f"{arms} x {seeds} seeds" + (f", and {len(shuffles)} of canaries" if shuffles else "")
+    results = compute([*main, *shuffles, *chain(*of_subsets.values())], what)
     _name_cells(run, main)
     points: Points = {subset: [results[cell.key] for cell in cells] for subset, cells in of_subsets.items()}
     if "all" in request.compare.sizes:
