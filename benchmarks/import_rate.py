@@ -1,6 +1,6 @@
 """Import rate: our whole import beside a plain loop of decode + resize in one process, in one run.
 
-    python benchmarks/import_rate.py [--source csv|dicom] [--files 4000] [--rounds 3] [--size 64] [--workers 2]
+    python benchmarks/import_rate.py [--source csv|dicom] [--files 6000] [--rounds 3] [--size 64] [--workers 2]
 
 Files are made for the run: noisy films of 512x512, as JPEG with a table, or as 16-bit DICOM files written with pydicom.
 The plain loop decodes and resizes and keeps the arrays; ours also hashes, splits, looks for near-duplicates and writes
@@ -20,13 +20,15 @@ import tempfile
 import threading
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
 
-from gan_aug.config_data import DataConfig
-from gan_aug.data.image_cache import CacheFolder
-from gan_aug.data.importing import import_dataset
+# What a worker process imports again when it starts must be no more than with the command line.
+if TYPE_CHECKING:
+    from gan_aug.config_data import DataConfig
+    from gan_aug.data.image_cache import CacheFolder
 
 SIDE = 512
 
@@ -81,6 +83,8 @@ def dicom(pixels: np.ndarray, number: int) -> bytes:
 
 def config(folder: Path, asked: argparse.Namespace, count: int | None = None) -> DataConfig:
     """The data section of the files in `folder`."""
+    from gan_aug.config_data import DataConfig
+
     columns = {"patient": "patient"}
     values = {"source": asked.source, "root": folder, "size": asked.size, "channels": 1, "columns": columns}
     if asked.source == "dicom":
@@ -108,6 +112,8 @@ def plain_loop(data: DataConfig, folder: Path) -> float:
 
 def our_import(data: DataConfig, out: Path, workers: int, cache: CacheFolder | None = None) -> float:
     """Images per second of a whole import."""
+    from gan_aug.data.importing import import_dataset
+
     start = time.perf_counter()
     manifest = import_dataset(data, 0, out, workers=workers, cache=cache)
     return len(manifest.studies) / (time.perf_counter() - start)
@@ -154,6 +160,8 @@ def peak_memory(data: DataConfig, workers: int) -> int:
 
 def measure(asked: argparse.Namespace, folder: Path) -> dict[str, float]:
     """All figures of one source."""
+    from gan_aug.data.image_cache import CacheFolder
+
     data = config(folder / "files", asked)
     rates: dict[str, list[float]] = {"plain": [], "ours": []}
     for number in range(asked.rounds):
@@ -184,7 +192,7 @@ def main() -> None:
     """Print the figures."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--source", choices=("csv", "dicom"), default="csv")
-    parser.add_argument("--files", type=int, default=4000)
+    parser.add_argument("--files", type=int, default=6000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--size", type=int, default=64)
     parser.add_argument("--workers", type=int, default=2)

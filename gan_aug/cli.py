@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,10 +18,13 @@ import typer  # noqa: TID251 - the door
 
 import gan_aug
 from gan_aug import config as configs
+from gan_aug.cli_progress import shown_progress
+from gan_aug.cli_submit import submit
+from gan_aug.compute.torchrun import launched
 from gan_aug.errors import Cancelled, GanAugError
-from gan_aug.events import Event, Listener
 
 if TYPE_CHECKING:
+    from gan_aug.compute.executor import Executor
     from gan_aug.config import Config
     from gan_aug.run import RunDir
 
@@ -33,14 +37,11 @@ app = typer.Typer(
 )
 
 
-QUIET_SECONDS = 1.0
-"""Where there is no terminal, no stage prints progress more often than this."""
-
-
 class Place(StrEnum):
     """Where the work runs."""
 
     LOCAL = "local"
+    RAY = "ray"
 
 
 class ExportFormat(StrEnum):
@@ -57,7 +58,7 @@ RunOption = Annotated[
 SetOption = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="override one key, e.g. train.images=10000")
 ]
-OnOption = Annotated[Place, typer.Option("--on", help="where the work runs")]
+OnOption = Annotated[Place, typer.Option("--on", help="this machine, or Ray (compute.address)")]
 DryOption = Annotated[bool, typer.Option("--dry-run", help="say what would be done, and do nothing")]
 JsonOption = Annotated[bool, typer.Option("--json", help="print the result as JSON")]
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="a run folder", show_default=False)]
@@ -90,11 +91,24 @@ _verb("generate", "Make a synthetic set with the trained GAN.")
 _verb("compare", "Train the arms' classifiers (real, synthetic, mixed and controls) and write the report.")
 
 
+app.command()(submit)
+
+
 @app.command()
-def resume(folder: Folder, on: OnOption = Place.LOCAL, as_json: JsonOption = False) -> None:
+def resume(
+    folder: Folder,
+    origin: Annotated[
+        str | None, typer.Option("--from", metavar="URL", help="the run's prefix in a store, where DIR is new")
+    ] = None,
+    on: OnOption = Place.LOCAL,
+    as_json: JsonOption = False,
+) -> None:
     """Go on with what a run folder was asked for, from what is whole in it."""
+    from gan_aug.run_storage import adopt
     from gan_aug.workflows import saved_request
 
+    if origin:
+        adopt(folder, origin)
     verb, request = saved_request(folder)
     _execute(verb, request, folder, on, as_json)
 
@@ -107,10 +121,10 @@ def export(
     as_json: JsonOption = False,
 ) -> None:
     """Write a run's synthetic set in a format that other tools read."""
-    from gan_aug.run import RunDir
     from gan_aug.synthesis.export import export_npz, export_png
+    from gan_aug.workflows import saved_storage
 
-    synthetic = RunDir.existing(folder).synthetic
+    synthetic = saved_storage(folder).synthetic
     count = export_png(synthetic, out) if to is ExportFormat.PNG else export_npz(synthetic, out)
     _say({"images": count, "out": str(out)} if as_json else f"{count:,} images in {out}", as_json)
 
@@ -118,7 +132,7 @@ def export(
 @app.command()
 def predict(
     folder: Folder,
-    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="image files", show_default=False)],
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="image or DICOM files", show_default=False)],
     arm: Annotated[str, typer.Option(help="whose classifier: real, synthetic, mixed, ...")] = "real",
     picture: Annotated[Path | None, typer.Option(help="PNG to write  [default: DIR/predictions.png]")] = None,
     as_json: JsonOption = False,
@@ -135,7 +149,8 @@ def predict(
     for row in predictions:
         likely = sorted(row["probabilities"].items(), key=lambda pair: -pair[1])[:3]
         said = ", ".join(f"{label} {probability:.3f}" for label, probability in likely)
-        _say(f"{row['file']}: {', '.join(row['labels']) or 'none'} ({said})", as_json)
+        name = row["file"] + (f" frame {row['frame']}" if "frame" in row else "")
+        _say(f"{name}: {', '.join(row['labels']) or 'none'} ({said})", as_json)
     _say(f"picture in {sheet}", as_json)
 
 
@@ -146,7 +161,11 @@ def inspect(
 ) -> None:
     """Say what was imported, and draw a contact sheet of each class to look at before training."""
     from gan_aug.data.inspection import inspect_dataset
+    from gan_aug.run_storage import NAME
+    from gan_aug.workflows import saved_storage
 
+    if (folder / NAME).exists():
+        saved_storage(folder).pull_dataset()
     _say(inspect_dataset(folder), as_json)
 
 
@@ -181,7 +200,8 @@ def main() -> None:
         app()
     except GanAugError as error:
         print(f"gan-aug: {error}", file=sys.stderr)  # noqa: T201 - this is the terminal
-        sys.exit(error.exit_code)
+        # torchrun would start again what ends with another code than 0, though it was asked to stop.
+        sys.exit(0 if isinstance(error, Cancelled) and launched() else error.exit_code)
     except KeyboardInterrupt:
         sys.exit(Cancelled.exit_code)
     except Exception:  # noqa: BLE001 - the last door: whatever is left is a fault of ours
@@ -192,16 +212,39 @@ def main() -> None:
 
 def _execute(verb: str, request: Config, folder: Path, on: Place, as_json: bool) -> None:
     from gan_aug import workflows
-    from gan_aug.compute.local import LocalExecutor
+    from gan_aug.compute.torchrun import TorchrunExecutor
     from gan_aug.run import RunDir
 
-    del on  # one place so far; the option is part of the contract
+    together = TorchrunExecutor(request.compute.workers) if launched() else None
+    follows = together is not None and together.rank > 0
     with ExitStack() as stack:
-        listener = stack.enter_context(_progress())
-        run = RunDir(folder, (listener,))
+        listener = stack.enter_context(shown_progress())
+        # Ray's workers have a working directory of their own.
+        run = RunDir(folder.absolute() if on is Place.RAY else folder, () if follows else (listener,))
+        executor = together or stack.enter_context(_executor(on, request, run))
         stack.enter_context(_stoppable(run))
-        workflows.start(verb, request, run, LocalExecutor(request.compute.workers))
-    _say(_result(verb, run, as_json), as_json)
+        if together:
+            workflows.start_together(verb, request, run, together)
+        else:
+            workflows.start(verb, request, run, executor)
+    if not follows:
+        _say(_result(verb, run, as_json), as_json)
+
+
+@contextmanager
+def _executor(on: Place, request: Config, run: RunDir) -> Iterator[Executor]:
+    """The machine that `--on` names, for the length of a block."""
+    if on is Place.RAY:
+        from gan_aug.compute.cluster import ray_executor
+
+        # With a store no worker needs the run folder.
+        shared = None if request.compute.storage else run.path
+        with ray_executor(request.compute, shared, partial(run.emit, "ray", "note")) as executor:
+            yield executor
+    else:
+        from gan_aug.compute.local import LocalExecutor
+
+        yield LocalExecutor(request.compute.workers)
 
 
 def _result(verb: str, run: RunDir, as_json: bool) -> Any:
@@ -256,73 +299,3 @@ def _stoppable(run: RunDir) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-@contextmanager
-def _progress() -> Iterator[Listener]:
-    """Show events on stderr: a bar on a terminal, plain lines elsewhere."""
-    if not sys.stderr.isatty():
-        yield _PlainLines()
-        return
-    from rich.console import Console  # noqa: TID251 - the door
-    from rich.progress import (  # noqa: TID251
-        BarColumn,
-        Progress,
-        TaskID,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-    from rich.table import Column  # noqa: TID251
-
-    columns = (
-        TextColumn("{task.description:9}"),
-        BarColumn(bar_width=16),
-        TextColumn("{task.completed:,} of {task.total:,}", table_column=Column(no_wrap=True)),
-        TimeRemainingColumn(elapsed_when_finished=True, compact=True),
-        TextColumn("{task.fields[detail]}", table_column=Column(no_wrap=True)),
-    )
-    with Progress(*columns, console=Console(stderr=True)) as bars:
-        tasks: dict[str, TaskID] = {}
-
-        def show(event: Event) -> None:
-            if event.kind == "progress":
-                task = tasks.get(event.stage)
-                if task is None:
-                    task = tasks[event.stage] = bars.add_task(event.stage, total=event.total, detail="")
-                bars.update(task, completed=event.done, total=event.total, detail=_detail(event))
-            else:
-                bars.console.print(f"{event.stage}: {event.message}", markup=False, highlight=False)
-
-        yield show
-
-
-class _PlainLines:
-    """Progress as lines: each start and finish, and up to ten on the way, with rate and time left."""
-
-    def __init__(self) -> None:
-        self._said: dict[str, tuple[float, int]] = {}
-        self._begun: dict[str, tuple[float, int]] = {}
-
-    def __call__(self, event: Event) -> None:
-        if event.kind != "progress":
-            self._begun[event.stage] = (event.time, event.done or 0)
-            self._line(f"{event.stage}: {event.message}")
-            return
-        done, total = event.done or 0, event.total or 1
-        began, first = self._begun[event.stage]
-        when, tenth = self._said.get(event.stage, (began, 10 * first // total))
-        if 10 * done // total > tenth and event.time - when >= QUIET_SECONDS:
-            self._said[event.stage] = (event.time, 10 * done // total)
-            rate = (done - first) / (event.time - began)
-            left = f", {(total - done) / rate:.0f} s left" if rate > 0 and done < total else ""
-            self._line(f"{event.stage}: {done:,} of {total:,} {event.unit}{left}  {_detail(event)}".rstrip())
-
-    def _line(self, text: str) -> None:
-        print(text, file=sys.stderr, flush=True)  # noqa: T201 - this is the terminal
-
-
-def _detail(event: Event) -> str:
-    values = event.values
-    if "rate" in values:
-        return f"{values['rate']:,.0f}/s  loss D {values['loss_d']:.2f} G {values['loss_g']:.2f}"
-    return event.message

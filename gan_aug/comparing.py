@@ -8,7 +8,6 @@ from functools import partial
 from itertools import chain
 from typing import Any
 
-from gan_aug.compute.device import choose_device
 from gan_aug.compute.executor import Executor
 from gan_aug.config import Config
 from gan_aug.data.manifest import Manifest
@@ -17,15 +16,16 @@ from gan_aug.data.store import open_images
 from gan_aug.data.subsets import Subset, take
 from gan_aug.evaluation.arms import needs_synthetic
 from gan_aug.evaluation.canaries import failures, plan_shuffled, planted_test_image, shuffled_labels
-from gan_aug.evaluation.cell_files import CELLS, read_cell
+from gan_aug.evaluation.cell_files import CELLS
 from gan_aug.evaluation.cell_plan import Cell, plan_cells, unique
 from gan_aug.evaluation.cells import CellResult, Findings
 from gan_aug.evaluation.learning_curves import curve_rows
 from gan_aug.evaluation.ratio import choose_ratio, plan_search
-from gan_aug.evaluation.run_cells import load_context, run_cell
+from gan_aug.evaluation.run_cells import finished_cell, load_context, run_cell
 from gan_aug.evaluation.truth import Truth
 from gan_aug.run import RunDir, write_json
-from gan_aug.sizes import FOLDER, make_synthetic_sets, subsets_of
+from gan_aug.run_storage import storage_of
+from gan_aug.sizes import SubsetDir, make_synthetic_sets, subsets_of
 
 Points = dict[Subset | None, list[CellResult]]
 
@@ -71,13 +71,21 @@ def _compute(
     run.emit("compare", "start", f"{len(cells)} cells: {what}")
     folder = run.compare / "cells"
     folder.mkdir(exist_ok=True)
-    device = str(choose_device(request.compute.device))
-    source = run.synthetic if synthetic else None
-    setup = partial(load_context, run.dataset, source, folder, device, run.path / FOLDER)
+    storage = storage_of(run, request.compute.storage)
+    setup = partial(
+        load_context,
+        run.dataset,
+        storage.synthetic if synthetic else None,
+        folder,
+        request.compute.device,  # what each worker chooses by: this process may stand on another machine
+        sizes=storage.sizes if synthetic else None,
+        stored_dataset=storage.dataset,
+        stored_cells=storage.cells,
+    )
     work = partial(run_cell, cancelled=partial(os.path.exists, run.cancel_mark))
     for done, (index, _) in enumerate(executor.map(work, cells, setup=setup, cancelled=run.cancelled), start=1):
         run.emit("compare", "progress", _named(cells[index]), done=done, total=len(cells), unit="cells")
-    return {cell.key: read_cell(folder / cell.key) for cell in cells}
+    return {cell.key: finished_cell(folder / cell.key, storage.cells) for cell in cells}
 
 
 def _named(cell: Cell) -> str:
@@ -108,8 +116,8 @@ def _ratio(
 
 def _plan_subset(request: Config, run: RunDir, manifest: Manifest, subset: Subset, ratio: float) -> list[Cell]:
     """The cells of one subset, with the synthetic set of its own GAN."""
-    own = run.path / FOLDER / subset.name / "synthetic/manifest.json"
     wanted = any(needs_synthetic(arm) for arm in request.compare.arms)
+    own = SubsetDir(run.path, subset).synthetic / "manifest.json"
     synthetic = SyntheticManifest.load(own) if wanted else None
     return plan_cells(take(manifest, subset, request.seed), synthetic, request, ratio=ratio, subset=subset)
 

@@ -11,6 +11,7 @@
     ├── RunConflict               4    409   the run folder holds another request, or is in use
     ├── TrainingDiverged          5    500   not finite, noticed before the update
     ├── ComputeError              6    503   a worker died, or the machine cannot do what was asked
+    │   └── RankLost              6    503   another process of the same training is gone: start again
     ├── ReleaseRefused            7    409   the privacy audit says no
     ├── StorageError              8    507   disk full, read-only, folder away
     └── Cancelled               130    409
@@ -78,6 +79,10 @@ class ComputeError(GanAugError):
 
     exit_code = 6
     http_status = 503
+
+
+class RankLost(ComputeError):
+    """Another process of the same training is gone; whoever started this one starts all again."""
 
 
 class ReleaseRefused(GanAugError):

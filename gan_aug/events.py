@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from collections.abc import Callable
@@ -42,6 +43,11 @@ class Event:
         record |= {key: value for key, value in optional.items() if value not in ("", None, {})}
         return json.dumps(record, ensure_ascii=False)
 
+    @classmethod
+    def from_json(cls, line: str) -> Event:
+        """The event that `to_json` wrote; raises ValueError or TypeError where it is none."""
+        return cls(**json.loads(line))
+
 
 Listener = Callable[[Event], None]
 
@@ -52,12 +58,33 @@ class EventLog:
     def __init__(self, path: Path, listeners: tuple[Listener, ...] = ()) -> None:
         self._path = path
         self._listeners = listeners
-        self._torn = path.exists() and not path.read_bytes().endswith(b"\n")
+        content = path.read_bytes() if path.exists() else b""
+        self._torn = bool(content) and not content.endswith(b"\n")
+        self._told = len(content)
 
     def emit(self, event: Event) -> None:
         """Record `event`; raises OSError when the file cannot be written."""
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write("\n" * self._torn + event.to_json() + "\n")
+        self.relay()
+        line = ("\n" * self._torn + event.to_json() + "\n").encode()
+        with self._path.open("ab") as file:
+            file.write(line)
         self._torn = False
+        self._told += len(line)
+        self._tell(event)
+
+    def relay(self) -> None:
+        """Pass on to the listeners what other processes have appended since."""
+        if not self._path.exists():
+            return
+        with self._path.open("rb") as file:
+            file.seek(self._told)
+            for line in file:
+                if not line.endswith(b"\n"):
+                    break  # it is being written
+                self._told += len(line)
+                with contextlib.suppress(ValueError, TypeError):  # torn by a process that was killed
+                    self._tell(Event.from_json(line.decode()))
+
+    def _tell(self, event: Event) -> None:
         for listener in self._listeners:
             listener(event)

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from gan_aug.config_data import DataConfig
-from gan_aug.data.decode import decode
+from gan_aug.data.decode import SUFFIXES, decode
+from gan_aug.data.dicom_files import DicomFile
+from gan_aug.data.dicom_header import read_header
+from gan_aug.data.dicom_pixels import read_frame
 from gan_aug.data.manifest import Manifest
+from gan_aug.data.patients import IdentityKey
 from gan_aug.data.raster import Raster
+from gan_aug.data.source_dicom import check_installed, chosen_frames
 from gan_aug.errors import DataError
 from gan_aug.evaluation.cell_files import CELLS
 from gan_aug.evaluation.prediction import predict, prediction_sheet
@@ -18,27 +26,55 @@ from gan_aug.run import RunDir, read_json, write_bytes
 
 
 def predict_files(run: RunDir, files: list[Path], arm: str, picture: Path) -> list[dict[str, Any]]:
-    """Label and probabilities of each image file by the arm's first classifier, and a PNG of them all.
+    """Label and probabilities of each image by the arm's first classifier, and a PNG of them all.
 
-    The files go through the same window, fit, filter and size as the data set did. Raises DataError where the run has
-    no such classifier or a file is no image.
+    Files go through the same window, fit, filter and size as the data set did, DICOM files as `data.dicom` says there;
+    one with several frames gives a row for each that is asked for, with its number from 1. Raises DataError where the
+    run has no such classifier or a file is no image, or may not be shown.
     """
     manifest = Manifest.load(run.dataset / "manifest.json")
     data = DataConfig.model_validate(read_json(run.dataset / "request.json")["data"])
     raster = Raster(*manifest.shape, data.fit, data.filter, data.window)
-    images = np.stack([raster(decode(_existing(file))) for file in files])
+    read = [(file, frame, image) for file in files for frame, image in _images(file, data, raster)]
+    images = np.stack([image for _, _, image in read])
     predictions = predict(_cell(run, arm), images)
-    write_bytes(picture, prediction_sheet(images, predictions, [file.name for file in files]))
+    names = [file.name + (f" frame {frame}" if frame else "") for file, frame, _ in read]
+    write_bytes(picture, prediction_sheet(images, predictions, names))
     return [
-        {"file": str(file), "labels": list(prediction.labels), "probabilities": prediction.probabilities}
-        for file, prediction in zip(files, predictions, strict=True)
+        {"file": str(file)}
+        | ({"frame": frame} if frame else {})
+        | {"labels": list(prediction.labels), "probabilities": prediction.probabilities}
+        for (file, frame, _), prediction in zip(read, predictions, strict=True)
     ]
 
 
-def _existing(file: Path) -> Path:
+def _images(file: Path, data: DataConfig, raster: Raster) -> Iterator[tuple[int | None, npt.NDArray[np.uint8]]]:
+    """The images in `file`, as stored ones are, each with its frame number where there are several."""
     if not file.is_file():
         raise DataError(f"no image file at {file}: check the path")
-    return file
+    try:
+        if not _is_dicom(file, data):
+            yield None, raster(decode(file))
+            return
+        check_installed("dicom")
+        dicom = DicomFile(1, file, file.name)
+        count = read_header(dicom, data.dicom, IdentityKey.random()).frames
+        for frame in chosen_frames(count, data.dicom.frames):
+            pixels = read_frame(dicom, frame, data.dicom)
+            yield frame + 1 if count > 1 else None, replace(raster, window="full")(pixels)
+    except DataError as error:
+        raise DataError(f"{file} cannot be read ({error}): leave it out") from error
+
+
+def _is_dicom(file: Path, data: DataConfig) -> bool:
+    """Whether `file` says so itself, or may be one without the preamble in a run made from such."""
+    if data.source in ("dicom", "dicomweb") and file.suffix.lower() not in SUFFIXES:
+        return True
+    try:
+        with file.open("rb") as stream:
+            return stream.read(132)[128:] == b"DICM"
+    except OSError:
+        return False  # the decoder says why
 
 
 def _cell(run: RunDir, arm: str) -> Path:

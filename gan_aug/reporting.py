@@ -22,6 +22,8 @@ from gan_aug.evaluation.report import build_report
 from gan_aug.evaluation.report_html import to_html
 from gan_aug.evaluation.report_markdown import to_markdown
 from gan_aug.run import EVENTS, RunDir, write_json, write_text
+from gan_aug.run_storage import storage_of
+from gan_aug.storage import Place
 
 EXAMPLES = 8
 Images = npt.NDArray[np.uint8]
@@ -34,6 +36,7 @@ def write_reports(
     synthetic: SyntheticManifest | None,
     cells: Sequence[CellResult],
     findings: Findings,
+    fidelity: dict[str, Any] | None,
 ) -> dict[str, Any]:
     """Write `report.html`, `report.md` and last `report.json` into the run folder; returns the last one's values.
 
@@ -47,11 +50,13 @@ def write_reports(
         provenance={},
         timing={"stages": stage_seconds(run)},
         environment=environment(),
+        fidelity=fidelity,
         findings=findings,
     )
     if report["curves"]:
         curves_png(report["curves"], run.path / "learning-curves.png")
-    html = to_html(report, cells, manifest, real_examples(run, manifest), synthetic_examples(run, synthetic))
+    examples = synthetic_examples(storage_of(run, request.compute.storage).synthetic, synthetic)
+    html = to_html(report, cells, manifest, real_examples(run, manifest), examples)
     write_text(run.path / "report.html", html)
     write_text(run.path / "report.md", to_markdown(report))
     write_json(run.path / "report.json", report)
@@ -64,7 +69,7 @@ def real_examples(run: RunDir, manifest: Manifest) -> dict[str, Images]:
     return {name: images[rows[labels[rows, k] == 1][:EXAMPLES]] for k, name in enumerate(manifest.labels)}
 
 
-def synthetic_examples(run: RunDir, synthetic: SyntheticManifest | None) -> dict[str, Images]:
+def synthetic_examples(place: Place, synthetic: SyntheticManifest | None) -> dict[str, Images]:
     """The first synthetic images of each label, `(n, C, H, W) uint8`; empty without a synthetic set."""
     if synthetic is None:
         return {}
@@ -74,7 +79,7 @@ def synthetic_examples(run: RunDir, synthetic: SyntheticManifest | None) -> dict
         if not wanting:
             break
         own = synthetic.image_labels[shard.first : shard.first + shard.count]
-        for image, labels in zip(read_shard(run.synthetic, shard), own, strict=True):
+        for image, labels in zip(read_shard(place, shard), own, strict=True):
             for name in (synthetic.labels[k] for k in labels):
                 if len(found[name]) < EXAMPLES:
                     found[name].append(image)
@@ -105,6 +110,8 @@ def stage_seconds(run: RunDir) -> dict[str, float]:
             event = json.loads(line)
         except ValueError:
             continue  # a line torn by a crash
+        if event["kind"] == "note":
+            continue  # an aside, within a stage's work or of no stage at all
         stage, now = event["stage"], event["time"]
         if event["kind"] != "start" and stage in last:
             seconds[stage] = seconds.get(stage, 0.0) + now - last[stage]

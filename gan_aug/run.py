@@ -11,6 +11,7 @@ import fcntl
 import hashlib
 import json
 import os
+import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -47,7 +48,8 @@ def atomic_file(path: Path) -> Iterator[IO[bytes]]:
 
     Raises StorageError where the disk is full, read-only or closed to us.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    # Not the process's number: workers in two containers may have the same one and write the same file.
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
@@ -101,6 +103,10 @@ class RunDir:
             path.mkdir(parents=True, exist_ok=True)
         self._events = EventLog(path / EVENTS, listeners)
         self._stopping = False
+
+    def __reduce__(self) -> tuple[type[RunDir], tuple[Path]]:
+        """A copy in another process writes to the same folder; who listens stays here, and hears it by `relay`."""
+        return RunDir, (self.path.absolute(),)  # the other process may stand elsewhere
 
     @classmethod
     def existing(cls, path: Path) -> RunDir:
@@ -173,6 +179,10 @@ class RunDir:
         """Record an Event of `stage`; `fields` are Event's (done, total, unit, values)."""
         with storage_errors(self.path):
             self._events.emit(Event(stage, kind, message, **fields))
+
+    def relay(self) -> None:
+        """Pass the events that other processes have recorded here since to those who listen."""
+        self._events.relay()
 
     def claim(self, stage: str, request: dict[str, Any], products: str) -> None:
         """Save what `stage` is asked before it starts, or check that what it made before was asked the same.

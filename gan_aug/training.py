@@ -1,10 +1,14 @@
-"""Training a GAN in a run folder: joins data, networks and record; resumes at the newest whole checkpoint."""
+"""Training a GAN in a run folder: joins data, networks and record; resumes at the newest whole checkpoint.
+
+One or more processes, the ranks, train together. All do the same; rank 0 alone writes.
+"""
 
 from __future__ import annotations
 
 import json
 import shutil
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +16,7 @@ import torch
 
 from gan_aug import config as configs
 from gan_aug.compute.device import choose_device
+from gan_aug.compute.executor import Crew, Executor
 from gan_aug.compute.local import cores
 from gan_aug.config import Config
 from gan_aug.data.loader import TrainingBatches
@@ -21,11 +26,13 @@ from gan_aug.data.store import open_images
 from gan_aug.errors import Cancelled, ConfigError
 from gan_aug.evaluation.plots import training_curves_png
 from gan_aug.gan.networks import NetworkSettings, levels
+from gan_aug.gan.ranks import Ranks, current_ranks
 from gan_aug.gan.seeds import Purpose
 from gan_aug.gan.state import (
     Checkpoint,
     TrainingData,
     calibrated_average,
+    follow_first,
     newest_checkpoint,
     read_checkpoint,
     restore,
@@ -33,6 +40,7 @@ from gan_aug.gan.state import (
 )
 from gan_aug.gan.trainer import GanTrainer, StepReport, TrainSettings
 from gan_aug.run import RunDir, read_json, storage_errors, write_bytes, write_text
+from gan_aug.run_storage import storage_of
 from gan_aug.synthesis.sampler import sample
 
 RECORDS = 400
@@ -41,52 +49,98 @@ RECORDS = 400
 GRID_ROWS, GRID_COLUMNS = 16, 10
 
 
-def train(request: Config, run: RunDir, manifest: Manifest) -> Checkpoint:
+def train(request: Config, run: RunDir, manifest: Manifest, executor: Executor) -> Checkpoint:
     """Train until `train.images`, from the newest whole checkpoint in the run folder; returns the last one.
 
     Raises Cancelled after writing a checkpoint when the run is asked to stop.
     """
+    stored = storage_of(run, request.compute.storage)
+    stored.pull_training()
     threads = _threads(request, run)
     run.claim(
         "train",
-        configs.sections(request, "seed", "gan", "train") | {"dataset": manifest.fingerprint, "threads": threads},
+        configs.sections(request, "seed", "gan", "train")
+        | {"dataset": manifest.fingerprint, "threads": threads, "ranks": _ranks(request, run)},
         products="checkpoints/[0-9]*",
     )
-    folder = run.train / "checkpoints"
-    newest = newest_checkpoint(folder)
+    newest = newest_checkpoint(run.train / "checkpoints")
+    if newest:
+        stored.push_checkpoint(newest.path)  # where the last start ended before it was there
     if newest and newest.images >= request.train.images:
         return newest
-    torch.set_num_threads(threads)
-    trainer = build_trainer(request, run, manifest)
+    compute = request.compute
+    crew = Crew(
+        ranks=compute.ranks,
+        least=compute.min_ranks or compute.ranks,
+        retries=compute.retries,
+        threads=threads,
+        gpus=compute.gpus_per_worker,
+        folder=run.train,
+    )
+
+    def attend(said: str) -> None:
+        if said:
+            run.emit("train", "note", said)
+        run.relay()
+
+    executor.train(partial(train_rank, request, run, manifest), crew, attend)
+    return read_checkpoint(run.train / "checkpoints" / f"{request.train.images:010d}")
+
+
+def train_rank(request: Config, run: RunDir, manifest: Manifest) -> None:
+    """What each rank does, from the newest whole checkpoint on, when `train` has said in the run folder what is asked.
+
+    Raises Cancelled and TrainingDiverged on all ranks at the same step, and RankLost when another rank is gone.
+    """
+    torch.set_num_threads(int(read_json(run.train / "request.json")["threads"]))
+    ranks = current_ranks(choose_device(request.compute.device))
+    leads = ranks.rank == 0
+    trainer = build_trainer(request, run, manifest, ranks)
+    folder, data = run.train / "checkpoints", _training_data(manifest)
+    stored = storage_of(run, request.compute.storage)
+    newest = newest_checkpoint(folder) if leads else None
     if newest:
         restore(trainer, newest)
-    state = f"training on {trainer.device}, {trainer.images:,} of {request.train.images:,} images seen so far"
-    run.emit("train", "start", state, done=trainer.images)
+    follow_first(trainer)
+    if leads:
+        run.emit("train", "start", _state(trainer), done=trainer.images, values={"ranks": ranks.size})
     record = _Record(run, trainer)
-    data = TrainingData(
+    while not trainer.finished:
+        before = trainer.images
+        report = trainer.step()
+        stopping = ranks.any(run.cancelled())
+        if leads:
+            record.add(report)
+            if stopping or _crossed(before, trainer, request.train.checkpoint_every):
+                record.save()
+                saved = save_checkpoint(folder, trainer, data)
+                _forget_others(folder, [saved, newest])
+                stored.push_checkpoint(saved.path)
+                newest = saved
+            if _crossed(before, trainer, request.train.sample_every):
+                record.picture(manifest)
+        if stopping and not trainer.finished:
+            ranks.any(True)  # nobody leaves before rank 0 has written: the first to leave may end all
+            raise Cancelled(f"stopped at {trainer.images:,} images: `gan-aug resume {run.path}` goes on from there")
+    if leads:
+        run.emit("train", "finish", f"trained on {trainer.images:,} images")
+
+
+def _training_data(manifest: Manifest) -> TrainingData:
+    return TrainingData(
         labels=manifest.labels,
         task=manifest.task,
         dataset=manifest.fingerprint,
         trained_on=tuple(sorted({manifest.studies[i].content for i in manifest.indices("train")})),
     )
-    while not trainer.finished:
-        before = trainer.images
-        record.add(trainer.step())
-        stopping = run.cancelled()
-        if stopping or _crossed(before, trainer, request.train.checkpoint_every):
-            record.save()
-            saved = save_checkpoint(folder, trainer, data)
-            _forget_others(folder, [saved, newest])
-            newest = saved
-        if _crossed(before, trainer, request.train.sample_every):
-            record.picture(manifest)
-        if stopping and not trainer.finished:
-            raise Cancelled(f"stopped at {trainer.images:,} images: `gan-aug resume {run.path}` goes on from there")
-    run.emit("train", "finish", f"trained on {trainer.images:,} images")
-    return read_checkpoint(folder / f"{trainer.images:010d}")
 
 
-def build_trainer(request: Config, run: RunDir, manifest: Manifest) -> GanTrainer:
+def _state(trainer: GanTrainer) -> str:
+    where = f"{trainer.device}" + (f" in {trainer.ranks.size} processes" if trainer.ranks.size > 1 else "")
+    return f"training on {where}, {trainer.images:,} of {trainer.settings.images:,} images seen so far"
+
+
+def build_trainer(request: Config, run: RunDir, manifest: Manifest, ranks: Ranks) -> GanTrainer:
     """The trainer of a request on the training split; raises ConfigError where the image size does not fit a DCGAN."""
     images = open_images(run.dataset, manifest)
     batches = TrainingBatches(
@@ -106,7 +160,7 @@ def build_trainer(request: Config, run: RunDir, manifest: Manifest) -> GanTraine
         average=request.gan.average,
         seed=request.seed,
     )
-    return GanTrainer(networks, settings, batches, choose_device(request.compute.device))
+    return GanTrainer(networks, settings, batches, choose_device(request.compute.device), ranks)
 
 
 def network_settings(request: Config, manifest: Manifest) -> NetworkSettings:
@@ -141,11 +195,22 @@ def regularizer(request: Config) -> str:
 
 
 def _threads(request: Config, run: RunDir) -> int:
-    """Threads asked for, else those this run began with (they can alter the last bits), else all cores."""
+    """Threads asked for, else those this run began with (they alter the last bits), else a rank's part of the cores."""
     path = run.train / "request.json"
     if request.compute.threads is None and path.exists():
         return int(read_json(path)["threads"])
-    return request.compute.threads or cores()
+    return request.compute.threads or max(1, cores() // request.compute.ranks)
+
+
+def _ranks(request: Config, run: RunDir) -> int:
+    """The number of ranks that names this run: the one asked for, or where fewer may do, the one it began with.
+
+    Another number alters the last bits, which a request with `min_ranks` accepts; the record says where each began.
+    """
+    path = run.train / "request.json"
+    if request.compute.min_ranks is not None and path.exists():
+        return int(read_json(path).get("ranks", 1))
+    return request.compute.ranks
 
 
 def _crossed(before: int, trainer: GanTrainer, every: int) -> bool:

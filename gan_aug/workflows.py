@@ -7,12 +7,14 @@ it goes on from what is whole there.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from gan_aug import config as configs
 from gan_aug.compute.executor import Executor
 from gan_aug.compute.local import cores
+from gan_aug.compute.torchrun import TorchrunExecutor
 from gan_aug.config import Config
 from gan_aug.data.image_cache import user_cache
 from gan_aug.data.import_report import REPORT, set_aside
@@ -20,18 +22,23 @@ from gan_aug.data.importing import import_dataset
 from gan_aug.data.manifest import SPLITS, Manifest
 from gan_aug.data.shards import SyntheticManifest
 from gan_aug.data.store import open_images
-from gan_aug.errors import CheckpointError, ConfigError, DataError, RunConflict
+from gan_aug.errors import CheckpointError, ConfigError, DataError, GanAugError, RunConflict
 from gan_aug.run import RunDir, read_json, write_json
+from gan_aug.run_storage import RunStorage, storage_of
+from gan_aug.storage import Place, below
 
 Verb = Callable[[Config, RunDir, Executor], Any]
 
 
 def import_studies(request: Config, run: RunDir, executor: Executor) -> Manifest:  # noqa: ARG001 - every verb's shape
     """Import the source into `dataset/`: images, manifest and report; returns the manifest."""
+    storage = storage_of(run, request.compute.storage)
+    storage.pull_dataset()
     run.claim("dataset", configs.sections(request, "seed", "data"), products="manifest.json")
     if (run.dataset / "manifest.json").exists():
         manifest = Manifest.load(run.dataset / "manifest.json")
         open_images(run.dataset, manifest)
+        storage.push_dataset()
         return manifest
     run.emit("dataset", "start", f"importing {request.data.source}")
 
@@ -39,7 +46,7 @@ def import_studies(request: Config, run: RunDir, executor: Executor) -> Manifest
         request.data,
         request.seed,
         run.dataset,
-        progress=lambda done, total: run.emit("dataset", "progress", done=done, total=total, unit="images"),
+        progress=lambda unit, done, total: run.emit("dataset", "progress", done=done, total=total, unit=unit),
         cancelled=run.cancelled,
         # Where the files are, and by processes that may die: no work for an executor, which may be far away.
         workers=request.compute.workers or cores(),
@@ -47,6 +54,7 @@ def import_studies(request: Config, run: RunDir, executor: Executor) -> Manifest
     )
     if said := set_aside(read_json(run.dataset / REPORT)):
         run.emit("dataset", "note", said)
+    storage.push_dataset()
     run.emit("dataset", "finish", describe(manifest))
     return manifest
 
@@ -56,7 +64,7 @@ def train_gan(request: Config, run: RunDir, executor: Executor) -> Any:
     from gan_aug.training import train
 
     manifest = import_studies(request, run, executor)
-    return train(request, run, manifest)
+    return train(request, run, manifest, executor)
 
 
 def generate(request: Config, run: RunDir, executor: Executor) -> SyntheticManifest:
@@ -66,6 +74,8 @@ def generate(request: Config, run: RunDir, executor: Executor) -> SyntheticManif
     from gan_aug.synthesis.write import write_synthetic_set
 
     manifest = import_studies(request, run, executor)
+    storage = storage_of(run, request.compute.storage)
+    storage.pull_training()
     run.check("train", configs.sections(request, "seed", "gan", "train"))
     checkpoint = newest_checkpoint(run.train / "checkpoints")
     if checkpoint is None:
@@ -78,19 +88,23 @@ def generate(request: Config, run: RunDir, executor: Executor) -> SyntheticManif
     if checkpoint.dataset != manifest.fingerprint:
         raise CheckpointError(f"{checkpoint.path} was made for other data than {run.dataset}: train again in a new run")
     wanted = request.synthesis_wanted
-    run.claim("synthetic", {"synthesis": wanted.model_dump(mode="json"), "checkpoint": checkpoint.id}, "shard-*")
+    made_of = {"synthesis": wanted.model_dump(mode="json"), "checkpoint": checkpoint.id}
+    run.claim("synthetic", made_of, products="shard-*" if storage.place is None else "manifest.json")
     plan = plan_labels(wanted, manifest)
     run.emit("synthetic", "start", f"making {len(plan):,} images")
     synthetic = write_synthetic_set(
         checkpoint,
         plan,
-        run.synthetic,
+        storage.synthetic,
         executor,
         seed=request.synthesis.seed,
         shard_size=request.synthesis.shard,
+        device=request.compute.device,
         progress=lambda done, total: run.emit("synthetic", "progress", done=done, total=total, unit="images"),
         cancelled=run.cancelled,
+        stored=storage.checkpoint(checkpoint.path.name),
     )
+    synthetic.save(run.synthetic / "manifest.json")
     run.emit("synthetic", "finish", f"{len(plan):,} synthetic images in {len(synthetic.shards)} shards")
     return synthetic
 
@@ -98,22 +112,39 @@ def generate(request: Config, run: RunDir, executor: Executor) -> SyntheticManif
 def compare(request: Config, run: RunDir, executor: Executor) -> dict[str, Any]:
     """Train the arms' classifiers, test them on the same real images, write the report; returns `report.json`."""
     from gan_aug.comparing import run_comparison
-    from gan_aug.evaluation.arms import needs_synthetic
+    from gan_aug.compute.device import choose_device
+    from gan_aug.evaluation.run_fidelity import run_fidelity
     from gan_aug.reporting import write_reports
 
     manifest = import_studies(request, run, executor)
-    synthetic = None
-    if any(needs_synthetic(arm) for arm in request.compare.arms):
-        if not (run.synthetic / "manifest.json").exists():
-            raise DataError(f"{run.path} holds no synthetic set for the arms: run `gan-aug generate` on it first")
-        run.check("train", configs.sections(request, "seed", "gan", "train"))
-        run.check("synthetic", {"synthesis": request.synthesis_wanted.model_dump(mode="json")})
-        synthetic = SyntheticManifest.load(run.synthetic / "manifest.json")
+    storage = storage_of(run, request.compute.storage)
+    synthetic = synthetic_for(request, run, storage.synthetic)
     write_json(run.compare / "request.json", configs.sections(request, "seed", "classifier", "compare"))
     results, findings = run_comparison(request, run, manifest, synthetic, executor)
-    report = write_reports(request, run, manifest, synthetic, results, findings)
+    fidelity = None
+    if synthetic and request.compare.fidelity:
+        run.emit("compare", "note", "measuring fidelity")
+        names, places = request.compare.features, (run.dataset, storage.synthetic, run.compare)
+        fidelity = run_fidelity(*places, results, names, choose_device(request.compute.device), cancelled=run.cancelled)
+    report = write_reports(request, run, manifest, synthetic, results, findings, fidelity)
     run.emit("compare", "finish", f"report in {run.path / 'report.html'}")
     return report
+
+
+def synthetic_for(request: Config, run: RunDir, place: Place) -> SyntheticManifest | None:
+    """The synthetic set in `place` that the arms need, or None where they need none.
+
+    Raises DataError where it is absent, RunConflict where it was made by another request.
+    """
+    from gan_aug.evaluation.arms import needs_synthetic
+
+    if not any(needs_synthetic(arm) for arm in request.compare.arms):
+        return None
+    if not (run.synthetic / "manifest.json").exists():
+        raise DataError(f"{run.path} holds no synthetic set for the arms: run `gan-aug generate` on it first")
+    run.check("train", configs.sections(request, "seed", "gan", "train"))
+    run.check("synthetic", {"synthesis": request.synthesis_wanted.model_dump(mode="json")})
+    return SyntheticManifest.load(below(place, "manifest.json"))
 
 
 def run_all(request: Config, run: RunDir, executor: Executor) -> dict[str, Any]:
@@ -163,12 +194,30 @@ def start(verb: str, request: Config, run: RunDir, executor: Executor) -> Any:
         path = run.path / "request.json"
         before = read_json(path) if path.exists() else None
         write_json(path, {"schema": 1, "verb": verb, "config": configs.dump(request)})
+        storage = storage_of(run, request.compute.storage)
         try:
+            storage.push_request()
             return VERBS[verb](request, run, executor)
         except (ConfigError, RunConflict):
             if before is not None:
                 write_json(path, before)  # a refused request must not take the place of the one `resume` goes on with
+                with suppress(GanAugError):
+                    storage.push_request()
             raise
+
+
+def start_together(verb: str, request: Config, run: RunDir, executor: TorchrunExecutor) -> None:
+    """As `start`, in one of the processes that torchrun started: rank 0 does all, the others join its training."""
+    from gan_aug.training import train_rank
+
+    request = configs.with_ranks(request, executor.size)
+    if executor.rank == 0:
+        try:
+            start(verb, request, run, executor)
+        finally:
+            executor.dismiss()
+    else:
+        executor.follow(lambda: train_rank(request, run, Manifest.load(run.dataset / "manifest.json")))
 
 
 def saved_request(path: Path) -> tuple[str, Config]:
@@ -182,6 +231,11 @@ def saved_request(path: Path) -> tuple[str, Config]:
     if verb not in VERBS:
         raise RunConflict(f"{file} names the verb {verb!r}: it is of another version; known are {', '.join(VERBS)}")
     return verb, configs.parse(values, str(file))
+
+
+def saved_storage(path: Path) -> RunStorage:
+    """Where the run in the folder `path` keeps its large files."""
+    return storage_of(RunDir.existing(path), saved_request(path)[1].compute.storage)
 
 
 def describe(manifest: Manifest) -> str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from cell_data import CellData, make_cell_data
+from s3_server import S3Server, s3_server
 
 
 @pytest.fixture(scope="session")
@@ -22,3 +24,17 @@ def data_root() -> Path:
     if not root:
         pytest.skip("GAN_AUG_DATA names no data root")
     return Path(root)
+
+
+@pytest.fixture
+def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Server]:
+    """An S3 server on loopback with an empty bucket, named by the environment; skips where none can be had."""
+    with s3_server(monkeypatch) as server:
+        yield server
+
+
+@pytest.fixture
+def host_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The user's cache of this test alone, as if it ran on a host of its own."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "gan-aug" / "store"

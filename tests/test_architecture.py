@@ -48,7 +48,7 @@ def foreign(source: Path) -> set[str]:
 
 def test_help_does_not_wait_for_torch() -> None:
     loaded = python("import sys, gan_aug.cli; print(sorted({m.split('.')[0] for m in sys.modules}))")
-    for heavy in ("torch", "numpy", "PIL", "matplotlib", "sklearn", "monai"):
+    for heavy in ("torch", "numpy", "PIL", "matplotlib", "sklearn", "monai", "fsspec"):
         assert f"'{heavy}'" not in loaded
 
 

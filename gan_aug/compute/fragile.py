@@ -1,6 +1,7 @@
 """A pool whose processes may die or hang: the item that did it is named, and all others get their results.
 
-What a lost process had not answered is tried again item by item, alone while all others rest.
+The item that took too long is known and not tried again. What a process that died had not answered is, item by item,
+alone while all others rest.
 
 For work on files nobody vouches for, where a native decoder may crash. `LocalExecutor` is for work of our own, where a
 dead worker is an error.
@@ -8,6 +9,8 @@ dead worker is an error.
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import multiprocessing
 import time
 from collections import deque
@@ -29,6 +32,12 @@ ANSWER_SECONDS = 0.05
 
 READY = "ready"
 
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+"""From glibc's malloc.h."""
+
+KEPT_BYTES = 64 * 2**20
+"""Freed memory that a worker keeps; glibc allows half of it for the other threshold at most."""
+
 
 @dataclass(frozen=True)
 class Lost:
@@ -41,6 +50,8 @@ class Lost:
 class _Worker:
     process: BaseProcess
     connection: Connection
+    left: Any
+    """A number in shared memory: items of its chunk left to do, with the one under way; 0 before it begins."""
     ready: bool = False
     jobs: deque[int] = field(default_factory=deque)
     """Positions it was given and has not answered."""
@@ -101,6 +112,7 @@ class FragilePool:
             worker = next((worker for worker in self._processes if not worker.jobs), None) or self._start()
             worker.jobs, worker.alone = deque(chunk.positions), chunk.alone
             worker.heard = time.monotonic()
+            worker.left.value = 0
             try:
                 worker.connection.send((run.work, [run.items[position] for position in chunk.positions]))
             except OSError:  # it died while idle
@@ -115,10 +127,12 @@ class FragilePool:
             self._receive(connections[connection], run)  # type: ignore[index]
         now = time.monotonic()
         for worker in list(self._processes):
+            left = worker.left.value
             # What already lies in the pipe was done in time: it is we who come late.
             if worker.ready and worker.jobs and now - worker.heard > self.limit and not worker.connection.poll():
                 self._end(worker)
-                run.lose(worker, Lost("slow"))
+                # Unless it went on to another item just before its end, it was this one that took so long.
+                run.lose(worker, Lost("slow"), left if left == worker.left.value else 0)
 
     def _receive(self, worker: _Worker, run: _Run[Any, Any]) -> None:
         try:
@@ -152,10 +166,11 @@ class FragilePool:
     def _start(self) -> _Worker:
         context = multiprocessing.get_context("spawn")  # a forked child may inherit locks that nobody will release
         ours, theirs = context.Pipe()
-        process = context.Process(target=_serve, args=(theirs,), daemon=True)
+        left = context.RawValue("i", 0)
+        process = context.Process(target=_serve, args=(theirs, left), daemon=True)
         process.start()
         theirs.close()  # so that its death is an end of file here
-        worker = _Worker(process, ours)
+        worker = _Worker(process, ours, left)
         self._processes.append(worker)
         return worker
 
@@ -202,10 +217,19 @@ class _Run(Generic[Item, Result]):
         self.begun = last
         return _Chunk(positions)
 
-    def lose(self, worker: _Worker, how: Lost) -> None:
-        """Settle what `worker` had not answered when it ended: suspects, unless it was alone with it."""
+    def lose(self, worker: _Worker, how: Lost, left: int = 0) -> None:
+        """Settle what `worker` had not answered when it ended.
+
+        The one it was alone with, or that is known to have been under way, with `left` to do, is lost; the rest of that
+        chunk is done again. Where it is not known all are suspects.
+        """
         if worker.alone:
             self.results |= dict.fromkeys(worker.jobs, how)
+        elif left:
+            culprit = worker.jobs[-left]
+            self.results[culprit] = how
+            worker.jobs.remove(culprit)
+            self.give_back(worker)
         else:
             self.suspects.extend(worker.jobs)
         worker.jobs.clear()
@@ -219,14 +243,16 @@ class _Run(Generic[Item, Result]):
         worker.jobs.clear()
 
 
-def _serve(connection: Connection) -> None:
+def _serve(connection: Connection, left: Any) -> None:
     """A worker's life: take a chunk, answer a few items at a time."""
     attend_parent()
+    _keep_freed_memory()
     connection.send(READY)
     while True:
         work, items = connection.recv()
         answers, sent = [], time.monotonic()
-        for item in items:
+        for place, item in enumerate(items):
+            left.value = len(items) - place
             answers.append(_answer(work, item))
             if time.monotonic() - sent > ANSWER_SECONDS:
                 connection.send(answers)
@@ -240,3 +266,14 @@ def _answer(work: Callable[[Any], Any], item: Any) -> tuple[Any, Exception | Non
         return work(item), None
     except Exception as error:  # noqa: BLE001 - it is raised again where the work was asked for
         return None, error
+
+
+def _keep_freed_memory() -> None:
+    """Have the C library keep some freed memory, where it is glibc.
+
+    Given back to the system and faulted in again for each image it costs a third of the time.
+    """
+    with contextlib.suppress(OSError, AttributeError):
+        library = ctypes.CDLL(None)
+        library.mallopt(M_TRIM_THRESHOLD, KEPT_BYTES)
+        library.mallopt(M_MMAP_THRESHOLD, KEPT_BYTES // 2)

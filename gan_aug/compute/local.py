@@ -12,7 +12,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from typing import Any
 
-from gan_aug.compute.executor import Item, Result
+from gan_aug.compute.executor import Attend, Crew, Item, Result
 from gan_aug.errors import Cancelled, ComputeError
 
 POLL_SECONDS = 0.5
@@ -53,6 +53,15 @@ class LocalExecutor:
             yield from _loop(work, items, setup, stop)
         else:
             yield from self._pool(work, items, setup, stop)
+
+    def train(self, work: Callable[[], None], crew: Crew, attend: Attend) -> None:
+        """See Executor.train."""
+        from gan_aug.compute.local_training import train_in_processes
+
+        if crew.ranks == 1:
+            work()
+        else:
+            train_in_processes(work, crew, attend)
 
     def _pool(
         self,

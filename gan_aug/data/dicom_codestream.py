@@ -5,12 +5,21 @@ from __future__ import annotations
 SOF = {0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF, 0xF7}
 """Start-of-frame markers of JPEG and, last, of JPEG-LS."""
 
+SIZE = b"\xff\x4f\xff\x51"
+"""A JPEG 2000 codestream starts with this marker and that of its size."""
+
+JPEG2000 = (SIZE, b"\x00\x00\x00\x0cjP  ", b"\x0d\x0a\x87\x0a")
+"""How a frame of JPEG 2000 starts: with the codestream, or with the signature of a JP2 file around it."""
+
 
 def frame_pixels(frame: bytes) -> int | None:
     """Rows x columns that the JPEG, JPEG-LS or JPEG 2000 stream in `frame` claims; None for what is none of them."""
     if frame[:2] == b"\xff\xd8":
         return _jpeg(frame)
-    place = frame.find(b"\xff\x4f\xff\x51", 0, 4096)
+    # Nowhere but in JPEG 2000: the runs of an RLE frame hold its marker by chance often enough.
+    if not frame.startswith(JPEG2000):
+        return None
+    place = frame.find(SIZE, 0, 4096)
     return None if place < 0 else _jpeg2000(frame[place + 4 : place + 24])
 
 

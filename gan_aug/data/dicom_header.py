@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, MutableSequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from io import BytesIO
 from typing import Any
 
 from gan_aug.config_data import DicomConfig
 from gan_aug.data.dicom_files import DicomFile
 from gan_aug.data.dicom_quiet import quiet
 from gan_aug.data.dicom_window import has_table
+from gan_aug.data.patients import IdentityKey
 from gan_aug.errors import DataError
 
 KEYS = ("SOPInstanceUID", "StudyInstanceUID", "AccessionNumber", "PatientID")
@@ -23,6 +23,7 @@ KEPT = (
     *KEYS, "SOPClassUID", "Modality", "BurnedInAnnotation", "Rows", "Columns", "NumberOfFrames", "SamplesPerPixel",
     "BitsAllocated", "BitsStored", "PhotometricInterpretation", "PixelSpacing", "ImagerPixelSpacing", "WindowCenter",
     "WindowCenterWidthExplanation", "VOILUTSequence", "SharedFunctionalGroupsSequence",
+    "PerFrameFunctionalGroupsSequence",
 )  # fmt: skip
 """All that is read of a header: nothing else so much as enters the memory."""
 
@@ -33,13 +34,20 @@ DEFLATED = b"1.2.840.10008.1.2.1.99"
 ROOM = 64 * 2**20
 """Bytes a header may have beside the pixels."""
 
+Values = dict[str, Any]
+"""The values of a header, its file meta information among them, by their keywords."""
+
 NO_ID = {"", "anonymous", "anonymized", "anonymised", "anon", "unknown", "none", "0"}
 """What de-identifying tools leave for every patient alike."""
 
 
+class NoImageError(DataError):
+    """The file is sound and, by what it says it is, no image: a report, a plan, a presentation state, a DICOMDIR."""
+
+
 @dataclass(frozen=True)
 class Header:
-    """What is kept of a header: the shape, notes for the report, and in memory alone what identifies."""
+    """What is kept of a header: the shape, notes for the report, and in memory alone, as keyed hashes, who it is."""
 
     frames: int
     spacing: tuple[float, float] | None
@@ -71,7 +79,7 @@ def open_dataset(
             stream.seek(0)
         # Without a preamble pydicom takes anything for DICOM: the caller looks whether sense came of it.
         bare = start[128:132] != b"DICM"
-        source = BytesIO(stream.read(size)) if stop is None else _Clamped(stream, size)
+        source = _Clamped(stream, size)
         try:
             dataset = read_partial(source, stop_when=stop, force=bare, specific_tags=tags)  # type: ignore[arg-type]
             return dataset, size - source.tell()
@@ -82,8 +90,8 @@ def open_dataset(
             raise DataError(reason) from error
 
 
-def read_header(file: DicomFile, config: DicomConfig, tag: str | None = None) -> Header:
-    """What is kept of the header of `file`, with the value of `tag`.
+def read_header(file: DicomFile, config: DicomConfig, identity: IdentityKey, tag: str | None = None) -> Header:
+    """What is kept of the header of `file`, with the value of `tag`; who it is of, as hashes by `identity`.
 
     Raises DataError with the reason for what cannot be used, or may not be without being allowed by name.
     """
@@ -100,35 +108,40 @@ def read_header(file: DicomFile, config: DicomConfig, tag: str | None = None) ->
     with quiet() as warned:
         dataset, left = open_dataset(file, config, at_pixels, wanted)
         try:
-            return _header(dataset, config, tag, seen, left, len(warned))
+            # Each value is parsed once: asking the dataset for one by its name costs more than the reading.
+            values = {element.keyword: element.value for part in (dataset.file_meta, dataset) for element in part}
+            return _header(values, config, identity, tag, seen, left, len(warned))
         except DataError:
             raise
         except Exception as error:  # values are parsed when first looked at
             raise DataError("its header has values that cannot be understood") from error
 
 
-def _header(dataset: Any, config: DicomConfig, tag: str | None, seen: list[Any], left: int, warned: int) -> Header:
-    kind = str(dataset.get("SOPClassUID") or dataset.file_meta.get("MediaStorageSOPClassUID") or "")
+def _header(
+    values: Values, config: DicomConfig, identity: IdentityKey, tag: str | None, seen: list[Any], left: int, warned: int
+) -> Header:
+    kind = str(values.get("SOPClassUID") or values.get("MediaStorageSOPClassUID") or "")
     if kind == DICOMDIR:
-        raise DataError("a DICOMDIR, which only lists other files")
-    if not kind and "Rows" not in dataset and not dataset.file_meta and not seen:
+        raise NoImageError("a DICOMDIR, which only lists other files")
+    if not kind and "Rows" not in values and "TransferSyntaxUID" not in values and not seen:
         raise DataError("not a DICOM file")
     if not seen:
-        torn = ": there is a header alone, or it is truncated" if "Image" in _named(kind) else ""
+        if _named(kind) and "Image" not in _named(kind):
+            raise NoImageError(f"it holds no pixels{_named(kind)}")
+        torn = ": there is a header alone, or it is truncated" if _named(kind) else ""
         raise DataError(f"it holds no pixels{_named(kind)}{torn}")
-    _check_syntax(dataset)
-    frames = _check_shape(dataset, config)
+    _check_syntax(values)
+    frames = _check_shape(values, config)
     if seen[0][1] != 0xFFFFFFFF:
-        _check_length(dataset, frames, seen[0][1], left)
-    _check_allowed(dataset, config, kind)
-    keys = {key: str(dataset.get(key) or "").strip() for key in KEYS}
+        _check_length(values, frames, seen[0][1], left)
+    _check_allowed(values, config, kind)
+    keys = {key: str(values.get(key) or "").strip() for key in KEYS}
     patient, notes = _patient(keys)
-    notes += _assumed(dataset, config) + ([f"header values outside the standard: {warned}"] if warned else [])
-    distances = [float(value) for value in dataset.get("PixelSpacing") or dataset.get("ImagerPixelSpacing") or ()]
-    spacing = (distances[0], distances[1]) if len(distances) == 2 else None
-    value = dataset.get(tag) if tag else None
-    text = "" if value is None else "/".join(map(str, value)) if isinstance(value, list) else str(value)
-    return Header(frames, spacing, tuple(notes), patient, keys, text.strip())
+    notes += _assumed(values, config) + ([f"header values outside the standard: {warned}"] if warned else [])
+    value = values.get(tag) if tag else None
+    text = "" if value is None else "/".join(map(str, value)) if isinstance(value, MutableSequence) else str(value)
+    hashed = {key: identity(value) for key, value in keys.items()}
+    return Header(frames, _spacing(values), tuple(notes), identity(patient) if patient else None, hashed, text.strip())
 
 
 def _named(kind: str) -> str:
@@ -138,11 +151,11 @@ def _named(kind: str) -> str:
     return f" ({name})" if name != kind else ""
 
 
-def _check_syntax(dataset: Any) -> None:
+def _check_syntax(values: Values) -> None:
     from pydicom.pixels import get_decoder  # noqa: TID251
     from pydicom.uid import UID  # noqa: TID251
 
-    syntax = dataset.file_meta.get("TransferSyntaxUID")
+    syntax = values.get("TransferSyntaxUID")
     if not syntax:
         raise DataError("it does not say its transfer syntax")
     try:
@@ -154,12 +167,12 @@ def _check_syntax(dataset: Any) -> None:
         raise DataError(f"its transfer syntax{_named(str(syntax))} needs a plug-in that is not installed: {missing}")
 
 
-def _check_shape(dataset: Any, config: DicomConfig) -> int:
+def _check_shape(values: Values, config: DicomConfig) -> int:
     """How many frames there are, once the header's sizes have proved bearable."""
     for name in ("Rows", "Columns", "BitsAllocated", "PhotometricInterpretation"):
-        if dataset.get(name) in (None, "", 0):
+        if values.get(name) in (None, "", 0):
             raise DataError(f"its header does not say {name}")
-    rows, columns, frames = int(dataset.Rows), int(dataset.Columns), int(dataset.get("NumberOfFrames") or 1)
+    rows, columns, frames = int(values["Rows"]), int(values["Columns"]), int(values.get("NumberOfFrames") or 1)
     if frames < 1 or rows < 1 or columns < 1:
         raise DataError(f"its header claims {rows} x {columns} x {frames} pixels")
     if rows * columns * frames > config.max_pixels:
@@ -168,7 +181,7 @@ def _check_shape(dataset: Any, config: DicomConfig) -> int:
             f"{config.max_pixels}"
         )
     # As numbers: a header can give any element as text, and no text of it may get into a reason.
-    samples, bits = int(dataset.get("SamplesPerPixel", 1)), int(dataset.BitsAllocated)
+    samples, bits = int(values.get("SamplesPerPixel", 1)), int(values["BitsAllocated"])
     if samples not in (1, 3):
         raise DataError(f"it has {samples} samples per pixel, not 1 or 3")
     if bits not in (1, 8, 16, 32, 64):
@@ -176,23 +189,23 @@ def _check_shape(dataset: Any, config: DicomConfig) -> int:
     return frames
 
 
-def _check_length(dataset: Any, frames: int, length: int, left: int) -> None:
+def _check_length(values: Values, frames: int, length: int, left: int) -> None:
     """Uncompressed pixels must be as many as the header says, and be in the file."""
-    bits = int(dataset.Rows) * int(dataset.Columns) * frames * int(dataset.BitsAllocated)
-    expected = math.ceil(bits * int(dataset.get("SamplesPerPixel") or 1) / 8)
-    if dataset.PhotometricInterpretation == "YBR_FULL_422":
+    bits = int(values["Rows"]) * int(values["Columns"]) * frames * int(values["BitsAllocated"])
+    expected = math.ceil(bits * int(values.get("SamplesPerPixel") or 1) / 8)
+    if values["PhotometricInterpretation"] == "YBR_FULL_422":
         expected = expected * 2 // 3
-    deflated = str(dataset.file_meta.get("TransferSyntaxUID")).encode() == DEFLATED
+    deflated = str(values.get("TransferSyntaxUID")).encode() == DEFLATED
     present = length if deflated else min(length, max(0, left - 8))  # 8: the tag and its length stand before
     if present < expected:
         raise DataError(f"its pixel data is truncated: {present} bytes where its header claims {expected}")
 
 
-def _check_allowed(dataset: Any, config: DicomConfig, kind: str) -> None:
-    burned = str(dataset.get("BurnedInAnnotation") or "").strip().upper()
+def _check_allowed(values: Values, config: DicomConfig, kind: str) -> None:
+    burned = str(values.get("BurnedInAnnotation") or "").strip().upper()
     if burned == "YES" and "burned-in" not in config.allow:
         raise DataError("refused: it says that text is burned in; allow it with data.dicom.allow: [burned-in]")
-    modality = str(dataset.get("Modality") or "").strip().upper()
+    modality = str(values.get("Modality") or "").strip().upper()
     sound = modality in ("US", "IVUS") or any(kind == uid or kind.startswith(f"{uid}.") for uid in ULTRASOUND)
     if sound and burned != "NO" and "ultrasound" not in config.allow:
         raise DataError(
@@ -210,15 +223,35 @@ def _patient(keys: dict[str, str]) -> tuple[str | None, list[str]]:
     return None, ["no patient id, study or instance: nobody knows whose image it is"]
 
 
-def _assumed(dataset: Any, config: DicomConfig) -> list[str]:
-    if dataset.get("SamplesPerPixel", 1) == 3 or dataset.PhotometricInterpretation == "PALETTE COLOR":
+def _spacing(values: Values) -> tuple[float, float] | None:
+    """The distance of pixels in millimetres, (down, across), that holds for all frames."""
+    measures = [item.get("PixelSpacing") for item in _groups(values, "PixelMeasuresSequence")]
+    found = {
+        tuple(float(size) for size in one or ())
+        for one in measures or [values.get("PixelSpacing") or values.get("ImagerPixelSpacing")]
+    }
+    distances = found.pop() if len(found) == 1 else ()
+    return (distances[0], distances[1]) if len(distances) == 2 else None
+
+
+def _groups(values: Values, name: str) -> list[Any]:
+    """The items of one functional group, shared or of each frame."""
+    places = [
+        *(values.get("SharedFunctionalGroupsSequence") or ()),
+        *(values.get("PerFrameFunctionalGroupsSequence") or ()),
+    ]
+    return [place.get(name)[0] for place in places if place.get(name)]
+
+
+def _assumed(values: Values, config: DicomConfig) -> list[str]:
+    if values.get("SamplesPerPixel", 1) == 3 or values["PhotometricInterpretation"] == "PALETTE COLOR":
         return []
-    shared = dataset.get("SharedFunctionalGroupsSequence")
-    windowed = dataset.get("WindowCenter") not in (None, "") or has_table(dataset, "VOILUTSequence")
+    windowed = values.get("WindowCenter") not in (None, "") or has_table(values, "VOILUTSequence")
     if config.window == "percentile":
         return []
-    if windowed or (shared and "FrameVOILUTSequence" in shared[0]):
-        names = dataset.get("WindowCenterWidthExplanation") or []
+    frames = _groups(values, "FrameVOILUTSequence")
+    if windowed or frames:
+        names = (frames[0] if frames else values).get("WindowCenterWidthExplanation") or []
         names = [names] if isinstance(names, str) else list(names)
         if config.window != "first" and config.window not in names:
             return ["it has no window of the name asked for: its first window is used"]

@@ -14,7 +14,7 @@ import secrets
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import fields, is_dataclass
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from importlib import metadata
 from pathlib import Path
 from typing import IO
@@ -23,9 +23,11 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel
 
+from gan_aug.data.header_cache import HeaderCache
 from gan_aug.data.items import Item, Reading
 from gan_aug.data.locate import cache_folder
 from gan_aug.data.manifest import content_hash
+from gan_aug.data.patients import IdentityKey
 from gan_aug.data.raster import Raster
 
 SETTLED_SECONDS = 2.0
@@ -34,6 +36,9 @@ SETTLED_SECONDS = 2.0
 LIBRARIES = ("numpy", "pillow", "pydicom", "pylibjpeg", "pylibjpeg-libjpeg", "pylibjpeg-openjpeg", "pyjpegls")
 
 KEY_BYTES = 16
+HEADERS_SHARE = 20
+"""The headers may take this part of the cache's limit, beside the images."""
+
 ENTRY = np.dtype(
     [("key", "u1", KEY_BYTES), ("content", "u1", 32), ("height", "<u4"), ("width", "<u4"), ("coloured", "?")]
 )
@@ -53,6 +58,23 @@ class CacheFolder:
         name = _digest("images", repr(raster), _making()).hex()
         return ImageCache(self._root / name, raster.shape, self._began, self._limit, self._shrink)
 
+    def headers(self) -> HeaderCache:
+        """The headers looked at with this code."""
+        folder = self._root / "headers"
+        path = folder / f"{_making()}.sqlite"
+        for other in folder.glob("*.sqlite*"):
+            if not other.name.startswith(path.name):
+                other.unlink(missing_ok=True)
+        return HeaderCache(path, self._limit // HEADERS_SHARE)
+
+    def identity_key(self) -> IdentityKey:
+        """The key that the identities in `headers` are hashed with."""
+        return IdentityKey.kept(self._root / "headers" / "identity.key")
+
+    def key(self, path: Path, *parts: str) -> bytes | None:
+        """What identifies the file at `path` as it is, and `parts`; None where it cannot be told or just changed."""
+        return file_key(path, self._began, *parts)
+
     def recall(self, kind: str, key: str) -> str | None:
         """What was remembered under `key`, or None."""
         try:
@@ -71,7 +93,7 @@ class CacheFolder:
 
     def files_key(self, items: Sequence[Item]) -> str | None:
         """What identifies the files of `items` together; None where one of them cannot be told."""
-        keys = [file_key(item, self._began) for item in items]
+        keys = [item_key(item, self._began) for item in items]
         return None if None in keys else "".join(key.hex() for key in keys if key)
 
     def _note(self, kind: str, key: str) -> Path:
@@ -121,7 +143,7 @@ class ImageCache:
 
     def find(self, items: Sequence[Item]) -> npt.NDArray[np.int64]:
         """Where each item's image is, -1 where there is none."""
-        self._keys = [file_key(item, self._began) for item in items]
+        self._keys = [item_key(item, self._began) for item in items]
         known = np.array([key is not None for key in self._keys], dtype=bool)
         wanted = np.frombuffer(b"".join(key or bytes(KEY_BYTES) for key in self._keys), dtype="<u8").reshape(-1, 2)
         places = np.full(len(items), -1, dtype=np.int64)
@@ -148,7 +170,7 @@ class ImageCache:
         """Keep the reading of item `number` of those last looked for, unless its file has changed meanwhile."""
         key = self._keys[number]
         full = len(self._new) * (self._row + ENTRY.itemsize) > self._limit
-        if self._broken or full or key is None or file_key(item, self._began) != key:
+        if self._broken or full or key is None or item_key(item, self._began) != key:
             return
         try:
             if self._file is None:
@@ -195,8 +217,8 @@ def user_cache(gigabytes: float) -> CacheFolder | None:
     return CacheFolder(cache_folder() / "images", int(gigabytes * 1e9)) if gigabytes else None
 
 
-def file_key(item: Item, began: float) -> bytes | None:
-    """What identifies the file and what is read of it; None where that cannot be told or it changed just now."""
+def item_key(item: Item, began: float) -> bytes | None:
+    """What identifies the item's file and what is read of it; None where that cannot be told or it changed just now."""
     if item.file is None or not isinstance(item.read, partial):
         return None
     values = [
@@ -204,27 +226,37 @@ def file_key(item: Item, began: float) -> bytes | None:
     ]
     if None in values:
         return None
+    function = f"{item.read.func.__module__}.{item.read.func.__qualname__}"
+    return file_key(item.file, began, function, *map(str, values))
+
+
+def file_key(path: Path, began: float, *parts: str) -> bytes | None:
+    """What identifies the file as it is now, and `parts`; None where it is gone or changed just before `began`."""
     try:
-        status = item.file.stat()
+        status = path.stat()
     except OSError:
         return None
     if status.st_ctime > began - SETTLED_SECONDS:
         return None
-    function = f"{item.read.func.__module__}.{item.read.func.__qualname__}"
     facts = (status.st_size, status.st_ino, status.st_mtime_ns, status.st_ctime_ns)
-    return _digest(function, os.path.abspath(item.file), *map(str, facts), *map(str, values))[:KEY_BYTES]  # noqa: PTH100
+    return _digest(os.path.abspath(path), *map(str, facts), *parts)[:KEY_BYTES]  # noqa: PTH100
 
 
 def _spelt(value: object) -> str | None:
     """A spelling that is equal only for equal values, or None for kinds of value that have none."""
     if isinstance(value, BaseModel):
-        return f"{type(value).__qualname__} {value.model_dump_json()}"
+        return _spelt_section(value)
     if isinstance(value, Path):
         return os.path.abspath(value)  # noqa: PTH100 - resolving each of a million files asks the disk for each
     if is_dataclass(value):
         spelt = [_spelt(getattr(value, part.name)) for part in fields(value) if part.compare]
         return None if None in spelt else f"{type(value).__qualname__} {spelt}"
     return repr(value) if value is None or isinstance(value, str | int | float | tuple) else None
+
+
+@lru_cache(maxsize=16)
+def _spelt_section(section: BaseModel) -> str:
+    return f"{type(section).__qualname__} {section.model_dump_json()}"
 
 
 @cache

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from gan_aug.compute.fragile import FragilePool
@@ -27,6 +29,7 @@ SIZE = 64
 """Pixels a side where neither the config nor the set says."""
 
 Progress = Callable[[int, int], None]
+UnitProgress = Callable[[str, int, int], None]
 
 
 def import_dataset(
@@ -34,7 +37,7 @@ def import_dataset(
     seed: int,
     folder: Path,
     *,
-    progress: Progress | None = None,
+    progress: UnitProgress | None = None,
     cancelled: Callable[[], bool] | None = None,
     workers: int | None = None,
     cache: CacheFolder | None = None,
@@ -45,16 +48,16 @@ def import_dataset(
     all is read here. Images that `cache` holds are not decoded again. Neither alters a byte of the result.
 
     Writes `images.npy`, `import-report.json` and last `manifest.json`, the mark that the import is whole; what an
-    interrupted one left is made anew. `progress` is told (images read, images in all). Raises ConfigError, DataError
-    or LeakageError for what the user can mend, StorageError for the disk, and Cancelled once `cancelled()` is true.
+    interrupted one left is made anew. `progress` is told ("images", images read, images in all), and for DICOM before
+    that ("files", headers read or files retrieved, files in all). Raises ConfigError, DataError or LeakageError for
+    what the user can mend, StorageError for the disk, and Cancelled once `cancelled()` is true.
     """
-    with (
-        opened_source(config, folder, cancelled) as source,
-        FragilePool(workers or 1, config.seconds_per_file) as pool,
-    ):
-        _check_source(config, source)
-        reader = Reader(pool if workers else None, cache if source.lasting else None, cancelled)
-        return _import(config, source, seed, folder, reader, progress)
+    with FragilePool(workers or 1, config.seconds_per_file) as pool:
+        reader = Reader(pool if workers else None, cache, cancelled)
+        with opened_source(config, folder, reader, partial(progress, "files") if progress else None) as source:
+            _check_source(config, source)
+            reader = reader if source.lasting else replace(reader, cache=None)
+            return _import(config, source, seed, folder, reader, partial(progress, "images") if progress else None)
 
 
 def _import(
@@ -185,8 +188,9 @@ def _read(
     return read
 
 
-def _check_rejected(config: DataConfig, source: Source, rejected: list[Rejected]) -> None:
-    total = len(source.items) + len(source.rejected)
+def _check_rejected(config: DataConfig, source: Source, aside: list[Rejected]) -> None:
+    rejected = [item for item in aside if item.counts]
+    total = len(source.items) + sum(item.counts for item in source.rejected)
     if not rejected or len(rejected) <= config.max_rejected * total:
         return
     reason, count = Counter(item.reason for item in rejected).most_common(1)[0]

@@ -60,6 +60,8 @@ class Rejected:
 
     origin: str
     reason: str
+    counts: bool = True
+    """Whether it counts toward `data.max_rejected`: what was never meant to be an image does not."""
 
 
 @dataclass(frozen=True)

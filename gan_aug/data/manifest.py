@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from gan_aug.errors import DataError, ManifestError
 from gan_aug.run import json_sha256, write_text
+from gan_aug.storage import MissingObject, Place, read_file
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
@@ -126,11 +127,11 @@ class Manifest:
         return manifest
 
 
-def read_record(path: Path, what: str) -> dict[str, Any]:
+def read_record(path: Place, what: str) -> dict[str, Any]:
     """The JSON object in `path`, without its schema number; raises ManifestError when it is not one of ours."""
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
+        record = json.loads(read_file(path).decode())
+    except MissingObject as error:
         raise ManifestError(f"no {what} at {path}: run the stage that makes it first") from error
     except ValueError as error:
         raise ManifestError(f"{path} is not valid JSON: remove it and run the stage that makes it again") from error

@@ -6,10 +6,12 @@ import hashlib
 import hmac
 import os
 import secrets
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from gan_aug.data.manifest import Split
+from gan_aug.errors import StorageError
 from gan_aug.run import storage_errors
 
 KEY_BYTES = 32
@@ -39,13 +41,53 @@ class PatientHasher:
         return hmac.new(self._key, text.encode(), hashlib.sha256).hexdigest()[:DIGITS]
 
 
-def _key(path: Path) -> bytes:
+@dataclass(frozen=True)
+class IdentityKey:
+    """Turns what a file says of patient, study or image into keyed hashes, where it is read: equal ids stay equal.
+
+    So no identity leaves the process that opened the file. PatientHasher, with the data set's own key, comes after it.
+    """
+
+    key: bytes = field(repr=False)
+
+    @classmethod
+    def kept(cls, path: Path) -> IdentityKey:
+        """The key in the file `path`, made there where it is absent; one for now where that cannot be written."""
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            return cls(_key(path))
+        except (OSError, StorageError):
+            return cls.random()
+
+    @classmethod
+    def random(cls) -> IdentityKey:
+        """A key for now."""
+        return cls(secrets.token_bytes(KEY_BYTES))
+
+    @property
+    def name(self) -> str:
+        """Which key this is, without giving it away."""
+        return hashlib.sha256(self.key).hexdigest()[:DIGITS]
+
+    def __call__(self, text: str) -> str:
+        """The keyed hash of `text`, 32 hexadecimal digits; empty for empty."""
+        return hmac.digest(self.key, text.encode("utf-8", "surrogateescape"), "sha256").hex()[:32] if text else ""
+
+    def lend(self, folder: Path) -> IdentityKey:
+        """The key that `folder` has already, else this one, put there for whoever imports into it again."""
+        with storage_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        return IdentityKey(_key(folder / "identity.key", self.key))
+
+
+def _key(path: Path, given: bytes | None = None) -> bytes:
+    """The key in `path`; where there is none, `given` or a random one is put there."""
     with storage_errors(path):
         if path.exists() and len(key := path.read_bytes()) == KEY_BYTES:
             return key
         temporary = path.with_name(f".{path.name}.tmp")
         temporary.unlink(missing_ok=True)
-        key = secrets.token_bytes(KEY_BYTES)
+        key = given or secrets.token_bytes(KEY_BYTES)
         with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             file.write(key)
         temporary.replace(path)

@@ -1,10 +1,11 @@
-"""Reading items: each becomes a stored image or a reason, in order, here or in processes that may die."""
+"""Reading files: each gives its image, or a reason why not, in order, here or in processes that may die."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import TypeVar
 
 import numpy as np
 
@@ -22,6 +23,9 @@ CHUNK_BYTES = 1 << 20
 """About this many bytes of stored images go to a process at a time."""
 
 COLOURED = "coloured"
+
+Given = TypeVar("Given")
+Found = TypeVar("Found")
 
 Read = Callable[[], Pixels]
 Cancelled = Callable[[], bool]
@@ -41,7 +45,7 @@ class Reader:
         key = self.cache.files_key(probed) if self.cache else None
         if self.cache and key and (known := self.cache.recall("channels", key)) in ("1", "3"):
             return int(known)
-        found = 3 if COLOURED in set(self._map(_colour, probed, chunk=4)) else 1
+        found = 3 if COLOURED in set(self._read(_colour, probed, chunk=4)) else 1
         if self.cache and key:
             self.cache.remember("channels", key, str(found))
         return found
@@ -70,14 +74,22 @@ class Reader:
 
     def _fresh(self, items: Sequence[Item], raster: Raster) -> Iterator[Reading | str]:
         chunk = max(1, min(32, CHUNK_BYTES // int(np.prod(raster.shape))))
-        return self._map(partial(read_item, raster), items, chunk)
+        return self._read(partial(read_item, raster), items, chunk)
 
-    def _map(self, work: Callable[[Read], Reading | str], items: Sequence[Item], chunk: int) -> Iterator[Reading | str]:
-        if self.pool is None or not all(item.file for item in items):
-            yield from (work(item.read) for item in items)
+    def _read(self, work: Callable[[Read], Found | str], items: Sequence[Item], chunk: int) -> Iterator[Found | str]:
+        # Only `read` travels: whose image it is stays here.
+        reads = [item.read for item in items]
+        return self.map(work, reads, chunk) if all(item.file for item in items) else map(work, reads)
+
+    def map(self, work: Callable[[Given], Found | str], given: Sequence[Given], chunk: int) -> Iterator[Found | str]:
+        """`work` of each of `given`, `chunk` at a time in the pool where there is one, or why there is no answer.
+
+        Raises Cancelled when `cancelled` says so.
+        """
+        if self.pool is None:
+            yield from map(work, given)
             return
-        # Only `read` travels: the patient's identity stays here.
-        for result in self.pool.map(work, [item.read for item in items], chunk=chunk, cancelled=self.cancelled):
+        for result in self.pool.map(work, given, chunk=chunk, cancelled=self.cancelled):
             yield _reason(result, self.pool.limit) if isinstance(result, Lost) else result
 
 

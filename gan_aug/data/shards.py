@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import io
+import json
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from gan_aug.data.artefacts import local_file
 from gan_aug.data.manifest import SCHEMA, Task, multi_hot, read_record
 from gan_aug.errors import ManifestError
-from gan_aug.run import file_sha256, json_sha256, write_json
+from gan_aug.run import json_sha256
+from gan_aug.storage import Place, below, write_file
 
 
 @dataclass(frozen=True)
@@ -58,12 +61,13 @@ class SyntheticManifest:
         sums = self.label_matrix().sum(axis=0)
         return {name: int(sums[k]) for k, name in enumerate(self.labels)}
 
-    def save(self, path: Path) -> None:
+    def save(self, file: Place) -> None:
         """Write the manifest as JSON, whole or not at all."""
-        write_json(path, {"schema": SCHEMA, "fingerprint": self.fingerprint, **asdict(self)}, indent=None)
+        record = {"schema": SCHEMA, "fingerprint": self.fingerprint, **asdict(self)}
+        write_file(file, (json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n").encode())
 
     @classmethod
-    def load(cls, path: Path) -> SyntheticManifest:
+    def load(cls, path: Place) -> SyntheticManifest:
         """Read a synthetic manifest; raises ManifestError when it is absent, torn or altered."""
         record: dict[str, Any] = read_record(path, "synthetic manifest")
         fingerprint = record.pop("fingerprint", None)
@@ -86,21 +90,68 @@ def shard_bytes(images: npt.NDArray[np.uint8]) -> bytes:
     return buffer.getvalue()
 
 
-def read_images(folder: Path, manifest: SyntheticManifest) -> npt.NDArray[np.uint8]:
-    """All images of a synthetic set, `(N, C, H, W) uint8`, each shard checked against its sum.
+class ShardedImages:
+    """The images of a synthetic set, `(N, C, H, W) uint8`: files of this host, memory-mapped, read by position.
 
-    Raises ManifestError naming the shard that is absent or altered.
+    All processes of a host share their pages, so memory does not grow with the set or with the workers.
     """
-    images = np.empty((len(manifest.image_labels), *manifest.shape), dtype=np.uint8)
-    for shard in manifest.shards:
-        images[shard.first : shard.first + shard.count] = read_shard(folder, shard)
+
+    def __init__(self, shards: Sequence[npt.NDArray[np.uint8]], shape: tuple[int, int, int]) -> None:
+        """Put `shards`, each `(n, C, H, W) uint8`, one after the other; `shape` is `(C, H, W)`."""
+        self._shards = shards
+        self._starts = np.cumsum([0, *map(len, shards)])
+        self.shape = (int(self._starts[-1]), *shape)
+
+    def __len__(self) -> int:
+        """The number of images."""
+        return self.shape[0]
+
+    def __getitem__(self, positions: npt.NDArray[np.int64] | slice) -> npt.NDArray[np.uint8]:
+        """Copies of the images at `positions` `(B,) int64`, or in a slice, `(B, C, H, W) uint8`."""
+        rows = np.arange(len(self))[positions] if isinstance(positions, slice) else positions
+        images = np.empty((len(rows), *self.shape[1:]), dtype=np.uint8)
+        of_shard = np.searchsorted(self._starts, rows, side="right") - 1
+        for k in np.unique(of_shard):
+            images[of_shard == k] = self._shards[k][rows[of_shard == k] - self._starts[k]]
+        return images
+
+    def __iter__(self) -> Iterator[npt.NDArray[np.uint8]]:
+        """The images one by one, `(C, H, W) uint8`."""
+        for shard in self._shards:
+            yield from shard
+
+
+def open_shards(place: Place, manifest: SyntheticManifest) -> ShardedImages:
+    """The images of the synthetic set at `place`, each shard checked against its sum.
+
+    Shards in an object store are fetched to the user's cache first, once per host. Raises ManifestError naming the
+    shard that is absent or altered.
+    """
+    return ShardedImages([_open(place, shard, manifest.shape) for shard in manifest.shards], manifest.shape)
+
+
+def read_images(place: Place, manifest: SyntheticManifest) -> npt.NDArray[np.uint8]:
+    """All images of a synthetic set in memory, `(N, C, H, W) uint8`; raises ManifestError as `open_shards` does."""
+    return open_shards(place, manifest)[:]
+
+
+def read_shard(place: Place, shard: SyntheticShard) -> npt.NDArray[np.uint8]:
+    """One shard's images `(count, C, H, W) uint8`, memory-mapped; raises ManifestError when it is absent or altered."""
+    path = local_file(place, shard.file, shard.sha256)
+    if path is None:
+        raise ManifestError(
+            f"shard {below(place, shard.file)} is absent or altered: "
+            "run `gan-aug generate` on this run to make it again"
+        )
+    images: npt.NDArray[np.uint8] = np.load(path, mmap_mode="r", allow_pickle=False)
     return images
 
 
-def read_shard(folder: Path, shard: SyntheticShard) -> npt.NDArray[np.uint8]:
-    """One shard's images `(count, C, H, W) uint8`; raises ManifestError when it is absent or altered."""
-    path = folder / shard.file
-    if not path.is_file() or file_sha256(path) != shard.sha256:
-        raise ManifestError(f"shard {path} is absent or altered: run `gan-aug generate` on this run to make it again")
-    images: npt.NDArray[np.uint8] = np.load(path, allow_pickle=False)
+def _open(place: Place, shard: SyntheticShard, shape: tuple[int, int, int]) -> npt.NDArray[np.uint8]:
+    images = read_shard(place, shard)
+    if images.dtype != np.uint8 or images.shape != (shard.count, *shape):
+        raise ManifestError(
+            f"shard {below(place, shard.file)} holds {images.shape} {images.dtype}, its manifest says "
+            f"{(shard.count, *shape)} uint8: run `gan-aug generate` on this run to make the set again"
+        )
     return images

@@ -10,10 +10,13 @@ from typing import Any
 
 from gan_aug.config_data import DataConfig
 from gan_aug.data.dicom_files import DicomFile, find_files
-from gan_aug.data.dicom_header import Header, read_header
+from gan_aug.data.dicom_header import Header
+from gan_aug.data.dicom_headers import Look, look_at
 from gan_aug.data.dicom_pixels import read_frame
 from gan_aug.data.items import SPLIT_WORDS, Item, Rejected, Source, label_order
 from gan_aug.data.manifest import Split, Task
+from gan_aug.data.patients import IdentityKey
+from gan_aug.data.reading import Reader
 from gan_aug.data.source_csv import SetAsideError, check_columns, label_reader, read_table
 from gan_aug.errors import ConfigError, DataError
 
@@ -40,34 +43,48 @@ Asker = Callable[[DicomFile, Header], Meaning]
 """Says what an image is; raises SetAsideError where nobody knows."""
 
 
-def open_dicom(config: DataConfig) -> Source:
+def open_dicom(
+    config: DataConfig, identity: IdentityKey, reader: Reader, progress: Callable[[int, int], None] | None = None
+) -> Source:
     """The images in the DICOM files that `data.root` means, one item a frame; headers are read, nothing is decoded.
+
+    Who an image is of is known by hashes under `identity` alone; `progress` is told (files looked at, files in all).
 
     Raises ConfigError for labels that cannot be asked for, DataError where there are no files. Files that cannot be
     used are in `rejected`, by number.
     """
     check_installed("dicom")
     files, rejected = find_files(config.root)
-    source = dicom_source(config, files, rejected)
+    source = dicom_source(config, files, rejected, identity, reader, progress)
     if not source.items and not source.rejected:
         raise DataError(f"data.root: {config.root} holds no files: name the folder, DICOMDIR or zip that does")
     return source
 
 
-def dicom_source(config: DataConfig, files: Iterable[DicomFile], rejected: list[Rejected]) -> Source:
+def dicom_source(
+    config: DataConfig,
+    files: Iterable[DicomFile],
+    rejected: list[Rejected],
+    identity: IdentityKey,
+    reader: Reader,
+    progress: Callable[[int, int], None] | None = None,
+) -> Source:
     """The images in `files`, which are looked at as they come; `rejected` may grow while they do."""
     label_from = config.dicom.label_from or ("table" if config.table else "folder")
     tag = None if label_from in ("table", "folder", "none") else _checked_tag(label_from)
-    ask = _from_table(config) if label_from == "table" else partial(_from_place, label_from)
+    ask = _from_table(config, identity) if label_from == "table" else partial(_from_place, label_from)
     items: list[Item] = []
     details: dict[str, dict[str, Any]] = {}
-    for file in files:
+    for file, header in look_at(files, Look(config.dicom, identity, tag), reader, progress):
+        if not isinstance(header, Header):
+            rejected.append(header if isinstance(header, Rejected) else Rejected(file.origin, header))
+            continue
         try:
-            header = read_header(file, config.dicom, tag)
             items += _items(config, file, header, ask(file, header))
-            details[file.origin] = {"assumed": header.assumed, "spacing_mm": header.spacing, "frames": header.frames}
-        except (DataError, SetAsideError) as error:
+        except SetAsideError as error:
             rejected.append(Rejected(file.origin, str(error)))
+            continue
+        details[file.origin] = {"assumed": header.assumed, "spacing_mm": header.spacing, "frames": header.frames}
     labels, task = _labels(config, label_from, items)
     return Source(NAME, task, labels, tuple(items), rejected=tuple(rejected), window="full", details=details)
 
@@ -147,7 +164,7 @@ def _from_place(label_from: str, file: DicomFile, header: Header) -> Meaning:
     return Meaning((folders[0],), split)
 
 
-def _from_table(config: DataConfig) -> Asker:
+def _from_table(config: DataConfig, identity: IdentityKey) -> Asker:
     """Look images up in `data.table` by the key that `data.dicom.label_key` names."""
     if config.table is None:
         raise ConfigError("data.dicom.label_from: table needs data.table: name the CSV file with the labels")
@@ -159,15 +176,17 @@ def _from_table(config: DataConfig) -> Asker:
     found: dict[str, dict[str, str] | None] = {}
     for _, row in rows:
         key = row[config.columns.file]
+        key = key if config.dicom.label_key == "file" else identity(key)
         # Two rows that agree are one; where they differ nobody knows which is right.
         found[key] = row if found.get(key, row) == row else None
-    return partial(_looked_up, config, label_reader(config), found)
+    return partial(_looked_up, config, label_reader(config), found, identity)
 
 
 def _looked_up(
     config: DataConfig,
     read_labels: Callable[[dict[str, str]], tuple[str, ...]],
     rows: dict[str, dict[str, str] | None],
+    identity: IdentityKey,
     file: DicomFile,
     header: Header,
 ) -> Meaning:
@@ -184,4 +203,6 @@ def _looked_up(
         split = SPLIT_WORDS.get(row[config.columns.split].lower())
         if split is None:
             raise SetAsideError("its split is not train, validation or test")
-    return Meaning(read_labels(row), split, row[config.columns.patient] if config.columns.patient else None)
+    # Hashed as the header's is, since a row without one falls back on that.
+    patient = identity(row[config.columns.patient]) if config.columns.patient else None
+    return Meaning(read_labels(row), split, patient)

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from gan_aug.config import ArmName
 from gan_aug.data.manifest import Manifest, Task, content_hash
-from gan_aug.data.shards import SyntheticManifest
+from gan_aug.data.shards import ShardedImages, SyntheticManifest
 from gan_aug.data.transforms import ClassicAugmentation
 from gan_aug.errors import DataError, LeakageError
 
@@ -48,7 +48,7 @@ class TrainingSet:
 
     plan: ArmPlan
     store: npt.NDArray[np.uint8]
-    synthetic: npt.NDArray[np.uint8] | None
+    synthetic: npt.NDArray[np.uint8] | ShardedImages | None
     augmentation: ClassicAugmentation | None = None
 
     def __len__(self) -> int:
@@ -184,7 +184,7 @@ def accept(synthetic: SyntheticManifest, manifest: Manifest) -> None:
         )
 
 
-def accept_images(images: npt.NDArray[np.uint8], manifest: Manifest) -> None:
+def accept_images(images: npt.NDArray[np.uint8] | ShardedImages, manifest: Manifest) -> None:
     """Check synthetic images `(N, C, H, W) uint8` by content, whatever their manifest says of them.
 
     Raises LeakageError when one equals a validation or test image.

@@ -20,7 +20,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy import stats
 
 from gan_aug.errors import DataError
 from gan_aug.evaluation.uncertainty import (
@@ -45,15 +44,31 @@ class AucResult:
 
 
 def placements(labels: BoolArray, scores: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Placement values of the positives `(m,)` and of the negatives `(n,)`, each in 0..1, by midranks.
+    """Placement values of the positives `(m,)` and of the negatives `(n,)`, each in 0..1, by midranks of one sort.
 
     `labels` is `(N,) bool`, `scores` `(N,) float64`, higher for more likely positive.
     """
-    together = stats.rankdata(scores)
-    positive, negative = scores[labels], scores[~labels]
-    of_positives: FloatArray = (together[labels] - stats.rankdata(positive)) / len(negative)
-    of_negatives: FloatArray = 1 - (together[~labels] - stats.rankdata(negative)) / len(positive)
-    return of_positives, of_negatives
+    order = np.argsort(scores)
+    arranged, positive = scores[order], labels[order]
+    starts = np.concatenate([[True], arranged[1:] != arranged[:-1]])
+    group = np.cumsum(starts) - 1
+    first = np.append(np.flatnonzero(starts), len(order))
+    # Positives and negatives below each group of equal scores, counting half of the group itself.
+    won = [np.concatenate([[0], np.cumsum(of_class)])[first] for of_class in (positive, ~positive)]
+    positives_below, negatives_below = ((sums[:-1] + sums[1:]) / 2 for sums in won)
+    below = np.empty(len(order))
+    below[order] = np.where(positive, negatives_below[group], positives_below[group])
+    m, n = int(labels.sum()), int((~labels).sum())
+    return below[labels] / n, 1 - below[~labels] / m
+
+
+def auc_value(labels: BoolArray, scores: FloatArray, name: str = "positive") -> float:
+    """The AUC of scores `(N,) float64` for labels `(N,) bool`, in 0..1.
+
+    Raises DataError where no case has the label `name` or none lacks it, or a score is not finite.
+    """
+    _check(labels, scores, name, 1)
+    return float(placements(labels, scores)[0].mean())
 
 
 def auc_influence(labels: BoolArray, scores: FloatArray, name: str = "positive") -> Influence:
@@ -61,20 +76,44 @@ def auc_influence(labels: BoolArray, scores: FloatArray, name: str = "positive")
 
     Raises DataError where fewer than two cases have the label `name` or lack it, or a score is not finite.
     """
+    _check(labels, scores, name, 2)
     m, n = int(labels.sum()), int((~labels).sum())
-    if min(m, n) < 2:
-        raise DataError(
-            f"the test split has {m} images with label {name!r} and {n} without: an AUC with an interval needs two of "
-            "each; move more studies to the test split or leave the label out"
-        )
-    if not np.isfinite(scores).all():
-        raise DataError(f"a score of label {name!r} is not finite: train that classifier again with a lower rate")
     of_positives, of_negatives = placements(labels, scores)
     value = float(of_positives.mean())
     cases = np.empty(len(labels))
     cases[labels] = (of_positives - value) / math.sqrt(m * (m - 1))
     cases[~labels] = (of_negatives - value) / math.sqrt(n * (n - 1))
     return Influence(value, cases)
+
+
+def _check(labels: BoolArray, scores: FloatArray, name: str, wanted: int) -> None:
+    m, n = int(labels.sum()), int((~labels).sum())
+    if min(m, n) < wanted:
+        needs = "an AUC needs one of each" if wanted == 1 else "an AUC with an interval needs two of each"
+        raise DataError(
+            f"the test split has {m} images with label {name!r} and {n} without: {needs}; move more studies to the "
+            "test split or leave the label out"
+        )
+    if not np.isfinite(scores).all():
+        raise DataError(f"a score of label {name!r} is not finite: train that classifier again with a lower rate")
+
+
+def partial_auc(labels: BoolArray, scores: FloatArray, max_false_positive: float, name: str = "positive") -> float:
+    """The area under the ROC curve up to a false-positive rate in (0, 1], standardised to 0.5 by chance and 1 at best.
+
+    McClish, Med. Decis. Making 9:190 (1989): `(1 + (area - chance) / (best - chance)) / 2`, with `chance` half the
+    square of the rate and `best` the rate. Below chance it can fall under 0.5. Raises DataError as `auc_value` does.
+    """
+    _check(labels, scores, name, 1)
+    order = np.argsort(-scores, kind="stable")
+    ends = np.append(np.flatnonzero(np.diff(scores[order])), len(order) - 1)
+    hits = np.concatenate([[0.0], np.cumsum(labels[order])[ends] / labels.sum()])
+    alarms = np.concatenate([[0.0], np.cumsum(~labels[order])[ends] / (~labels).sum()])
+    inside = alarms <= max_false_positive
+    edge = np.interp(max_false_positive, alarms, hits) if not inside.all() else hits[-1]
+    x, y = np.append(alarms[inside], max_false_positive), np.append(hits[inside], edge)
+    area, chance = float(np.trapezoid(y, x)), max_false_positive**2 / 2
+    return (1 + (area - chance) / (max_false_positive - chance)) / 2
 
 
 def macro_auc_influence(labels: BoolArray, scores: FloatArray, names: tuple[str, ...]) -> Influence:
@@ -94,11 +133,13 @@ def independent_pairs(labels: BoolArray, patients: IntArray) -> int:
     `labels` is `(N,)` or `(N, K)`, of which the scarcest label counts; `patients` is `(N,) int64`.
     """
     columns = labels.reshape(len(labels), -1)
-    everyone = len(np.unique(patients))
-    pairs = [
-        min(len(np.unique(patients[column])), len(np.unique(patients[~column])), everyone // 2) for column in columns.T
-    ]
+    everyone = _count(patients)
+    pairs = [min(_count(patients[column]), _count(patients[~column]), everyone // 2) for column in columns.T]
     return max(1, min(pairs))
+
+
+def _count(patients: IntArray) -> int:
+    return int(np.count_nonzero(np.bincount(patients)))
 
 
 def auc(labels: BoolArray, scores: FloatArray, scale: Literal["logit", "identity"] = "logit") -> AucResult:

@@ -24,6 +24,8 @@ CELLS = "cells.json"
 """Beside the cells' folder: which of them the comparison asked for last is made of."""
 
 SUMMED = (SCORES, WEIGHTS, RECORD)
+FILES = (REQUEST, *SUMMED, RESULT)
+"""All files of a cell; the last one says that the others are whole."""
 
 
 def write_cell(

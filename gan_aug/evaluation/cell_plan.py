@@ -14,6 +14,7 @@ from gan_aug.data.subsets import Subset
 from gan_aug.errors import DataError
 from gan_aug.evaluation.arms import accept, base_of, is_classic, needs_ratio, needs_synthetic, plan_arm
 from gan_aug.evaluation.classifier import build
+from gan_aug.evaluation.features import inception_file
 from gan_aug.run import json_sha256
 
 RECIPE = 1
@@ -113,7 +114,7 @@ def unique(cells: Iterable[Cell]) -> list[Cell]:
 
 
 def check_comparison(manifest: Manifest, config: Config) -> None:
-    """Raise DataError where no comparison of this data set can be made, whatever the arms."""
+    """Raise DataError where no comparison of this data set can be made, ConfigError where a file it needs is absent."""
     for split in ("validation", "test"):
         if len(manifest.indices(split)) == 0:
             raise DataError(f"{manifest.name} has no {split} images: set data.{split} above 0 in a new run")
@@ -127,3 +128,5 @@ def check_comparison(manifest: Manifest, config: Config) -> None:
                 f"needs {FEWEST} of each: give the test split more, or leave the label out"
             )
     build(config.classifier.name, manifest.shape, len(manifest.labels))
+    if config.compare.fidelity and config.compare.features == "inception":
+        inception_file()

@@ -15,6 +15,7 @@ from gan_aug.evaluation.uncertainty import (
     ALPHA,
     Estimate,
     FloatArray,
+    Influence,
     difference,
     mean_over_seeds,
     p_value,
@@ -53,12 +54,16 @@ def estimate_auc(truth: Truth, seeds: Sequence[FloatArray]) -> Estimate:
 
 def estimate_difference(truth: Truth, arm: Sequence[FloatArray], reference: Sequence[FloatArray]) -> Estimate:
     """The mean over seeds of `arm`'s AUC less `reference`'s, seed i paired with seed i, on the same patients."""
+    return _difference(truth, [truth.auc(scores) for scores in arm], [truth.auc(scores) for scores in reference])
+
+
+def _difference(truth: Truth, arm: Sequence[Influence], reference: Sequence[Influence]) -> Estimate:
     if len(arm) != len(reference):
         raise DataError(
             f"{len(arm)} seeds against {len(reference)}: seeds are compared in pairs; compare again so that both arms "
             "have the same"
         )
-    apart = [difference(truth.auc(ours), truth.auc(theirs)) for ours, theirs in zip(arm, reference, strict=True)]
+    apart = [difference(ours, theirs) for ours, theirs in zip(arm, reference, strict=True)]
     return mean_over_seeds(apart, truth.patients, truth.pairs, "identity")
 
 
@@ -66,9 +71,10 @@ def compare_arms(
     truth: Truth, arms: Mapping[str, Sequence[FloatArray]], against: str, margin: float
 ) -> list[Comparison]:
     """Every arm of `arms` but `against` compared with it, in the mapping's order; seeds in the same order in each."""
-    reference = arms[against]
+    aucs = {name: [truth.auc(scores) for scores in seeds] for name, seeds in arms.items()}
+    reference = truth.auc(np.mean(arms[against], axis=0))
     others = [name for name in arms if name != against]
-    estimates = [estimate_difference(truth, arms[name], reference) for name in others]
+    estimates = [_difference(truth, aucs[name], aucs[against]) for name in others]
     adjusted = holm([p_value(estimate) for estimate in estimates])
     return [
         Comparison(
@@ -78,7 +84,7 @@ def compare_arms(
             ci95=estimate.ci95,
             p=p_value(estimate),
             p_adjusted=p,
-            p_delong=_delong_of_averages(truth, arms[name], reference),
+            p_delong=paired_test(truth.auc(np.mean(arms[name], axis=0)), reference, truth.pairs),
             verdict=verdict(estimate, p, margin),
             margin=margin,
             smallest_detectable=smallest_detectable(estimate),
@@ -110,8 +116,3 @@ def holm(p_values: Sequence[float]) -> list[float]:
         largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[i]))
         adjusted[i] = largest
     return adjusted
-
-
-def _delong_of_averages(truth: Truth, arm: Sequence[FloatArray], reference: Sequence[FloatArray]) -> float:
-    ours, theirs = (truth.auc(np.mean(scores, axis=0)) for scores in (arm, reference))
-    return paired_test(ours, theirs, truth.pairs)

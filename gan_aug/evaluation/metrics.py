@@ -1,4 +1,4 @@
-"""The figures beside the AUC: accuracy, average precision, sensitivity, precision and recall, Brier score.
+"""The figures beside the AUC: accuracy, average precision, sensitivity, precision and recall, confusion, Brier score.
 
 Scores are `(N, K) float64` probabilities in the order of the split's images. A case counts as positive for its most
 likely class (multi-class) or for every label of probability 0.5 and more (multi-label).
@@ -93,6 +93,18 @@ def precision_recall(truth: Truth, seeds: Sequence[FloatArray]) -> list[tuple[fl
         (_share(int(hit), int(calls)), _share(int(hit), int(trues)))
         for hit, calls, trues in zip(hits, all_called, all_true, strict=True)
     ]
+
+
+def confusion(truth: Truth, seeds: Sequence[FloatArray]) -> list[list[int]] | None:
+    """How often a case of each class (rows) was called each class (columns), over the cases of all `seeds` together.
+
+    None for multi-label, where a case may be of several.
+    """
+    if truth.multi_label:
+        return None
+    called = np.sum([truth.labels.T.astype(np.int64) @ predictions(truth, scores) for scores in seeds], axis=0)
+    counts: list[list[int]] = called.tolist()
+    return counts
 
 
 def _share(part: int, whole: int) -> float | None:

@@ -16,12 +16,14 @@ from gan_aug.data.manifest import SPLITS, Manifest
 from gan_aug.data.shards import SyntheticManifest
 from gan_aug.errors import DataError
 from gan_aug.evaluation.arms import arm_order
+from gan_aug.evaluation.calibration import calibration_curve, expected_calibration_error
 from gan_aug.evaluation.cells import CellResult, Findings
 from gan_aug.evaluation.comparison import compare_arms, estimate_auc
 from gan_aug.evaluation.metrics import (
     accuracy_influence,
     average_precision,
     brier,
+    confusion,
     estimate_accuracy,
     precision_recall,
     sensitivity_at_specificity,
@@ -44,13 +46,15 @@ def build_report(
     provenance: dict[str, Any],
     timing: dict[str, Any],
     environment: dict[str, Any],
+    fidelity: dict[str, Any] | None = None,
     findings: Findings = Findings(),  # noqa: B008 - it is frozen
 ) -> dict[str, Any]:
     """The report of `cells` (in any order) on the manifest's test split, as JSON values without NaN.
 
     `provenance` adds to {manifest, checkpoint, synthetic}, which follow from the manifests. `timing` gets the seconds
-    of each arm's training, `environment` the config's compute section. Raises DataError where the arm real is absent,
-    the arms differ in seeds or in optimiser steps, or the test split holds too few images of a label.
+    of each arm's training, `environment` the config's compute section. `fidelity` is `measure_fidelity`'s, None where
+    it was not measured. Raises DataError where the arm real is absent, the arms differ in seeds or in optimiser steps,
+    or the test split holds too few images of a label.
     """
     arms = group_by_arm(cells)
     test, validation = Truth.of(manifest, "test"), Truth.of(manifest, "validation")
@@ -69,7 +73,7 @@ def build_report(
         "ratio": findings.ratio,
         "curves": findings.curves,
         "canaries": findings.canaries,
-        "fidelity": None,
+        "fidelity": fidelity,
         "privacy": None,
     }
     return {
@@ -143,6 +147,8 @@ def _arm(cells: list[CellResult], test: Truth, validation: Truth) -> dict[str, A
         },
         "per_class": _per_class(test, scores),
         "brier": _mean([brier(test, of_seed) for of_seed in scores]),
+        "calibration": _calibration(test, scores),
+        "confusion": confusion(test, scores),
         "optimizer_steps": cells[0].steps,
         "parameters": cells[0].parameters,
         "train_images": {kind: cells[0].train_images.get(kind, 0) for kind in ("real", "synthetic")},
@@ -173,6 +179,11 @@ def _sensitivity(
             return None
         pairs.append(reached)
     return {"sensitivity": _mean([pair[0] for pair in pairs]), "specificity": _mean([pair[1] for pair in pairs])}
+
+
+def _calibration(test: Truth, scores: list[FloatArray]) -> dict[str, Any]:
+    curve = calibration_curve(test, scores)
+    return {"expected_error": expected_calibration_error(curve), "curve": [asdict(part) for part in curve]}
 
 
 def _per_class(test: Truth, scores: list[FloatArray]) -> dict[str, dict[str, Any]]:

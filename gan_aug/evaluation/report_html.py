@@ -17,6 +17,7 @@ from gan_aug.evaluation.plots import history_svg, roc_svg
 from gan_aug.evaluation.plots_curves import curves_svg
 from gan_aug.evaluation.report import group_by_arm
 from gan_aug.evaluation.report_checks import alarm, canaries_table, curves_answer, curves_table, ratio_table
+from gan_aug.evaluation.report_fidelity import fidelity_classes_table, fidelity_table, fidelity_text
 from gan_aug.evaluation.report_tables import (
     arms_table,
     comparisons_table,
@@ -71,6 +72,9 @@ def to_html(
         roc=_roc(cells, manifest),
         roc_text=_roc_text(report),
         gallery=_gallery(report, real_examples, synthetic_examples),
+        fidelity=fidelity_table(report),
+        fidelity_classes=fidelity_classes_table(report),
+        fidelity_text=fidelity_text(report),
         history=history_svg(report["arms"]),
         history_text=_history_text(report),
         classes=per_class_table(report),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gan_aug.evaluation.report_checks import alarm, canaries_table, curves_answer, curves_table, ratio_table
+from gan_aug.evaluation.report_fidelity import fidelity_classes_table, fidelity_table, fidelity_text
 from gan_aug.evaluation.report_tables import (
     Table,
     arms_table,
@@ -25,6 +26,9 @@ def to_markdown(report: Report) -> str:
         parts += ["## Comparisons", _table(comparisons)]
     parts += _optional("### Ratio", ratio_table(report)) + _optional("## Learning curves", curves_table(report))
     parts += ["## Classes", _table(per_class_table(report))]
+    fidelity, of_classes = fidelity_table(report), fidelity_classes_table(report)
+    if fidelity and of_classes:
+        parts += ["## Fidelity", *fidelity_text(report), _table(fidelity), _table(of_classes)]
     parts += _optional("## Canaries", canaries_table(report))
     sources = sources_table(report)
     parts += ["## Where each number comes from", "\n".join(f"- {what}: {where}" for what, where in sources.rows)]

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import os
+import secrets
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -16,20 +16,24 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from gan_aug.compute import counters
+from gan_aug.compute.device import choose_device
 from gan_aug.config import ClassifierConfig
+from gan_aug.data.artefacts import at_hand, copy_files, put_files
 from gan_aug.data.manifest import Manifest, Split
-from gan_aug.data.shards import SyntheticManifest, read_images
+from gan_aug.data.shards import ShardedImages, SyntheticManifest, open_shards
 from gan_aug.data.store import open_images
 from gan_aug.data.subsets import Subset, take
 from gan_aug.data.transforms import ClassicAugmentation
 from gan_aug.errors import CheckpointError
 from gan_aug.evaluation.arms import TrainingSet, accept, accept_images, plan_arm, shuffled
-from gan_aug.evaluation.cell_files import read_cell, write_cell
+from gan_aug.evaluation.cell_files import FILES, read_cell, write_cell
 from gan_aug.evaluation.cell_plan import THREADS, Cell, cell_seed
 from gan_aug.evaluation.cells import CellResult
 from gan_aug.evaluation.classifier import ClassifierCard, predict_scores
 from gan_aug.evaluation.fit import Fitted, HeldOut, fit
 from gan_aug.run import storage_errors
+from gan_aug.storage import Place, below
 
 MANIFEST = "manifest.json"
 SYNTHETIC = "synthetic"
@@ -39,36 +43,48 @@ SYNTHETIC = "synthetic"
 class CellContext:
     """What every cell of a comparison shares, loaded once per worker.
 
-    `sizes` is the folder of the learning curves' subsets; `narrowed` holds the context of the subset at work.
+    `sizes` is where the synthetic sets of the learning curves' subsets are, None where no arm needs them; `narrowed`
+    holds the context of the subset at work.
     """
 
     manifest: Manifest
     images: npt.NDArray[np.uint8]
     synthetic: SyntheticManifest | None
-    synthetic_images: npt.NDArray[np.uint8] | None
+    synthetic_images: npt.NDArray[np.uint8] | ShardedImages | None
     cells: Path
     device: torch.device
-    sizes: Path | None = None
+    stored_cells: Place | None = None
+    sizes: Place | None = None
     narrowed: dict[Subset, CellContext] = field(default_factory=dict)
 
 
 def load_context(
-    dataset: Path, synthetic: Path | None, cells: Path, device: str = "cpu", sizes: Path | None = None
+    dataset: Path,
+    synthetic: Place | None,
+    cells: Path,
+    device: str = "cpu",
+    *,
+    sizes: Place | None = None,
+    stored_dataset: Place | None = None,
+    stored_cells: Place | None = None,
 ) -> CellContext:
-    """Open a data set's folder and a synthetic set's, for cells to be kept in `cells`.
+    """Open a data set's folder and a synthetic set, for cells to be kept in `cells`.
 
-    Raises ManifestError when one is absent or altered, and LeakageError when the synthetic set may not be used.
+    `sizes` is CellContext's. A host without the folders fetches the data set from `stored_dataset` and keeps its cells
+    in `stored_cells` too. `device` is compute.device, which each worker chooses by for itself. Raises ManifestError
+    when one is absent or altered, and LeakageError when the synthetic set may not be used.
     """
+    dataset = at_hand(dataset, stored_dataset, MANIFEST)
     manifest = Manifest.load(dataset / MANIFEST)
     images = open_images(dataset, manifest)
     generated, pixels = _load_synthetic(synthetic, manifest) if synthetic else (None, None)
-    return CellContext(manifest, images, generated, pixels, cells, torch.device(device), sizes)
+    return CellContext(manifest, images, generated, pixels, cells, choose_device(device), stored_cells, sizes)
 
 
-def _load_synthetic(folder: Path, manifest: Manifest) -> tuple[SyntheticManifest, npt.NDArray[np.uint8]]:
-    generated = SyntheticManifest.load(folder / MANIFEST)
+def _load_synthetic(place: Place, manifest: Manifest) -> tuple[SyntheticManifest, ShardedImages]:
+    generated = SyntheticManifest.load(below(place, MANIFEST))
     accept(generated, manifest)
-    pixels = read_images(folder, generated)
+    pixels = open_shards(place, generated)
     accept_images(pixels, manifest)
     return generated, pixels
 
@@ -79,9 +95,8 @@ def _context_of(context: CellContext, cell: Cell) -> CellContext:
         return context
     if cell.subset not in context.narrowed:
         manifest = take(context.manifest, cell.subset, cell.request["base_seed"])
-        folder = context.sizes / cell.subset.name / SYNTHETIC if context.sizes else None
-        made = folder is not None and (folder / MANIFEST).exists()
-        generated, pixels = _load_synthetic(folder, manifest) if folder and made else (None, None)
+        place = below(context.sizes, f"{cell.subset.name}/{SYNTHETIC}") if context.sizes else None
+        generated, pixels = _load_synthetic(place, manifest) if place else (None, None)
         context.narrowed.clear()  # cells come subset by subset, and one set in memory is enough
         context.narrowed[cell.subset] = dataclasses.replace(
             context, manifest=manifest, synthetic=generated, synthetic_images=pixels
@@ -102,15 +117,22 @@ def run_cell(
     says so, StorageError when the cell cannot be written.
     """
     folder = context.cells / cell.key
-    if _is_done(folder):
-        return cell.key
+    if _find_cell(folder, context.stored_cells) is None:
+        _make_cell(context, cell, partial(fit, progress=progress, cancelled=cancelled))
+    if context.stored_cells is not None:
+        put_files(below(context.stored_cells, cell.key), {name: folder / name for name in FILES})
+    return cell.key
+
+
+def _make_cell(context: CellContext, cell: Cell, train: Callable[..., Fitted]) -> None:
+    """Compute a cell and put it in its folder, whole."""
+    folder = context.cells / cell.key
     with storage_errors(folder):
         for left in context.cells.glob(f"*{cell.key}*"):  # torn or altered, or half of it from a killed process
             shutil.rmtree(left)
     with torch_threads(THREADS):
-        train = partial(fit, device=context.device, progress=progress, cancelled=cancelled)
         result, model = _compute(_context_of(context, cell), cell, train)
-    temporary = context.cells / f".{cell.key}.{os.getpid()}.tmp"
+    temporary = context.cells / f".{cell.key}.{secrets.token_hex(4)}.tmp"
     manifest = context.manifest
     card = ClassifierCard(
         cell.request["classifier"]["name"], manifest.shape, manifest.labels, manifest.task, manifest.positive
@@ -118,15 +140,24 @@ def run_cell(
     write_cell(temporary, cell.request, result, model, card)
     with storage_errors(folder):
         temporary.rename(folder)
-    return cell.key
+    counters.count("cells")
 
 
-def _is_done(folder: Path) -> bool:
+def _find_cell(folder: Path, stored: Place | None) -> CellResult | None:
+    """The finished cell in `folder`, fetched from `stored` where it is only there; None where it is to be computed."""
+    with suppress(CheckpointError):
+        return finished_cell(folder, stored)
+    return None
+
+
+def finished_cell(folder: Path, stored: Place | None) -> CellResult:
+    """The finished cell in `folder`, fetched from `stored` where it is only there; else raises CheckpointError."""
     try:
-        read_cell(folder)
+        return read_cell(folder)
     except CheckpointError:
-        return False
-    return True
+        if stored is None or not copy_files(below(stored, folder.name), folder):
+            raise
+    return read_cell(folder)
 
 
 @contextmanager
@@ -147,7 +178,8 @@ def _compute(context: CellContext, cell: Cell, train: Callable[..., Fitted]) -> 
     seed = cell_seed(request["base_seed"], cell.seed)
     training = _training_set(context, cell, seed)
     validation = _held_out(context, "validation")
-    fitted = train(config, manifest, training, validation, seed, pretrain=request.get("pretrain", 0.0))
+    pretrain = request.get("pretrain", 0.0)
+    fitted = train(config, manifest, training, validation, seed, pretrain=pretrain, device=context.device)
     result = CellResult(
         key=cell.key,
         arm=cell.arm,

@@ -2,19 +2,19 @@
 
 Every figure here is a mean over cases of something, at least to first order, so it travels as an `Influence`: its
 value, and what each test case contributes to it. Patients and seeds are *crossed* (every seed is scored on every
-patient), so the variance of a mean over S seeds is estimated by::
+patient), as readers and patients are in a reader study, and the variance of a mean over S seeds is estimated as there::
 
-    V = sum over patients g of (sum over cases i of g of mean over seeds s of phi_si)^2  +  var_s(value_s) / S
+    V = var_s(value_s) / S  +  max(0, mean over pairs of seeds s != t of cov(value_s, value_t))
 
-with `phi` the centred contributions. The first term is the patients' (averaging the contributions over seeds is exact,
-not an approximation; images of one patient are summed first, Obuchowski 1997). The second is the training seed's: the
-values of the seeds are read off one test set, so what is common to the patients cancels in their sample variance and
-is not counted again. What does remain in both terms is the interaction (a seed that happens to suit certain patients),
-so the interval errs on the wide side, by that part divided by S.
+with the covariance over patients of two seeds' values: the sum over patients of the products of their contributions,
+images of one patient summed first (Obuchowski 1997), or the same from resampled patients (`bootstrap`). The first term
+holds the seeds and their interaction with the patients (a seed that happens to suit certain patients), the second what
+the patients do to all seeds alike; nothing is counted twice. Obuchowski & Rockette, Commun. Stat. Simul. 24:285 (1995).
 
-The seed term rests on S - 1 degrees of freedom, the patient term on as good as unlimited ones; Welch (1947) and
-Satterthwaite (1946) give those of the sum: `df = V^2 / (V_seeds^2 / (S - 1))`. With one seed, or with seeds that agree
-exactly, what is left is the patients' term and the normal quantile: DeLong's interval.
+The first term rests on S - 1 degrees of freedom, the second on as good as unlimited ones, so that after Satterthwaite
+`df = V^2 / (V_seeds^2 / (S - 1))`: Hillis, Stat. Med. 26:596 (2007). With one seed, or with seeds that agree
+exactly, what is left is the patients' variance of the mean and the normal quantile: DeLong's interval. With two or
+three seeds the first term is often near 0 by chance; it is not taken below the interaction that the patients show.
 """
 
 from __future__ import annotations
@@ -37,6 +37,8 @@ ALPHA = 0.05
 POWER = 0.8
 # Below this a variance is rounding: the smallest that one swapped pair leaves among 10^6 x 10^6 cases is about 2e-24.
 _NO_VARIANCE = 1e-24
+# Up to here the seeds' sample variance is too uncertain to stand alone (docs/decisions/0010).
+_FEW_SEEDS = 3
 
 
 @dataclass(frozen=True)
@@ -71,35 +73,46 @@ def difference(first: Influence, second: Influence) -> Influence:
     return Influence(first.value - second.value, first.cases - second.cases)
 
 
-def patient_variance(cases: FloatArray, patients: IntArray) -> float:
-    """The variance of a figure over patients: squares of the contributions, summed within each patient first.
-
-    `patients` is `(N,) int64`, the patient of each case as 0, 1, ...; with one case each it is the plain sum of
-    squares. After Obuchowski, Biometrics 53:567 (1997), whose factor G/(G-1) is left out (it is already in `cases`).
-    """
-    totals = np.bincount(patients, weights=cases)
-    return float(totals @ totals)
-
-
 def mean_over_seeds(seeds: Sequence[Influence], patients: IntArray, independent: int, scale: Scale) -> Estimate:
     """The mean over seeds with both sources of uncertainty; the module's docstring has the formula.
+
+    `patients` is `(N,) int64`, the patient of each case as 0, 1, ...; Obuchowski's factor G/(G-1) for G patients is
+    left out, as it is in the contributions already. `scale` and `independent` are those of `crossed_estimate`.
+    """
+    values = np.array([seed.value for seed in seeds])
+    totals = np.array([np.bincount(patients, weights=seed.cases) for seed in seeds])
+    return crossed_estimate(values, totals @ totals.T, independent, scale)
+
+
+def crossed_estimate(values: FloatArray, covariance: FloatArray, independent: int, scale: Scale) -> Estimate:
+    """The mean of `values (S,)`, one per seed, whose covariance over patients is `covariance (S, S)`.
 
     `scale` logit is for AUCs and wilson for proportions, both within 0 and 1; identity is for differences, cut to -1
     and 1. `independent` is handed on to `exact_interval` for the case that nothing varied.
     """
-    values = np.array([seed.value for seed in seeds])
-    value, count = float(values.mean()), len(seeds)
-    of_patients = patient_variance(np.mean([seed.cases for seed in seeds], axis=0), patients)
-    of_seeds = float(values.var(ddof=1)) / count if count > 1 else 0.0
-    total = of_patients + of_seeds
+    value, count = float(values.mean()), len(values)
+    total, df = _variance(values, covariance)
     sources = ("patients", "seeds") if count > 1 else ("patients",)
     low = -1.0 if scale == "identity" else 0.0
     if total < _NO_VARIANCE:
         return Estimate(value, 0.0, math.inf, exact_interval(value, independent, low), sources, independent)
-    df = total**2 * (count - 1) / of_seeds**2 if of_seeds > _NO_VARIANCE else math.inf
     se = math.sqrt(total)
     interval = _INTERVALS[scale]
     return Estimate(value, se, df, interval(value, se, df), sources, independent)
+
+
+def _variance(values: FloatArray, covariance: FloatArray) -> tuple[float, float]:
+    """The variance of the values' mean and its degrees of freedom."""
+    count, of_patients = len(values), float(covariance.mean())
+    if count == 1:
+        return of_patients, math.inf
+    shared = float(covariance.sum() - np.trace(covariance)) / (count * (count - 1))
+    interaction = of_patients - shared
+    of_seeds = float(values.var(ddof=1)) / count
+    if of_seeds <= (interaction if count <= _FEW_SEEDS else _NO_VARIANCE):
+        return of_patients, math.inf
+    total = of_seeds + max(0.0, shared)
+    return total, total**2 * (count - 1) / of_seeds**2
 
 
 def plain_interval(value: float, se: float, df: float = math.inf) -> tuple[float, float]:
@@ -156,13 +169,23 @@ def p_value(estimate: Estimate) -> float:
 
 
 def smallest_detectable(estimate: Estimate) -> float:
-    """The smallest true difference found with 80 % power at two-sided 5 %: `(t_0.975 + t_0.8) se`.
+    """The smallest true difference found with 80 % power at two-sided 5 %: `(t_0.975 + t_0.8) se / c4`.
 
-    Where nothing varied it is the half-width of `exact_interval`. Cut to 1, the largest difference there is.
+    `c4(df)` is the mean of an estimated standard error over the true one, 0.94 at 4 degrees of freedom: without it the
+    few seeds' would make the figure too small on average. Where nothing varied it is the half-width of
+    `exact_interval`. Cut to 1, the largest difference there is.
     """
     if estimate.se == 0.0:
         return 1 - float(ALPHA ** (1 / estimate.independent))
-    return min(1.0, (_quantile(1 - ALPHA / 2, estimate.df) + _quantile(POWER, estimate.df)) * estimate.se)
+    quantiles = _quantile(1 - ALPHA / 2, estimate.df) + _quantile(POWER, estimate.df)
+    return min(1.0, quantiles * estimate.se / _shrinkage(estimate.df))
+
+
+def _shrinkage(df: float) -> float:
+    """c4: the expectation of sqrt(chi2_df / df)."""
+    if df > 1e6:
+        return 1.0
+    return math.sqrt(2 / df) * math.exp(math.lgamma((df + 1) / 2) - math.lgamma(df / 2))
 
 
 def _quantile(probability: float, df: float) -> float:

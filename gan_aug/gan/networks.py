@@ -102,7 +102,7 @@ class Generator(nn.Module):
     def forward(self, noise: Tensor, labels: Tensor) -> Tensor:
         """Make one image per row."""
         x: Tensor = self.project(torch.cat([noise, labels], dim=1))
-        x = x.view(len(x), -1, *self.settings.base).contiguous(memory_format=torch.channels_last)
+        x = torch.unflatten(x, 1, (-1, *self.settings.base)).contiguous(memory_format=torch.channels_last)
         for norm, up in zip(self.norms, self.ups, strict=True):
             x = up(torch.relu(norm(x, labels)))
         return torch.tanh(x)

@@ -143,7 +143,22 @@ def restore(trainer: GanTrainer, checkpoint: Checkpoint) -> None:
         raise CheckpointError(
             f"{checkpoint.path} holds other networks ({checkpoint.networks}) than asked for: choose another run folder"
         )
-    tensors = _read_tensors(checkpoint.path / TRAINING)
+    _load(trainer, _read_tensors(checkpoint.path / TRAINING), checkpoint.images)
+
+
+def follow_first(trainer: GanTrainer) -> None:
+    """Put the trainer where that of rank 0 is, to the bit: other ranks may see other files, or round otherwise."""
+    if trainer.ranks.size == 1:
+        return
+    images = torch.tensor(trainer.images)
+    state = safetensors.torch.save(_contiguous(training_tensors(trainer) | {"images": images}))
+    tensors = safetensors.torch.load(trainer.ranks.from_first(state))
+    images = tensors.pop("images")
+    _load(trainer, tensors, int(images))
+
+
+def _load(trainer: GanTrainer, tensors: dict[str, Tensor], images: int) -> None:
+    """Put the trainer where `tensors` were taken, after `images` images."""
     for name in ("generator", "discriminator", "average"):
         getattr(trainer, name).load_state_dict(_part(tensors, name))
     for name, optimizer in trainer.optimizers.items():
@@ -157,7 +172,7 @@ def restore(trainer: GanTrainer, checkpoint: Checkpoint) -> None:
                 value = torch.empty_like(parameter).copy_(value)  # noqa: PLW2901
             state.setdefault(int(index), {})[moment] = value
         optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
-    trainer.images = checkpoint.images
+    trainer.images = images
 
 
 def calibrated_average(trainer: GanTrainer) -> Generator:

@@ -13,13 +13,14 @@ from torch import Tensor
 
 from gan_aug.errors import TrainingDiverged
 from gan_aug.gan.augment import UNIFORMS, AugmentName, augment
-from gan_aug.gan.losses import LossName, discriminator_loss, generator_loss, gradient_penalty
+from gan_aug.gan.losses import LossName, discriminator_loss, generator_loss, gradient_penalty, mean
 from gan_aug.gan.networks import Discriminator, Generator, NetworkSettings
+from gan_aug.gan.ranks import Ranks, share_statistics
 from gan_aug.gan.seeds import Purpose, image_noise, image_stream
 
 Batches = Callable[[int, int], tuple[Tensor, Tensor]]
 """From (first image index, count) to images `(N, C, H, W) uint8` and labels `(N, K) float32`; a function of the index
-alone, so that a resumed training sees the same images."""
+alone, so that a resumed training sees the same images, and several ranks those of one. A rank may ask for none."""
 
 CALIBRATION_IMAGES = 1024
 
@@ -58,22 +59,35 @@ class StepReport:
 
 
 class GanTrainer:
-    """Trains a generator and a discriminator on batches, one optimiser step each per batch."""
+    """Trains a generator and a discriminator on batches, one optimiser step each per batch.
+
+    Several `ranks` each take their share of every batch, and hold the same networks after every step. `dtype` is that
+    of the networks and of all they see.
+    """
 
     def __init__(
-        self, networks: NetworkSettings, settings: TrainSettings, batches: Batches, device: torch.device | None = None
+        self,
+        networks: NetworkSettings,
+        settings: TrainSettings,
+        batches: Batches,
+        device: torch.device | None = None,
+        ranks: Ranks | None = None,
+        dtype: torch.dtype = torch.float32,
     ) -> None:
         self.settings = settings
         self.batches = batches
         self.device = device or torch.device("cpu")
+        self.ranks = ranks or Ranks()
+        self.dtype = dtype
         self.images = 0
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(settings.seed)
-            self.generator = Generator(networks).to(self.device)
-            self.discriminator = Discriminator(networks).to(self.device)
+            self.generator = Generator(networks).to(self.device, dtype)
+            self.discriminator = Discriminator(networks).to(self.device, dtype)
         for network in (self.generator, self.discriminator):
             network.to(memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.generator).requires_grad_(False)
+        share_statistics(self.generator, self.ranks)
         self.optimizers = {
             name: torch.optim.Adam(network.parameters(), lr=settings.lr, betas=settings.betas)
             for name, network in (("generator", self.generator), ("discriminator", self.discriminator))
@@ -85,21 +99,23 @@ class GanTrainer:
         return self.images >= self.settings.images
 
     def step(self) -> StepReport:
-        """One update of both networks on the next batch.
+        """One update of both networks on the next batch, of which this rank takes its share.
 
-        Raises TrainingDiverged before the update when a loss or a gradient is not finite.
+        Raises TrainingDiverged before the update, on all ranks, when a loss or a gradient is not finite, and RankLost
+        when another rank is gone.
         """
         count = min(self.settings.batch, self.settings.images - self.images)
-        real, labels = self.batches(self.images, count)
-        real, labels = to_signed(real.to(self.device, non_blocking=True)), labels.to(self.device, non_blocking=True)
-        noise, uniforms = self._draw(range(self.images, self.images + count))
+        share = self.ranks.share(self.images, count)
+        real, labels = (part.to(self.device, non_blocking=True) for part in self.batches(share.start, len(share)))
+        real, labels = to_signed(real).to(self.dtype), labels.to(self.dtype)
+        noise, uniforms = self._draw(share)
         self._set_rates()
         fake = self.generator(noise, labels)
-        loss_d, logits = self._update_discriminator(real, fake.detach(), labels, uniforms)
-        loss_g = self._update_generator(real, fake, labels, uniforms)
+        shown = self._update_discriminator(real, fake.detach(), labels, uniforms, count)
+        loss_g = self._update_generator(real, fake, labels, uniforms, count)
         self.images += count
         self._update_average(count)
-        return StepReport(self.images, loss_d, loss_g, *logits)
+        return StepReport(self.images, shown[0], loss_g, *shown[1:])
 
     def _draw(self, indices: range) -> tuple[Tensor, Tensor]:
         """Noise `(N, latent)` and augmentation numbers `(4, N, UNIFORMS)` of the images, from their own streams."""
@@ -110,7 +126,8 @@ class GanTrainer:
             stream = image_stream(self.settings.seed, Purpose.TRAINING, index)
             noise[row] = stream.standard_normal(latent, dtype=np.float32)
             uniforms[row] = stream.random((4, UNIFORMS), dtype=np.float32)
-        return torch.from_numpy(noise).to(self.device), torch.from_numpy(uniforms).to(self.device).transpose(0, 1)
+        drawn = torch.from_numpy(noise).to(self.device, self.dtype)
+        return drawn, torch.from_numpy(uniforms).to(self.device).transpose(0, 1)
 
     def _set_rates(self) -> None:
         left = 1 - self.images / self.settings.images
@@ -120,8 +137,9 @@ class GanTrainer:
                 group["lr"] = self.settings.lr * scale
 
     def _update_discriminator(
-        self, real: Tensor, fake: Tensor, labels: Tensor, uniforms: Tensor
-    ) -> tuple[float, tuple[float, float]]:
+        self, real: Tensor, fake: Tensor, labels: Tensor, uniforms: Tensor, count: int
+    ) -> list[float]:
+        """One step of D; gives its loss and mean logits of real and fake images, over the `count` of all ranks."""
         settings = self.settings
         step = self.images // settings.batch
         penalised = settings.penalty > 0 and step % settings.penalty_every == 0
@@ -129,41 +147,49 @@ class GanTrainer:
             [augment(real, uniforms[0], settings.augment), augment(fake, uniforms[1], settings.augment)]
         ).requires_grad_(penalised)
         logits = self.discriminator(views, labels.repeat(2, 1))
-        on_real, on_fake = logits.chunk(2)
-        loss = discriminator_loss(settings.loss, on_real, on_fake)
+        on_real, on_fake = logits[: len(real)], logits[len(real) :]
+        loss = discriminator_loss(settings.loss, on_real, on_fake, count)
         total = loss
         if penalised:
             both = settings.loss == "relativistic"
-            penalty = gradient_penalty(logits if both else on_real, views) * 2
+            penalty = gradient_penalty(logits if both else on_real, views, 2 * count) * 2
             total = loss + settings.penalty * settings.penalty_every * penalty
-        self._update("discriminator", total)
-        return loss.item(), (on_real.mean().item(), on_fake.mean().item())
+        return self._update("discriminator", total, loss, mean(on_real, count), mean(on_fake, count))
 
-    def _update_generator(self, real: Tensor, fake: Tensor, labels: Tensor, uniforms: Tensor) -> float:
+    def _update_generator(self, real: Tensor, fake: Tensor, labels: Tensor, uniforms: Tensor, count: int) -> float:
+        """One step of G; gives its loss over the `count` images of all ranks."""
         settings = self.settings
         self.discriminator.requires_grad_(False)
         on_fake = self.discriminator(augment(fake, uniforms[2], settings.augment), labels)
         on_real = on_fake
         if settings.loss == "relativistic":
             on_real = self.discriminator(augment(real, uniforms[3], settings.augment), labels)
-        loss = generator_loss(settings.loss, on_real, on_fake)
-        self._update("generator", loss)
+        loss = generator_loss(settings.loss, on_real, on_fake, count)
+        (loss_g,) = self._update("generator", loss, loss)
         self.discriminator.requires_grad_(True)
-        return loss.item()
+        return loss_g
 
-    def _update(self, name: str, loss: Tensor) -> None:
-        """Minimise `loss` by one step of the named network, unless it or a gradient is not finite."""
+    def _update(self, name: str, loss: Tensor, *shown: Tensor) -> list[float]:
+        """Minimise `loss` by one step of the named network, unless it or a gradient is not finite; gives all `shown`.
+
+        `loss` and `shown` are this rank's part of sums over the ranks, which are what is judged and given.
+        """
         optimizer = self.optimizers[name]
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         parameters = [p for group in optimizer.param_groups for p in group["params"]]
-        norm = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
-        if not math.isfinite(loss.item()) or not math.isfinite(norm.item()):
+        gradients = [p.grad for p in parameters if p.grad is not None]
+        values = torch.stack([value.detach() for value in (loss, *shown)])
+        self.ranks.sum_([*gradients, values])
+        norm = torch.nn.utils.get_total_norm(gradients)
+        total, *sums = values.tolist()
+        if not math.isfinite(total) or not math.isfinite(norm.item()):
             raise TrainingDiverged(
-                f"the {name}'s loss ({loss.item():g}) or its gradient (norm {norm.item():g}) is not finite after "
+                f"the {name}'s loss ({total:g}) or its gradient (norm {norm.item():g}) is not finite after "
                 f"{self.images} images: lower train.lr and start in a new run folder"
             )
         optimizer.step()
+        return sums
 
     @torch.no_grad()
     def _update_average(self, count: int) -> None:

@@ -11,19 +11,20 @@ from pathlib import Path
 import numpy as np
 
 from gan_aug.data.pictures import folder_names, png
-from gan_aug.data.shards import SyntheticManifest, read_shard
+from gan_aug.data.shards import SyntheticManifest, read_images, read_shard
 from gan_aug.errors import StorageError
 from gan_aug.run import atomic_file, storage_errors, write_text
+from gan_aug.storage import Place, below
 
 Progress = Callable[[int, int], None]
 
 
-def export_png(folder: Path, out: Path, progress: Progress | None = None) -> int:
-    """Write the set in `folder` as `out/LABEL/INDEX.png` with `out/labels.csv`; gives the number of images.
+def export_png(place: Place, out: Path, progress: Progress | None = None) -> int:
+    """Write the set at `place` as `out/LABEL/INDEX.png` with `out/labels.csv`; gives the number of images.
 
     The folder appears whole or not at all. Raises StorageError when `out` exists and holds something.
     """
-    manifest = SyntheticManifest.load(folder / "manifest.json")
+    manifest = SyntheticManifest.load(below(place, "manifest.json"))
     out = out.resolve()
     with storage_errors(out):
         if out.exists() and (not out.is_dir() or any(out.iterdir())):
@@ -32,20 +33,20 @@ def export_png(folder: Path, out: Path, progress: Progress | None = None) -> int
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir(parents=True)
         try:
-            _write_pngs(folder, manifest, temporary, progress)
+            _write_pngs(place, manifest, temporary, progress)
             temporary.rename(out)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
     return len(manifest.image_labels)
 
 
-def _write_pngs(folder: Path, manifest: SyntheticManifest, out: Path, progress: Progress | None) -> None:
+def _write_pngs(place: Place, manifest: SyntheticManifest, out: Path, progress: Progress | None) -> None:
     names = folder_names(manifest.labels)
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
     writer.writerow(["file", "label", "index", "seed", "checkpoint"])
     for shard in manifest.shards:
-        for index, image in enumerate(read_shard(folder, shard), start=shard.first):
+        for index, image in enumerate(read_shard(place, shard), start=shard.first):
             labels = manifest.image_labels[index]
             file = f"{'+'.join(names[k] for k in labels) or 'none'}/{index:08d}.png"
             (out / file).parent.mkdir(exist_ok=True)
@@ -57,17 +58,17 @@ def _write_pngs(folder: Path, manifest: SyntheticManifest, out: Path, progress: 
     write_text(out / "labels.csv", table.getvalue())
 
 
-def export_npz(folder: Path, out: Path) -> int:
-    """Write the set in `folder` as one npz, read without pickle; gives the number of images.
+def export_npz(place: Place, out: Path) -> int:
+    """Write the set at `place` as one npz, read without pickle; gives the number of images.
 
     It holds `images` `(N, C, H, W) uint8`, `labels` `(N, K) uint8` of zeros and ones, `label_names`, `seed` and
     `checkpoint`. Raises StorageError when `out` exists.
     """
-    manifest = SyntheticManifest.load(folder / "manifest.json")
+    manifest = SyntheticManifest.load(below(place, "manifest.json"))
     if out.exists():
         raise StorageError(f"{out} exists: choose another --out, or remove it")
     arrays = {
-        "images": np.concatenate([read_shard(folder, shard) for shard in manifest.shards]),
+        "images": read_images(place, manifest),
         "labels": manifest.label_matrix().astype(np.uint8),
         "label_names": np.array(manifest.labels),
         "seed": np.array(manifest.seed),

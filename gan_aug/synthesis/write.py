@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 import torch
 
+from gan_aug.compute import counters
+from gan_aug.compute.device import choose_device
 from gan_aug.compute.executor import Executor
+from gan_aug.data.artefacts import at_hand, is_intact
 from gan_aug.data.manifest import multi_hot
 from gan_aug.data.shards import SyntheticManifest, SyntheticShard, shard_bytes
 from gan_aug.errors import CheckpointError
 from gan_aug.gan.networks import Generator
-from gan_aug.gan.state import Checkpoint, load_generator, read_checkpoint
-from gan_aug.run import file_sha256, write_bytes, write_json
+from gan_aug.gan.state import RECORD, Checkpoint, load_generator, read_checkpoint
+from gan_aug.storage import MissingObject, Place, below, open_store
 from gan_aug.synthesis.plan import Labels
 from gan_aug.synthesis.sampler import sample
+
+LOOKERS = 8
+"""Shards looked at side by side for whether they are whole."""
 
 
 @dataclass(frozen=True)
@@ -41,17 +49,21 @@ class PlannedShard:
 def write_synthetic_set(
     checkpoint: Checkpoint,
     plan: tuple[Labels, ...],
-    folder: Path,
+    place: Place,
     executor: Executor,
     *,
     seed: int,
     shard_size: int,
+    stored: Place | None = None,
+    device: str = "cpu",
     progress: Callable[[int, int], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> SyntheticManifest:
-    """Write the planned images as shards in `folder`, skipping whole ones, then the manifest; return it.
+    """Write the planned images as shards at `place`, skipping whole ones, then the manifest; return it.
 
-    Raises Cancelled when `cancelled` says so, with finished shards kept.
+    The workers write there themselves; one that lacks the checkpoint's folder fetches it from `stored`. `device` is
+    compute.device, which each worker chooses by for itself. Raises Cancelled when `cancelled` says so, with finished
+    shards kept.
     """
     if checkpoint.task not in ("multi-class", "multi-label"):
         raise CheckpointError(f"{checkpoint.path} names the task {checkpoint.task!r}: train again with this version")
@@ -59,9 +71,9 @@ def write_synthetic_set(
         PlannedShard(f"shard-{first // shard_size:05d}", checkpoint.id, seed, first, plan[first : first + shard_size])
         for first in range(0, len(plan), shard_size)
     ]
-    shards = {shard.name: found for shard in planned if (found := _finished(folder, shard))}
+    shards = {shard.name: made for shard, made in _all_finished(place, planned)}
     missing = [shard for shard in planned if shard.name not in shards]
-    work, setup = partial(_write_shard, folder=folder), partial(_load, checkpoint.path)
+    work, setup = partial(_write_shard, place=place), partial(_load, checkpoint.path, checkpoint.id, stored, device)
     for index, shard in executor.map(work, missing, setup=setup, cancelled=cancelled):
         shards[missing[index].name] = shard
         if progress:
@@ -77,33 +89,51 @@ def write_synthetic_set(
         image_labels=plan,
         shards=tuple(shards[shard.name] for shard in planned),
     )
-    manifest.save(folder / "manifest.json")
+    manifest.save(below(place, "manifest.json"))
     return manifest
 
 
-def _load(path: Path) -> Generator:
+def _load(path: Path, checkpoint: str, stored: Place | None, device: str) -> Generator:
     torch.set_num_threads(1)
-    return load_generator(read_checkpoint(path))
+    found = read_checkpoint(at_hand(path, stored, RECORD))
+    if found.id != checkpoint:
+        raise CheckpointError(f"{found.path} is another checkpoint than the run's: remove it there and resume the run")
+    return load_generator(found).to(choose_device(device))
 
 
-def _write_shard(generator: Generator, planned: PlannedShard, *, folder: Path) -> SyntheticShard:
-    """Make one shard's images and write them, then their sum."""
+def _write_shard(generator: Generator, planned: PlannedShard, *, place: Place) -> SyntheticShard:
+    """Make one shard's images and write them, then their marker: an origin, a sum, and the store's tag."""
     labels = multi_hot(list(planned.labels), generator.settings.classes)
-    path = folder / f"{planned.name}.npy"
-    write_bytes(path, shard_bytes(sample(generator, labels, seed=planned.seed, first=planned.first)))
-    shard = SyntheticShard(path.name, planned.first, len(planned.labels), file_sha256(path))
-    write_json(folder / f"{planned.name}.json", {**planned.origin, "sha256": shard.sha256})
+    content = shard_bytes(sample(generator, labels, seed=planned.seed, first=planned.first))
+    shard = SyntheticShard(
+        f"{planned.name}.npy", planned.first, len(planned.labels), hashlib.sha256(content).hexdigest()
+    )
+    store = open_store(place)
+    store.write(shard.file, content)
+    marker = {**planned.origin, "sha256": shard.sha256, "state": store.state(shard.file)}
+    store.write(f"{planned.name}.json", json.dumps(marker).encode())
+    counters.count("images", shard.count)
+    counters.count("shards")
     return shard
 
 
-def _finished(folder: Path, planned: PlannedShard) -> SyntheticShard | None:
+def _all_finished(place: Place, planned: list[PlannedShard]) -> list[tuple[PlannedShard, SyntheticShard]]:
+    """The shards that are whole at `place`, looked at side by side: each costs a store two requests or more."""
+    names = set(open_store(place).names())
+    there = [shard for shard in planned if f"{shard.name}.json" in names and f"{shard.name}.npy" in names]
+    with ThreadPoolExecutor(LOOKERS) as pool:
+        found = list(pool.map(partial(_finished, place), there))
+    return [(shard, made) for shard, made in zip(there, found, strict=True) if made]
+
+
+def _finished(place: Place, planned: PlannedShard) -> SyntheticShard | None:
     """The shard, where a whole one of the same origin is there."""
-    path = folder / f"{planned.name}.npy"
+    store = open_store(place)
     try:
-        record = json.loads((folder / f"{planned.name}.json").read_text(encoding="utf-8"))
-        sha256 = record.pop("sha256")
-        if record != planned.origin or file_sha256(path) != sha256:
-            return None
-    except (OSError, ValueError, KeyError):
+        record = json.loads(store.read(f"{planned.name}.json"))
+        sha256, state = record.pop("sha256"), record.pop("state", None)
+    except (MissingObject, ValueError, KeyError, TypeError, AttributeError):
         return None
-    return SyntheticShard(path.name, planned.first, len(planned.labels), sha256)
+    if record != planned.origin or not is_intact(store, f"{planned.name}.npy", sha256, state):
+        return None
+    return SyntheticShard(f"{planned.name}.npy", planned.first, len(planned.labels), sha256)

@@ -11,12 +11,15 @@ import pytest
 
 from gan_aug.compute.local import LocalExecutor
 from gan_aug.config import Config, parse
+from gan_aug.data.artefacts import put_files
 from gan_aug.data.manifest import Manifest
 from gan_aug.data.shards import SyntheticManifest
 from gan_aug.data.subsets import Subset, take
 from gan_aug.errors import Cancelled, ConfigError, LeakageError
 from gan_aug.events import Event
 from gan_aug.run import RunDir
+from gan_aug.run_storage import NAME, RunStorage, adopt
+from gan_aug.sizes import _make_set
 from gan_aug.workflows import start
 
 
@@ -99,3 +102,33 @@ def test_a_size_that_is_no_part_of_the_training_split_is_said_before_anything_is
     with pytest.raises(ConfigError, match="compare.sizes: 90 is no part of the 90 training images"):
         start("run", config(sizes=[90]), RunDir(tmp_path / "run"), LocalExecutor(1))
     assert not (tmp_path / "run/train/checkpoints").exists()
+
+
+def in_store(place: str) -> Config:
+    asked = config()
+    return asked.model_copy(update={"compute": asked.compute.model_copy(update={"storage": place})})
+
+
+def test_in_a_store_the_curves_are_the_same_and_no_gan_is_trained_twice(
+    finished: Path, tmp_path: Path, host_cache: Path
+) -> None:
+    path, elsewhere, store = tmp_path / "run", tmp_path / "elsewhere", f"memory://{tmp_path.name}"
+    start("run", in_store(store), RunDir(path), LocalExecutor(1))
+    assert report(path) == report(finished)
+    assert not list(path.glob("sizes/*/synthetic/*.npy"))
+    adopt(elsewhere, f"{store}/{json.loads((path / NAME).read_text())['name']}")
+    start("run", in_store(store), RunDir(elsewhere), LocalExecutor(1))
+    assert report(elsewhere) == report(finished)
+    assert not list(elsewhere.glob("sizes/*/events.jsonl"))
+
+
+def test_a_host_without_the_run_folder_makes_the_set_of_a_subset_from_the_store(
+    finished: Path, tmp_path: Path, host_cache: Path
+) -> None:
+    url = f"memory://{tmp_path.name}/run"
+    put_files(f"{url}/dataset", {name: finished / "dataset" / name for name in ("images.npy", "manifest.json")})
+    there = RunStorage(tmp_path / "not-there", url)
+    made = _make_set(None, Subset(25, 1), request=in_store(f"memory://{tmp_path.name}"), storage=there)
+    assert made == SyntheticManifest.load(f"{url}/sizes/00025-1/synthetic/manifest.json")
+    assert made == SyntheticManifest.load(finished / "sizes/00025-1/synthetic/manifest.json")
+    assert not (tmp_path / "not-there/dataset").exists()

@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -14,8 +15,19 @@ from gan_aug.compute.fragile import FragilePool, Lost
 from gan_aug.errors import Cancelled, ComputeError
 
 
+@dataclass(frozen=True)
+class Marks:
+    """Says in a file that it was begun, and hangs."""
+
+    path: Path
+
+
 def behave(item: object) -> object:
     """Do what the item says."""
+    if isinstance(item, Marks):
+        with item.path.open("a") as file:
+            file.write("begun ")
+        time.sleep(600)
     if item == "die":
         os.kill(os.getpid(), signal.SIGKILL)
     if item == "hang":
@@ -46,6 +58,14 @@ def test_what_kills_or_hangs_is_lost_alone(pool: FragilePool) -> None:
     expected: list[object] = [*range(40)]
     expected[3], expected[20], expected[21] = Lost("died"), Lost("slow"), Lost("died")
     assert list(pool.map(behave, items, chunk=8)) == expected
+
+
+def test_what_takes_too_long_costs_its_limit_once(tmp_path: Path) -> None:
+    items = [*range(5), Marks(tmp_path / "begun"), *range(6, 20)]
+    with FragilePool(1, limit=1) as pool:
+        results = list(pool.map(behave, items, chunk=20))
+    assert results == [*range(5), Lost("slow"), *range(6, 20)]
+    assert (tmp_path / "begun").read_text() == "begun "
 
 
 def test_a_process_that_died_for_another_reason_costs_nothing(pool: FragilePool, tmp_path: Path) -> None:

@@ -112,3 +112,17 @@ def test_every_config_loads_and_opens_with_its_command(path: Path) -> None:
     head = path.read_text().splitlines()
     assert head[0].startswith("# ")
     assert any(f"gan-aug run configs/{path.name}" in line for line in head[:6])
+
+
+def test_the_least_number_of_ranks_is_not_above_their_number() -> None:
+    with pytest.raises(ConfigError, match="compute.min_ranks is the least number of ranks"):
+        configs.load(None, ("data.source=digits", "compute.min_ranks=2"))
+
+
+def test_who_chooses_the_number_of_ranks_keeps_to_the_least() -> None:
+    config = configs.load(None, ("data.source=digits", "compute.ranks=4", "compute.min_ranks=2"))
+    assert configs.with_ranks(config, 3) == configs.load(
+        None, ("data.source=digits", "compute.ranks=3", "compute.min_ranks=2")
+    )
+    with pytest.raises(ConfigError, match="the config for 1 ranks"):
+        configs.with_ranks(config, 1)

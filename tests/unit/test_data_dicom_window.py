@@ -45,3 +45,23 @@ def test_weighted_percentiles_are_numpys(values: list[int]) -> None:
     greys, counts = np.unique(np.array(values, dtype=np.float64), return_counts=True)
     expected = np.percentile(np.array(values, dtype=np.float64), [0.5, 99.5])
     assert _weighted_percentiles(greys, counts, (0.5, 99.5)) == pytest.approx(tuple(expected), abs=1e-9)
+
+
+def test_percentiles_of_a_large_image_are_those_of_rows_and_columns_of_it() -> None:
+    values = np.random.default_rng(0).normal(2000, 300, (1024, 1024)).clip(0, 4095).astype(np.uint16)
+    dataset = Dataset()
+    dataset.PhotometricInterpretation = "MONOCHROME2"
+    low, high = np.percentile(values, [0.5, 99.5])
+    expected = np.clip((values - low) / (high - low), 0, 1) * 65535
+    np.testing.assert_allclose(
+        shown_greys(dataset, values, 0, "percentile"), expected, atol=514
+    )  # two grey levels of 256
+
+
+def test_a_mark_on_a_large_empty_field_is_seen_wherever_it_is() -> None:
+    values = np.full((1024, 1024), 70, dtype=np.uint16)
+    values[333, 777] = 90
+    dataset = Dataset()
+    dataset.PhotometricInterpretation = "MONOCHROME2"
+    shown = shown_greys(dataset, values, 0, "percentile")
+    assert (shown[333, 777], shown[0, 0]) == (65535, 0)

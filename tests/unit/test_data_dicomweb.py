@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import csv
-import tempfile
+import json
+import re
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from command_line import call
 from dicom_samples import dataset, save
 from pydicom.dataset import Dataset  # noqa: TID251
 from pydicom.uid import generate_uid  # noqa: TID251
@@ -17,10 +22,12 @@ from web_archive import Archive, enveloped, serving
 
 from gan_aug import config as configs
 from gan_aug.config_data import DataConfig
-from gan_aug.data import dicom_http
+from gan_aug.data import dicom_http, source_dicomweb
 from gan_aug.data.dicom_http import RefusedError
 from gan_aug.data.dicom_web import only_part
 from gan_aug.data.importing import import_dataset
+from gan_aug.data.reading import Reader
+from gan_aug.data.source_dicomweb import SPOOL
 from gan_aug.data.sources import opened_source
 from gan_aug.errors import Cancelled, ConfigError, DataError
 from gan_aug.run import RunDir
@@ -98,37 +105,127 @@ def test_labels_by_uid_from_a_table(archive: Archive, tmp_path: Path) -> None:
         assert source.rejected[0].reason == "it has no label: the table has no row for its SOPInstanceUID"
 
 
+def retrieved(folder: Path) -> list[Path]:
+    """All there is but the key that identities are hashed with."""
+    return [path for path in folder.iterdir() if path.name != "identity.key"]
+
+
 def test_what_is_retrieved_lies_below_the_folder_and_is_gone_after(archive: Archive, tmp_path: Path) -> None:
     config = asked(archive.url, limit=4)
     with pytest.raises(ZeroDivisionError), opened_source(config, tmp_path) as source:
-        (spool,) = tmp_path.iterdir()
+        (spool,) = retrieved(tmp_path)
         assert len(list(spool.iterdir())) == len(source.items) == 4
         assert source.items[0].read().shape == (12, 10)
         assert spool.stat().st_mode & 0o077 == 0
         raise ZeroDivisionError
-    assert not list(tmp_path.iterdir())
+    assert not retrieved(tmp_path)
 
 
-def test_what_a_killed_import_left_is_swept_at_the_next_start(tmp_path: Path) -> None:
-    run = RunDir(tmp_path)
-    left = Path(tempfile.mkdtemp(prefix=".dicomweb-", suffix=".tmp", dir=tmp_path)) / "00000001"
-    left.write_bytes(b"a patient")
-    with run.locked():
-        assert not left.parent.exists()
+# Going on after an interruption
+
+
+def asked_for(archive: Archive) -> list[str]:
+    """The instances that were asked for since the last call."""
+    found = [path.rsplit("/", 1)[1] for path in archive.asked if "/instances/" in path]
+    archive.asked.clear()
+    return found
+
+
+@pytest.mark.parametrize("how", ["stopped", "away", "killed"])
+def test_a_retrieval_goes_on_where_it_was_interrupted(archive: Archive, tmp_path: Path, how: str) -> None:
+    whole = import_dataset(asked(archive.url), 0, tmp_path / "whole")
+    every = asked_for(archive)
+    if how == "stopped":
+        with pytest.raises(Cancelled):
+            import_dataset(
+                asked(archive.url), 0, tmp_path / "run", cancelled=lambda: archive.asked[-1].endswith(every[9])
+            )
+    elif how == "away":
+        archive.answers = {every[9]: (503, "text/plain", b"")}
+        with pytest.raises(DataError, match="is not ready"):
+            import_dataset(asked(archive.url, retries=0), 0, tmp_path / "run")
+        archive.answers = {}
+    else:
+        killed_while_it_retrieves(archive, tmp_path / "run", every[9])
+    first = set(asked_for(archive))
+    spool = tmp_path / "run" / SPOOL
+    held = [path.name for path in spool.iterdir()]
+    assert 0 < len(held) < 24
+    assert spool.stat().st_mode & 0o077 == 0
+    assert not [uid for uid in every if any(uid in name for name in held)]
+
+    with RunDir(tmp_path).locked():  # what sweeps the leftovers of killed writers
+        told: list[tuple[str, int, int]] = []
+        again = import_dataset(asked(archive.url), 0, tmp_path / "run", progress=lambda *say: told.append(say))
+    second = asked_for(archive)
+    assert len(second) == 24 - len(held)
+    assert first | set(second) == set(every)
+    assert again.fingerprint == whole.fingerprint
+    assert told == [(unit, number, 24) for unit in ("files", "images") for number in range(1, 25)]
+    assert not spool.exists()
+
+
+def killed_while_it_retrieves(archive: Archive, folder: Path, uid: str) -> None:
+    """Import in a process that is killed while it waits for the instance `uid`."""
+    archive.answers = {uid: 60.0}
+    config = asked(archive.url, timeout=60).model_dump_json()
+    code = (
+        "import sys; from pathlib import Path; from gan_aug.config_data import DataConfig;"
+        "from gan_aug.data.importing import import_dataset;"
+        "import_dataset(DataConfig.model_validate_json(sys.argv[1]), 0, Path(sys.argv[2]))"
+    )
+    with subprocess.Popen([sys.executable, "-c", code, config, str(folder)]) as process:
+        for _ in range(600):
+            if any(path.endswith(uid) for path in archive.asked) or process.poll() is not None:
+                break
+            time.sleep(0.1)
+        process.kill()
+    assert any(path.endswith(uid) for path in archive.asked)
+    archive.answers = {}
+
+
+def test_what_was_retrieved_goes_where_the_import_fails_or_another_source_is_read(
+    archive: Archive, tmp_path: Path
+) -> None:
+    archive.films[3].PixelData = archive.films[4].PixelData = b""
+    with pytest.raises(DataError, match=r"2 of 24 files .* were set aside"):
+        import_dataset(asked(archive.url), 0, tmp_path)
+    assert not (tmp_path / SPOOL).exists()
+    with pytest.raises(Cancelled):
+        import_dataset(asked(archive.url), 0, tmp_path, cancelled=lambda: len(asked_for(archive)) > 0)
+    (tmp_path / SPOOL).mkdir(exist_ok=True)
+    (tmp_path / SPOOL / "left").write_bytes(b"a patient")
+    import_dataset(DataConfig(source="digits"), 0, tmp_path)
+    assert not (tmp_path / SPOOL).exists()
+
+
+def test_the_run_tells_how_far_the_retrieval_is(
+    archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("gan_aug.cli_progress.QUIET_SECONDS", 0.0)
+    config = asked(archive.url).model_dump(mode="json", exclude_defaults=True)
+    (tmp_path / "job.json").write_text(json.dumps({"data": config}))
+    assert call(monkeypatch, "import", tmp_path / "job.json", "--run", tmp_path / "run") == 0
+    said = capsys.readouterr().err
+    assert re.search(r"^dataset: 12 of 24 files", said, re.MULTILINE)
+    assert re.search(r"^dataset: 24 of 24 images", said, re.MULTILINE)
+    events = [json.loads(line) for line in (tmp_path / "run" / "events.jsonl").read_text().splitlines()]
+    assert [event["done"] for event in events if event.get("unit") == "files"] == list(range(1, 25))
 
 
 def test_a_dry_run_keeps_no_file_longer_than_its_header_is_read(archive: Archive, monkeypatch: Any) -> None:
     most: list[int] = []
-    write = Path.write_bytes
 
-    def counting(path: Path, content: bytes) -> int:
+    write = source_dicomweb._write
+
+    def counting(path: Path, content: memoryview) -> None:
         most.append(len(list(path.parent.iterdir())))
-        return write(path, content)
+        write(path, content)
 
-    monkeypatch.setattr(Path, "write_bytes", counting)
+    monkeypatch.setattr(source_dicomweb, "_write", counting)
     with opened_source(asked(archive.url), None) as source:
         assert len(source.items) == 24
-    assert max(most) == 0
+    assert most == [0] * 24
 
 
 # What an archive may answer
@@ -215,7 +312,7 @@ def test_a_search_that_fails_is_one_sentence(archive: Archive, answer: Any, said
     archive.answers = {"/series": answer}
     with pytest.raises(DataError, match=rf"^the archive at 127\.0\.0\.1:\d+ {said}"):
         import_dataset(asked(archive.url), 0, tmp_path)
-    assert not list(tmp_path.iterdir())
+    assert not retrieved(tmp_path)
 
 
 def test_an_archive_that_is_not_there() -> None:
@@ -231,9 +328,10 @@ def test_an_archive_that_says_nothing(archive: Archive) -> None:
 
 
 def test_a_retrieval_can_be_stopped(archive: Archive, tmp_path: Path) -> None:
-    with pytest.raises(Cancelled), opened_source(asked(archive.url), tmp_path, lambda: len(archive.asked) > 30):
+    reader = Reader(cancelled=lambda: len(archive.asked) > 30)
+    with pytest.raises(Cancelled), opened_source(asked(archive.url), tmp_path, reader):
         pass
-    assert not list(tmp_path.iterdir())
+    assert not retrieved(tmp_path)
 
 
 # Secrets, and what may be asked

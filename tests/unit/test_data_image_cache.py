@@ -14,7 +14,7 @@ from PIL import Image
 
 from gan_aug.data import image_cache
 from gan_aug.data.decode import decode
-from gan_aug.data.image_cache import CacheFolder, file_key, user_cache
+from gan_aug.data.image_cache import CacheFolder, item_key, user_cache
 from gan_aug.data.items import Item, Reading
 from gan_aug.data.raster import Raster
 from gan_aug.data.reading import Reader, read_item
@@ -80,11 +80,11 @@ def test_a_file_that_changed_just_now_or_cannot_be_told_apart_is_not_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     item = film(tmp_path / "1.png", 1)
-    assert file_key(item, time.time())
-    assert not file_key(Item("x", ("a",), partial(decode, np.zeros(3)), file=item.file), time.time())  # type: ignore[arg-type]
-    assert not file_key(Item("x", ("a",), partial(decode, Path("no")), file=Path("no")), time.time())
+    assert item_key(item, time.time())
+    assert not item_key(Item("x", ("a",), partial(decode, np.zeros(3)), file=item.file), time.time())  # type: ignore[arg-type]
+    assert not item_key(Item("x", ("a",), partial(decode, Path("no")), file=Path("no")), time.time())
     monkeypatch.setattr(image_cache, "SETTLED_SECONDS", 2)
-    assert not file_key(item, time.time())
+    assert not item_key(item, time.time())
 
 
 def test_it_holds_no_names_and_is_its_owners_alone(tmp_path: Path) -> None:

@@ -20,14 +20,14 @@ DIGITS = DataConfig(source="digits")
 
 def test_digits_are_imported_whole(tmp_path: Path) -> None:
     seen: list[tuple[int, int]] = []
-    manifest = import_dataset(DIGITS, 0, tmp_path, progress=lambda done, total: seen.append((done, total)))
+    manifest = import_dataset(DIGITS, 0, tmp_path, progress=lambda unit, done, total: seen.append((unit, done, total)))
     images = open_images(tmp_path, manifest)
     assert images.shape == (1797, 1, 8, 8)
     assert images.max() == 255
     assert manifest.labels == tuple("0123456789")
     assert [len(manifest.indices(split)) for split in ("train", "validation", "test")] == [1295, 143, 359]
     assert content_hash(np.asarray(images[7])) == manifest.studies[7].content
-    assert seen[-1] == (1797, 1797)
+    assert seen[-1] == ("images", 1797, 1797)
     assert Manifest.load(tmp_path / "manifest.json") == manifest
     report = json.loads((tmp_path / "import-report.json").read_text())
     assert (report["read"], report["used"], report["rejected"]) == (1797, 1797, [])

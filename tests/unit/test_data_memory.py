@@ -1,17 +1,24 @@
-"""A set larger than what memory may hold trains from the store: its pages are the file's, not the process's."""
+"""Sets larger than what memory may hold are used from their files: the pages are the files', not the process's."""
 
 from __future__ import annotations
 
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from cell_data import CellData
+
+from gan_aug.data.shards import SyntheticShard
+from gan_aug.run import file_sha256
 
 BOUND = 160 << 20
-"""Bytes of its own that training may add, a quarter of the set."""
+"""Bytes of its own that a process may add, a quarter of the set."""
+
+SHARDS = 8
 
 TRAIN = """
 import json, sys
@@ -54,3 +61,45 @@ def test_a_set_four_times_larger_than_the_bound_trains_under_it(tmp_path: Path) 
     )
     assert ended.returncode == 0, ended.stderr
     assert json.loads(ended.stdout) < BOUND
+
+
+LOAD = """
+import json, sys
+from pathlib import Path
+import numpy as np
+from gan_aug.evaluation.run_cells import load_context
+
+def own():
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("RssAnon"))
+
+dataset, synthetic, cells = map(Path, sys.argv[1:])
+start = own()
+images = load_context(dataset, synthetic, cells).synthetic_images
+peak = own()
+for first in range(0, len(images), 512):
+    images[np.arange(first, min(first + 512, len(images)))]
+    peak = max(peak, own())
+print(json.dumps(peak - start))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads RssAnon from /proc")
+def test_a_worker_of_the_comparison_holds_no_synthetic_image(cell_data: CellData, tmp_path: Path) -> None:
+    count = 2 * BOUND // (16 * 16) // SHARDS
+    shards = []
+    for k in range(SHARDS):
+        np.lib.format.open_memmap(tmp_path / f"{k}.npy", "w+", np.uint8, (count, 1, 16, 16)).flush()
+        shards.append(SyntheticShard(f"{k}.npy", k * count, count, file_sha256(tmp_path / f"{k}.npy")))
+    replace(cell_data.generated, image_labels=((0,),) * (count * SHARDS), shards=tuple(shards)).save(
+        tmp_path / "manifest.json"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", LOAD, str(cell_data.dataset), str(tmp_path), str(tmp_path / "cells")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert json.loads(ended.stdout) < BOUND / 2

@@ -19,9 +19,13 @@ from dicom_samples import dataset, save
 from dicomweb_client.web import DICOMwebClient  # noqa: TID251
 from pydicom import dcmread  # noqa: TID251
 from pydicom.uid import JPEG2000Lossless, RLELossless, generate_uid  # noqa: TID251
+from requests.adapters import HTTPAdapter  # noqa: TID251
+from requests.exceptions import ConnectionError as RequestsConnectionError  # noqa: TID251
 
 from gan_aug.config_data import DataConfig
+from gan_aug.data.dicom_web import Archive
 from gan_aug.data.importing import import_dataset
+from gan_aug.data.source_dicomweb import SPOOL
 from gan_aug.data.sources import opened_source
 from gan_aug.data.store import open_images
 from gan_aug.errors import DataError
@@ -111,6 +115,36 @@ def test_an_archive_gives_what_a_folder_of_the_same_files_gives(orthanc: str, tm
     assert found == imported(tmp_path / "local", source="dicom", root=tmp_path / "set")
     assert len(found) == 19
     assert not list((tmp_path / "web").glob(".*"))
+
+
+def test_what_was_retrieved_before_the_archive_went_away_is_not_asked_for_again(
+    orthanc: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    DICOMwebClient(orthanc).store_instances([dcmread(path) for path in films(tmp_path / "set")])
+    web = {"url": orthanc, "search": {"Modality": "CR"}, "retries": 0, "timeout": 20}
+    whole = imported(tmp_path / "whole", source="dicomweb", dicomweb=web)
+    retrieve, asked = Archive.retrieve, list[object]()
+
+    def at_most(archive: Archive, uids: Any, limit: int) -> memoryview:
+        asked.append(uids)
+        if len(asked) == 8:
+            archive.door.session.mount("http://", Gone())
+        return retrieve(archive, uids, limit)
+
+    monkeypatch.setattr(Archive, "retrieve", at_most)
+    with pytest.raises(DataError, match="cannot be reached, or breaks off"):
+        imported(tmp_path / "again", source="dicomweb", dicomweb=web)
+    assert len(list((tmp_path / "again" / SPOOL).iterdir())) == 7
+    assert imported(tmp_path / "again", source="dicomweb", dicomweb=web) == whole
+    assert len(asked) == 8 + 12
+    assert len(set(asked)) == 19
+
+
+class Gone(HTTPAdapter):
+    """A network that is down."""
+
+    def send(self, *_: Any, **__: Any) -> Any:
+        raise RequestsConnectionError("down")
 
 
 def test_what_it_has_not_and_where_it_is_not(orthanc: str) -> None:

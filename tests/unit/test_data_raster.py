@@ -107,3 +107,23 @@ def test_pad_centres_and_crop_cuts_both_sides() -> None:
 def test_other_arrays_are_refused_with_the_reason(pixels: npt.NDArray[Any], reason: str) -> None:
     with pytest.raises(DataError, match=reason):
         Raster(1, 4, 4)(pixels)
+
+
+@pytest.mark.parametrize("filter_", ["lanczos", "bilinear", "bicubic", "box"])
+def test_a_much_larger_image_is_within_two_grey_levels_of_filtering_all_its_pixels(filter_: Any) -> None:
+    rng = np.random.default_rng(0)
+    coarse = Image.fromarray(rng.integers(0, 256, (40, 40), dtype=np.uint8)).resize(
+        (1000, 900), Image.Resampling.BICUBIC
+    )
+    film = np.asarray(coarse) + rng.normal(0, 5, (900, 1000))
+    film = film.clip(0, 255).astype(np.uint8)
+    every = np.asarray(Image.fromarray(film.astype(np.float32)).resize((64, 64), Image.Resampling[filter_.upper()]))
+    ours = Raster(1, 64, 64, fit="stretch", filter=filter_)(film)[0]
+    np.testing.assert_allclose(ours, every.clip(0, 255), atol=2.2)
+    assert np.abs(ours - every.clip(0, 255)).mean() < 0.5  # rounding alone is 0.25
+
+
+def test_grey_stored_as_colour_is_the_same_grey() -> None:
+    grey = np.random.default_rng(0).integers(0, 256, (224, 224), dtype=np.uint8)
+    raster = Raster(1, 64, 64)
+    assert np.array_equal(raster(np.repeat(grey[..., None], 3, axis=2)), raster(grey))

@@ -70,7 +70,9 @@ def test_a_folder_per_class_with_every_format_and_strays(tmp_path: Path) -> None
     assert manifest.labels == ("a", "b")
     assert manifest.shape == (1, 8, 8)
     assert len(manifest.studies) == 25
-    assert report(tmp_path / "out")["rejected"] == [{"origin": "b/notes.txt", "reason": "not an image file"}]
+    assert report(tmp_path / "out")["rejected"] == [
+        {"origin": "b/notes.txt", "reason": "not an image file", "counts": True}
+    ]
 
 
 def test_a_folder_per_split_and_class(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from gan_aug.evaluation.comparison import (
     verdict,
 )
 from gan_aug.evaluation.truth import Truth
-from gan_aug.evaluation.uncertainty import Estimate, mean_over_seeds, smallest_detectable
+from gan_aug.evaluation.uncertainty import Estimate, crossed_estimate, mean_over_seeds, smallest_detectable
 
 
 def binary_truth(labels, patients=None):
@@ -70,6 +70,20 @@ def test_the_value_is_the_mean_over_seeds_and_seeds_that_differ_widen_the_interv
     assert estimate.se**2 >= np.var(values, ddof=1) / 4
     assert 3 <= estimate.df < math.inf
     assert of_patients > 0
+
+
+def test_the_variance_is_the_seeds_plus_the_covariance_between_them():
+    values, within, between = np.array([0.80, 0.82, 0.84, 0.86]), 9e-4, 4e-4
+    covariance = np.full((4, 4), between) + (within - between) * np.eye(4)
+    estimate = crossed_estimate(values, covariance, 50, "identity")
+    of_seeds = np.var(values, ddof=1) / 4
+    assert estimate.se**2 == pytest.approx(of_seeds + between)
+    assert estimate.df == pytest.approx(3 * (of_seeds + between) ** 2 / of_seeds**2)
+    # Seeds whose values agree by chance, though they err on different patients, keep the patients' variance.
+    agreeing = crossed_estimate(np.full(4, 0.8), covariance, 50, "identity")
+    assert agreeing.se**2 == pytest.approx((within + 3 * between) / 4)
+    few = crossed_estimate(np.array([0.80, 0.801]), covariance[:2, :2], 50, "identity")
+    assert (few.se**2, few.df) == (pytest.approx((within + between) / 2), math.inf)
 
 
 def test_images_of_one_patient_count_once():
@@ -128,9 +142,12 @@ def test_verdicts(value, se, p, expected):
 
 
 def test_the_smallest_detectable_difference_is_found_four_times_in_five():
-    estimate = Estimate(0.0, 0.01, 8.0, (-0.02, 0.02), ("patients", "seeds"), 50)
-    found = stats.nct.sf(stats.t.ppf(0.975, 8), 8, smallest_detectable(estimate) / 0.01)
-    assert found == pytest.approx(0.8, abs=0.02)
+    for df in (3, 4, 8, 50):
+        # What is reported is an average over studies whose standard errors are chi distributed about the true 0.01.
+        errors = 0.01 * np.sqrt(stats.chi2.ppf((np.arange(2000) + 0.5) / 2000, df) / df)
+        reported = [smallest_detectable(Estimate(0.0, se, df, (-1, 1), ("patients", "seeds"), 50)) for se in errors]
+        found = stats.nct.sf(stats.t.ppf(0.975, df), df, np.mean(reported) / 0.01)
+        assert found == pytest.approx(0.8, abs=0.02)
 
 
 @pytest.mark.parametrize("spread", [0.0, 0.15, 0.4])

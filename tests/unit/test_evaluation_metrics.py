@@ -1,10 +1,13 @@
 import numpy as np
 import pytest
-from sklearn.metrics import accuracy_score, average_precision_score, brier_score_loss
+from sklearn.calibration import calibration_curve as sklearn_curve
+from sklearn.metrics import accuracy_score, average_precision_score, brier_score_loss, confusion_matrix
 
+from gan_aug.evaluation.calibration import calibration_curve, expected_calibration_error
 from gan_aug.evaluation.metrics import (
     average_precision,
     brier,
+    confusion,
     estimate_accuracy,
     precision_recall,
     sensitivity_at_specificity,
@@ -70,3 +73,21 @@ def test_precision_and_recall_pool_the_seeds_and_say_where_nothing_was_called():
     assert a == pytest.approx((3 / 4, 3 / 4))
     assert b == pytest.approx((3 / 4, 3 / 4))
     assert c == (None, None)
+
+
+def test_the_calibration_curve_is_scikit_learns_and_its_error_the_weighted_distance():
+    curve = calibration_curve(BINARY, [BINARY_SCORES])
+    observed, predicted = sklearn_curve(BINARY.labels[:, 1], BINARY_SCORES[:, 1], n_bins=10)
+    assert [part.observed for part in curve] == pytest.approx(list(observed))
+    assert [part.predicted for part in curve] == pytest.approx(list(predicted))
+    assert sum(part.count for part in calibration_curve(LABELS, [SCORES, SCORES])) == 2 * SCORES.size
+    certain = np.eye(3)[(CLASSES + (np.arange(60) < 15)) % 3]
+    (only,) = calibration_curve(MULTI, [certain])
+    assert (only.predicted, only.observed, only.count) == (1.0, 0.75, 60)
+    assert expected_calibration_error([only]) == pytest.approx(0.25)
+
+
+def test_confusion_counts_the_cases_of_all_seeds():
+    expected = confusion_matrix(CLASSES, SCORES.argmax(axis=1))
+    assert confusion(MULTI, [SCORES, SCORES]) == (2 * expected).tolist()
+    assert confusion(LABELS, [SCORES]) is None

@@ -124,3 +124,18 @@ def test_events_are_kept_and_heard(tmp_path: Path) -> None:
 def test_a_folder_without_a_request_is_no_run(tmp_path: Path) -> None:
     with pytest.raises(RunConflict, match=r"not a run folder \(no request.json\)"):
         RunDir.existing(tmp_path)
+
+
+def test_who_listens_hears_each_event_once_also_those_of_a_copy(tmp_path: Path) -> None:
+    heard: list[Event] = []
+    run = RunDir(tmp_path, (heard.append,))
+    run.emit("train", "start")
+    copy_of, arguments = run.__reduce__()
+    other = copy_of(*arguments)
+    other.emit("train", "progress", done=1, total=2, values={"ranks": 2})
+    with (tmp_path / "events.jsonl").open("a") as file:
+        file.write('{"stage": "train", "ki\n{"stage": "tr')  # torn by a death, and one under way
+    run.relay()
+    run.relay()
+    assert [event.kind for event in heard] == ["start", "progress"]
+    assert heard[1].values == {"ranks": 2}

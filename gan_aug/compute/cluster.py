@@ -1,0 +1,305 @@
+"""Ray as the place where work runs: actors with a bounded number of items, replaced when they or their nodes die."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from gan_aug.compute.cluster_session import Note, node_resources, ray_session
+from gan_aug.compute.cluster_training import train_on_cluster
+from gan_aug.compute.cluster_worker import Terms, Whereabouts, Worker, versions
+from gan_aug.compute.executor import Attend, Crew, Item, Result
+from gan_aug.config import ComputeConfig
+from gan_aug.errors import Cancelled, ComputeError
+from gan_aug.run import storage_errors
+
+POLL_SECONDS = 0.5
+
+PATIENCE_SECONDS = 30.0
+"""How often a wait for room is mentioned."""
+
+
+@contextmanager
+def ray_executor(compute: ComputeConfig, shared: Path | None, note: Note) -> Iterator[RayExecutor]:
+    """A RayExecutor, connected for the length of a block.
+
+    `shared` is a folder that every worker must see; `note` takes what is to be recorded. Raises ComputeError where
+    there is no cluster, or none of its nodes can hold a worker and none is waited for.
+    """
+    if compute.device == "cuda" and not compute.gpus_per_worker:
+        raise ComputeError("compute.device is cuda and compute.gpus_per_worker is 0: give each worker a GPU or a share")
+    with ray_session(compute, note):
+        executor = RayExecutor(compute, shared, note)
+        if not compute.wait:
+            executor.require_room()
+        yield executor
+
+
+class RayExecutor:
+    """Runs work in Ray actors of `compute.cpus_per_worker` cores and `compute.gpus_per_worker` GPUs each."""
+
+    def __init__(self, compute: ComputeConfig, shared: Path | None, note: Note) -> None:
+        self.compute, self.shared, self.note = compute, shared, note
+        needs = {"CPU": compute.cpus_per_worker, "GPU": compute.gpus_per_worker}
+        self.needs = {name: amount for name, amount in needs.items() if amount}
+
+    def map(
+        self,
+        work: Callable[[Any, Item], Result],
+        items: Sequence[Item],
+        *,
+        setup: Callable[[], Any] | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> Iterator[tuple[int, Result]]:
+        """See Executor.map. Work of a worker that was lost is done again, up to `compute.retries` times."""
+        if not items:
+            return
+        with self._mark() as mark:
+            crew = _Crew(self, setup, Terms(versions(), mark), min(self._size(), len(items)))
+            try:
+                yield from _Run(crew, work, items, cancelled or (lambda: False)).results()
+            finally:
+                crew.end()
+
+    def train(self, work: Callable[[], None], crew: Crew, attend: Attend) -> None:
+        """See Executor.train; with one rank too the work is done where Ray places it."""
+        train_on_cluster(work, crew, attend)
+
+    def room(self) -> int:
+        """How many workers the nodes could hold if nobody else used them."""
+        return sum(places(resources, self.needs) for resources in node_resources())
+
+    def require_room(self) -> None:
+        """Raise ComputeError unless some node could hold a worker."""
+        if self.room():
+            return
+        held = {_amounts({kind: node.get(kind, 0) for kind in ("CPU", "GPU")}) for node in node_resources()}
+        raise ComputeError(
+            f"a worker needs {_amounts(self.needs)} and no node of the cluster has that (they have "
+            f"{'; '.join(sorted(held)) or 'nothing'}): lower compute.gpus_per_worker or compute.cpus_per_worker, or "
+            "set compute.wait to the seconds that a new node takes"
+        )
+
+    def _size(self) -> int:
+        return self.compute.workers or max(1, self.room())
+
+    @contextmanager
+    def _mark(self) -> Iterator[Path | None]:
+        """A file in the shared folder that tells it from another one of the same path."""
+        if self.shared is None:
+            yield None
+            return
+        mark = self.shared / f".{secrets.token_hex(8)}.tmp"
+        with storage_errors(mark):
+            mark.touch()
+        try:
+            yield mark
+        finally:
+            mark.unlink(missing_ok=True)
+
+
+def places(node: Mapping[str, float], needs: Mapping[str, float]) -> int:
+    """How many workers of `needs` fit on a node with these resources; who needs nothing gets one a core."""
+    return int(min((node.get(kind, 0.0) / amount for kind, amount in needs.items()), default=node.get("CPU", 0.0)))
+
+
+def _amounts(resources: Mapping[str, float]) -> str:
+    return " and ".join(f"{amount:g} {kind}" for kind, amount in resources.items())
+
+
+@dataclass
+class _Member:
+    """One of the workers; `place` is known once it is set up, `index` is the item it works on."""
+
+    number: int
+    actor: Any
+    place: Whereabouts | None = None
+    index: int | None = None
+
+
+@dataclass
+class _Crew:
+    """The workers of one map: started, set up, replaced, ended."""
+
+    executor: RayExecutor
+    setup: Callable[[], Any] | None
+    terms: Terms
+    size: int
+    awaited: dict[Any, _Member] = field(default_factory=dict)
+    """Answers under way."""
+    idle: deque[_Member] = field(default_factory=deque)
+    lost: Counter[int] = field(default_factory=Counter)
+    """How often in a row the worker of each number was lost before it was set up."""
+    alone_since: float = field(default_factory=time.monotonic)
+    said: float = field(default_factory=time.monotonic)
+
+    def __post_init__(self) -> None:
+        """Ask for all workers at once: a cluster that grows on demand grows by what is asked for."""
+        for number in range(self.size):
+            self.add(number)
+
+    def add(self, number: int) -> None:
+        """Ask Ray for a worker and have it set up."""
+        import ray  # noqa: TID251 - the door
+
+        needs = self.executor.needs
+        actor: Any = (
+            ray.remote(Worker)
+            .options(
+                num_cpus=needs.get("CPU", 0), num_gpus=needs.get("GPU", 0), max_restarts=0, scheduling_strategy="SPREAD"
+            )
+            .remote()
+        )
+        self.awaited[actor.start.remote(self.setup, self.terms)] = _Member(number, actor)
+
+    def welcome(self, member: _Member, place: Whereabouts) -> None:
+        """Take in a worker that is set up."""
+        member.place = place
+        self.lost[member.number] = 0
+        self.idle.append(member)
+        self.executor.note(f"worker {member.number + 1} of {self.size} runs on {place}")
+
+    def replace(self, member: _Member, reason: str) -> None:
+        """Ask for another worker in place of one that was lost; raises ComputeError where that happens too often."""
+        self._kill(member)
+        if member.place is None:
+            self.lost[member.number] += 1
+            if self.lost[member.number] > self.executor.compute.retries:
+                raise ComputeError(f"workers die before they begin, compute.retries is spent; the last one: {reason}")
+        if not self.working():
+            self.alone_since = time.monotonic()
+        self.add(member.number)
+
+    def working(self) -> bool:
+        """Whether any worker is set up."""
+        return bool(self.idle) or any(member.place for member in self.awaited.values())
+
+    def look_for_room(self) -> None:
+        """Where no worker is set up yet: say why now and then, and raise ComputeError once it is hopeless."""
+        if self.working():
+            return
+        now, compute = time.monotonic(), self.executor.compute
+        if now - self.alone_since >= compute.wait:
+            self.executor.require_room()
+        if now - self.said >= PATIENCE_SECONDS:
+            self.said = now
+            needed = _amounts(self.executor.needs) or "nothing of its own"
+            self.executor.note(f"waiting for a worker to start: each needs {needed}, and others may be using it")
+
+    def end(self) -> None:
+        """End all workers at once."""
+        for member in [*self.awaited.values(), *self.idle]:
+            self._kill(member)
+
+    def _kill(self, member: _Member) -> None:
+        import ray  # noqa: TID251 - the door
+
+        ray.kill(member.actor, no_restart=True)
+
+
+class _Run:
+    """One map under way: what is to be done, what was lost, what came back."""
+
+    def __init__(
+        self, crew: _Crew, work: Callable[[Any, Any], Any], items: Sequence[Any], stop: Callable[[], bool]
+    ) -> None:
+        self.crew, self.work, self.items, self.stop = crew, work, items, stop
+        self.left = deque(range(len(items)))
+        self.lost: Counter[int] = Counter()
+
+    def results(self) -> Iterator[tuple[int, Any]]:
+        """Yield what the workers return, with the item's index, until all is done."""
+        import ray  # noqa: TID251 - the door
+
+        done = 0
+        while done < len(self.items):
+            self._hand_out()
+            ready, _ = ray.wait(list(self.crew.awaited), num_returns=1, timeout=POLL_SECONDS)
+            if self.stop():
+                raise Cancelled("stopped on request: what was finished is kept")
+            self.crew.look_for_room()
+            for answer in ready:
+                member = self.crew.awaited.pop(answer)
+                for result in self._receive(member, answer):
+                    done += 1
+                    yield result
+
+    def _hand_out(self) -> None:
+        """Give each idle worker one item."""
+        while self.left and self.crew.idle:
+            member, index = self.crew.idle.popleft(), self.left.popleft()
+            member.index = index
+            answer = member.actor.run.remote(self.work, self.items[index], self.lost[index] > 0)
+            self.crew.awaited[answer] = member
+
+    def _receive(self, member: _Member, answer: Any) -> Iterator[tuple[int, Any]]:
+        """Take an answer: a result to yield, a worker that is ready, or the news that one is gone."""
+        from ray import exceptions, get  # noqa: TID251 - the door
+
+        gone = (
+            exceptions.RayActorError,
+            exceptions.WorkerCrashedError,
+            exceptions.NodeDiedError,
+            exceptions.OutOfMemoryError,
+            exceptions.ObjectLostError,
+        )
+        try:
+            value = get(answer)
+        except exceptions.RayTaskError as error:
+            _without_gan_aug(error)
+            if isinstance(error.cause, exceptions.RayError):
+                raise ComputeError(f"Ray cannot run a worker: {_reason(error.cause)}") from error
+            raise (error.cause or error) from error
+        except gone as error:
+            _without_gan_aug(error)
+            self._lose(member, _reason(error))
+        except exceptions.RayError as error:
+            raise ComputeError(f"Ray cannot run a worker: {_reason(error)}") from error
+        else:
+            if member.index is None:
+                self.crew.welcome(member, value)
+                return
+            index, member.index = member.index, None
+            self.crew.idle.append(member)
+            yield index, value
+
+    def _lose(self, member: _Member, reason: str) -> None:
+        """Have another worker do what a lost one was at."""
+        index, retries = member.index, self.crew.executor.compute.retries
+        where = f"worker {member.number + 1} on {member.place}" if member.place else f"worker {member.number + 1}"
+        if index is None:
+            self.crew.executor.note(f"{where} was lost before it began: {reason}")
+        else:
+            self.lost[index] += 1
+            if self.lost[index] > retries:
+                raise ComputeError(
+                    f"item {index + 1} of {len(self.items)} lost its worker {self.lost[index]} times and "
+                    f"compute.retries is {retries}; the last time: {reason}; what was finished is kept"
+                )
+            self.left.appendleft(index)
+            self.crew.executor.note(
+                f"{where} was lost: {reason}; item {index + 1} is done again, retry {self.lost[index]} of {retries}"
+            )
+        self.crew.replace(member, reason)
+
+
+def _reason(error: Exception) -> str:
+    """What Ray says of a loss, in its one telling line."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    telling = [line for line in lines if "dead because" in line or "memory" in line.lower()] or lines or [repr(error)]
+    return telling[0][:300]
+
+
+def _without_gan_aug(error: Exception) -> None:
+    """Raise ComputeError where a worker's interpreter does not know gan_aug."""
+    if "No module named 'gan_aug" in str(error):
+        raise ComputeError(
+            "a node of the cluster has no gan_aug: install this version of it there, or send the job with "
+            "`gan-aug submit`, which takes it along"
+        ) from error

@@ -1,0 +1,186 @@
+"""A connection to Ray: to the cluster at an address, or to one that is started here and ends with the block."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+import secrets
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from tempfile import TemporaryDirectory
+from typing import Any
+from urllib.parse import urlsplit
+
+from gan_aug.compute.local import cores
+from gan_aug.config import ComputeConfig
+from gan_aug.errors import ComputeError
+
+Note = Callable[[str], None]
+"""Takes a sentence for the run's record."""
+
+LOOPBACK = "127.0.0.1"
+
+PROBE_SECONDS = 5.0
+"""A head that does not take a connection for so long is not there; Ray itself would try for two minutes."""
+
+STORE_BYTES = 128 * 1024**2
+"""The object store of a Ray that we start: images never pass through it."""
+
+
+@contextmanager
+def ray_session(compute: ComputeConfig, note: Note) -> Iterator[None]:
+    """Be connected to Ray for the length of a block: to `compute.address`, RAY_ADDRESS, or a Ray of its own.
+
+    A process that is connected already stays so. Raises ComputeError where Ray is not installed, no cluster answers,
+    or it is of another version.
+    """
+    address = compute.address or os.environ.get("RAY_ADDRESS")
+    if address:
+        probe(address)
+    with _variables(_joining() if address else _starting()):
+        ray = load_ray()
+        if ray.is_initialized():
+            yield
+            return
+        try:
+            if address:
+                _connect({"address": address}, f"join the Ray cluster at {address}")
+                note(f"joined the Ray cluster at {address}")
+                yield
+            else:
+                # Not Ray's common folder: clusters that share one are taken for each other. Paths of sockets are short.
+                with TemporaryDirectory(prefix="gan-aug-ray-", dir="/tmp", ignore_cleanup_errors=True) as folder:
+                    _start(compute, folder, note)
+                    yield
+                    ray.shutdown()
+        finally:
+            ray.shutdown()
+
+
+def load_ray() -> Any:
+    """The package ray; raises ComputeError where it is not installed."""
+    try:
+        return importlib.import_module("ray")
+    except ImportError as error:
+        raise ComputeError(
+            f"Ray cannot be loaded ({error}): pip install 'gan-aug[ray]', or leave out --on ray"
+        ) from error
+
+
+def probe(address: str) -> None:
+    """Raise ComputeError unless something takes connections at `address`, as ray.init spells it."""
+    if address in ("auto", "local"):
+        return
+    if address.startswith(("http://", "https://")):
+        raise ComputeError(f"{address} is the address of Ray's job API: give it to `gan-aug submit`, or name HOST:PORT")
+    parts = urlsplit(address if "://" in address else f"//{address}")
+    try:
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host, port = None, None
+    if host is None or port is None:
+        raise ComputeError(f"the Ray address {address!r} is none: write HOST:PORT, ray://HOST:PORT or auto")
+    out = "check compute.address and RAY_ADDRESS, or leave both out to start Ray here"
+    knock(host, port, f"no Ray cluster answers at {address}", out)
+
+
+def knock(host: str, port: int, fault: str, way_out: str) -> None:
+    """Raise ComputeError with these words unless something takes connections there."""
+    try:
+        socket.create_connection((host, port), timeout=PROBE_SECONDS).close()
+    except OSError as error:
+        raise ComputeError(f"{fault} ({error}): {way_out}") from error
+
+
+def node_resources() -> list[dict[str, float]]:
+    """What each living node has, used or not: CPU, GPU, memory (bytes) and what its operator declared."""
+    return [node["Resources"] for node in _nodes()]
+
+
+def _nodes() -> list[dict[str, Any]]:
+    import ray  # noqa: TID251 - the door
+
+    return [node for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
+
+
+def _start(compute: ComputeConfig, folder: str, note: Note) -> None:
+    """Start Ray on this machine, reachable from it alone."""
+    needed = int(-(-(compute.workers or 1) * compute.cpus_per_worker // 1))
+    options = {
+        "address": "local",
+        "num_cpus": max(cores(), needed),
+        "object_store_memory": STORE_BYTES,
+        "include_dashboard": compute.dashboard,
+        "dashboard_host": LOOPBACK,
+        "_temp_dir": folder,
+    }
+    context = _connect(options, "start Ray here")
+    if {node["NodeManagerAddress"] for node in _nodes()} != {LOOPBACK}:
+        raise ComputeError(
+            "Ray would listen beyond this machine, since something loaded it before gan_aug could set it up: start it "
+            "yourself with `ray start --head` and give its address in RAY_ADDRESS"
+        )
+    shown = f", dashboard at http://{context.dashboard_url}" if compute.dashboard else ""
+    note(f"started Ray on this machine, for this run alone{shown}")
+
+
+def _connect(options: dict[str, Any], purpose: str) -> Any:
+    """Call ray.init, and say in a sentence what it refuses."""
+    import ray  # noqa: TID251 - the door
+
+    handler = signal.getsignal(signal.SIGTERM)
+    try:
+        return ray.init(**options, log_to_driver=False, logging_level=logging.ERROR)
+    except (ray.exceptions.RayError, RuntimeError, ValueError, OSError, SystemExit) as error:
+        said = " ".join(str(error).split())
+        if "ersion mismatch" in said or "ersions differ" in said or "incompatible" in said.lower():
+            said += ": install the same versions on both sides, or send the job there with `gan-aug submit`"
+        elif os.environ.get("RAY_AUTH_MODE") != "token" and "onnect" in said:
+            said += ": where the cluster asks for a token, set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN"
+        raise ComputeError(f"cannot {purpose}: {said or type(error).__name__}") from error
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, handler)  # ray.init puts its own there
+
+
+def _starting() -> dict[str, str]:
+    """What must be in the environment before a Ray of ours is loaded."""
+    variables = {
+        "RAY_USAGE_STATS_ENABLED": "0",
+        # In spite of its name, on every system: without clusters, all of Ray listens on the loopback address alone.
+        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+    }
+    # By default Ray's workers give way (nice 15) to all else on the machine; processes of --on local do not.
+    variables["RAY_worker_niceness"] = os.environ.get("RAY_worker_niceness", "0")  # noqa: SIM112
+    mode = os.environ.get("RAY_AUTH_MODE", "token")
+    if "ray" not in sys.modules:  # else it would not notice; unset, it turns tokens on by itself
+        variables["RAY_AUTH_MODE"] = mode
+    if mode == "token" and "RAY_AUTH_TOKEN_PATH" not in os.environ:
+        # Else ray.init would write one under the home folder. Its life is that of this Ray.
+        variables["RAY_AUTH_TOKEN"] = os.environ.get("RAY_AUTH_TOKEN") or secrets.token_hex(32)
+    return variables
+
+
+def _joining() -> dict[str, str]:
+    """What a cluster of somebody else's gets: its authentication is the operator's to set."""
+    return {"RAY_USAGE_STATS_ENABLED": os.environ.get("RAY_USAGE_STATS_ENABLED", "0")}
+
+
+@contextmanager
+def _variables(values: Mapping[str, str]) -> Iterator[None]:
+    """Have these environment variables for a block."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

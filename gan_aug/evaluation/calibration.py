@@ -1,0 +1,56 @@
+"""Calibration: whether what is called 80 % likely is true in 80 % of cases."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from gan_aug.evaluation.truth import Truth
+from gan_aug.evaluation.uncertainty import FloatArray
+
+BINS = 10
+
+
+@dataclass(frozen=True)
+class CalibrationBin:
+    """Cases of similar probability: the mean predicted, the share observed, both in 0..1, and how many they are."""
+
+    predicted: float
+    observed: float
+    count: int
+
+
+def calibration_curve(truth: Truth, seeds: Sequence[FloatArray], bins: int = BINS) -> list[CalibrationBin]:
+    """The calibration curve of scores `(N, K)` in 0..1, in equal steps of probability, over the cases of all `seeds`.
+
+    For two classes it is that of the positive label, for multi-label of every label's probability; for three classes
+    and more that of the most likely class and its being right (Guo et al. 2017). Bins without cases are left out.
+    """
+    parts = [_claims(truth, scores) for scores in seeds]
+    claimed, held = (np.concatenate(of_all) for of_all in zip(*parts, strict=True))
+    # Bins are closed below and open above, the last one closed.
+    which = np.minimum((claimed * bins).astype(np.int64), bins - 1)
+    counts = np.bincount(which, minlength=bins)
+    predicted, observed = (np.bincount(which, weights=values, minlength=bins) for values in (claimed, held))
+    return [
+        CalibrationBin(float(predicted[k] / counts[k]), float(observed[k] / counts[k]), int(counts[k]))
+        for k in np.flatnonzero(counts)
+    ]
+
+
+def expected_calibration_error(curve: Sequence[CalibrationBin]) -> float:
+    """The mean distance of observed shares from predicted ones, weighted by cases, in 0..1 (Naeini et al. 2015)."""
+    cases = sum(part.count for part in curve)
+    return sum(part.count * abs(part.observed - part.predicted) for part in curve) / cases
+
+
+def _claims(truth: Truth, scores: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Probabilities claimed and, as 0 or 1, what held."""
+    judged = truth.judged_scores(scores)
+    if truth.positive is not None or truth.multi_label:
+        return judged.ravel(), truth.judged.ravel().astype(np.float64)
+    called = scores.argmax(axis=1)
+    rows = np.arange(len(scores))
+    return scores[rows, called], truth.labels[rows, called].astype(np.float64)

@@ -1,0 +1,148 @@
+"""One Ray for all tests here: two nodes' worth of cores on this machine, joined once."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gan_aug import config as configs
+from gan_aug.compute.executor import Executor
+from gan_aug.compute.local import LocalExecutor
+from gan_aug.config import ComputeConfig, Config
+from gan_aug.run import RunDir
+from gan_aug.workflows import start
+
+CONFIG = """
+data: {source: digits, size: 16, limit: 60}
+train: {images: 640, batch: 32}
+gan: {width: 4}
+synthesis: {counts: 400, shard: 64}
+classifier: {name: softmax, steps: 40, epochs: 2}
+compare: {seeds: 2}
+compute: {workers: 1, threads: 1, device: cpu}
+"""
+
+
+def free_port(first: int) -> int:
+    """A port from `first` on; below 10000 are none that Ray hands to its workers."""
+    for port in range(first, 10000):
+        with socket.socket() as taken:
+            if taken.connect_ex(("127.0.0.1", port)):
+                return port
+    raise RuntimeError(f"no port is free between {first} and 10000")
+
+
+@dataclass
+class RayCluster:
+    """A head with two cores on this machine; `nodes` can be added and killed, `jobs` is the job API's address."""
+
+    nodes: Any
+    address: str
+    jobs: str
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[RayCluster]:
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("RAY_ADDRESS", "RAY_API_SERVER_ADDRESS"):
+            patch.delenv(name, raising=False)
+        patch.setenv("RAY_AUTH_MODE", "token")
+        patch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        patch.setenv("RAY_worker_niceness", "0")
+        patch.setenv("PYTHONPATH", str(Path(__file__).parent), prepend=os.pathsep)  # where workers find the tests' work
+        patch.setenv("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")  # loopback alone
+        # Ray reads the above while it is loaded.
+        pytest.importorskip("ray", reason="Ray is not installed: pip install 'gan-aug[ray]'")
+        import ray  # noqa: TID251
+        from ray.cluster_utils import Cluster  # noqa: TID251
+
+        port, agent = free_port(9000), free_port(9500)
+        # A folder of its own: clusters that share one are taken for each other.
+        folder = tempfile.mkdtemp(prefix="ray-", dir="/tmp")
+        head = {
+            "temp_dir": folder,
+            "num_cpus": 2,
+            "object_store_memory": 2**27,
+            "include_dashboard": True,
+            "dashboard_port": port,
+            "dashboard_agent_listen_port": agent,
+            "_system_config": {"metrics_report_interval_ms": 1000},
+        }
+        nodes = Cluster(initialize_head=True, head_node_args=head)
+        ray.init(address=nodes.address, log_to_driver=False, logging_level="ERROR")
+        try:
+            yield RayCluster(nodes, nodes.address, f"http://127.0.0.1:{port}")
+        finally:
+            ray.shutdown()
+            nodes.shutdown()
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("config") / "job.yaml"
+    path.write_text(CONFIG)
+    return path
+
+
+@pytest.fixture(scope="session")
+def made_here(config: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run folder of the whole job, made in this process."""
+    run = tmp_path_factory.mktemp("made_here") / "run"
+    start("run", configs.load(config), RunDir(run), LocalExecutor(1))
+    return run
+
+
+@dataclass(frozen=True)
+class Same:
+    """Runs that begin with a trained GAN, and what they must end in."""
+
+    made_here: Path
+    request: Config
+
+    def begin(self, run: Path) -> RunDir:
+        """A new run folder with the data set and the trained GAN, and no more."""
+        for stage in ("dataset", "train"):
+            shutil.copytree(self.made_here / stage, run / stage)
+        return RunDir(run)
+
+    def make(self, verb: str, run: RunDir, executor: Executor) -> None:
+        start(verb, self.request, run, executor)
+
+    def check_set(self, run: Path) -> None:
+        """The synthetic set in `run` is the one made here, byte for byte."""
+        ours, theirs = ({p.name: p.read_bytes() for p in synthetic_files(folder)} for folder in (self.made_here, run))
+        assert theirs.keys() == ours.keys()
+        assert [name for name in ours if ours[name] != theirs[name]] == []
+
+    def check_report(self, run: Path) -> None:
+        """The comparison in `run` says what the one made here says."""
+        reports = [json.loads((folder / "report.json").read_text()) for folder in (self.made_here, run)]
+        ours, theirs = ({k: v for k, v in r.items() if k not in ("environment", "timing")} for r in reports)
+        assert theirs == ours
+
+
+def synthetic_files(run: Path) -> list[Path]:
+    files = sorted(path for path in (run / "synthetic").iterdir() if path.name != "request.json")
+    assert any(path.name == "manifest.json" for path in files)
+    return files
+
+
+@pytest.fixture
+def same(made_here: Path, config: Path) -> Same:
+    return Same(made_here, configs.load(config))
+
+
+def compute(**changes: object) -> ComputeConfig:
+    return ComputeConfig.model_validate({"device": "cpu", "workers": 2, **changes})

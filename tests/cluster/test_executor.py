@@ -1,0 +1,140 @@
+"""What RayExecutor promises beside sameness: errors as themselves, bounded retries, sentences."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+from conftest import RayCluster, compute
+
+from gan_aug.compute import cluster as door
+from gan_aug.compute import cluster_worker
+from gan_aug.compute.cluster import RayExecutor, ray_executor
+from gan_aug.compute.cluster_worker import Terms, Worker, versions
+from gan_aug.compute.counters import count
+from gan_aug.errors import Cancelled, ComputeError, DataError, LeakageError
+
+pytestmark = pytest.mark.ray
+
+
+def add(state: int | None, item: int) -> int:
+    return (state or 0) + item
+
+
+def ten() -> int:
+    return 10
+
+
+def leak() -> int:
+    raise LeakageError("3 test images were seen in training: train again")
+
+
+def fail(_: object, item: int) -> int:
+    raise DataError(f"item {item} is bad: take another")
+
+
+def stumble(_: object, item: int) -> int:
+    return {}[item]
+
+
+def die(_: object, item: int) -> int:
+    os.kill(os.getpid(), signal.SIGKILL)
+    return item
+
+
+def wait(_: object, item: int) -> int:
+    time.sleep(60)
+    return item
+
+
+def look(_: object, item: int) -> tuple[int, str | None]:
+    count("images", 5)
+    return os.getpid(), os.environ.get("CUDA_VISIBLE_DEVICES")
+
+
+def executor(notes: list[str] | None = None, **changes: object) -> RayExecutor:
+    return RayExecutor(compute(**changes), None, (notes if notes is not None else []).append)
+
+
+def test_items_come_back_with_their_index(cluster: RayCluster) -> None:
+    assert sorted(executor().map(add, [3, 1, 2], setup=ten)) == [(0, 13), (1, 11), (2, 12)]
+    assert list(executor().map(add, [])) == []
+
+
+def test_workers_are_set_up_once_and_see_no_gpu_that_was_not_asked_for(cluster: RayCluster) -> None:
+    seen = dict(executor().map(look, list(range(20)))).values()
+    assert len({process for process, _ in seen}) == 2
+    assert {devices for _, devices in seen} == {""}
+
+
+def test_what_workers_make_is_counted_on_the_page_that_prometheus_reads(cluster: RayCluster) -> None:
+    import ray  # noqa: TID251
+
+    running = executor(workers=1).map(look, list(range(200)), setup=ten)
+    list(running)
+    (port,) = {node["MetricsExportPort"] for node in ray.nodes() if node["Alive"]}
+    deadline, page = time.monotonic() + 30, ""
+    while "gan_aug_images" not in page and time.monotonic() < deadline:
+        time.sleep(0.5)
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+            page = answer.read().decode()
+    assert "gan_aug_images" in page
+
+
+def test_an_error_comes_back_as_itself(cluster: RayCluster) -> None:
+    with pytest.raises(DataError, match="^item 1 is bad: take another$"):
+        list(executor(workers=1).map(fail, [1, 2]))
+    with pytest.raises(KeyError):
+        list(executor(workers=1).map(stumble, [1]))
+    with pytest.raises(LeakageError, match="train again"):
+        list(executor(workers=1).map(add, [1], setup=leak))
+
+
+def test_an_item_that_kills_its_worker_is_given_up_after_the_retries(cluster: RayCluster) -> None:
+    notes: list[str] = []
+    with pytest.raises(ComputeError, match=r"item 1 of 1 lost its worker 2 times and compute.retries is 1"):
+        list(executor(notes, workers=1, retries=1).map(die, [1]))
+    assert sum("was lost" in note for note in notes) == 1
+
+
+def test_cancelling_ends_it_within_seconds(cluster: RayCluster) -> None:
+    begun = time.monotonic()
+    with pytest.raises(Cancelled):
+        list(executor().map(wait, [1, 2, 3], cancelled=lambda: time.monotonic() - begun > 3))
+    assert time.monotonic() - begun < 10
+
+
+def test_what_no_node_can_hold_is_a_sentence_at_once_or_after_the_wait(cluster: RayCluster) -> None:
+    with (
+        pytest.raises(ComputeError, match=r"needs 1 CPU and 2 GPU and no node .* \(they have 2 CPU and 0 GPU\)"),
+        ray_executor(compute(gpus_per_worker=2), None, print),
+    ):
+        pass
+    with ray_executor(compute(gpus_per_worker=2, wait=2), None, print) as patient:
+        begun = time.monotonic()
+        with pytest.raises(ComputeError, match="no node of the cluster has that"):
+            list(patient.map(add, [1]))
+    assert 2 <= time.monotonic() - begun < 10
+
+
+def test_another_version_on_a_node_is_a_sentence(cluster: RayCluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(door, "versions", lambda: {**versions(), "gan_aug": "0.0.1"})
+    with pytest.raises(ComputeError, match=r"has gan_aug \S+ and this process 0.0.1: install the same version"):
+        list(executor(workers=1).map(add, [1]))
+
+
+def test_a_run_folder_that_a_node_cannot_see_is_a_sentence(
+    cluster: RayCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster_worker, "SEEN_SECONDS", 0.0)
+    with pytest.raises(ComputeError, match="cannot see the run folder .*storage that all nodes share"):
+        Worker().start(None, Terms(versions(), tmp_path / "elsewhere" / "mark"))
+
+
+def test_the_mark_in_the_run_folder_is_gone_afterwards(cluster: RayCluster, tmp_path: Path) -> None:
+    assert list(RayExecutor(compute(), tmp_path, print).map(add, [1])) == [(0, 1)]
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,96 @@
+"""A Ray that the command line starts: for the run alone, for this machine alone, gone with it."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from conftest import Same
+
+from gan_aug.compute.cluster_session import probe
+from gan_aug.errors import ComputeError
+
+pytestmark = pytest.mark.ray
+LISTENING = "0A"
+
+
+def descendants(process: int) -> set[int]:
+    parents: dict[int, int] = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        parents[int(stat.parent.name)] = int(fields[1])
+    found = {process}
+    while more := {child for child, parent in parents.items() if parent in found} - found:
+        found |= more
+    return found
+
+
+def listening(processes: set[int]) -> set[str]:
+    """The addresses, in hexadecimal, that these processes listen on."""
+    sockets = set()
+    for process in processes:
+        for file in Path(f"/proc/{process}/fd").glob("*"):
+            try:
+                sockets |= set(re.findall(r"socket:\[(\d+)\]", str(file.readlink())))
+            except OSError:
+                continue
+    rows = [line.split() for name in ("tcp", "tcp6") for line in Path(f"/proc/net/{name}").read_text().splitlines()[1:]]
+    return {row[1].partition(":")[0] for row in rows if row[3] == LISTENING and row[9] in sockets}
+
+
+def test_a_ray_of_our_own_listens_here_alone_writes_no_token_and_ends_with_ctrl_c(
+    same: Same, config: Path, tmp_path: Path
+) -> None:
+    if importlib.util.find_spec("ray") is None:
+        pytest.skip("Ray is not installed: pip install 'gan-aug[ray]'")
+    run = same.begin(tmp_path / "run").path
+    more = ("--set", "synthesis.counts=5000", "--set", "compute.workers=2")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gan_aug", "generate", str(config), "--run", str(run), "--on", "ray", *more],
+        env={k: v for k, v in os.environ.items() if not k.startswith("RAY_")} | {"HOME": str(tmp_path)},
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 120
+    while not list(run.glob("synthetic/*.npy")) and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    family = descendants(process.pid)
+    addresses = listening(family)
+    os.killpg(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130, said.decode()
+    assert "Traceback" not in said.decode()
+    assert len(family) > 4
+    # 127.0.0.1 as IPv4 and as IPv4 in IPv6
+    assert addresses
+    assert addresses <= {"0100007F", "0000000000000000FFFF00000100007F"}
+    assert not (tmp_path / ".ray").exists()
+    assert [pid for pid in family if Path(f"/proc/{pid}").exists()] == []
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("127.0.0.1:1", "no Ray cluster answers at 127.0.0.1:1"),
+        ("ray://127.0.0.1:1", "no Ray cluster answers at ray://127.0.0.1:1"),
+        ("http://127.0.0.1:8265", "job API: give it to `gan-aug submit`"),
+        ("somewhere", "write HOST:PORT, ray://HOST:PORT or auto"),
+        ("host:99999", "write HOST:PORT"),
+    ],
+)
+def test_where_there_is_no_cluster_a_sentence_says_so(address: str, said: str) -> None:
+    begun = time.monotonic()
+    with pytest.raises(ComputeError, match=re.escape(said)):
+        probe(address)
+    assert time.monotonic() - begun < 6
