@@ -21,7 +21,7 @@ from gan_aug import config as configs
 from gan_aug.cli_progress import shown_progress
 from gan_aug.cli_submit import submit
 from gan_aug.compute.torchrun import launched
-from gan_aug.errors import Cancelled, GanAugError
+from gan_aug.errors import Cancelled, ConfigError, GanAugError
 
 if TYPE_CHECKING:
     from gan_aug.compute.executor import Executor
@@ -88,7 +88,7 @@ _verb("run", "All stages: import, train, generate, compare; ends with a report."
 _verb("import", "Import the images: read, resize, split, write down.")
 _verb("train", "Train the GAN on the training split (imports first where needed).")
 _verb("generate", "Make a synthetic set with the trained GAN.")
-_verb("compare", "Train classifiers on real, synthetic and mixed images and write the report.")
+_verb("compare", "Train the arms' classifiers (real, synthetic, mixed and controls) and write the report.")
 
 
 app.command()(submit)
@@ -133,7 +133,7 @@ def export(
 def predict(
     folder: Folder,
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="image or DICOM files", show_default=False)],
-    arm: Annotated[str, typer.Option(help="whose classifier: real, synthetic, mixed")] = "real",
+    arm: Annotated[str, typer.Option(help="whose classifier: real, synthetic, mixed, ...")] = "real",
     picture: Annotated[Path | None, typer.Option(help="PNG to write  [default: DIR/predictions.png]")] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -167,6 +167,19 @@ def inspect(
     if (folder / NAME).exists():
         saved_storage(folder).pull_dataset()
     _say(inspect_dataset(folder), as_json)
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
+def serve(context: typer.Context) -> None:
+    """Start the REST service; `gan-aug serve --help` lists its options."""
+    from importlib import import_module
+
+    try:
+        # By name: the service stands above the command line, and only who asks for it needs what it needs.
+        server = import_module("services.server")
+    except ImportError as error:
+        raise ConfigError(f"serve needs {error.name}: pip install 'gan-aug[serve]'") from error
+    server.main(context.args)
 
 
 @app.command("show-config")
