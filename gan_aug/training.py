@@ -17,7 +17,6 @@ import torch
 from gan_aug import config as configs
 from gan_aug.compute.device import choose_device
 from gan_aug.compute.executor import Crew, Executor
-from gan_aug.compute.local import cores
 from gan_aug.config import Config
 from gan_aug.data.loader import TrainingBatches
 from gan_aug.data.manifest import Manifest
@@ -56,7 +55,7 @@ def train(request: Config, run: RunDir, manifest: Manifest, executor: Executor) 
     """
     stored = storage_of(run, request.compute.storage)
     stored.pull_training()
-    threads = _threads(request, run)
+    threads = _threads(request, run, executor)
     run.claim(
         "train",
         configs.sections(request, "seed", "gan", "train")
@@ -76,6 +75,7 @@ def train(request: Config, run: RunDir, manifest: Manifest, executor: Executor) 
         threads=threads,
         gpus=compute.gpus_per_worker,
         folder=run.train,
+        cancelled=run.cancelled,
     )
 
     def attend(said: str) -> None:
@@ -194,12 +194,12 @@ def regularizer(request: Config) -> str:
     return request.gan.regularizer or ("r1" if request.gan.loss == "relativistic" else "spectral")
 
 
-def _threads(request: Config, run: RunDir) -> int:
+def _threads(request: Config, run: RunDir, executor: Executor) -> int:
     """Threads asked for, else those this run began with (they alter the last bits), else a rank's part of the cores."""
     path = run.train / "request.json"
     if request.compute.threads is None and path.exists():
         return int(read_json(path)["threads"])
-    return request.compute.threads or max(1, cores() // request.compute.ranks)
+    return request.compute.threads or executor.threads(request.compute.ranks)
 
 
 def _ranks(request: Config, run: RunDir) -> int:

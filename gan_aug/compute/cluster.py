@@ -5,13 +5,14 @@ from __future__ import annotations
 import secrets
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gan_aug.compute.cluster_session import Note, node_resources, ray_session
+from gan_aug.compute.cluster_resources import amounts, held, node_resources, places, threads_for
+from gan_aug.compute.cluster_session import Note, ray_session
 from gan_aug.compute.cluster_training import train_on_cluster
 from gan_aug.compute.cluster_worker import Terms, Whereabouts, Worker, versions
 from gan_aug.compute.executor import Attend, Crew, Item, Result
@@ -69,7 +70,11 @@ class RayExecutor:
 
     def train(self, work: Callable[[], None], crew: Crew, attend: Attend) -> None:
         """See Executor.train; with one rank too the work is done where Ray places it."""
-        train_on_cluster(work, crew, attend)
+        train_on_cluster(work, crew, attend, self.compute.wait)
+
+    def threads(self, ranks: int) -> int:
+        """See Executor.threads: as many as let all ranks find room on the nodes, taken as they are now."""
+        return threads_for(ranks, self.compute.gpus_per_worker)
 
     def room(self) -> int:
         """How many workers the nodes could hold if nobody else used them."""
@@ -79,10 +84,9 @@ class RayExecutor:
         """Raise ComputeError unless some node could hold a worker."""
         if self.room():
             return
-        held = {_amounts({kind: node.get(kind, 0) for kind in ("CPU", "GPU")}) for node in node_resources()}
         raise ComputeError(
-            f"a worker needs {_amounts(self.needs)} and no node of the cluster has that (they have "
-            f"{'; '.join(sorted(held)) or 'nothing'}): lower compute.gpus_per_worker or compute.cpus_per_worker, or "
+            f"a worker needs {amounts(self.needs)} and no node of the cluster has that (they have {held()}): lower "
+            "compute.gpus_per_worker or compute.cpus_per_worker, or "
             "set compute.wait to the seconds that a new node takes"
         )
 
@@ -102,15 +106,6 @@ class RayExecutor:
             yield mark
         finally:
             mark.unlink(missing_ok=True)
-
-
-def places(node: Mapping[str, float], needs: Mapping[str, float]) -> int:
-    """How many workers of `needs` fit on a node with these resources; who needs nothing gets one a core."""
-    return int(min((node.get(kind, 0.0) / amount for kind, amount in needs.items()), default=node.get("CPU", 0.0)))
-
-
-def _amounts(resources: Mapping[str, float]) -> str:
-    return " and ".join(f"{amount:g} {kind}" for kind, amount in resources.items())
 
 
 @dataclass
@@ -189,7 +184,7 @@ class _Crew:
             self.executor.require_room()
         if now - self.said >= PATIENCE_SECONDS:
             self.said = now
-            needed = _amounts(self.executor.needs) or "nothing of its own"
+            needed = amounts(self.executor.needs) or "nothing of its own"
             self.executor.note(f"waiting for a worker to start: each needs {needed}, and others may be using it")
 
     def end(self) -> None:

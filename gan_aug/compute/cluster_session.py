@@ -12,18 +12,18 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from math import ceil
 from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import urlsplit
 
+from gan_aug.compute.cluster_resources import LOOPBACK, node_addresses
 from gan_aug.compute.local import cores
 from gan_aug.config import ComputeConfig
 from gan_aug.errors import ComputeError
 
 Note = Callable[[str], None]
 """Takes a sentence for the run's record."""
-
-LOOPBACK = "127.0.0.1"
 
 PROBE_SECONDS = 5.0
 """A head that does not take a connection for so long is not there; Ray itself would try for two minutes."""
@@ -97,30 +97,19 @@ def knock(host: str, port: int, fault: str, way_out: str) -> None:
         raise ComputeError(f"{fault} ({error}): {way_out}") from error
 
 
-def node_resources() -> list[dict[str, float]]:
-    """What each living node has, used or not: CPU, GPU, memory (bytes) and what its operator declared."""
-    return [node["Resources"] for node in _nodes()]
-
-
-def _nodes() -> list[dict[str, Any]]:
-    import ray  # noqa: TID251 - the door
-
-    return [node for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
-
-
 def _start(compute: ComputeConfig, folder: str, note: Note) -> None:
     """Start Ray on this machine, reachable from it alone."""
-    needed = int(-(-(compute.workers or 1) * compute.cpus_per_worker // 1))
+    workers = ceil((compute.workers or 1) * compute.cpus_per_worker)
     options = {
         "address": "local",
-        "num_cpus": max(cores(), needed),
+        "num_cpus": max(cores(), workers, compute.ranks * (compute.threads or 1)),
         "object_store_memory": STORE_BYTES,
         "include_dashboard": compute.dashboard,
         "dashboard_host": LOOPBACK,
         "_temp_dir": folder,
     }
     context = _connect(options, "start Ray here")
-    if {node["NodeManagerAddress"] for node in _nodes()} != {LOOPBACK}:
+    if node_addresses() != {LOOPBACK}:
         raise ComputeError(
             "Ray would listen beyond this machine, since something loaded it before gan_aug could set it up: start it "
             "yourself with `ray start --head` and give its address in RAY_ADDRESS"

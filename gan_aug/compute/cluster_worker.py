@@ -1,4 +1,4 @@
-"""One worker on Ray: an actor that is set up once and works on one item after the other."""
+"""One worker on Ray: an actor that is set up once and works on one item after the other, and on which terms."""
 
 from __future__ import annotations
 
@@ -49,6 +49,28 @@ def versions() -> dict[str, str]:
     return {"gan_aug": gan_aug.__version__, "torch": torch}
 
 
+def whereabouts(gpus: tuple[str, ...]) -> Whereabouts:
+    """Where this process lives."""
+    import ray  # noqa: TID251 - the door
+
+    return Whereabouts(str(ray.util.get_node_ip_address()), os.getpid(), gpus)  # type: ignore[no-untyped-call]
+
+
+def check(terms: Terms, place: Whereabouts) -> None:
+    """Raise ComputeError where this process does not meet the terms."""
+    for name, ours in versions().items():
+        if ours != terms.versions[name]:
+            raise ComputeError(
+                f"the node {place.host} has {name} {ours} and this process {terms.versions[name]}: install the "
+                "same version on both, or send the job there with `gan-aug submit`"
+            )
+    if terms.mark is not None and not _appears(terms.mark):
+        raise ComputeError(
+            f"the node {place.host} cannot see the run folder {terms.mark.parent}: give with --run a folder on "
+            "storage that all nodes share, under the same path"
+        )
+
+
 class Worker:
     """The actor. It computes on the GPUs that Ray gave it, and on none where it gave none."""
 
@@ -62,20 +84,8 @@ class Worker:
 
     def start(self, setup: Callable[[], Any] | None, terms: Terms) -> Whereabouts:
         """Check the terms, then build what `work` gets; raises ComputeError where they are not met."""
-        import ray  # noqa: TID251 - the door
-
-        place = Whereabouts(str(ray.util.get_node_ip_address()), os.getpid(), self._gpus)  # type: ignore[no-untyped-call]
-        for name, ours in versions().items():
-            if ours != terms.versions[name]:
-                raise ComputeError(
-                    f"the node {place.host} has {name} {ours} and this process {terms.versions[name]}: install the "
-                    "same version on both, or send the job there with `gan-aug submit`"
-                )
-        if terms.mark is not None and not _appears(terms.mark):
-            raise ComputeError(
-                f"the node {place.host} cannot see the run folder {terms.mark.parent}: give with --run a folder on "
-                "storage that all nodes share, under the same path"
-            )
+        place = whereabouts(self._gpus)
+        check(terms, place)
         watch(_Metrics())
         self._state = setup() if setup else None
         return place

@@ -17,6 +17,7 @@ class Crew:
 
     A lost one is followed by a new start of all, up to `retries` times. Each computes on `threads` threads and, where
     it is more than 0, on `gpus` GPUs. `folder` is one that all of them see, for what a launcher keeps while they run.
+    `cancelled` says whether they are asked to stop: the ranks see to that by themselves once they work.
     """
 
     ranks: int
@@ -25,6 +26,7 @@ class Crew:
     threads: int
     gpus: float
     folder: Path
+    cancelled: Callable[[], bool] = lambda: False
 
 
 Attend = Callable[[str], None]
@@ -57,4 +59,8 @@ class Executor(Protocol):
         lost (its process died, or it raised RankLost), all are started again. An error that `work` raises is raised.
         Raises ComputeError when the retries are spent.
         """
+        ...
+
+    def threads(self, ranks: int) -> int:
+        """The threads that each of `ranks` ranks gets where nobody says how many: an even part of the cores."""
         ...

@@ -63,6 +63,10 @@ class LocalExecutor:
         else:
             train_in_processes(work, crew, attend)
 
+    def threads(self, ranks: int) -> int:
+        """See Executor.threads."""
+        return max(1, cores() // ranks)
+
     def _pool(
         self,
         work: Callable[[Any, Item], Result],

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import os
-import secrets
 import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -15,12 +13,13 @@ from typing import Any
 
 import pytest
 import torch
+from conftest import RayCluster
 from gan_samples import small_trainer
 
 from gan_aug.compute.cluster_training import train_on_cluster
 from gan_aug.compute.executor import Crew
 from gan_aug.compute.local import LocalExecutor
-from gan_aug.errors import Cancelled, DataError
+from gan_aug.errors import Cancelled, ComputeError, DataError
 from gan_aug.gan.ranks import current_ranks
 from gan_aug.gan.state import TrainingData, follow_first, newest_checkpoint, restore, save_checkpoint
 
@@ -30,43 +29,31 @@ DATA = TrainingData(labels=("a", "b", "c"), task="multi-class", dataset="0" * 64
 IMAGES = 960
 
 
-@pytest.fixture(scope="module")
-def nodes() -> Iterator[Any]:
-    """A head without room, so that ranks live on nodes that can be killed."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("RAY_ADDRESS", raising=False)
-        patch.setenv("RAY_AUTH_MODE", "token")
-        patch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
-        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-        patch.setenv("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")  # loopback alone
-        patch.setenv("TORCH_PROCESS_GROUP_SHUTDOWN_TIMEOUT_S", "3")
-        patch.setenv(
-            "PYTHONPATH", f"{Path(__file__).parent}{os.pathsep}{Path(__file__).parents[1]}", prepend=os.pathsep
-        )
-        pytest.importorskip("ray.train", reason="Ray is not installed: pip install 'gan-aug[ray]'")
-        import ray  # noqa: TID251
-        from ray.cluster_utils import Cluster  # noqa: TID251
+CORES = 3
+"""Of a rank: more than the head has, so that ranks live on nodes that can be killed."""
 
-        cluster = Cluster(
-            initialize_head=True,
-            head_node_args={"num_cpus": 0, "object_store_memory": 2**27, "include_dashboard": False},
-        )
-        ray.init(address=cluster.address, log_to_driver=False, logging_level="ERROR")
-        try:
-            yield cluster
-        finally:
-            ray.shutdown()
-            cluster.shutdown()
+
+@pytest.fixture(scope="module")
+def nodes(cluster: RayCluster) -> Iterator[Any]:
+    """What is added is removed."""
+    yield cluster.nodes
+    for node in list(cluster.nodes.worker_nodes):
+        cluster.nodes.remove_node(node, allow_graceful=False)
 
 
 @pytest.fixture
-def two(nodes: Any) -> Iterator[list[Any]]:
-    """Two nodes with room for one rank each."""
-    added = [nodes.add_node(num_cpus=1, object_store_memory=2**27) for _ in range(2)]
+def two(nodes: Any) -> list[Any]:
+    """Two nodes with room for one rank each; those that a test killed are replaced."""
+    while len(nodes.worker_nodes) > 2:
+        nodes.remove_node(nodes.worker_nodes[0], allow_graceful=False)
+    while len(nodes.worker_nodes) < 2:
+        add_node(nodes)
     nodes.wait_for_nodes()
-    yield added
-    for node in nodes.list_all_nodes()[1:]:
-        nodes.remove_node(node)
+    return list(nodes.worker_nodes)
+
+
+def add_node(nodes: Any) -> None:
+    nodes.add_node(num_cpus=CORES, object_store_memory=2**27)
 
 
 def train(folder: Path) -> None:
@@ -92,22 +79,21 @@ def train(folder: Path) -> None:
 
 
 def crew(folder: Path, **changes: Any) -> Crew:
-    return replace(Crew(ranks=2, least=2, retries=2, threads=1, gpus=0, folder=folder), **changes)
+    return replace(Crew(ranks=2, least=2, retries=2, threads=CORES, gpus=0, folder=folder), **changes)
 
 
-def when(condition: Callable[[], bool], act: Callable[[], object], folder: Path) -> threading.Thread:
-    """Do `act` as soon as `condition()` holds, while the main thread trains."""
+def train_and(act: Callable[[], object], folder: Path, **changes: Any) -> list[str]:
+    """Train on the cluster and `act` half-way, in the main thread as Ray wants it of who adds a node."""
+    said: list[str] = []
 
-    def watch() -> None:
-        deadline = time.monotonic() + 500
-        while not condition() and time.monotonic() < deadline:
-            time.sleep(0.05)
-        act()
-        (folder / "disturbed").touch()
+    def attend(sentence: str) -> None:
+        said.extend([sentence] if sentence else [])
+        if half_way(folder) and not (folder / "disturbed").exists():
+            act()
+            (folder / "disturbed").touch()
 
-    thread = threading.Thread(target=watch, daemon=True)
-    thread.start()
-    return thread
+    train_on_cluster(partial(train, folder), crew(folder, **changes), attend, 0)
+    return said
 
 
 def half_way(folder: Path) -> bool:
@@ -139,47 +125,68 @@ def sizes(folder: Path) -> list[str]:
 
 
 def test_a_killed_rank_changes_nothing(two: list[Any], tmp_path: Path, undisturbed: str) -> None:
-    def kill() -> None:
-        os.kill(int((tmp_path / "pid-1").read_text()), signal.SIGKILL)
-
-    when(lambda: half_way(tmp_path), kill, tmp_path)
-    train_on_cluster(partial(train, tmp_path), crew(tmp_path), lambda said: None)
-    assert len(sizes(tmp_path)) == 2
+    said = train_and(lambda: os.kill(int((tmp_path / "pid-1").read_text()), signal.SIGKILL), tmp_path)
+    assert [line.split()[0] for line in sizes(tmp_path)] == ["2", "2"]
     assert result(tmp_path) == undisturbed
     assert not list(tmp_path.glob(".ray*"))
+    assert sum("runs on" in sentence for sentence in said) == 4
+    assert sum("all ranks start again from the last whole checkpoint" in sentence for sentence in said) == 1
 
 
 def test_a_killed_node_changes_nothing(two: list[Any], nodes: Any, tmp_path: Path, undisturbed: str) -> None:
     def kill() -> None:
         nodes.remove_node(two[1], allow_graceful=False)
-        nodes.add_node(num_cpus=1, object_store_memory=2**27)
+        add_node(nodes)
 
-    when(lambda: half_way(tmp_path), kill, tmp_path)
-    train_on_cluster(partial(train, tmp_path), crew(tmp_path), lambda said: None)
+    train_and(kill, tmp_path)
     assert [line.split()[0] for line in sizes(tmp_path)] == ["2", "2"]
     assert result(tmp_path) == undisturbed
 
 
-def test_fewer_go_on_where_that_is_allowed(two: list[Any], nodes: Any, tmp_path: Path) -> None:
-    when(lambda: half_way(tmp_path), lambda: nodes.remove_node(two[1], allow_graceful=False), tmp_path)
-    train_on_cluster(partial(train, tmp_path), crew(tmp_path, least=1), lambda said: None)
-    assert [line.split()[0] for line in sizes(tmp_path)] == ["2", "1"]
-    assert result(tmp_path)
-
-
 def test_a_request_to_stop_ends_all_and_starts_none_again(two: list[Any], tmp_path: Path) -> None:
-    when(lambda: half_way(tmp_path), (tmp_path / "cancel").touch, tmp_path)
     with pytest.raises(Cancelled, match="stopped on request"):
-        train_on_cluster(partial(train, tmp_path), crew(tmp_path), lambda said: None)
+        train_and((tmp_path / "cancel").touch, tmp_path)
     assert len(sizes(tmp_path)) == 1
 
 
-def fail_on_one(_: Path) -> None:
+def fail_on_one(folder: Path) -> None:
+    with (folder / "tries").open("a") as file:
+        file.write("x")
     if current_ranks(torch.device("cpu")).rank == 1:
         raise DataError("an image is gone: import again")
     time.sleep(30)
 
 
-def test_the_fault_of_one_rank_comes_back_as_itself(two: list[Any], tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="an image is gone"):
-        train_on_cluster(partial(fail_on_one, tmp_path), crew(tmp_path, retries=0), lambda said: None)
+def test_the_fault_of_one_rank_comes_back_as_itself_and_is_not_tried_again(two: list[Any], tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="^an image is gone: import again$"):
+        train_on_cluster(partial(fail_on_one, tmp_path), crew(tmp_path), lambda said: None, 0)
+    assert (tmp_path / "tries").read_text() == "xx"
+
+
+def test_what_the_nodes_cannot_hold_is_a_sentence_at_once(cluster: RayCluster, tmp_path: Path) -> None:
+    with pytest.raises(ComputeError, match=r"2 ranks need 9 CPU each, and the nodes of the cluster hold 0 of them"):
+        train_on_cluster(partial(train, tmp_path), crew(tmp_path, threads=9), lambda said: None, 0)
+    assert not list(tmp_path.iterdir())
+
+
+class Hold:
+    """Has the cores that it is given."""
+
+    def ready(self) -> bool:
+        return True
+
+
+def test_a_request_to_stop_is_heard_while_others_have_the_room(cluster: RayCluster, tmp_path: Path) -> None:
+    import ray  # noqa: TID251
+
+    hold = ray.remote(Hold).options(num_cpus=2).remote()
+    ray.get(hold.ready.remote())
+    begun = time.monotonic()
+    wanted = crew(tmp_path, threads=2, least=1, ranks=1, cancelled=lambda: time.monotonic() > begun + 5)
+    try:
+        with pytest.raises(Cancelled, match="no rank was at work"):
+            train_on_cluster(partial(train, tmp_path), wanted, lambda said: None, 0)
+        assert time.monotonic() - begun < 15
+    finally:
+        ray.kill(hold)
+    assert not (tmp_path / "sizes-0").exists()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gan_aug.compute.cluster import places
+from gan_aug.compute.cluster_resources import places
 from gan_aug.config import parse
 from gan_aug.errors import ConfigError
 
