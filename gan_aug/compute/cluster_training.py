@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, wait
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -43,10 +44,36 @@ STOP_SECONDS = 120.0
 def train_on_cluster(work: Callable[[], None], crew: Crew, attend: Attend, wait_seconds: float) -> None:
     """See Executor.train; needs a connection to Ray.
 
-    Tensors travel by NCCL where each rank has whole GPUs, else by gloo. Where `least` is below `ranks`, training goes
-    on with as many ranks as the nodes can hold, and takes in more when there is room again. Nodes that can never hold
-    `least` ranks are waited for `wait_seconds`.
+    Tensors travel by NCCL where each rank has whole GPUs, else by gloo. Nodes that can never hold all ranks are waited
+    for `wait_seconds`; then training goes on with as many as they hold, if that is no fewer than `least`.
     """
+    ranks = crew.ranks
+    while True:
+        try:
+            # Ray's own way to go on with fewer counts cores that others hold, and then waits for ever.
+            _train(work, replace(crew, ranks=ranks), attend, wait_seconds)
+        except TooFewNodesError as error:
+            fewer = min(room_for(crew), ranks - 1)
+            if fewer < max(1, crew.least):
+                raise ComputeError(str(error)) from error
+            attend(f"the nodes hold {fewer} of {ranks} ranks: going on with so many, from the last whole checkpoint")
+            ranks = fewer
+        else:
+            return
+
+
+class TooFewNodesError(ComputeError):
+    """The nodes of the cluster cannot hold all ranks, and were waited for."""
+
+
+def room_for(crew: Crew) -> int:
+    """How many ranks the living nodes could hold if nobody else used them."""
+    needs = rank_needs(crew.threads, crew.gpus)
+    return sum(places(node, needs) for node in node_resources())
+
+
+def _train(work: Callable[[], None], crew: Crew, attend: Attend, wait_seconds: float) -> None:
+    """Train with just `crew.ranks` ranks; raises TooFewNodesError where they do not fit."""
     storage = crew.folder.absolute() / f".ray-{secrets.token_hex(4)}.tmp"
     with storage_errors(storage):
         storage.mkdir(parents=True)
@@ -66,7 +93,6 @@ def _trainer(loop: Any, crew: Crew, storage: str) -> Any:
     from ray.train import FailureConfig, RunConfig, ScalingConfig  # noqa: TID251 - the door
     from ray.train.torch import TorchConfig, TorchTrainer  # noqa: TID251
 
-    count: Any = crew.ranks if crew.least == crew.ranks else (crew.least, crew.ranks)
     variables = {} if crew.gpus else {"CUDA_VISIBLE_DEVICES": ""}  # Ray leaves them all in sight
     if node_addresses() == {LOOPBACK}:
         # The machine's own name may lead out of it, or nowhere: all ranks are here.
@@ -76,7 +102,7 @@ def _trainer(loop: Any, crew: Crew, storage: str) -> Any:
         # NCCL takes no two ranks on one GPU.
         torch_config=TorchConfig(backend="cpu:gloo,cuda:nccl" if crew.gpus >= 1 else "gloo"),
         scaling_config=ScalingConfig(
-            num_workers=count, use_gpu=crew.gpus > 0, resources_per_worker=rank_needs(crew.threads, crew.gpus)
+            num_workers=crew.ranks, use_gpu=crew.gpus > 0, resources_per_worker=rank_needs(crew.threads, crew.gpus)
         ),
         run_config=RunConfig(  # type: ignore[call-arg]  # mypy sees the one of Ray Train's first version
             name="training",
@@ -204,19 +230,19 @@ class _Room:
         if at_work:
             self._patience = max(self._patience, NODE_SECONDS)
             self._said = now
-        room = sum(places(node, self._needs) for node in node_resources())
-        if room >= self._crew.least:
+        room = room_for(self._crew)
+        if room >= self._crew.ranks:
             self._enough = now
         elif now - self._enough >= self._patience:
-            raise ComputeError(
-                f"{self._crew.least} ranks need {amounts(self._needs)} each, and the nodes of the cluster hold {room} "
+            raise TooFewNodesError(
+                f"{self._crew.ranks} ranks need {amounts(self._needs)} each, and the nodes of the cluster hold {room} "
                 f"of them (they have {held()}): lower compute.threads, compute.ranks or compute.gpus_per_worker, or "
                 "set compute.wait to the seconds that a new node takes"
             )
         if now - self._said < PATIENCE_SECONDS:
             return []
         self._said = now
-        return [f"waiting for {self._crew.least} ranks to start: each needs {amounts(self._needs)}, others may use it"]
+        return [f"waiting for {self._crew.ranks} ranks to start: each needs {amounts(self._needs)}, others may use it"]
 
     def heed(self, cancelled: bool) -> None:
         """Raise Cancelled where a stop is asked for and no rank is there, or answers, to see it."""

@@ -16,6 +16,7 @@ import torch
 from conftest import RayCluster
 from gan_samples import small_trainer
 
+from gan_aug.compute import cluster_training
 from gan_aug.compute.cluster_training import train_on_cluster
 from gan_aug.compute.executor import Crew
 from gan_aug.compute.local import LocalExecutor
@@ -143,6 +144,18 @@ def test_a_killed_node_changes_nothing(two: list[Any], nodes: Any, tmp_path: Pat
     assert result(tmp_path) == undisturbed
 
 
+def test_fewer_go_on_where_that_is_allowed(
+    two: list[Any], nodes: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster_training, "NODE_SECONDS", 4.0)
+    said = train_and(lambda: nodes.remove_node(two[1], allow_graceful=False), tmp_path, least=1)
+    assert sizes(tmp_path)[0].startswith("2 ")
+    assert sizes(tmp_path)[-1].startswith("1 from ")
+    assert sizes(tmp_path)[-1] != "1 from 0"
+    assert result(tmp_path)
+    assert sum("going on with so many" in sentence for sentence in said) == 1
+
+
 def test_a_request_to_stop_ends_all_and_starts_none_again(two: list[Any], tmp_path: Path) -> None:
     with pytest.raises(Cancelled, match="stopped on request"):
         train_and((tmp_path / "cancel").touch, tmp_path)
@@ -160,7 +173,7 @@ def fail_on_one(folder: Path) -> None:
 def test_the_fault_of_one_rank_comes_back_as_itself_and_is_not_tried_again(two: list[Any], tmp_path: Path) -> None:
     with pytest.raises(DataError, match="^an image is gone: import again$"):
         train_on_cluster(partial(fail_on_one, tmp_path), crew(tmp_path), lambda said: None, 0)
-    assert (tmp_path / "tries").read_text() == "xx"
+    assert len((tmp_path / "tries").read_text()) <= 2  # one rank each, or the fault came before the other began
 
 
 def test_what_the_nodes_cannot_hold_is_a_sentence_at_once(cluster: RayCluster, tmp_path: Path) -> None:
