@@ -169,6 +169,19 @@ def inspect(
     _say(inspect_dataset(folder), as_json)
 
 
+@app.command()
+def verify(folder: Folder, as_json: JsonOption = False) -> None:
+    """Recompute the provenance chain of a run from its files, and say where it breaks; alters nothing."""
+    from gan_aug.events import Event
+    from gan_aug.workflows import verify as chain_of
+
+    with shown_progress() as listener:
+        listener(Event("verify", "start", f"reading the files of {folder} again"))
+        chain = chain_of(folder, lambda what, done, total: listener(Event("verify", "progress", "", done, total, what)))
+    _say(chain.to_json() if as_json else chain.to_text(), as_json)
+    chain.raise_broken()
+
+
 @app.command("show-config")
 def show_config(
     config: Annotated[Path | None, typer.Argument(metavar="[CONFIG]", help="YAML file", show_default=False)] = None,

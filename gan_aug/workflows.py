@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from gan_aug import config as configs
+from gan_aug.chain import Chain
 from gan_aug.compute.executor import Executor
 from gan_aug.compute.local import cores
 from gan_aug.compute.torchrun import TorchrunExecutor
@@ -24,7 +25,7 @@ from gan_aug.data.shards import SyntheticManifest
 from gan_aug.data.store import open_images
 from gan_aug.errors import CheckpointError, ConfigError, DataError, GanAugError, RunConflict
 from gan_aug.run import RunDir, read_json, write_json
-from gan_aug.run_storage import RunStorage, storage_of
+from gan_aug.run_storage import NAME, RunStorage, storage_of
 from gan_aug.storage import Place, below
 
 Verb = Callable[[Config, RunDir, Executor], Any]
@@ -250,8 +251,18 @@ def saved_request(path: Path) -> tuple[str, Config]:
 
 
 def saved_storage(path: Path) -> RunStorage:
-    """Where the run in the folder `path` keeps its large files."""
-    return storage_of(RunDir.existing(path), saved_request(path)[1].compute.storage)
+    """Where the run in the folder `path` keeps its large files; raises RunConflict where it no longer says so."""
+    run, storage = RunDir.existing(path), saved_request(path)[1].compute.storage
+    if storage and not (path / NAME).exists():
+        raise RunConflict(f"{path} has lost its {NAME}, which names its files in {storage}: put it back")
+    return storage_of(run, storage)
+
+
+def verify(path: Path, progress: Callable[[str, int, int], None]) -> Chain:
+    """The provenance chain of the run in the folder `path`, recomputed from disk; see `verify_run`."""
+    from gan_aug.verification import verify_run
+
+    return verify_run(saved_storage(path), progress)
 
 
 def describe(manifest: Manifest) -> str:
