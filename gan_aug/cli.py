@@ -273,7 +273,7 @@ def _plan(verb: str, request: Config, folder: Path) -> dict[str, Any]:
     from gan_aug.data.sources import opened_source
     from gan_aug.training import check_size
 
-    if verb in ("run", "train"):
+    if verb == "train" or (verb == "run" and request.compare.synthetic is None):
         check_size(request)
     with opened_source(request.data, None) as source:
         counts = {split: {"images": sum(row.values()), "labels": row} for split, row in source.counts().items()}

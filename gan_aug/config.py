@@ -84,6 +84,11 @@ class CompareConfig(Section):
     seeds: Annotated[int, Field(ge=1, le=100)] = 3
     ratio: Positive = Field(1.0, description="synthetic images for each real one in `mixed`")
     margin: Positive = Field(0.02, description="the largest loss of AUC that counts as none, fixed beforehand")
+    synthetic: Path | None = Field(
+        None,
+        description="synthetic images made elsewhere, instead of the run's own: a folder of class folders, or an npz "
+        "with `images` and `labels`; what their generator saw stays unknown in the report",
+    )
     fidelity: bool = Field(True, description="measure how like the real images the synthetic ones are")
     features: FeaturesName = Field(
         "classifier",

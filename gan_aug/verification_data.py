@@ -128,11 +128,11 @@ def _check_origin(
 ) -> Link:
     """The link of a synthetic manifest; raises LeakageError, DataError where it may not be used with this data."""
     accept(synthetic, manifest)
-    if synthetic.checkpoint == UNKNOWN:
-        return _silent(name, f"fingerprint {synthetic.fingerprint}: made elsewhere, and")
     if synthetic.dataset != manifest.fingerprint:
         says = f"it was made for the data {synthetic.dataset}, not for those of this run ({manifest.fingerprint})"
         return Link(name, "ALTERED", says, ManifestError)
+    if synthetic.checkpoint == UNKNOWN:
+        return _silent(name, f"fingerprint {synthetic.fingerprint}: made elsewhere, and")
     maker = checkpoints.get(synthetic.checkpoint)
     if maker is None:
         says = f"it names the checkpoint {synthetic.checkpoint}, and no whole one of that id is in the run"

@@ -117,10 +117,13 @@ def compare(request: Config, run: RunDir, executor: Executor) -> dict[str, Any]:
     from gan_aug.compute.device import choose_device
     from gan_aug.evaluation.run_cells import finished_cell, load_context, plan_cells, run_cell
     from gan_aug.evaluation.run_fidelity import run_fidelity
+    from gan_aug.foreign_set import bring_synthetic
     from gan_aug.reporting import write_reports
 
     manifest = import_studies(request, run, executor)
     storage = storage_of(run, request.compute.storage)
+    if request.compare.synthetic:
+        bring_synthetic(request, run, manifest)
     synthetic = synthetic_for(request, run, storage.synthetic)
     cells = plan_cells(manifest, synthetic, request)
     write_json(run.compare / "request.json", configs.sections(request, "seed", "classifier", "compare"))
@@ -164,18 +167,22 @@ def synthetic_for(request: Config, run: RunDir, place: Place) -> SyntheticManife
         return None
     if not (run.synthetic / "manifest.json").exists():
         raise DataError(f"{run.path} holds no synthetic set for the arms: run `gan-aug generate` on it first")
-    run.check("train", configs.sections(request, "seed", "gan", "train"))
-    run.check("synthetic", configs.sections(request, "synthesis"))
+    if request.compare.synthetic is None:
+        run.check("train", configs.sections(request, "seed", "gan", "train"))
+        run.check("synthetic", configs.sections(request, "synthesis"))
     return SyntheticManifest.load(below(place, "manifest.json"))
 
 
 def run_all(request: Config, run: RunDir, executor: Executor) -> dict[str, Any]:
     """All stages in a row, from images to the report; returns `report.json`.
 
-    What would make a later stage refuse is looked for before the GAN is trained.
+    What would make a later stage refuse is looked for before the GAN is trained. With synthetic images made elsewhere
+    (`compare.synthetic`) there is no GAN to train.
     """
     from gan_aug.training import check_size
 
+    if request.compare.synthetic:
+        return compare(request, run, executor)
     check_size(request)
     preflight(request, import_studies(request, run, executor))
     train_gan(request, run, executor)
