@@ -1,8 +1,8 @@
 """Import rate: our whole import beside a plain loop of decode + resize in one process, in one run.
 
-    python benchmarks/import_rate.py [--source csv|dicom] [--files 6000] [--rounds 3] [--size 64] [--workers 2]
+    python benchmarks/import_rate.py [--source csv|dicom] [--files 6000] [--side 512] [--rounds 3] [--size 64]
 
-Files are made for the run: noisy films of 512x512, as JPEG with a table, or as 16-bit DICOM files written with pydicom.
+Files are made for the run: noisy films of `--side` pixels a side, as JPEG with a table, or as 12-bit DICOM files.
 The plain loop decodes and resizes and keeps the arrays; ours also hashes, splits, looks for near-duplicates and writes
 store, report and manifest. Rounds alternate. Then the same import again, from the cache of decoded images, and the
 memory of its own (RssAnon, of parent and workers together, at its peak) at a tenth of the files and at all of them.
@@ -30,20 +30,18 @@ if TYPE_CHECKING:
     from gan_aug.config_data import DataConfig
     from gan_aug.data.image_cache import CacheFolder
 
-SIDE = 512
-
 
 def picture(number: int, noise: np.ndarray) -> np.ndarray:
     """A film to write: smooth with some noise, so that it compresses as films do, and unlike all others."""
     rng = np.random.default_rng(number)
-    coarse = Image.fromarray(rng.integers(40, 216, (12, 12), dtype=np.uint8)).resize((SIDE, SIDE))
-    shifted = np.roll(noise, rng.integers(0, SIDE, 2), (0, 1))
+    coarse = Image.fromarray(rng.integers(40, 216, (12, 12), dtype=np.uint8)).resize(noise.shape)
+    shifted = np.roll(noise, rng.integers(0, len(noise), 2), (0, 1))
     return (np.asarray(coarse) + shifted).clip(0, 255).astype(np.uint8)
 
 
-def write_files(folder: Path, count: int, source: str) -> None:
+def write_files(folder: Path, count: int, source: str, side: int = 512) -> None:
     """Write `count` files and the table that names them."""
-    noise = np.random.default_rng(0).normal(0, 3, (SIDE, SIDE))
+    noise = np.random.default_rng(0).normal(0, 3, (side, side))
     rows = ["file,label,patient"]
     for number in range(count):
         pixels = picture(number, noise)
@@ -194,6 +192,7 @@ def main() -> None:
     parser.add_argument("--source", choices=("csv", "dicom"), default="csv")
     parser.add_argument("--files", type=int, default=6000)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--side", type=int, default=512, help="pixels a side of the files")
     parser.add_argument("--size", type=int, default=64)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--json", action="store_true")
@@ -201,7 +200,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "files").mkdir()
-        write_files(folder / "files", asked.files, asked.source)
+        write_files(folder / "files", asked.files, asked.source, asked.side)
         time.sleep(2.5)  # files that changed just now are not cached
         figures = measure(asked, folder)
     if asked.json:

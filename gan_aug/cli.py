@@ -21,7 +21,7 @@ from gan_aug import config as configs
 from gan_aug.cli_progress import shown_progress
 from gan_aug.cli_submit import submit
 from gan_aug.compute.torchrun import launched
-from gan_aug.errors import Cancelled, GanAugError
+from gan_aug.errors import Cancelled, ConfigError, GanAugError
 
 if TYPE_CHECKING:
     from gan_aug.compute.executor import Executor
@@ -180,6 +180,19 @@ def verify(folder: Folder, as_json: JsonOption = False) -> None:
         chain = chain_of(folder, lambda what, done, total: listener(Event("verify", "progress", "", done, total, what)))
     _say(chain.to_json() if as_json else chain.to_text(), as_json)
     chain.raise_broken()
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
+def serve(context: typer.Context) -> None:
+    """Start the REST service; `gan-aug serve --help` lists its options."""
+    from importlib import import_module
+
+    try:
+        # By name: the service stands above the command line, and only who asks for it needs what it needs.
+        server = import_module("services.server")
+    except ImportError as error:
+        raise ConfigError(f"serve needs {error.name}: pip install 'gan-aug[serve]'") from error
+    server.main(context.args)
 
 
 @app.command("show-config")

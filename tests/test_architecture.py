@@ -12,7 +12,7 @@ import pytest
 from gan_aug import errors
 
 ROOT = Path(__file__).parents[1]
-SOURCES = sorted((ROOT / "gan_aug").rglob("*.py"))
+SOURCES = sorted(path for name in ("gan_aug", "services") for path in (ROOT / name).rglob("*.py"))
 
 
 def python(code: str) -> str:
@@ -48,7 +48,7 @@ def foreign(source: Path) -> set[str]:
 
 def test_help_does_not_wait_for_torch() -> None:
     loaded = python("import sys, gan_aug.cli; print(sorted({m.split('.')[0] for m in sys.modules}))")
-    for heavy in ("torch", "numpy", "PIL", "matplotlib", "sklearn", "monai", "fsspec"):
+    for heavy in ("torch", "numpy", "PIL", "matplotlib", "sklearn", "monai", "fsspec", "fastapi", "sqlalchemy"):
         assert f"'{heavy}'" not in loaded
 
 

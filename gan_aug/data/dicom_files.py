@@ -18,6 +18,10 @@ MAX_MEMBERS = 1_000_000
 """Files an archive may list: more is no study but an attack on whoever opens it."""
 
 
+class UnreadError(DataError):
+    """A file could not be read now; another time it may be."""
+
+
 @dataclass(frozen=True)
 class DicomFile:
     """One file: `path`, or the member `member` of the archive at `path`.
@@ -54,9 +58,9 @@ class DicomFile:
             _check_size(size, limit)
             return self.path.open("rb"), size
         except FileNotFoundError as error:
-            raise DataError("there is no such file, though an index names it") from error
+            raise UnreadError("there is no such file, though an index names it") from error
         except OSError as error:
-            raise DataError("the file cannot be opened: check its rights") from error
+            raise UnreadError("the file cannot be opened: check its rights") from error
 
 
 def find_files(root: Path | None) -> tuple[list[DicomFile], list[Rejected]]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gan_aug.config_data import DicomConfig
-from gan_aug.data.dicom_files import DicomFile
+from gan_aug.data.dicom_files import DicomFile, UnreadError
 from gan_aug.data.dicom_quiet import quiet
 from gan_aug.data.dicom_window import has_table
 from gan_aug.data.patients import IdentityKey
@@ -85,6 +85,10 @@ def open_dataset(
             return dataset, size - source.tell()
         except InvalidDicomError as error:
             raise DataError("not a DICOM file") from error
+        except OSError:
+            raise
+        except MemoryError as error:
+            raise UnreadError("there is not enough memory to read it") from error
         except Exception as error:  # pydicom raises what its parsers stumble on
             reason = "not a DICOM file" if bare else "its header is truncated or corrupt"
             raise DataError(reason) from error
@@ -278,7 +282,7 @@ def _disk_errors() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise DataError("the disk or network failed while it was read") from error
+        raise UnreadError("the disk or network failed while it was read") from error
 
 
 class _Clamped:

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 
 from gan_aug.config_data import DicomConfig
-from gan_aug.data.dicom_files import DicomFile
+from gan_aug.data.dicom_files import DicomFile, UnreadError
 from gan_aug.data.dicom_header import Header, NoImageError, read_header
 from gan_aug.data.items import Rejected
 from gan_aug.data.patients import IdentityKey
@@ -33,10 +33,12 @@ class Look:
     identity: IdentityKey
     tag: str | None = None
 
-    def __call__(self, file: DicomFile) -> Header | Rejected:
-        """The header of `file`, or why it is set aside."""
+    def __call__(self, file: DicomFile) -> Header | Rejected | str:
+        """The header of `file`, or why it is set aside: as it is, or (a text) for now."""
         try:
             return read_header(file, self.config, self.identity, self.tag)
+        except UnreadError as error:
+            return str(error)
         except DataError as error:
             return Rejected(file.origin, str(error), counts=not isinstance(error, NoImageError))
 
@@ -78,12 +80,12 @@ def _cached(files: Sequence[DicomFile], look: Look, reader: Reader) -> Iterator[
         new: dict[bytes, str] = {}
         for file, own in zip(files, keys, strict=True):
             if own in known:
-                yield file, _parsed(known[own])
+                yield file, _parsed(known[own], file)
                 continue
             found = next(fresh)
             yield file, found
-            # What a process died of is looked at anew each time: it may have been for want of memory.
-            if own and isinstance(found, Header) and own == key(file):
+            # What a process died of, or could not read now, is looked at anew each time.
+            if own and not isinstance(found, str) and own == key(file):
                 new[own] = json.dumps(asdict(found), separators=(",", ":"))
         cache.keep(new)
 
@@ -92,7 +94,9 @@ def _key(reader: Reader, look: str, file: DicomFile) -> bytes | None:
     return reader.cache.key(file.path, "header", file.name, str(file.member), look) if reader.cache else None
 
 
-def _parsed(text: str) -> Header:
+def _parsed(text: str, file: DicomFile) -> Header | Rejected:
     values = json.loads(text)
+    if "reason" in values:
+        return Rejected(file.origin, values["reason"], counts=values["counts"])
     spacing = tuple(values.pop("spacing") or ()) or None
     return Header(assumed=tuple(values.pop("assumed")), spacing=spacing, **values)

@@ -5,15 +5,17 @@ from __future__ import annotations
 import csv
 import io
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from gan_aug.data.pictures import folder_names, png
 from gan_aug.data.shards import SyntheticManifest, read_images, read_shard
 from gan_aug.errors import StorageError
-from gan_aug.run import atomic_file, storage_errors, write_text
+from gan_aug.run import atomic_file, storage_errors
 from gan_aug.storage import Place, below
 
 Progress = Callable[[int, int], None]
@@ -33,14 +35,19 @@ def export_png(place: Place, out: Path, progress: Progress | None = None) -> int
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir(parents=True)
         try:
-            _write_pngs(place, manifest, temporary, progress)
+            for name, content in png_files(place, manifest, progress):
+                (temporary / name).parent.mkdir(exist_ok=True)
+                (temporary / name).write_bytes(content)
             temporary.rename(out)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
     return len(manifest.image_labels)
 
 
-def _write_pngs(place: Place, manifest: SyntheticManifest, out: Path, progress: Progress | None) -> None:
+def png_files(
+    place: Place, manifest: SyntheticManifest, progress: Progress | None = None
+) -> Iterator[tuple[str, bytes]]:
+    """Each image of the set at `place` as the name `LABEL/INDEX.png` and its PNG, then `labels.csv`."""
     names = folder_names(manifest.labels)
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
@@ -49,13 +56,12 @@ def _write_pngs(place: Place, manifest: SyntheticManifest, out: Path, progress: 
         for index, image in enumerate(read_shard(place, shard), start=shard.first):
             labels = manifest.image_labels[index]
             file = f"{'+'.join(names[k] for k in labels) or 'none'}/{index:08d}.png"
-            (out / file).parent.mkdir(exist_ok=True)
-            (out / file).write_bytes(png(image))
+            yield file, png(image)
             said = "|".join(manifest.labels[k] for k in labels)
             writer.writerow([file, said, index, manifest.seed, manifest.checkpoint])
         if progress:
             progress(shard.first + shard.count, len(manifest.image_labels))
-    write_text(out / "labels.csv", table.getvalue())
+    yield "labels.csv", table.getvalue().encode()
 
 
 def export_npz(place: Place, out: Path) -> int:
@@ -69,11 +75,18 @@ def export_npz(place: Place, out: Path) -> int:
         raise StorageError(f"{out} exists: choose another --out, or remove it")
     arrays = {
         "images": read_images(place, manifest),
+        **npz_labels(manifest),
+    }
+    with atomic_file(out) as file:
+        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
+    return len(manifest.image_labels)
+
+
+def npz_labels(manifest: SyntheticManifest) -> dict[str, npt.NDArray[Any]]:
+    """All arrays of a set's npz but the images."""
+    return {
         "labels": manifest.label_matrix().astype(np.uint8),
         "label_names": np.array(manifest.labels),
         "seed": np.array(manifest.seed),
         "checkpoint": np.array(manifest.checkpoint),
     }
-    with atomic_file(out) as file:
-        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
-    return len(manifest.image_labels)

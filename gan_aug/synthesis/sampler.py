@@ -14,7 +14,6 @@ BLOCK = 64
 """Images per forward pass, always: other batch sizes differ in the last bits."""
 
 
-@torch.no_grad()
 def sample(
     generator: Generator,
     labels: npt.NDArray[np.float32],
@@ -27,15 +26,22 @@ def sample(
 
     An image depends on the seed, its index and its label alone: every forward pass holds a whole block.
     """
-    device = next(generator.parameters()).device
     blocks = []
     for start in range(0, len(labels), BLOCK):
         rows = labels[start : start + BLOCK]
-        padded = np.zeros((BLOCK, labels.shape[1]), dtype=np.float32)
-        padded[: len(rows)] = rows
-        noise = np.zeros((BLOCK, generator.settings.latent), dtype=np.float32)
         indices = range(first + start, first + start + len(rows))
-        noise[: len(rows)] = image_noise(seed, purpose, indices, generator.settings.latent)
-        made = generator(torch.from_numpy(noise).to(device), torch.from_numpy(padded).to(device))
-        blocks.append(to_bytes(made[: len(rows)]).cpu().numpy())
+        blocks.append(make_block(generator, image_noise(seed, purpose, indices, generator.settings.latent), rows))
     return np.concatenate(blocks) if blocks else np.empty((0, *generator.settings.shape), dtype=np.uint8)
+
+
+@torch.no_grad()
+def make_block(
+    generator: Generator, noise: npt.NDArray[np.float32], labels: npt.NDArray[np.float32]
+) -> npt.NDArray[np.uint8]:
+    """Images `(N, C, H, W) uint8` of at most BLOCK rows of noise and labels, by a forward pass of BLOCK rows."""
+    device = next(generator.parameters()).device
+    padded = [np.zeros((BLOCK, rows.shape[1]), dtype=np.float32) for rows in (noise, labels)]
+    for whole, rows in zip(padded, (noise, labels), strict=True):
+        whole[: len(rows)] = rows
+    made = generator(*(torch.from_numpy(whole).to(device) for whole in padded))
+    return to_bytes(made[: len(noise)]).cpu().numpy()

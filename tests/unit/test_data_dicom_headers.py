@@ -14,6 +14,7 @@ from dicom_samples import dataset, save
 from gan_aug.compute.fragile import FragilePool
 from gan_aug.config_data import DataConfig
 from gan_aug.data import dicom_headers, image_cache
+from gan_aug.data.dicom_files import DicomFile, UnreadError
 from gan_aug.data.header_cache import HeaderCache
 from gan_aug.data.image_cache import CacheFolder
 from gan_aug.data.importing import import_dataset
@@ -74,8 +75,7 @@ def test_a_second_import_opens_no_header_and_gives_the_same(films: Path, looked_
     (films.parent / "again").mkdir()
     (films.parent / "again" / "patient.key").write_bytes((films.parent / "first" / "patient.key").read_bytes())
     again = imported(films, "again", cache)
-    # What was set aside is looked at anew each time.
-    assert looked_at == ["notes.txt"]
+    assert looked_at == []
     assert again.fingerprint == first.fingerprint
     reports = [json.loads((films.parent / out / "import-report.json").read_text()) for out in ("first", "again")]
     assert reports[0] == reports[1]
@@ -97,10 +97,29 @@ def test_a_changed_file_and_another_question_are_looked_at_anew(films: Path, loo
     pixels[3] = 9
     save(films / "03.dcm", dataset(pixels, PatientID="other", SOPInstanceUID="1.2.3.3"))
     imported(films, "second", cache)
-    assert sorted(looked_at) == ["03.dcm", "notes.txt"]
+    assert looked_at == ["03.dcm"]
     looked_at.clear()
     imported(films, "third", cache, window="percentile")
     assert len(looked_at) == 13
+
+
+def test_what_could_not_be_read_for_now_is_looked_at_anew(
+    films: Path, looked_at: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = CacheFolder(films.parent / "cache", 10**9)
+    opened = DicomFile.open
+
+    def away(self: DicomFile, limit: int) -> Any:
+        if self.name == "05.dcm":
+            raise UnreadError("the disk or network failed while it was read")
+        return opened(self, limit)
+
+    monkeypatch.setattr(DicomFile, "open", away)
+    assert len(imported(films, "first", cache).studies) == 11
+    monkeypatch.setattr(DicomFile, "open", opened)
+    looked_at.clear()
+    assert len(imported(films, "second", cache).studies) == 12
+    assert looked_at == ["05.dcm"]
 
 
 def test_no_identity_is_in_the_cache_nor_beside_the_data_set(films: Path) -> None:

@@ -1,0 +1,1 @@
+"""The REST service over the verbs: keys, jobs, records and downloads; no science."""

@@ -1,0 +1,112 @@
+"""The application: its parts joined, its routes, its OpenAPI document."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+import gan_aug
+from gan_aug.run import storage_errors
+from services import problems
+from services.database.engine import Database
+from services.limits import Buckets
+from services.metrics import Metrics
+from services.middleware import Around
+from services.parts import Parts
+from services.processes import LocalRunner
+from services.routes import datasets, health, jobs, keys, models, reports, session, synthetic, uploads
+from services.sampling import Samplers
+from services.schemas import ProblemOut, config_schema
+from services.settings import Settings
+from services.supervisor import Supervisor, job_counts
+
+NOUNS = (jobs, datasets, uploads, models, synthetic, reports, keys, session, health)
+OPEN = {("/healthz", "get"), ("/readyz", "get"), ("/v1/session", "post")}
+"""What needs no key."""
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The service on its state folder and database; its queue begins with the application's lifespan.
+
+    Raises StorageError where the folder or the database cannot be used.
+    """
+    with storage_errors(settings.state):
+        for folder in (settings.state, settings.runs, settings.uploads, settings.processes):
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    parts = _parts(settings)
+    app = FastAPI(
+        title="gan-aug",
+        version=gan_aug.__version__,
+        summary="Train GANs on labelled medical images, make synthetic sets, compare AUC.",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=partial(_lifespan, parts),
+        separate_input_output_schemas=False,
+    )
+    app.state.parts = parts
+    problems.install(app)
+    for noun in NOUNS:
+        app.include_router(noun.router)
+    app.add_middleware(Around, body_limit=settings.limits.body, unlimited=frozenset({"/v1/uploads"}))
+    app.openapi = partial(_openapi, app)  # type: ignore[method-assign]
+    return app
+
+
+def _parts(settings: Settings) -> Parts:
+    database = Database(settings.database_url)
+    metrics = Metrics(partial(job_counts, database))
+
+    def count(images: int, blocks: int) -> None:
+        metrics.images.inc(images)
+        metrics.blocks.inc(blocks)
+
+    return Parts(
+        settings=settings,
+        database=database,
+        supervisor=Supervisor(settings, database, LocalRunner(settings)),
+        samplers=Samplers(count),
+        rates=Buckets(settings.limits.rate, settings.limits.burst),
+        failures=Buckets(settings.limits.failures, 20),
+        metrics=metrics,
+    )
+
+
+@asynccontextmanager
+async def _lifespan(parts: Parts, app: FastAPI) -> AsyncIterator[None]:
+    del app
+    parts.supervisor.start()
+    try:
+        yield
+    finally:
+        parts.closing.set()
+        parts.supervisor.close()
+        parts.samplers.close()
+        parts.database.close()
+
+
+def _openapi(app: FastAPI) -> dict[str, Any]:
+    """The OpenAPI document: the routes, the config's schema, problem documents, and which routes need a key."""
+    if app.openapi_schema:
+        return app.openapi_schema
+    document = get_openapi(title=app.title, version=app.version, summary=app.summary, routes=app.routes)
+    parts = document.setdefault("components", {})
+    config, sections = config_schema()
+    parts["schemas"] = parts.get("schemas", {}) | sections | {"Config": config}
+    parts["schemas"][ProblemOut.__name__] = ProblemOut.model_json_schema()
+    for unused in ("HTTPValidationError", "ValidationError"):
+        parts["schemas"].pop(unused, None)
+    parts["securitySchemes"] = {
+        "key": {"type": "http", "scheme": "bearer", "description": "an API key"},
+        "browser": {"type": "apiKey", "in": "cookie", "name": "ganaug_session"},
+    }
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            if (path, method) not in OPEN:
+                operation["security"] = [{"key": []}, {"browser": []}]
+    app.openapi_schema = document
+    return document

@@ -1,0 +1,144 @@
+"""Who asks: the key of a request, from its header or a browser's cookie, and what that key may do."""
+
+from __future__ import annotations
+
+import hmac
+import logging
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from fastapi import Depends, Request
+from sqlalchemy import Select
+from sqlalchemy.orm import Session
+
+from services.database.tables import AuditEntry, Job, Key, Role, Run, Upload, now
+from services.keys import csrf_token, key_of, key_of_session, used
+from services.parts import Parts, parts_of
+from services.problems import Problem
+
+COOKIE = "ganaug_session"
+CSRF_HEADER = "X-CSRF-Token"
+SAFE = {"GET", "HEAD", "OPTIONS"}
+ORDER = [Role.VIEWER, Role.EDITOR, Role.ADMIN]
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Caller:
+    """The key that asks, and from which address."""
+
+    key_id: str
+    name: str
+    role: Role
+    project: str
+    address: str
+
+    def sees(self, project: str) -> bool:
+        """Whether records of `project` exist for this caller."""
+        return self.role is Role.ADMIN or project == self.project
+
+    def seen(self, query: Select[Any], table: type[Job | Run | Upload]) -> Select[Any]:
+        """The query, kept to the records this caller may see."""
+        return query if self.role is Role.ADMIN else query.where(table.project == self.project)
+
+    def audit(self, session: Session, action: str, target: str | None = None, detail: str | None = None) -> None:
+        """Write down what was asked, in the session that does it: both are kept, or neither."""
+        session.add(
+            AuditEntry(
+                key_id=self.key_id,
+                project=self.project,
+                action=action,
+                target=target,
+                detail=detail,
+                address=self.address,
+            )
+        )
+
+
+def address_of(request: Request) -> str:
+    """The address that a request came from."""
+    return request.client.host if request.client else "unknown"
+
+
+def refuse(parts: Parts, address: str) -> Problem:
+    """The Problem of a key that is not valid; an address that sends many has to wait."""
+    log.warning("refused", extra={"address": address})
+    if wait := parts.failures.take(address):
+        return _too_many(wait, "refused keys from this address")
+    return _unknown("its key is not known, expired or revoked")
+
+
+def caller_of(request: Request) -> Caller:
+    """The caller of a request; raises Problem without a valid key, or where a cookie comes without its CSRF token."""
+    parts, address = parts_of(request), address_of(request)
+    scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
+    cookie = request.cookies.get(COOKIE)
+    with parts.database.reading() as session:
+        if scheme.lower() == "bearer":
+            key = key_of(session, bearer.strip())
+        elif cookie:
+            key = key_of_session(session, cookie)
+        else:
+            raise _unknown("it has no key")
+    if key is None:
+        raise refuse(parts, address)
+    if scheme.lower() != "bearer" and cookie and request.method not in SAFE:
+        check_csrf(request, cookie)
+    if wait := parts.rates.take(key.id):
+        raise _too_many(wait, "requests with this key")
+    _record_use(parts, key)
+    request.state.key_id = key.id
+    return Caller(key.id, key.name, Role(key.role), key.project, address)
+
+
+def check_csrf(request: Request, cookie: str, sent: str | None = None) -> None:
+    """Raise Problem where a request that alters something was not sent by a page of ours.
+
+    The token comes in the header X-CSRF-Token, or as `sent` where a form carries it.
+    """
+    origin = request.headers.get("origin")
+    foreign = origin is not None and urlsplit(origin).netloc != request.headers.get("host")
+    token = sent or request.headers.get(CSRF_HEADER, "")
+    if foreign or not hmac.compare_digest(token.encode(), csrf_token(cookie).encode()):
+        raise Problem(
+            HTTPStatus.FORBIDDEN,
+            f"a request signed in by cookie must carry the session's token in {CSRF_HEADER}: see GET /v1/session",
+        )
+
+
+def _record_use(parts: Parts, key: Key) -> None:
+    if used(key):
+        with parts.database.writing() as session:
+            stored = session.get(Key, key.id)
+            if stored:
+                stored.last_used = now()
+
+
+def _unknown(reason: str) -> Problem:
+    return Problem(
+        HTTPStatus.UNAUTHORIZED,
+        f"this request is refused since {reason}: send the header `Authorization: Bearer KEY`",
+        {"WWW-Authenticate": "Bearer"},
+    )
+
+
+def _too_many(seconds: int, what: str) -> Problem:
+    detail = f"there are too many {what}: try again in {seconds} s"
+    return Problem(HTTPStatus.TOO_MANY_REQUESTS, detail, {"Retry-After": str(seconds)})
+
+
+def _at_least(role: Role) -> Any:
+    def check(request: Request) -> Caller:
+        caller = caller_of(request)
+        if ORDER.index(caller.role) < ORDER.index(role):
+            raise Problem(HTTPStatus.FORBIDDEN, f"a key with the role {caller.role} may not do this: use one of {role}")
+        return caller
+
+    return Depends(check)
+
+
+Viewer = Annotated[Caller, _at_least(Role.VIEWER)]
+Editor = Annotated[Caller, _at_least(Role.EDITOR)]
+Admin = Annotated[Caller, _at_least(Role.ADMIN)]

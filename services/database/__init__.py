@@ -1,0 +1,1 @@
+"""The service's records: tables, migrations and sessions, on SQLite or PostgreSQL."""

@@ -1,0 +1,92 @@
+"""The door to the database: sessions for reading and for writing, and the migrations that make its tables."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config as AlembicConfig
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.orm import Session
+
+from gan_aug.errors import StorageError
+
+WAIT_SECONDS = 10
+
+
+class Database:
+    """One database with its tables; safe to use from several threads."""
+
+    def __init__(self, url: str) -> None:
+        """Open it and bring its tables up to date; raises StorageError where it is away or of another version."""
+        self.engine = _engine(url)
+        self._writing = self.engine.execution_options(begin="IMMEDIATE")
+        try:
+            migrate(self.engine)
+        except DBAPIError as error:
+            # The driver's words may hold the address, and that a password.
+            raise StorageError(
+                f"the database at {self.engine.url.render_as_string(hide_password=True)} cannot be used "
+                f"({type(error.orig).__name__}): check that it runs, its name, user and password"
+            ) from None
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """A session that sees one state of the database and writes nothing."""
+        with Session(self.engine, expire_on_commit=False) as session:
+            yield session
+
+    @contextmanager
+    def writing(self) -> Iterator[Session]:
+        """A session whose changes are kept together when the block ends, or not at all."""
+        with Session(self._writing, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    def answers(self) -> bool:
+        """Whether the database answers at all."""
+        try:
+            with self.engine.connect() as connection:
+                connection.execute(text("SELECT 1"))
+        except OperationalError:
+            return False
+        return True
+
+    def close(self) -> None:
+        """Give all connections back."""
+        self.engine.dispose()
+
+
+def migrate(engine: Engine, revision: str = "head") -> None:
+    """Bring the tables to `revision`, in one transaction where the database can."""
+    config = AlembicConfig()
+    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")).replace("%", "%%"))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+
+
+def _engine(url: str) -> Engine:
+    if not url.startswith("sqlite"):
+        return create_engine(url, pool_size=20, max_overflow=20, pool_pre_ping=True)
+    engine = create_engine(url, pool_size=20, max_overflow=20, connect_args={"timeout": WAIT_SECONDS})
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, record: Any) -> None:
+    del record
+    connection.isolation_level = None  # the driver's own habits of beginning are left for _begin_sqlite
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A write that begins as a read fails, instead of waiting, where another one came between.
+    kind = connection.get_execution_options().get("begin", "")
+    connection.exec_driver_sql(f"BEGIN {kind}")

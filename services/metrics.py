@@ -1,0 +1,44 @@
+"""The service's figures, for Prometheus."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+
+
+class Metrics:
+    """Requests by route and status, jobs by state, sampled images and the blocks they took."""
+
+    def __init__(self, job_counts: Callable[[], dict[str, int]]) -> None:
+        """Begin at zero; `job_counts` is asked for the jobs of each state whenever the figures are."""
+        self.registry = CollectorRegistry()
+        self.requests = Counter(
+            "ganaug_requests", "Requests answered", ["method", "route", "status"], registry=self.registry
+        )
+        self.seconds = Histogram(
+            "ganaug_request_seconds", "Seconds to the answer", ["route"], buckets=SECONDS, registry=self.registry
+        )
+        self.images = Counter("ganaug_sampled_images", "Images sampled on demand", registry=self.registry)
+        self.blocks = Counter("ganaug_sampled_blocks", "Forward passes they took", registry=self.registry)
+        self.registry.register(_Jobs(job_counts))
+
+    def text(self) -> bytes:
+        """All figures in Prometheus' text format."""
+        return generate_latest(self.registry)
+
+
+class _Jobs(Collector):
+    def __init__(self, counts: Callable[[], dict[str, int]]) -> None:
+        self._counts = counts
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """The jobs of each state, counted now."""
+        family = GaugeMetricFamily("ganaug_jobs", "Jobs by state", labels=["state"])
+        for state, count in self._counts().items():
+            family.add_metric([state], count)
+        yield family

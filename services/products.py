@@ -1,0 +1,132 @@
+"""What stands in a run folder, as its callers see it: the data set, the model, the synthetic set, the report."""
+
+from __future__ import annotations
+
+import csv
+import io
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from gan_aug.data.manifest import Manifest
+from gan_aug.data.shards import SyntheticManifest
+from gan_aug.errors import CheckpointError
+from services.schemas import DatasetOut, ModelOut, SyntheticOut
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""What a cell must not begin with: a spreadsheet would compute it."""
+
+
+def dataset(run: Path) -> DatasetOut:
+    """The data set of a run folder; raises ManifestError where it is torn."""
+    path = run / "dataset" / "manifest.json"
+    return _dataset(run.name, path, path.stat().st_mtime_ns)
+
+
+def model(run: Path) -> ModelOut:
+    """The newest whole checkpoint of a run folder; raises CheckpointError where there is none."""
+    return _model(run, *newest_record(run))
+
+
+def newest_record(run: Path) -> tuple[Path, int]:
+    """What names the newest checkpoint without reading it: its record, and when that was written.
+
+    Raises CheckpointError where there is none.
+    """
+    records = sorted((run / "train" / "checkpoints").glob("[0-9]*/checkpoint.json"))
+    if not records:
+        raise no_checkpoint(run)
+    return records[-1], records[-1].stat().st_mtime_ns
+
+
+@lru_cache(maxsize=64)
+def _model(run: Path, record: Path, written: int) -> ModelOut:
+    from gan_aug.gan.state import newest_checkpoint
+
+    del record, written  # parts of the key: a newer checkpoint is read
+    checkpoint = newest_checkpoint(run / "train" / "checkpoints")
+    if checkpoint is None:
+        raise no_checkpoint(run)
+    return ModelOut(
+        id=run.name,
+        checkpoint=checkpoint.id,
+        images=checkpoint.images,
+        labels=list(checkpoint.labels),
+        task=checkpoint.task,
+        shape=list(checkpoint.networks.shape),
+        dataset=checkpoint.dataset,
+    )
+
+
+def synthetic(run: Path) -> SyntheticOut:
+    """The synthetic set of a run folder; raises ManifestError where it is torn."""
+    path = run / "synthetic" / "manifest.json"
+    return _synthetic(run.name, path, path.stat().st_mtime_ns)
+
+
+def no_checkpoint(run: Path) -> CheckpointError:
+    """The error of a run whose checkpoints are gone or torn."""
+    return CheckpointError(f"the run {run.name} holds no whole checkpoint: resume its training")
+
+
+def report_csv(report: dict[str, Any]) -> str:
+    """The figures of a report as a table: one row a figure, with its arm, label and 95 % interval."""
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(["arm", "against", "label", "figure", "value", "low", "high"])
+    for arm, values in report["arms"].items():
+        for figure, value in values.items():
+            if isinstance(value, int | float | None) and not isinstance(value, bool):
+                writer.writerow([_cell(arm), "", "", figure, value, "", ""])
+            elif isinstance(value, dict) and "value" in value:
+                writer.writerow([_cell(arm), "", "", figure, value["value"], *_interval(value)])
+        for label, figures in values["per_class"].items():
+            for figure, value in figures.items():
+                writer.writerow([_cell(arm), "", _cell(label), figure, value, "", ""])
+    for row in report["comparisons"]:
+        both = [_cell(row["arm"]), _cell(row["against"]), ""]
+        writer.writerow([*both, "difference", row["difference"], *_interval(row)])
+        for figure in ("p", "p_adjusted", "verdict"):
+            writer.writerow([*both, figure, row.get(figure), "", ""])
+    return out.getvalue()
+
+
+def _interval(values: dict[str, Any]) -> list[Any]:
+    return list(values.get("ci95") or ["", ""])
+
+
+def _cell(text: str) -> str:
+    return f"'{text}" if text.startswith(FORMULA) else text
+
+
+@lru_cache(maxsize=64)
+def _dataset(run: str, path: Path, written: int) -> DatasetOut:
+    del written  # a part of the key: a manifest written anew is read anew
+    manifest = Manifest.load(path)
+    return DatasetOut(
+        id=run,
+        name=manifest.name,
+        fingerprint=manifest.fingerprint,
+        task=manifest.task,
+        labels=list(manifest.labels),
+        positive=manifest.positive,
+        shape=list(manifest.shape),
+        counts={str(split): counts for split, counts in manifest.counts().items()},
+        notes=list(manifest.notes),
+    )
+
+
+@lru_cache(maxsize=64)
+def _synthetic(run: str, path: Path, written: int) -> SyntheticOut:
+    del written
+    manifest = SyntheticManifest.load(path)
+    return SyntheticOut(
+        id=run,
+        fingerprint=manifest.fingerprint,
+        checkpoint=manifest.checkpoint,
+        seed=manifest.seed,
+        labels=list(manifest.labels),
+        shape=list(manifest.shape),
+        images=len(manifest.image_labels),
+        counts=manifest.counts(),
+    )

@@ -1,0 +1,101 @@
+"""What routes share: ids, pages, documented faults, and how a body that is a config is described."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any, TypeVar
+
+from fastapi import APIRouter, Depends, Header, Path, Query, Request
+from sqlalchemy import Select
+from sqlalchemy.orm import Session
+
+from services.bodies import JSON, YAML, read_object
+from services.database.tables import ID_PATTERN, AuditEntry, Job, Key, Run, Upload
+from services.parts import Parts, parts_of
+from services.problems import MEDIA_TYPE
+from services.schemas import Page, ProblemOut
+
+Id = Annotated[str, Path(pattern=ID_PATTERN)]
+Limit = Annotated[int, Query(ge=1, le=200, description="records on a page")]
+After = Annotated[str | None, Query(pattern=ID_PATTERN, description="the `next` of the page before")]
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        pattern=r"^[\x21-\x7e]{1,128}$",
+        description="repeated with the same request it makes nothing new",
+        examples=["4711"],
+    ),
+]
+Service = Annotated[Parts, Depends(parts_of)]
+Row = TypeVar("Row", Job, Run, Upload, Key, AuditEntry)
+Out = TypeVar("Out")
+
+FAULTS = {
+    400: "the body cannot be read",
+    401: "no valid key",
+    403: "the key's role does not allow it, or a cookie came without its CSRF token",
+    404: "there is no such record in the key's project",
+    405: "the path knows other methods",
+    409: "it is in use, or holds something else",
+    413: "the body is too large",
+    415: "the body is of another kind",
+    422: "what was asked is not valid; every fault is listed",
+    429: "too many requests: see Retry-After",
+    503: "a part of the service is away: try again",
+    507: "the disk is full",
+}
+
+
+def faults(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The documented problem responses of a route: these statuses, and those that every route has."""
+    wanted = sorted({401, 403, 422, 429, 503, *statuses})
+    content = {MEDIA_TYPE: {"schema": {"$ref": f"#/components/schemas/{ProblemOut.__name__}"}}}
+    return {status: {"description": FAULTS[status], "content": content} for status in wanted}
+
+
+def gives(*kinds: str) -> dict[int | str, dict[str, Any]]:
+    """The documented answer of a route that gives a file of one of these media types."""
+    return {200: {"description": "the file", "content": {kind: {} for kind in kinds}}}
+
+
+def router(tag: str) -> APIRouter:
+    """A router of versioned paths for one noun."""
+    return APIRouter(prefix="/v1", tags=[tag], responses=faults())
+
+
+def page(
+    session: Session, query: Select[Any], table: type[Row], limit: int, after: str | None, out: Callable[[Row], Out]
+) -> Page[Out]:
+    """The newest records of a query, at most `limit`, from `after` on."""
+    if after:
+        query = query.where(table.id < after)
+    rows = list(session.scalars(query.order_by(table.id.desc()).limit(limit + 1)))
+    return Page(items=[out(row) for row in rows[:limit]], next=rows[limit - 1].id if len(rows) > limit else None)
+
+
+async def config_body(request: Request, parts: Service) -> dict[str, Any]:
+    """A body that is a config: JSON, or YAML as in configs/."""
+    return await read_object(request, limit=parts.settings.limits.config, depth=parts.settings.limits.depth)
+
+
+ConfigBody = Annotated[dict[str, Any], Depends(config_body)]
+EXAMPLES = {
+    "quickstart": {
+        "summary": "handwritten digits, a minute and a half on two cores",
+        "value": {"data": {"source": "digits", "size": 16}, "classifier": {"name": "cnn", "steps": 1500}},
+    },
+    "folder": {
+        "summary": "a folder of class folders below the service's data folder",
+        "value": {"data": {"source": "folder", "root": "chest", "size": 64}, "train": {"images": 400000}},
+    },
+}
+
+
+def described_body(*names: str) -> dict[str, Any]:
+    """The OpenAPI description of a body that is a config, or of these of its sections."""
+    schema: dict[str, Any] = {"$ref": "#/components/schemas/Config"}
+    if names:
+        parts = {name: {"$ref": f"#/components/schemas/Config/properties/{name}"} for name in names}
+        schema = {"type": "object", "properties": parts, "additionalProperties": False}
+    content = {JSON: {"schema": schema, "examples": EXAMPLES}, YAML: {"schema": schema}}
+    return {"requestBody": {"required": True, "content": content}}

@@ -1,0 +1,41 @@
+"""Whether the service is there, whether it can work, and its figures."""
+
+from __future__ import annotations
+
+import os
+from http import HTTPStatus
+
+from fastapi import APIRouter, Response
+
+import gan_aug
+from services.caller import Viewer
+from services.routes.common import Service, faults, gives
+from services.schemas import Health
+
+router = APIRouter(tags=["health"])
+
+
+@router.get("/healthz")
+def healthz() -> Health:
+    """Whether the service answers; needs no key."""
+    return Health(status="ok", version=gan_aug.__version__)
+
+
+@router.get("/readyz", responses={503: {"model": Health, "description": "a part of the service is away"}})
+def readyz(parts: Service, response: Response) -> Health:
+    """Whether database, queue and disk are there; needs no key."""
+    checks = {
+        "database": parts.database.answers(),
+        "queue": parts.supervisor.alive,
+        "disk": os.access(parts.settings.state, os.W_OK),
+    }
+    ready = all(checks.values()) and not parts.closing.is_set()
+    if not ready:
+        response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
+    return Health(status="ok" if ready else "unavailable", version=gan_aug.__version__, checks=checks)
+
+
+@router.get("/metrics", response_class=Response, responses=faults() | gives("text/plain"))
+def metrics(caller: Viewer, parts: Service) -> Response:
+    """The service's figures in Prometheus' text format; needs a key."""
+    return Response(parts.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")

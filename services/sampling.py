@@ -1,0 +1,161 @@
+"""Images on demand: loaded generators, and one forward pass for the requests of several clients.
+
+An image depends on its seed, index and label alone, whoever shares its pass: every pass holds a whole block, and a
+generator is tried when it is loaded whether a row's place in the block alters a bit (then each request has its own).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from services.products import newest_record, no_checkpoint
+
+if TYPE_CHECKING:
+    from gan_aug.gan.networks import Generator
+    from gan_aug.gan.state import Checkpoint
+
+Floats = npt.NDArray[np.float32]
+Images = npt.NDArray[np.uint8]
+LOADED = 4
+"""Generators kept in memory; the one unused for longest is let go."""
+
+WINDOW_SECONDS = 0.004
+"""How long the first request of a block waits for others; while a block is made the next one fills by itself."""
+
+Count = Callable[[int, int], None]
+
+
+@dataclass
+class _Row:
+    """One image that is asked for: its noise, its labels, and where it is awaited."""
+
+    noise: Floats
+    labels: Floats
+    image: asyncio.Future[Images]
+
+
+class Batcher:
+    """Makes the images that several requests ask of one generator, a block at a time, in a thread."""
+
+    def __init__(self, checkpoint: Checkpoint, generator: Generator, pool: ThreadPoolExecutor, count: Count) -> None:
+        self.checkpoint, self.generator = checkpoint, generator
+        self.shares = rows_can_move(generator)
+        self._pool, self._count = pool, count
+        self._waiting: list[_Row] = []
+        self._task: asyncio.Task[None] | None = None
+
+    async def sample(self, labels: Floats, seed: int, first: int) -> Images:
+        """Images `first`, `first + 1`, ... of a seed as `(N, C, H, W) uint8`, one per row of `labels` `(N, K)`."""
+        from gan_aug.gan.seeds import Purpose, image_noise
+        from gan_aug.synthesis.sampler import BLOCK, sample
+
+        loop = asyncio.get_running_loop()
+        if not self.shares:
+            self._count(len(labels), -(-len(labels) // BLOCK))
+            return await loop.run_in_executor(
+                self._pool, lambda: sample(self.generator, labels, seed=seed, first=first)
+            )
+        indices, latent = range(first, first + len(labels)), self.generator.settings.latent
+        noise = await loop.run_in_executor(None, image_noise, seed, Purpose.SYNTHESIS, indices, latent)
+        rows = [_Row(own, label, loop.create_future()) for own, label in zip(noise, labels, strict=True)]
+        self._waiting += rows
+        if self._task is None:
+            self._task = asyncio.create_task(self._make())
+        return np.stack(await asyncio.gather(*(row.image for row in rows)))
+
+    async def _make(self) -> None:
+        """Make blocks until nobody waits."""
+        from gan_aug.synthesis.sampler import BLOCK
+
+        if len(self._waiting) < BLOCK:
+            await asyncio.sleep(WINDOW_SECONDS)
+        try:
+            while self._waiting:
+                block, self._waiting = self._waiting[:BLOCK], self._waiting[BLOCK:]
+                if block := [row for row in block if not row.image.done()]:
+                    await self._make_block(block)
+        finally:
+            self._task = None
+
+    async def _make_block(self, block: list[_Row]) -> None:
+        from gan_aug.synthesis.sampler import make_block
+
+        noise, labels = np.stack([row.noise for row in block]), np.stack([row.labels for row in block])
+        try:
+            images = await asyncio.get_running_loop().run_in_executor(
+                self._pool, make_block, self.generator, noise, labels
+            )
+        except Exception as error:  # noqa: BLE001 - handed to those who wait, each in its own request
+            for row in block:
+                if not row.image.done():
+                    row.image.set_exception(error)
+            return
+        self._count(len(block), 1)
+        for row, image in zip(block, images, strict=True):
+            if not row.image.done():
+                row.image.set_result(image)
+
+
+class Samplers:
+    """The generators that were asked for last, each with its Batcher; they share one thread."""
+
+    def __init__(self, count: Count) -> None:
+        self._count = count
+        self._pool = ThreadPoolExecutor(1, "sampler", _one_thread)
+        self._loaded: OrderedDict[tuple[Path, int], Batcher] = OrderedDict()
+        self._loading = asyncio.Lock()
+
+    async def of(self, run: Path) -> Batcher:
+        """The Batcher of the newest checkpoint in the run folder `run`; raises CheckpointError where there is none."""
+        async with self._loading:
+            key = await asyncio.to_thread(newest_record, run)
+            if key not in self._loaded:
+                batcher = await asyncio.get_running_loop().run_in_executor(self._pool, self._load, run)
+                self._loaded[key] = batcher
+                while len(self._loaded) > LOADED:
+                    self._loaded.popitem(last=False)
+            self._loaded.move_to_end(key)
+            return self._loaded[key]
+
+    def close(self) -> None:
+        """Let the thread end."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _load(self, run: Path) -> Batcher:
+        from gan_aug.gan.state import load_generator, newest_checkpoint
+
+        checkpoint = newest_checkpoint(run / "train" / "checkpoints")
+        if checkpoint is None:
+            raise no_checkpoint(run)
+        return Batcher(checkpoint, load_generator(checkpoint), self._pool, self._count)
+
+
+def _one_thread() -> None:
+    """Make images with one thread, as `generate` does: another number can alter the last bits."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
+def rows_can_move(generator: Generator) -> bool:
+    """Whether on this machine a row of a block is the same bits wherever it stands in the block."""
+    import torch
+
+    from gan_aug.gan.seeds import Purpose, image_noise
+    from gan_aug.synthesis.sampler import BLOCK
+
+    noise = torch.from_numpy(image_noise(0, Purpose.SYNTHESIS, range(BLOCK), generator.settings.latent))
+    labels = torch.eye(generator.settings.classes)[torch.arange(BLOCK) % generator.settings.classes]
+    with torch.no_grad():
+        images = generator(noise, labels)
+        moved = (generator(noise.roll(step, 0), labels.roll(step, 0)).roll(-step, 0) for step in (1, 7, 31))
+        return all(torch.equal(images, other) for other in moved)

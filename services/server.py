@@ -1,0 +1,194 @@
+"""`gan-aug serve`: one process with everything in it, from its options to its last request."""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import fields
+from pathlib import Path
+from types import FrameType
+
+import uvicorn
+
+from gan_aug.data.locate import DATA_ROOT
+from gan_aug.errors import ConfigError, RunConflict
+from gan_aug.run import storage_errors
+from services import keys, logs
+from services.app import create_app
+from services.database.engine import Database
+from services.database.tables import AuditEntry, Role
+from services.parts import Parts
+from services.settings import Limits, Settings
+
+DATABASE_URL = "GAN_AUG_DATABASE_URL"
+"""The environment variable for a database's address, which may hold a password and so is no option's business."""
+
+SHUTDOWN_SECONDS = 10
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Serve until told to stop, or make a key; raises GanAugError for a user's fault."""
+    options = _parser().parse_args(arguments)
+    settings = _settings(options)
+    with _alone(settings.state) if options.new_key is None else _open(settings.state):
+        if options.new_key is not None:
+            print(_new_key(settings, options.new_key))  # noqa: T201 - the one place where a key is shown
+            return
+        _serve(settings)
+
+
+def _serve(settings: Settings) -> None:
+    logs.install()
+    app = create_app(settings)
+    parts: Parts = app.state.parts
+    text = _first_key(settings, parts.database)
+    if text:
+        print(f"The first key, an administrator's; it is shown this once:\n{text}", flush=True)  # noqa: T201
+    print(f"Serving on http://{settings.host}:{settings.port}", file=sys.stderr, flush=True)  # noqa: T201
+    config = uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+    )
+    _Server(config, parts).run()
+
+
+class _Server(uvicorn.Server):
+    """A web server whose event streams end as soon as it is told to stop."""
+
+    def __init__(self, config: uvicorn.Config, parts: Parts) -> None:
+        super().__init__(config)
+        self._parts = parts
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Stop taking requests, end those that would never end, then finish the others; asked again, leave at once.
+
+        Uvicorn's own would raise the signal again in the end: to stop as one is told is no failure.
+        """
+        del sig, frame
+        self._parts.closing.set()
+        self.force_exit, self.should_exit = self.should_exit, True
+
+
+def _first_key(settings: Settings, database: Database) -> str | None:
+    """The first administrator's key where there is none yet; raises ConfigError where others could use it first."""
+    with database.writing() as session:
+        if keys.usable_keys(session):
+            return None
+        if not settings.loopback:
+            raise ConfigError(
+                f"--host {settings.host}: others would reach a service without a key; make one first with "
+                "`gan-aug serve --new-key admin`"
+            )
+        key, text = keys.make_key(session, "first", Role.ADMIN)
+        session.flush()
+        session.add(AuditEntry(action="key.create", target=key.id, detail="the first key"))
+        return text
+
+
+def _new_key(settings: Settings, asked: str) -> str:
+    """A key made by whoever holds the state folder: the way back in when all keys are lost."""
+    role, _, project = asked.partition(":")
+    if role not in list(Role):
+        raise ConfigError(f"--new-key {asked}: there is no role {role!r}; use {', '.join(Role)}, or ROLE:PROJECT")
+    database = Database(settings.database_url)
+    with database.writing() as session:
+        key, text = keys.make_key(session, "made by --new-key", Role(role), project or keys.DEFAULT_PROJECT)
+        session.flush()
+        session.add(AuditEntry(action="key.create", target=key.id, detail="--new-key"))
+    database.close()
+    return text
+
+
+@contextmanager
+def _open(state: Path) -> Iterator[None]:
+    """The state folder, made where it is absent and closed to others."""
+    with storage_errors(state):
+        state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    yield
+
+
+@contextmanager
+def _alone(state: Path) -> Iterator[None]:
+    """The state folder for this service alone: two keepers of one queue would start jobs twice."""
+    with _open(state), (state / ".lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise RunConflict(
+                f"another service works in {state}: stop it, or choose another folder with --state"
+            ) from error
+        yield
+
+
+def _settings(options: argparse.Namespace) -> Settings:
+    given = vars(options)
+    values = {entry.name: given[entry.name] for entry in fields(Settings) if given.get(entry.name) is not None}
+    if options.rate:
+        values["limits"] = Limits(rate=options.rate, burst=4 * options.rate)
+    values["archives"] = tuple(_archive(text) for text in options.archives)
+    values["database"] = os.environ.get(DATABASE_URL)
+    values["state"] = options.state.resolve()
+    settings = Settings(**values)
+    if settings.data is not None and not settings.data.is_dir():
+        raise ConfigError(f"--data {settings.data}: there is no such folder: name the folder that holds the images")
+    return settings
+
+
+def _archive(text: str) -> tuple[str, str | None]:
+    url, _, variable = text.partition("=")
+    return url, variable or None
+
+
+def _at_least(least: int) -> type[int]:
+    def whole(text: str) -> int:
+        if int(text) < least:
+            raise ValueError(text)
+        return int(text)
+
+    whole.__name__ = f"whole number from {least}"
+    return whole  # type: ignore[return-value]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        "gan-aug serve", description="Start the REST service, with all of it in one process."
+    )
+    parser.add_argument(
+        "--state", type=Path, default=Path("gan-aug-service"), metavar="DIR", help="the service's folder"
+    )
+    parser.add_argument(
+        "--data",
+        type=Path,
+        default=os.environ.get(DATA_ROOT) and Path(os.environ[DATA_ROOT]),
+        metavar="DIR",
+        help=f"the folder that requests may import from [default: {DATA_ROOT}]",
+    )
+    parser.add_argument("--host", help="address to listen on [default: 127.0.0.1, this machine alone]")
+    parser.add_argument("--port", type=_at_least(0), help="port to listen on [default: 8000]")
+    parser.add_argument("--jobs", type=_at_least(1), help="jobs at once [default: one for every 4 cores]")
+    parser.add_argument("--attempts", type=_at_least(1), help="starts of a job whose process is killed [default: 3]")
+    parser.add_argument("--rate", type=_at_least(1), help="requests a second for one key, over time [default: 50]")
+    parser.add_argument(
+        "--https", action="store_true", default=None, help="browsers come through https: secure cookies"
+    )
+    parser.add_argument(
+        "--dicomweb",
+        dest="archives",
+        action="append",
+        default=[],
+        metavar="URL[=VARIABLE]",
+        help="a DICOMweb archive that requests may name, and the environment variable with its token",
+    )
+    parser.add_argument("--new-key", metavar="ROLE[:PROJECT]", help="print a new key (viewer, editor, admin) and end")
+    parser.epilog = f"{DATABASE_URL} names a PostgreSQL database; SQLite in the state folder without it."
+    return parser

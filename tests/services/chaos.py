@@ -1,0 +1,126 @@
+"""Kill -9 of the service, of its jobs and of both, at random moments; every job must end as it was meant to.
+
+    python tests/services/chaos.py [ROUNDS] [SEED]
+
+The tests run a few rounds of it. Each round submits jobs that are to be done, to fail or to be cancelled, kills
+something, starts the service again where it is gone, and sends the requests that had no answer once more.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import random
+import signal
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+from live_service import LiveService
+
+CONFIG: dict[str, Any] = {"data": {"source": "digits"}, "train": {"images": 60, "batch": 2}}
+OPTIONS = ("--jobs", "3", "--attempts", "1000", "--rate", "100000")
+MEANT = {
+    "done": CONFIG,
+    "failed": CONFIG | {"seed": 13},
+    "cancelled": CONFIG | {"train": {"images": 10**9, "batch": 2}},
+}
+
+
+def chaos(service: LiveService, rounds: int, seed: int) -> dict[str, int]:
+    """Run the rounds; gives how many jobs ended in each state. Raises AssertionError for a job lost or done twice."""
+    draw = random.Random(seed)
+    meant: dict[str, str] = {}
+    kills: dict[str, int] = {}
+    service.start()
+    for number in range(rounds):
+        for state, config in MEANT.items():
+            meant[submit(service, f"{seed}-{number}-{state}", config)] = state
+        time.sleep(draw.uniform(0, 1.5))
+        what = draw.choice(["service", "job", "both"])
+        kills[what] = kills.get(what, 0) + 1
+        if what != "service":
+            kill_jobs(service)
+        if what != "job":
+            service.kill()
+            time.sleep(draw.uniform(0, 0.5))
+            service.start()
+    ended = wait(service, meant)
+    service.stop()
+    check(service, meant, ended)
+    return kills | {state: list(ended.values()).count(state) for state in MEANT}
+
+
+def submit(service: LiveService, key: str, config: dict[str, Any]) -> str:
+    """Queue a job, sending the request twice: the second must not make another."""
+    ids = set()
+    for _ in range(2):
+        answer = service.call("POST", "/v1/jobs/train", json=config, headers={"Idempotency-Key": key})
+        assert answer.status_code == 202, answer.text
+        ids.add(answer.json()["id"])
+    assert len(ids) == 1
+    return str(ids.pop())
+
+
+def kill_jobs(service: LiveService) -> None:
+    """Kill every job's process, by what it wrote of itself."""
+    for record in (service.state / "processes").glob("*/process.json"):
+        with contextlib.suppress(ProcessLookupError, PermissionError, ValueError):
+            pid = int(json.loads(record.read_text())["pid"])
+            if record.parent.name in Path(f"/proc/{pid}/cmdline").read_text() if Path(f"/proc/{pid}").exists() else "":
+                os.killpg(pid, signal.SIGKILL)
+
+
+def wait(service: LiveService, meant: dict[str, str], seconds: float = 600) -> dict[str, str]:
+    """The states of all jobs once they have ended; those that would not end are cancelled."""
+    deadline = time.monotonic() + seconds
+    states: dict[str, str] = {}
+    while time.monotonic() < deadline:
+        with contextlib.suppress(httpx.TransportError):
+            for job, state in meant.items():
+                if states.get(job) not in MEANT:
+                    states[job] = service.call("GET", f"/v1/jobs/{job}").json()["state"]
+                    if state == "cancelled" and states[job] == "running":
+                        service.call("DELETE", f"/v1/jobs/{job}")
+        if all(state in MEANT for state in states.values()):
+            return states
+        time.sleep(0.2)
+    raise TimeoutError(f"jobs that did not end: {[job for job, state in states.items() if state not in MEANT]}")
+
+
+def check(service: LiveService, meant: dict[str, str], ended: dict[str, str]) -> None:
+    """Compare how jobs ended with how they were meant to, and look for work that was done twice."""
+    assert ended == meant, {job: (ended[job], state) for job, state in meant.items() if ended[job] != state}
+    for job, state in meant.items():
+        lines = service.state / "runs" / job / "events.jsonl"
+        counts, finishes = [], 0
+        for line in lines.read_text().splitlines() if lines.exists() else []:
+            with contextlib.suppress(ValueError):
+                event = json.loads(line)
+                finishes += event["kind"] == "finish"
+                counts += [event["done"]] if event["kind"] == "progress" else []
+        assert (finishes > 0) == (state == "done"), (job, state, finishes)
+        assert counts == sorted(set(counts)), job  # no step was done twice, as two processes at once would have
+        if state == "done":
+            assert json.loads((service.state / "runs" / job / "count.json").read_text()) == 60
+
+
+def main() -> None:
+    """Run as a script."""
+    given = [int(text) for text in sys.argv[1:]]
+    rounds, seed = [*given, *(50, 0)[len(given) :]]
+    with tempfile.TemporaryDirectory() as folder:
+        service = LiveService(Path(folder), *OPTIONS)
+        try:
+            print(chaos(service, rounds, seed))  # noqa: T201 - a script
+        finally:
+            service.kill()
+            kill_jobs(service)
+
+
+if __name__ == "__main__":
+    main()

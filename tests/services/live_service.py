@@ -1,0 +1,76 @@
+"""A service as its users run it: a process of its own, that can be killed and started again."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+START = "import sys; from gan_aug.cli import main; sys.argv = ['gan-aug', 'serve', *sys.argv[1:]]; main()"
+COUNTING = (
+    "import sys; from services.processes import LocalRunner; LocalRunner.module = 'stand_in_job'; "
+    "from gan_aug.cli import main; sys.argv = ['gan-aug', 'serve', *sys.argv[1:]]; main()"
+)
+
+
+class LiveService:
+    """`gan-aug serve` on a folder; `counting` lets its jobs count instead of training (stand_in_job.py)."""
+
+    def __init__(self, folder: Path, *options: str, database: str | None = None, counting: bool = True) -> None:
+        self.state, self._options, self._counting = folder / "state", options, counting
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        here, root = Path(__file__).parent, Path(__file__).parents[2]
+        self._environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(root), str(here)])}
+        if database:
+            self._environment["GAN_AUG_DATABASE_URL"] = database
+        self._out = folder / "out"
+        self.process: subprocess.Popen[bytes] | None = None
+        self.key = ""
+
+    def start(self) -> None:
+        """Start the service and wait until it answers; the first time its key is read from what it prints."""
+        self._client = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=60, verify=False)  # noqa: S501
+        command = [sys.executable, "-W", "ignore", "-c", COUNTING if self._counting else START]
+        options = ["--state", str(self.state), "--port", str(self.port), *self._options]
+        with self._out.open("ab") as out, self._out.with_name("err").open("ab") as err:
+            self.process = subprocess.Popen([*command, *options], env=self._environment, stdout=out, stderr=err)
+        deadline = time.monotonic() + 240
+        while time.monotonic() < deadline:
+            if self.process.poll() is not None:
+                raise RuntimeError(self._out.with_name("err").read_text()[-2000:])
+            with contextlib.suppress(httpx.TransportError):
+                if self._client.get("/readyz").status_code == 200:
+                    break
+            time.sleep(0.1)
+        else:
+            raise TimeoutError(f"no service on port {self.port}: {self._out.with_name('err').read_text()[-2000:]}")
+        self.key = self.key or self._out.read_text().split()[-1]
+
+    def kill(self) -> None:
+        """kill -9."""
+        assert self.process
+        self._client.close()
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> int:
+        """Ask it to stop, as a service manager does; gives its exit code."""
+        assert self.process
+        self._client.close()
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(60)
+
+    def call(self, method: str, path: str, **more: Any) -> httpx.Response:
+        """One request with the administrator's key."""
+        headers = {"Authorization": f"Bearer {self.key}"} | more.pop("headers", {})
+        return self._client.request(method, path, headers=headers, **more)

@@ -1,0 +1,46 @@
+"""A job's process without the weight of the verbs: it counts, writes what it has, and stops when it is asked to."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import gan_aug.cli
+from gan_aug.config import Config
+from gan_aug.errors import Cancelled, DataError
+from gan_aug.run import RunDir, read_json, write_json
+from gan_aug.workflows import saved_request
+from services import job_process
+
+STEP_SECONDS = 0.02
+
+
+def resume(folder: Path, *, as_json: bool = False) -> None:
+    """Count to `train.images` in steps of `train.batch`, from the last count on disk; a `seed` of 13 is a fault."""
+    del as_json
+    verb, request = saved_request(folder)
+    run = RunDir(folder)
+    with gan_aug.cli._stoppable(run), run.locked():
+        _count(verb, request, run)
+
+
+def _count(verb: str, request: Config, run: RunDir) -> None:
+    if request.seed == 13:
+        raise DataError(f"{run.path} is unlucky: use another seed")
+    counter = run.path / "count.json"
+    count = read_json(counter) if counter.exists() else 0
+    run.emit(verb, "start", f"from {count}", done=count)
+    while count < request.train.images:
+        if run.cancelled():
+            raise Cancelled("stopped on request")
+        time.sleep(STEP_SECONDS)
+        count += request.train.batch
+        write_json(counter, count)
+        run.emit(verb, "progress", done=count, total=request.train.images)
+    run.emit(verb, "finish", f"counted to {count}")
+
+
+gan_aug.cli.resume = resume
+
+if __name__ == "__main__":
+    job_process.main()

@@ -1,0 +1,117 @@
+"""The records: the same on both databases, migrated as the tables say, and whole under many writers."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, timedelta
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from service_samples import Service
+from sqlalchemy import select
+
+from gan_aug.errors import ConfigError, StorageError
+from services.database.engine import Database
+from services.database.tables import AuditEntry, Job, JobState, Run, Table, new_id, now
+from services.settings import Settings
+
+
+def test_the_migrations_make_the_tables(service: Service) -> None:
+    with service.parts.database.engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, Table.metadata) == []
+
+
+def test_a_database_is_opened_again_with_what_it_holds(service: Service) -> None:
+    job = service.submit()
+    other = Database(service.settings.database_url)
+    with other.reading() as session:
+        stored = session.get_one(Job, job["id"])
+        assert (stored.state, stored.created.tzinfo is not None) == (JobState.QUEUED, True)
+        assert abs(stored.created - now()) < timedelta(minutes=5)
+        assert stored.created.utcoffset() == timedelta(0)
+        assert stored.created.astimezone(UTC) == stored.created
+    other.close()
+
+
+def test_many_writers_lose_nothing(service: Service) -> None:
+    database = service.parts.database
+
+    def write(number: int) -> None:
+        with database.writing() as session:
+            rows = len(session.scalars(select(AuditEntry)).all())
+            session.add(AuditEntry(action=f"{number}", detail=str(rows)))
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(write, range(80)))
+    with database.reading() as session:
+        assert {row.action for row in session.scalars(select(AuditEntry))} == {str(number) for number in range(80)}
+
+
+def test_a_change_is_whole_or_not_at_all(service: Service) -> None:
+    database, run = service.parts.database, Run(id=new_id(), project="lungs")
+    with pytest.raises(ZeroDivisionError), database.writing() as session:
+        session.add(run)
+        session.flush()
+        raise ZeroDivisionError
+    with database.reading() as session:
+        assert session.get(Run, run.id) is None
+
+
+@pytest.mark.parametrize("asked", [8])
+def test_one_run_is_held_by_one_job_whoever_comes_first(service: Service, whole_run: Path, asked: int) -> None:
+    from service_samples import TINY
+
+    run = service.place(whole_run)
+
+    def post(_: int) -> int:
+        status: int = service.call("POST", f"/v1/jobs/compare?run={run}", json=TINY).status_code
+        return status
+
+    with ThreadPoolExecutor(asked) as pool:
+        assert sorted(pool.map(post, range(asked))) == [202] + [409] * (asked - 1)
+
+
+def test_ids_sort_by_age() -> None:
+    ids = [new_id() for _ in range(2000)]
+    assert len(set(ids)) == 2000
+    assert [identifier[:12] for identifier in ids] == sorted(identifier[:12] for identifier in ids)
+
+
+def test_an_address_that_is_no_database_is_refused_without_its_password(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="postgresql://"):
+        _ = Settings(tmp_path, database="mysql://user:secret@host/name").database_url
+    url = Settings(tmp_path, database="postgresql://user:secret@127.0.0.1:1/name").database_url
+    with pytest.raises(StorageError) as caught:
+        Database(url)
+    assert "secret" not in str(caught.value)
+    assert "127.0.0.1" in str(caught.value)
+
+
+KILLED = """
+import os, sys
+from services.database.engine import Database
+from services.database.tables import AuditEntry
+database = Database(sys.argv[1])
+for number in range(20):
+    with database.writing() as session:
+        session.add(AuditEntry(action=f"{number}"))
+    print(number, flush=True)
+with database.writing() as session:
+    session.add(AuditEntry(action="never"))
+    session.flush()
+    os.kill(os.getpid(), 9)
+"""
+
+
+def test_what_was_kept_survives_a_kill_and_what_was_not_does_not(service: Service) -> None:
+    url = service.settings.database_url
+    ended = subprocess.run([sys.executable, "-c", KILLED, url], capture_output=True, text=True, check=False)
+    assert ended.returncode == -9
+    with service.parts.database.reading() as session:
+        rows = {row.action for row in session.scalars(select(AuditEntry))}
+    assert rows == set(ended.stdout.split())

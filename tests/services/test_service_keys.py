@@ -1,0 +1,182 @@
+"""Keys and browsers: who is let in, for how long, how often, and what another site cannot do in their name."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from service_samples import TINY, Service
+from sqlalchemy import select, update
+
+from services import keys
+from services.caller import COOKIE
+from services.database.tables import AuditEntry, BrowserSession, Key, Role, now
+from services.limits import Buckets
+from services.settings import Limits
+
+
+def sign_in(service: Service, who: str = "editor") -> str:
+    """Sign the test's browser in; gives the token for X-CSRF-Token."""
+    answer = service.call("POST", "/v1/session", None, json={"key": service.keys[who]})
+    assert answer.status_code == 200, answer.text
+    cookie = answer.headers["set-cookie"].lower()
+    assert all(word in cookie for word in ("httponly", "samesite=strict", "path=/"))
+    token: str = answer.json()["csrf_token"]
+    return token
+
+
+def test_a_key_is_shown_once_and_kept_as_a_hash(service: Service) -> None:
+    answer = service.call("POST", "/v1/keys", "admin", json={"name": "reader", "role": "viewer", "project": "lungs"})
+    assert answer.status_code == 201
+    made = answer.json()
+    headers = {"Authorization": f"Bearer {made['key']}"}
+    assert service.call("GET", "/v1/jobs", None, headers=headers).status_code == 200
+    listed = service.call("GET", "/v1/keys", "admin")
+    assert made["key"] not in listed.text
+    assert made["key"].rpartition("_")[2] not in listed.text
+    with service.parts.database.reading() as session:
+        stored = session.get_one(Key, made["id"])
+        rows = session.scalars(select(AuditEntry)).all()
+    secret = made["key"].split("_", 2)[2]
+    assert secret not in str(vars(stored))
+    assert secret not in str([vars(row) for row in rows])
+    assert listed.json()["items"][0]["last_used"]
+
+
+def test_a_revoked_key_is_refused_at_once_and_so_is_its_browser(service: Service) -> None:
+    sign_in(service, "viewer")
+    assert service.call("GET", "/v1/jobs", None).status_code == 200
+    assert service.call("DELETE", f"/v1/keys/{service.key_ids['viewer']}", "admin").json()["revoked"]
+    assert service.call("GET", "/v1/jobs", "viewer").status_code == 401
+    assert service.call("GET", "/v1/jobs", None).status_code == 401
+    assert service.call("POST", "/v1/session", None, json={"key": service.keys["viewer"]}).status_code == 401
+
+
+def test_an_expired_key_is_refused_and_so_is_its_browser(service: Service) -> None:
+    sign_in(service, "viewer")
+    with service.parts.database.writing() as session:
+        key = update(Key).where(Key.id == service.key_ids["viewer"])
+        session.execute(key.values(expires=now() - timedelta(seconds=1)))
+    assert service.call("GET", "/v1/jobs", "viewer").status_code == 401
+    assert service.call("GET", "/v1/jobs", None).status_code == 401
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "x",
+        "ganaug_",
+        "ganaug_{id}_",
+        "ganaug_{id}_{other}",
+        "{key}x",
+        "x{key}",
+        "{key}\x00",
+        "' OR 1=1 --",
+        "ganaug_' OR 1=1 --_x",
+    ],
+)
+def test_what_is_no_key_is_refused(service: Service, text: str) -> None:
+    key, other = service.keys["editor"], service.keys["stranger"].split("_", 2)[2]
+    sent = text.format(id=service.key_ids["editor"], other=other, key=key)
+    assert service.call("POST", "/v1/session", None, json={"key": sent}).status_code in (400, 401)
+    headers = {"Authorization": f"Bearer {sent}".encode()}
+    assert service.call("GET", "/v1/jobs", None, headers=headers).status_code == 401
+
+
+def test_a_cookie_reads_and_its_token_is_needed_to_write(service: Service) -> None:
+    token = sign_in(service)
+    assert service.call("GET", "/v1/session", None).json() == {
+        "name": "editor",
+        "role": "editor",
+        "project": "lungs",
+        "csrf_token": token,
+    }
+    for headers in ({}, {"X-CSRF-Token": "0" * 64}, {"X-CSRF-Token": token, "Origin": "https://evil.example"}):
+        answer = service.call("POST", "/v1/jobs/import", None, json=TINY, headers=headers)
+        assert answer.status_code == 403
+        assert "X-CSRF-Token" in answer.json()["detail"]
+    ours = {"X-CSRF-Token": token, "Origin": "http://testserver"}
+    assert service.call("POST", "/v1/jobs/import", None, json=TINY, headers=ours).status_code == 202
+
+
+def test_another_sessions_token_does_not_serve(service: Service) -> None:
+    first = sign_in(service, "stranger")
+    service.client.cookies.clear()
+    sign_in(service)
+    answer = service.call("POST", "/v1/jobs/import", None, json=TINY, headers={"X-CSRF-Token": first})
+    assert answer.status_code == 403
+
+
+def test_a_cookie_replayed_after_signing_out_means_nothing(service: Service) -> None:
+    token = sign_in(service)
+    cookie = service.client.cookies[COOKIE]
+    assert service.call("DELETE", "/v1/session", None).status_code == 403
+    assert service.call("DELETE", "/v1/session", None, headers={"X-CSRF-Token": token}).status_code == 204
+    service.client.cookies.set(COOKIE, cookie)
+    assert service.call("GET", "/v1/jobs", None).status_code == 401
+
+
+def test_a_session_ends_by_itself(service: Service) -> None:
+    sign_in(service)
+    with service.parts.database.writing() as session:
+        session.execute(update(BrowserSession).values(expires=now() - timedelta(seconds=1)))
+    assert service.call("GET", "/v1/jobs", None).status_code == 401
+    sign_in(service, "viewer")
+    with service.parts.database.reading() as session:
+        assert len(session.scalars(select(BrowserSession)).all()) == 1
+
+
+def test_a_wrong_key_in_the_header_is_not_saved_by_a_good_cookie(service: Service) -> None:
+    sign_in(service)
+    assert service.call("GET", "/v1/jobs", None, headers={"Authorization": "Bearer x"}).status_code == 401
+
+
+class TestRates:
+    @pytest.fixture
+    def limits(self) -> Limits:
+        return Limits(rate=1, burst=3, failures=0.1)
+
+    def test_a_key_that_asks_too_often_waits_and_no_other_does(self, service: Service) -> None:
+        statuses = [service.call("GET", "/v1/jobs").status_code for _ in range(5)]
+        assert statuses == [200, 200, 200, 429, 429]
+        assert service.call("GET", "/v1/jobs").headers["retry-after"] == "1"
+        assert service.call("GET", "/v1/jobs", "viewer").status_code == 200
+
+    def test_guessing_is_slowed_down_and_good_keys_are_not(self, service: Service) -> None:
+        wrong = {"Authorization": "Bearer ganaug_x"}
+        statuses = [service.call("GET", "/v1/jobs", None, headers=wrong).status_code for _ in range(22)]
+        assert statuses == [401] * 20 + [429] * 2
+        assert service.call("POST", "/v1/session", None, json={"key": "x"}).status_code == 429
+        assert service.call("GET", "/v1/jobs").status_code == 200
+
+
+@given(st.lists(st.floats(0, 3), max_size=60), st.floats(0.5, 20), st.integers(1, 20))
+def test_no_one_gets_more_than_the_burst_and_the_rate(pauses: list[float], rate: float, burst: int) -> None:
+    clock = [0.0]
+    buckets = Buckets(rate, burst, lambda: clock[0])
+    granted = 0
+    for pause in pauses:
+        clock[0] += pause
+        wait = buckets.take("someone")
+        granted += wait == 0
+        assert granted <= burst + rate * clock[0] + 1e-6
+        if wait:
+            clock[0] += wait
+            assert buckets.take("someone") == 0
+            granted += 1
+
+
+def test_roles_are_what_a_key_says(service: Service) -> None:
+    with service.parts.database.writing() as session:
+        key, text = keys.make_key(session, "k", Role.VIEWER, "p")
+        session.flush()
+        found: Any = keys.key_of(session, text)
+        assert (found.id, found.role, found.project) == (key.id, Role.VIEWER, "p")
+        assert keys.usable_keys(session) == 5
+        key.revoked = now()
+        session.flush()
+        assert keys.usable_keys(session) == 4

@@ -1,0 +1,116 @@
+"""`gan-aug serve` as a process: its first key, where it may listen, how it stops, and what a kill -9 does not lose."""
+
+from __future__ import annotations
+
+import socket
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+from chaos import MEANT, OPTIONS, chaos
+from command_line import call
+from live_service import LiveService
+
+from services.server import main
+
+
+def test_the_first_key_is_printed_once_and_a_stopped_service_leaves_its_jobs_at_work(tmp_path: Path) -> None:
+    service = LiveService(tmp_path)
+    service.start()
+    assert (service.state.stat().st_mode & 0o777) == 0o700
+    job = service.call("POST", "/v1/jobs/train", json=MEANT["cancelled"]).json()
+    counter = service.state / "runs" / job["run"] / "count.json"
+    while not counter.exists():
+        time.sleep(0.05)
+    began = time.monotonic()
+    with httpx.stream(
+        "GET",
+        f"http://127.0.0.1:{service.port}/v1/jobs/{job['id']}/events",
+        headers={"Authorization": f"Bearer {service.key}"},
+        timeout=60,
+    ) as stream:
+        parts = stream.iter_text()
+        next(parts)
+        assert service.stop() == 0  # an open stream does not hold it
+    assert time.monotonic() - began < 20
+    before = counter.read_text()
+    time.sleep(0.5)
+    assert int(counter.read_text()) > int(before)
+
+    service.start()
+    assert (tmp_path / "out").read_text().count("ganaug_") == 1
+    assert service.key not in (tmp_path / "err").read_text()
+    assert service.call("GET", f"/v1/jobs/{job['id']}").json()["attempt"] == 1
+    service.call("DELETE", f"/v1/jobs/{job['id']}")
+    while service.call("GET", f"/v1/jobs/{job['id']}").json()["state"] == "running":
+        time.sleep(0.1)
+    service.stop()
+
+
+def test_two_services_do_not_share_a_folder(tmp_path: Path) -> None:
+    service, other = LiveService(tmp_path), LiveService(tmp_path)
+    service.start()
+    with pytest.raises(RuntimeError, match="another service works in"):
+        other.start()
+    service.stop()
+
+
+def test_no_other_address_without_a_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("GAN_AUG_DATABASE_URL", raising=False)
+    monkeypatch.setattr("services.logs.install", lambda: None)
+    state = ("--state", tmp_path / "state")
+    for host in ("0.0.0.0", "::", "example.org", "10.0.0.1"):  # noqa: S104 - refused
+        assert call(monkeypatch, "serve", *state, "--host", host) == 2
+        assert "without a key" in capsys.readouterr().err
+    for role in ("root", ""):
+        assert call(monkeypatch, "serve", *state, "--new-key", role) == 2
+    assert call(monkeypatch, "serve", *state, "--new-key", "editor:lungs") == 0
+    assert "ganaug_" in capsys.readouterr().out
+    started = []
+    monkeypatch.setattr("services.server._Server.run", lambda server: started.append(server.config.host))
+    assert call(monkeypatch, "serve", *state, "--host", "0.0.0.0") == 0  # noqa: S104
+    assert started == ["0.0.0.0"]  # noqa: S104
+    assert "ganaug_" not in capsys.readouterr().out
+
+
+def test_options_that_cannot_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert call(monkeypatch, "serve", "--state", tmp_path, "--data", tmp_path / "none") == 2
+    assert call(monkeypatch, "serve", "--jobs", "0") == 2
+    assert call(monkeypatch, "serve", "--colour") == 2
+    monkeypatch.setenv("GAN_AUG_DATABASE_URL", "mysql://x")
+    assert call(monkeypatch, "serve", "--state", tmp_path / "s") == 2
+
+
+def test_help_needs_no_folder(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as ended:
+        main(["--help"])
+    assert ended.value.code == 0
+    assert "--new-key" in capsys.readouterr().out
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_slow_or_broken_client_does_not_hold_the_others(tmp_path: Path) -> None:
+    service = LiveService(tmp_path)
+    service.start()
+    held = [socket.create_connection(("127.0.0.1", service.port)) for _ in range(50)]
+    for number, connection in enumerate(held):
+        connection.sendall(
+            [b"POST /v1/jobs/run HTTP/1.1\r\nContent-Length: 99999\r\n", b"\x00\xff\r\n\r\n"][number % 2]
+        )
+    assert service.call("GET", "/v1/jobs").status_code == 200
+    for connection in held:
+        connection.close()
+    service.stop()
+
+
+@pytest.mark.slow
+def test_kills_at_random_moments_lose_no_job_and_do_none_twice(tmp_path: Path, database: str | None) -> None:
+    service = LiveService(tmp_path, *OPTIONS, database=database)
+    ended = chaos(service, rounds=5, seed=0)
+    assert {state: ended[state] for state in MEANT} == {"done": 5, "failed": 5, "cancelled": 5}
