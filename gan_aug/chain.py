@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -60,8 +61,9 @@ class Chain:
 
     def to_text(self) -> str:
         """The chain as one line a link, then the verdict."""
-        width = max((len(link.name) for link in self.links), default=0)
-        lines = [f"{link.state:8} {link.name:{width}}  {link.says}" for link in self.links]
+        names = [re.sub(r"([0-9a-f]{12})[0-9a-f]{52}", r"\1…", link.name) for link in self.links]
+        width = max(map(len, names), default=0)
+        lines = [f"{link.state:8} {name:{width}}  {link.says}" for name, link in zip(names, self.links, strict=True)]
         return "\n".join([*lines, "", f"Verdict: {self.verdict}."])
 
     def raise_broken(self) -> None:

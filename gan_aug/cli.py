@@ -173,11 +173,13 @@ def inspect(
 def verify(folder: Folder, as_json: JsonOption = False) -> None:
     """Recompute the provenance chain of a run from its files, and say where it breaks; alters nothing."""
     from gan_aug.events import Event
-    from gan_aug.workflows import verify as chain_of
+    from gan_aug.verification import verify_run
+    from gan_aug.workflows import saved_storage
 
+    storage = saved_storage(folder)
     with shown_progress() as listener:
         listener(Event("verify", "start", f"reading the files of {folder} again"))
-        chain = chain_of(folder, lambda what, done, total: listener(Event("verify", "progress", "", done, total, what)))
+        chain = verify_run(storage, lambda what, at, of: listener(Event("verify", "progress", "", at, of, what)))
     _say(chain.to_json() if as_json else chain.to_text(), as_json)
     chain.raise_broken()
 

@@ -2,16 +2,54 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from gan_aug.config import Config
 from gan_aug.data.foreign_images import open_foreign, source_sha256
 from gan_aug.data.manifest import Manifest
 from gan_aug.data.raster import Raster
 from gan_aug.data.shards import open_shards
+from gan_aug.errors import DataError, RunConflict
 from gan_aug.evaluation.arms import accept_images
 from gan_aug.run import RunDir, read_json
 from gan_aug.run_storage import storage_of
 from gan_aug.storage import below
 from gan_aug.synthesis.foreign import write_foreign_set
+
+SOURCE = "source"
+"""The key, in the request of a synthetic set made elsewhere, of the hash of where it came from."""
+
+
+def check_source(request: Config, run: RunDir) -> None:
+    """What can be known before the import: raises DataError where there is nothing at `compare.synthetic`.
+
+    Raises RunConflict where the run holds a synthetic set of its own GAN.
+    """
+    path, made_of = request.compare.synthetic, _made_of(run)
+    if path and not path.exists() and SOURCE not in made_of:
+        raise DataError(
+            f"compare.synthetic: there is nothing at {path}: name a folder of class folders, or an npz file"
+        )
+    if made_of and SOURCE not in made_of and (run.synthetic / "manifest.json").exists():
+        raise RunConflict(
+            f"{run.path} holds a synthetic set of its own GAN: leave out compare.synthetic, or choose another folder "
+            "with --run"
+        )
+
+
+def check_own(run: RunDir) -> None:
+    """Raise RunConflict where the run's synthetic set was made elsewhere and the run's own is asked for."""
+    if SOURCE in _made_of(run):
+        raise RunConflict(
+            f"{run.path} holds synthetic images made elsewhere: name them in compare.synthetic, or choose another "
+            "folder with --run"
+        )
+
+
+def _made_of(run: RunDir) -> dict[str, Any]:
+    """What the run's synthetic set was asked for; empty where nothing was."""
+    path = run.synthetic / "request.json"
+    return dict(read_json(path)) if path.exists() else {}
 
 
 def bring_synthetic(request: Config, run: RunDir, manifest: Manifest) -> None:
@@ -24,15 +62,16 @@ def bring_synthetic(request: Config, run: RunDir, manifest: Manifest) -> None:
     path = request.compare.synthetic
     if path is None:
         return
-    data, shard, file = request.data, request.synthesis.shard, run.synthetic / "request.json"
-    if not path.exists() and file.exists() and "source" in read_json(file):
+    check_source(request, run)
+    data, shard = request.data, request.synthesis.shard
+    if not path.exists():
         return  # it was written once; the shards have their own sums
     foreign = open_foreign(path, manifest)
-    made_of = {"source": source_sha256(path), "fit": data.fit, "filter": data.filter, "shard": shard}
+    made_of = {SOURCE: source_sha256(path), "fit": data.fit, "filter": data.filter, "shard": shard}
     run.claim("synthetic", made_of, products="manifest.json")
     if (run.synthetic / "manifest.json").exists():
         return
-    run.emit("synthetic", "start", f"reading {len(foreign.labels):,} images made elsewhere, {path}")
+    run.emit("synthetic", "start", f"reading {len(foreign.labels):,} images made elsewhere, {path.name}")
     place = storage_of(run, request.compute.storage).synthetic
     synthetic, fitted = write_foreign_set(
         foreign,

@@ -92,19 +92,17 @@ def _check_figures(
     if not report["provenance"]["synthetic"]:
         synthetic = None
     elif synthetic is None:
-        return Link("report.json", "missing", "it rests on a synthetic set, and no whole one is there")
+        return Link("synthetic", "missing", "report.json rests on a synthetic set, and no whole one is there")
     absent = [cell for cell in plan_cells(manifest, synthetic, config) if cell.key not in cells]
     if absent:
         first = f"the arm {absent[0].arm!r} with seed {absent[0].seed}"
-        says = f"{len(absent)} of the cells it rests on are not there whole, {first} first"
-        return Link("report.json", "missing", says, CheckpointError)
+        says = f"{len(absent)} of the cells that report.json rests on are not there whole, {first} first"
+        return Link(CELLS, "missing", says, CheckpointError)
     results = [cells[cell.key] for cell in plan_cells(manifest, synthetic, config)]
     again = _made_again(report, config, folder, manifest, synthetic, results)
     if changes := [*unequal(report, again), *_unlike_requests(report["config"], folder)]:
         more = f" and {len(changes) - 3} more" if len(changes) > 3 else ""
-        return Link(
-            "report.json", "ALTERED", f"made again from the cells, it differs in {'; '.join(changes[:3])}{more}"
-        )
+        return Link("report.json", "ALTERED", f"made again from the cells, it differs: {'; '.join(changes[:3])}{more}")
     return Link("report.json", "ok", f"its provenance and every figure follow from {len(results)} cells")
 
 

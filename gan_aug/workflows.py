@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from gan_aug import config as configs
-from gan_aug.chain import Chain
 from gan_aug.compute.executor import Executor
 from gan_aug.compute.local import cores
 from gan_aug.compute.torchrun import TorchrunExecutor
@@ -117,9 +116,11 @@ def compare(request: Config, run: RunDir, executor: Executor) -> dict[str, Any]:
     from gan_aug.compute.device import choose_device
     from gan_aug.evaluation.run_cells import finished_cell, load_context, plan_cells, run_cell
     from gan_aug.evaluation.run_fidelity import run_fidelity
-    from gan_aug.foreign_set import bring_synthetic
+    from gan_aug.foreign_set import bring_synthetic, check_source
     from gan_aug.reporting import write_reports
 
+    if request.compare.synthetic:
+        check_source(request, run)
     manifest = import_studies(request, run, executor)
     storage = storage_of(run, request.compute.storage)
     if request.compare.synthetic:
@@ -162,12 +163,14 @@ def synthetic_for(request: Config, run: RunDir, place: Place) -> SyntheticManife
     Raises DataError where it is absent, RunConflict where it was made by another request.
     """
     from gan_aug.evaluation.arms import needs_synthetic
+    from gan_aug.foreign_set import check_own
 
     if not any(needs_synthetic(arm) for arm in request.compare.arms):
         return None
     if not (run.synthetic / "manifest.json").exists():
         raise DataError(f"{run.path} holds no synthetic set for the arms: run `gan-aug generate` on it first")
     if request.compare.synthetic is None:
+        check_own(run)
         run.check("train", configs.sections(request, "seed", "gan", "train"))
         run.check("synthetic", configs.sections(request, "synthesis"))
     return SyntheticManifest.load(below(place, "manifest.json"))
@@ -263,13 +266,6 @@ def saved_storage(path: Path) -> RunStorage:
     if storage and not (path / NAME).exists():
         raise RunConflict(f"{path} has lost its {NAME}, which names its files in {storage}: put it back")
     return storage_of(run, storage)
-
-
-def verify(path: Path, progress: Callable[[str, int, int], None]) -> Chain:
-    """The provenance chain of the run in the folder `path`, recomputed from disk; see `verify_run`."""
-    from gan_aug.verification import verify_run
-
-    return verify_run(saved_storage(path), progress)
 
 
 def describe(manifest: Manifest) -> str:

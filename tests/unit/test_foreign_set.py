@@ -224,4 +224,22 @@ def test_a_whole_comparison_with_it_trains_no_gan_and_says_unknown(
     chain = json.loads(capsys.readouterr().out)
     assert {link["name"]: link["state"] for link in chain["links"]}["synthetic/manifest.json"] == "unknown"
     assert "made elsewhere" in chain["verdict"]
-    assert call(monkeypatch, "generate", tmp_path / "job.yaml", "--run", run) == 4
+    own = ("--run", run, "--set", "compare.synthetic=null")
+    assert call(monkeypatch, "compare", tmp_path / "job.yaml", *own) == 4
+    assert "holds synthetic images made elsewhere" in capsys.readouterr().err
+
+
+def test_what_stands_in_the_way_is_known_before_the_import(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "job.yaml").write_text(f"{{data: {{source: digits}}, compare: {{synthetic: {tmp_path}/none}}}}")
+    run = tmp_path / "run"
+    assert call(monkeypatch, "run", tmp_path / "job.yaml", "--run", run) == 3
+    assert not (run / "dataset").exists()
+    save(tmp_path / "set.npz", images=random_images(20, 16, 16), labels=np.arange(20) % 10)
+    (run / "synthetic").mkdir()
+    for name in ("request.json", "manifest.json"):
+        (run / "synthetic" / name).write_text('{"checkpoint": "0"}')
+    there = ("--run", run, "--set", f"compare.synthetic={tmp_path}/set.npz")
+    assert call(monkeypatch, "run", tmp_path / "job.yaml", *there) == 4
+    assert "holds a synthetic set of its own GAN" in capsys.readouterr().err

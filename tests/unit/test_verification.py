@@ -19,7 +19,8 @@ from gan_aug.data.shards import SyntheticManifest, shard_bytes
 from gan_aug.errors import CheckpointError, DataError, LeakageError, ManifestError
 from gan_aug.gan.state import RECORD, _record, newest_checkpoint
 from gan_aug.run import write_json
-from gan_aug.workflows import verify
+from gan_aug.verification import verify_run
+from gan_aug.workflows import saved_storage
 
 CONFIG = """
 data: {source: digits, size: 16, limit: 20}
@@ -34,7 +35,7 @@ pytestmark = pytest.mark.slow
 
 
 def chain_of(run: Path) -> Chain:
-    return verify(run, lambda what, done, total: None)
+    return verify_run(saved_storage(run), lambda what, done, total: None)
 
 
 @pytest.fixture(scope="module")
