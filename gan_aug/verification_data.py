@@ -11,7 +11,7 @@ from gan_aug.data.hashed_images import HashedImages
 from gan_aug.data.manifest import Manifest
 from gan_aug.data.shards import UNKNOWN, SyntheticManifest, SyntheticShard
 from gan_aug.data.store import FILE
-from gan_aug.errors import CheckpointError, GanAugError, LeakageError, ManifestError
+from gan_aug.errors import CheckpointError, DataError, LeakageError, ManifestError, StorageError
 from gan_aug.evaluation.arms import accept, check_unseen
 from gan_aug.gan.state import GENERATOR, RECORD, TRAINING, Checkpoint, read_checkpoint
 from gan_aug.run_storage import RunStorage
@@ -32,7 +32,7 @@ def load_dataset(storage: RunStorage) -> tuple[Manifest | None, Link, Place]:
     try:
         manifest = Manifest.load(below(place, MANIFEST))
         check_splits(manifest)
-    except GanAugError as error:
+    except DataError as error:  # a store that is away is no broken link
         return None, broken_link(name, error), place
     return manifest, Link(name, "ok", f"{len(manifest.studies):,} studies, fingerprint {manifest.fingerprint}"), place
 
@@ -84,7 +84,7 @@ def check_checkpoints(storage: RunStorage, manifest: Manifest) -> tuple[list[Lin
                 continue
             checkpoint = read_checkpoint(path)
             _check_checkpoint(checkpoint, folder.name, manifest)
-        except GanAugError as error:
+        except (CheckpointError, DataError, StorageError) as error:  # the last one: not whole in the store
             links.append(broken_link(name, error))
             continue
         whole[checkpoint.id] = checkpoint
@@ -107,7 +107,7 @@ def check_synthetic(
         if copy.exists() and SyntheticManifest.load(copy) != synthetic:
             raise ManifestError(f"{copy} is of another set than {below(place, MANIFEST)}")
         link = _check_origin(name, synthetic, manifest, checkpoints)
-    except GanAugError as error:
+    except DataError as error:
         return [broken_link(name, error)], None
     held_out = {study.content for study in manifest.studies if study.split in ("validation", "test")}
     total, done, shards = len(synthetic.image_labels), 0, []

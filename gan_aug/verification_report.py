@@ -15,7 +15,7 @@ from gan_aug.config import Config
 from gan_aug.data.artefacts import copy_files
 from gan_aug.data.manifest import Manifest
 from gan_aug.data.shards import SyntheticManifest
-from gan_aug.errors import CheckpointError, GanAugError
+from gan_aug.errors import CheckpointError, ConfigError, DataError
 from gan_aug.evaluation.cell_files import FILES, REQUEST, read_cell
 from gan_aug.evaluation.cells import CellResult
 from gan_aug.evaluation.report import build_report
@@ -75,7 +75,7 @@ def check_report(
         link = _check_figures(report, storage.folder, manifest, synthetic, cells)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         return [Link(path.name, "ALTERED", f"it is not a report of this version ({type(error).__name__}: {error})")]
-    except GanAugError as error:
+    except (ConfigError, DataError) as error:
         return [broken_link(path.name, error)]
     return [link] if link.is_broken else [link, _check_words(storage.folder / "report.md", report)]
 
