@@ -88,7 +88,7 @@ _verb("run", "All stages: import, train, generate, compare; ends with a report."
 _verb("import", "Import the images: read, resize, split, write down.")
 _verb("train", "Train the GAN on the training split (imports first where needed).")
 _verb("generate", "Make a synthetic set with the trained GAN.")
-_verb("compare", "Train classifiers on real, synthetic and mixed images and write the report.")
+_verb("compare", "Train the arms' classifiers (real, synthetic, mixed and controls) and write the report.")
 
 
 app.command()(submit)
@@ -133,7 +133,7 @@ def export(
 def predict(
     folder: Folder,
     images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="image or DICOM files", show_default=False)],
-    arm: Annotated[str, typer.Option(help="whose classifier: real, synthetic, mixed")] = "real",
+    arm: Annotated[str, typer.Option(help="whose classifier: real, synthetic, mixed, ...")] = "real",
     picture: Annotated[Path | None, typer.Option(help="PNG to write  [default: DIR/predictions.png]")] = None,
     as_json: JsonOption = False,
 ) -> None:

@@ -59,7 +59,7 @@ class SynthesisConfig(Section):
 
 
 ClassifierName = Literal["cnn", "small-cnn", "softmax", "mlp", "resnet18", "densenet121"]
-ArmName = Literal["real", "synthetic", "mixed"]
+ArmName = Literal["real", "synthetic", "mixed", "duplicate", "classic", "pretrain", "classic+mixed", "classic+pretrain"]
 FeaturesName = Literal["classifier", "random", "inception"]
 
 
@@ -80,9 +80,26 @@ class ClassifierConfig(Section):
 class CompareConfig(Section):
     """Which arms are compared, over how many seeds."""
 
-    arms: tuple[ArmName, ...] = ("real", "synthetic", "mixed")
+    arms: tuple[ArmName, ...] = Field(
+        ("real", "synthetic", "mixed", "duplicate", "classic"),
+        description="how each classifier's images are put together",
+    )
     seeds: Annotated[int, Field(ge=1, le=100)] = 3
-    ratio: Positive = Field(1.0, description="synthetic images for each real one in `mixed`")
+    ratio: Positive | Literal["search"] = Field(
+        1.0, description="synthetic images for each real one in `mixed`; search: the one of `ratios` best on validation"
+    )
+    ratios: tuple[Positive, ...] = Field((0.5, 1.0, 2.0, 4.0), description="what a search for the ratio tries")
+    pretrain: Annotated[float, Field(gt=0, lt=1)] = Field(
+        0.5, description="share of the steps that `pretrain` spends on synthetic images before the real ones"
+    )
+    sizes: tuple[Count | Literal["all"], ...] = Field(
+        (), description="learning curves: numbers of real training images, each with a GAN of its own; all: every one"
+    )
+    draws: Annotated[int, Field(ge=1, le=20)] = Field(3, description="subsets of each size, for the learning curves")
+    curve_images: Count | None = Field(
+        None, description="images that each GAN of the learning curves sees; as many as train.images by default"
+    )
+    canaries: bool = Field(True, description="test the comparison itself: shuffled labels, a planted test image")
     margin: Positive = Field(0.02, description="the largest loss of AUC that counts as none, fixed beforehand")
     synthetic: Path | None = Field(
         None,
@@ -104,6 +121,26 @@ class CompareConfig(Section):
         if len(set(arms)) < len(arms):
             raise ValueError("an arm is named twice: name each once")
         return arms
+
+    @field_validator("sizes", "ratios")
+    @classmethod
+    def _each_once(cls, values: tuple[float | str, ...]) -> tuple[float | str, ...]:
+        if len(set(values)) < len(values):
+            raise ValueError("a value is named twice: name each once")
+        return tuple(sorted(values, key=lambda value: float("inf") if isinstance(value, str) else value))
+
+    @model_validator(mode="after")
+    def _search_has_an_arm(self) -> CompareConfig:
+        if self.ratio == "search" and not {"mixed", "classic+mixed"} & set(self.arms):
+            raise ValueError("ratio: search needs the arm mixed or classic+mixed: add one, or give a number")
+        if self.ratio == "search" and not self.ratios:
+            raise ValueError("ratios is empty: name at least one, or give compare.ratio a number")
+        return self
+
+    @property
+    def largest_ratio(self) -> float:
+        """The most synthetic images for each real one that an arm may ask for."""
+        return max(self.ratios) if self.ratio == "search" else self.ratio
 
 
 class ComputeConfig(Section):
@@ -184,6 +221,14 @@ class Config(Section):
     classifier: ClassifierConfig = ClassifierConfig()
     compare: CompareConfig = CompareConfig()
     compute: ComputeConfig = ComputeConfig()
+
+    @property
+    def synthesis_wanted(self) -> SynthesisConfig:
+        """The section `synthesis`, with as many like-real images as the largest ratio of the comparison needs."""
+        if self.synthesis.counts != "like-real":
+            return self.synthesis
+        multiple = max(self.synthesis.multiple, self.compare.largest_ratio)
+        return self.synthesis.model_copy(update={"multiple": multiple})
 
     @model_validator(mode="after")
     def _splits_leave_training(self) -> Config:

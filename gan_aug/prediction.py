@@ -20,6 +20,7 @@ from gan_aug.data.patients import IdentityKey
 from gan_aug.data.raster import Raster
 from gan_aug.data.source_dicom import check_installed, chosen_frames
 from gan_aug.errors import DataError
+from gan_aug.evaluation.cell_files import CELLS
 from gan_aug.evaluation.prediction import predict, prediction_sheet
 from gan_aug.run import RunDir, read_json, write_bytes
 
@@ -36,7 +37,7 @@ def predict_files(run: RunDir, files: list[Path], arm: str, picture: Path) -> li
     raster = Raster(*manifest.shape, data.fit, data.filter, data.window)
     read = [(file, frame, image) for file in files for frame, image in _images(file, data, raster)]
     images = np.stack([image for _, _, image in read])
-    predictions = predict(_cell(run, arm, manifest), images)
+    predictions = predict(_cell(run, arm), images)
     names = [file.name + (f" frame {frame}" if frame else "") for file, frame, _ in read]
     write_bytes(picture, prediction_sheet(images, predictions, names))
     return [
@@ -76,17 +77,11 @@ def _is_dicom(file: Path, data: DataConfig) -> bool:
         return False  # the decoder says why
 
 
-def _cell(run: RunDir, arm: str, manifest: Manifest) -> Path:
+def _cell(run: RunDir, arm: str) -> Path:
     """The arm's cell with the lowest seed, of the comparison that was asked for last."""
-    asked_path = run.compare / "request.json"
-    asked = read_json(asked_path) if asked_path.exists() else {}
-    found: dict[str, tuple[int, Path]] = {}
-    for path in (run.compare / "cells").glob("[0-9a-f]*/request.json"):
-        cell = read_json(path)
-        same = (cell["classifier"], cell["base_seed"]) == (asked.get("classifier"), asked.get("seed"))
-        if same and cell["dataset"] == manifest.fingerprint and cell["ratio"] in (None, asked["compare"]["ratio"]):
-            found[cell["arm"]] = min((cell["seed"], path.parent), found.get(cell["arm"], (2**32, path.parent)))
-    if arm not in found:
-        known = f"it has {', '.join(sorted(found))}" if found else "run `gan-aug compare` on it first"
+    path = run.compare / CELLS
+    arms: dict[str, list[str]] = read_json(path)["arms"] if path.exists() else {}
+    if arm not in arms:
+        known = f"it has {', '.join(sorted(arms))}" if arms else "run `gan-aug compare` on it first"
         raise DataError(f"{run.path} holds no classifier of the arm {arm!r}: {known}")
-    return found[arm][1]
+    return run.compare / "cells" / arms[arm][0]

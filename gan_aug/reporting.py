@@ -16,7 +16,8 @@ from gan_aug.config import Config
 from gan_aug.data.manifest import Manifest
 from gan_aug.data.shards import SyntheticManifest, read_shard
 from gan_aug.data.store import open_images
-from gan_aug.evaluation.cells import CellResult
+from gan_aug.evaluation.cells import CellResult, Findings
+from gan_aug.evaluation.plots_curves import curves_png
 from gan_aug.evaluation.report import build_report
 from gan_aug.evaluation.report_html import to_html
 from gan_aug.evaluation.report_markdown import to_markdown
@@ -34,9 +35,13 @@ def write_reports(
     manifest: Manifest,
     synthetic: SyntheticManifest | None,
     cells: Sequence[CellResult],
+    findings: Findings,
     fidelity: dict[str, Any] | None,
 ) -> dict[str, Any]:
-    """Write `report.html`, `report.md` and last `report.json` into the run folder; returns the last one's values."""
+    """Write `report.html`, `report.md` and last `report.json` into the run folder; returns the last one's values.
+
+    Where there are learning curves they are drawn to `learning-curves.png` too.
+    """
     report = build_report(
         manifest,
         synthetic,
@@ -46,7 +51,10 @@ def write_reports(
         timing={"stages": stage_seconds(run)},
         environment=environment(),
         fidelity=fidelity,
+        findings=findings,
     )
+    if report["curves"]:
+        curves_png(report["curves"], run.path / "learning-curves.png")
     examples = synthetic_examples(storage_of(run, request.compute.storage).synthetic, synthetic)
     html = to_html(report, cells, manifest, real_examples(run, manifest), examples)
     write_text(run.path / "report.html", html)

@@ -6,6 +6,7 @@ The run folder keeps requests, events, manifests and reports. In a store the run
 - `train/N/`: the checkpoint after N images, with the request and the losses so far,
 - `synthetic/`: shards, each with its marker, and their manifest,
 - `cells/KEY/`: finished cells of the comparison,
+- `sizes/SIZE-DRAW/`: `train` and `synthetic` of the GAN of one subset, for learning curves,
 - `request.json`: what was last asked for.
 """
 
@@ -47,6 +48,11 @@ class RunStorage:
     def synthetic(self) -> Place:
         """Where the synthetic shards and their manifest are."""
         return below(self.place or self.folder, "synthetic")
+
+    @property
+    def sizes(self) -> Place:
+        """Where the learning curves' subsets have their synthetic sets and, in a store, their checkpoints."""
+        return below(self.place or self.folder, "sizes")
 
     @property
     def dataset(self) -> Place | None:

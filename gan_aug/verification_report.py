@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -15,15 +15,17 @@ from gan_aug.config import Config
 from gan_aug.data.artefacts import copy_files
 from gan_aug.data.manifest import Manifest
 from gan_aug.data.shards import SyntheticManifest
+from gan_aug.data.subsets import Subset, take
 from gan_aug.errors import CheckpointError, ConfigError, DataError
 from gan_aug.evaluation.cell_files import FILES, REQUEST, read_cell
-from gan_aug.evaluation.cells import CellResult
+from gan_aug.evaluation.cell_plan import plan_cells
+from gan_aug.evaluation.cells import CellResult, Findings
 from gan_aug.evaluation.report import build_report
 from gan_aug.evaluation.report_markdown import to_markdown
-from gan_aug.evaluation.run_cells import plan_cells
 from gan_aug.evaluation.run_fidelity import kept_fidelity
 from gan_aug.run_storage import RunStorage
 from gan_aug.storage import Place, below, open_store
+from gan_aug.verification_findings import findings_again, results_of
 
 CELLS = "compare/cells"
 NOT_FIGURES = ("environment", "timing")
@@ -36,6 +38,7 @@ def check_cells(
     """A link for each broken cell, one for all whole ones; those by key."""
     links, whole = [], {}
     fingerprint = synthetic.fingerprint if synthetic else None
+    subsets = _fingerprints(storage, manifest)
     for key in _cell_keys(storage):
         name = f"{CELLS}/{key}"
         try:
@@ -49,6 +52,8 @@ def check_cells(
         if (result.arm, result.seed) != (request["arm"], request["seed"]):
             says = f"its result is of the arm {result.arm!r} with seed {result.seed}, its request of another"
             links.append(Link(name, "ALTERED", says, CheckpointError))
+        elif request["dataset"] in subsets and request["synthetic"] in (None, subsets[request["dataset"]]):
+            whole[key] = result
         elif request["dataset"] != manifest.fingerprint:
             says = f"it was computed on the data {request['dataset']}, which are not those on disk"
             links.append(Link(name, "ALTERED", says, CheckpointError))
@@ -72,7 +77,7 @@ def check_report(
         return [Link(path.name, "missing", "the comparison finished, and its report is not there")]
     try:
         report = json.loads(path.read_text(encoding="utf-8"))
-        link = _check_figures(report, storage.folder, manifest, synthetic, cells)
+        link = _check_figures(report, storage, manifest, synthetic, cells)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         return [Link(path.name, "ALTERED", f"it is not a report of this version ({type(error).__name__}: {error})")]
     except (ConfigError, DataError) as error:
@@ -82,24 +87,26 @@ def check_report(
 
 def _check_figures(
     report: dict[str, Any],
-    folder: Path,
+    storage: RunStorage,
     manifest: Manifest,
     synthetic: SyntheticManifest | None,
     cells: Mapping[str, CellResult],
 ) -> Link:
     """The link of a report: what it was asked, which cells that needs, and whether they give its figures."""
-    config = configs.parse(report["config"], "the config in report.json")
+    config, folder = configs.parse(report["config"], "the config in report.json"), storage.folder
     if not report["provenance"]["synthetic"]:
         synthetic = None
     elif synthetic is None:
         return Link("synthetic", "missing", "report.json rests on a synthetic set, and no whole one is there")
-    absent = [cell for cell in plan_cells(manifest, synthetic, config) if cell.key not in cells]
-    if absent:
-        first = f"the arm {absent[0].arm!r} with seed {absent[0].seed}"
-        says = f"{len(absent)} of the cells that report.json rests on are not there whole, {first} first"
-        return Link(CELLS, "missing", says, CheckpointError)
-    results = [cells[cell.key] for cell in plan_cells(manifest, synthetic, config)]
-    again = _made_again(report, config, folder, manifest, synthetic, results)
+    try:
+        sets = dict(_subsets(storage))
+        found = findings_again(report, config, manifest, synthetic, sets, cells)
+        results = results_of(
+            plan_cells(manifest, synthetic, config, ratio=found.ratio["value"] if found.ratio else None), cells
+        )
+    except CheckpointError as error:
+        return Link(CELLS, "missing", str(error), CheckpointError)
+    again = _made_again(report, config, folder, manifest, synthetic, results, found)
     if changes := [*unequal(report, again), *_unlike_requests(report["config"], folder)]:
         more = f" and {len(changes) - 3} more" if len(changes) > 3 else ""
         return Link("report.json", "ALTERED", f"made again from the cells, it differs: {'; '.join(changes[:3])}{more}")
@@ -113,12 +120,13 @@ def _made_again(
     manifest: Manifest,
     synthetic: SyntheticManifest | None,
     results: list[CellResult],
+    found: Findings,
 ) -> dict[str, Any]:
     """The report of these cells; fidelity is the one that was measured and kept beside them."""
     fidelity = None
     if synthetic is not None and report["fidelity"] is not None:
         fidelity = kept_fidelity(folder / "compare", manifest, synthetic, results, config.compare.features)
-    again = build_report(manifest, synthetic, results, config, {}, {}, {}, fidelity)
+    again = build_report(manifest, synthetic, results, config, {}, {}, {}, fidelity, found)
     again["config"] = report["config"]  # held against the stages' requests instead
     return json.loads(json.dumps(again))  # type: ignore[no-any-return]
 
@@ -162,6 +170,23 @@ def _check_words(path: Path, report: dict[str, Any]) -> Link:
     if path.read_text(encoding="utf-8", errors="replace") != to_markdown(report):
         return Link(path.name, "ALTERED", "it does not say what report.json does: `gan-aug resume` writes it again")
     return Link(path.name, "ok", "it says what report.json does")
+
+
+def _subsets(storage: RunStorage) -> Iterator[tuple[Subset, SyntheticManifest | None]]:
+    """The learning curves' subsets, each with the synthetic set of its own GAN."""
+    for folder in (storage.folder / "sizes").glob("[0-9]*-[0-9]*"):
+        path = folder / "synthetic/manifest.json"
+        yield Subset(*map(int, folder.name.split("-"))), SyntheticManifest.load(path) if path.exists() else None
+
+
+def _fingerprints(storage: RunStorage, manifest: Manifest) -> dict[str, str | None]:
+    """For the fingerprint of each subset of the images, that of its synthetic set."""
+    asked = storage.folder / "compare/request.json"
+    seed = json.loads(asked.read_text(encoding="utf-8"))["seed"] if asked.exists() else 0
+    return {
+        take(manifest, subset, seed).fingerprint: made.fingerprint if made else None
+        for subset, made in _subsets(storage)
+    }
 
 
 def _cell_keys(storage: RunStorage) -> Sequence[str]:

@@ -87,9 +87,10 @@ def generate(request: Config, run: RunDir, executor: Executor) -> SyntheticManif
         )
     if checkpoint.dataset != manifest.fingerprint:
         raise CheckpointError(f"{checkpoint.path} was made for other data than {run.dataset}: train again in a new run")
-    made_of = configs.sections(request, "synthesis") | {"checkpoint": checkpoint.id}
+    wanted = request.synthesis_wanted
+    made_of = {"synthesis": wanted.model_dump(mode="json"), "checkpoint": checkpoint.id}
     run.claim("synthetic", made_of, products="shard-*" if storage.place is None else "manifest.json")
-    plan = plan_labels(request.synthesis, manifest)
+    plan = plan_labels(wanted, manifest)
     run.emit("synthetic", "start", f"making {len(plan):,} images")
     synthetic = write_synthetic_set(
         checkpoint,
@@ -110,11 +111,8 @@ def generate(request: Config, run: RunDir, executor: Executor) -> SyntheticManif
 
 def compare(request: Config, run: RunDir, executor: Executor) -> dict[str, Any]:
     """Train the arms' classifiers, test them on the same real images, write the report; returns `report.json`."""
-    import os
-    from functools import partial
-
+    from gan_aug.comparing import run_comparison
     from gan_aug.compute.device import choose_device
-    from gan_aug.evaluation.run_cells import finished_cell, load_context, plan_cells, run_cell
     from gan_aug.evaluation.run_fidelity import run_fidelity
     from gan_aug.foreign_set import bring_synthetic, check_source
     from gan_aug.reporting import write_reports
@@ -126,33 +124,14 @@ def compare(request: Config, run: RunDir, executor: Executor) -> dict[str, Any]:
     if request.compare.synthetic:
         bring_synthetic(request, run, manifest)
     synthetic = synthetic_for(request, run, storage.synthetic)
-    cells = plan_cells(manifest, synthetic, request)
     write_json(run.compare / "request.json", configs.sections(request, "seed", "classifier", "compare"))
-    arms, seeds = ", ".join(request.compare.arms), request.compare.seeds
-    run.emit("compare", "start", f"{len(cells)} cells: {arms} x {seeds} seeds")
-    folder = run.compare / "cells"
-    folder.mkdir(exist_ok=True)
-    device = request.compute.device  # what each worker chooses by: this process may stand on another machine
-    setup = partial(
-        load_context,
-        run.dataset,
-        storage.synthetic if synthetic else None,
-        folder,
-        device,
-        stored_dataset=storage.dataset,
-        stored_cells=storage.cells,
-    )
-    work = partial(run_cell, cancelled=partial(os.path.exists, run.cancel_mark))
-    for done, (index, _) in enumerate(executor.map(work, cells, setup=setup, cancelled=run.cancelled), start=1):
-        cell = cells[index]
-        run.emit("compare", "progress", f"{cell.arm}, seed {cell.seed}", done=done, total=len(cells), unit="cells")
-    results = [finished_cell(folder / cell.key, storage.cells) for cell in cells]
+    results, findings = run_comparison(request, run, manifest, synthetic, executor)
     fidelity = None
     if synthetic and request.compare.fidelity:
         run.emit("compare", "note", "measuring fidelity")
         names, places = request.compare.features, (run.dataset, storage.synthetic, run.compare)
-        fidelity = run_fidelity(*places, results, names, choose_device(device), cancelled=run.cancelled)
-    report = write_reports(request, run, manifest, synthetic, results, fidelity)
+        fidelity = run_fidelity(*places, results, names, choose_device(request.compute.device), cancelled=run.cancelled)
+    report = write_reports(request, run, manifest, synthetic, results, findings, fidelity)
     run.emit("compare", "finish", f"report in {run.path / 'report.html'}")
     return report
 
@@ -172,7 +151,7 @@ def synthetic_for(request: Config, run: RunDir, place: Place) -> SyntheticManife
     if request.compare.synthetic is None:
         check_own(run)
         run.check("train", configs.sections(request, "seed", "gan", "train"))
-        run.check("synthetic", configs.sections(request, "synthesis"))
+        run.check("synthetic", {"synthesis": request.synthesis_wanted.model_dump(mode="json")})
     return SyntheticManifest.load(below(place, "manifest.json"))
 
 
@@ -196,14 +175,19 @@ def run_all(request: Config, run: RunDir, executor: Executor) -> dict[str, Any]:
 def preflight(request: Config, manifest: Manifest) -> None:
     """Find what needs no training to be found; raises what the stages would: ConfigError, DataError, ComputeError."""
     from gan_aug.compute.device import choose_device
-    from gan_aug.evaluation.run_cells import check_comparison
+    from gan_aug.evaluation.cell_plan import check_comparison
+    from gan_aug.evaluation.ratio import check_search
+    from gan_aug.sizes import subsets_of
     from gan_aug.synthesis.plan import plan_labels
     from gan_aug.training import network_settings
 
     choose_device(request.compute.device)
     network_settings(request, manifest)
-    plan_labels(request.synthesis, manifest)
+    planned = plan_labels(request.synthesis_wanted, manifest)
     check_comparison(manifest, request)
+    subsets_of(request, manifest)
+    if request.compare.ratio == "search":
+        check_search(manifest, request, len(planned))
 
 
 VERBS: dict[str, Verb] = {

@@ -76,6 +76,6 @@ def small_config(**compare: object) -> Config:
     values = {
         "data": {"source": "digits"},
         "classifier": {"steps": 12, "batch": 16, "epochs": 3},
-        "compare": {"seeds": 2, **compare},
+        "compare": {"seeds": 2, "arms": ["real", "synthetic", "mixed"], "canaries": False, **compare},
     }
     return parse(values, "a test")

@@ -30,13 +30,14 @@ class Study:
     """One image of the data set, as stored.
 
     `content` is the SHA-256 of the stored pixels (see `content_hash`); `labels` are positions in the manifest's label
-    names (exactly one for multi-class, any number for multi-label); `patient` is a keyed hash, or None where the set
-    names no patients; `origin` says where the image came from, without identities.
+    names (exactly one for multi-class, any number for multi-label); `split` is "unused" only for training images left
+    out of a subset (see `subsets`); `patient` is a keyed hash, or None where the set names no patients; `origin` says
+    where the image came from, without identities.
     """
 
     content: str
     labels: tuple[int, ...]
-    split: Split
+    split: Split | Literal["unused"]
     patient: str | None
     origin: str
 

@@ -25,7 +25,7 @@ def divide(
     `shares` sum to 1 and name `train`. Greedy: groups of rare labels first, large ones before small ones, each to the
     split that lacks its labels most; then every label that has enough groups gets one in each split.
     """
-    strata = _strata(labels, [study for group in groups for study in group])
+    strata = strata_of(labels, [study for group in groups for study in group])
     contents = [Counter(strata[study] for study in group) for group in groups]
     places = _place(contents, shares, rng)
     _fill_gaps([{label for study in group for label in labels[study]} for group in groups], places, list(shares))
@@ -39,7 +39,7 @@ def divide_evenly(
 
     Greedy like `divide`: each group goes to the fold that lacks its labels most, and of those to the smallest.
     """
-    strata = _strata(labels, [study for group in groups for study in group])
+    strata = strata_of(labels, [study for group in groups for study in group])
     contents = [Counter(strata[study] for study in group) for group in groups]
     totals: Counter[Labels] = Counter()
     for content in contents:
@@ -57,7 +57,7 @@ def divide_evenly(
     return places
 
 
-def _strata(labels: Sequence[Labels], studies: list[int]) -> dict[int, Labels]:
+def strata_of(labels: Sequence[Labels], studies: list[int]) -> dict[int, Labels]:
     """What each study is stratified by: its label combination, rare combinations of several pooled as `(-1,)`."""
     counts = Counter(labels[study] for study in studies)
     pooled = {combination for combination, count in counts.items() if len(combination) != 1 and count < RARE}

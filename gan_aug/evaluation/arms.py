@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+import dataclasses
+from collections.abc import Iterable, Set
 from dataclasses import dataclass
+from typing import get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -11,19 +13,25 @@ import numpy.typing as npt
 from gan_aug.config import ArmName
 from gan_aug.data.manifest import Manifest, Task, content_hash
 from gan_aug.data.shards import ShardedImages, SyntheticManifest
+from gan_aug.data.transforms import ClassicAugmentation
 from gan_aug.errors import DataError, LeakageError
+
+HELD_OUT = ("validation", "test")
 
 
 @dataclass(frozen=True)
 class ArmPlan:
     """Which images an arm trains on: `real` positions `(R,) int64` in the store, then the first `synthetic` ones.
 
-    `labels` are `(R + synthetic, K) float32` of zeros and ones, in that order.
+    `labels` are `(R + synthetic, K) float32` of zeros and ones, in that order. `pretrain`: the synthetic ones come
+    first in time, alone, then the real ones alone; `classic`: all are augmented as they are drawn.
     """
 
     real: npt.NDArray[np.int64]
     synthetic: int
     labels: npt.NDArray[np.float32]
+    pretrain: bool = False
+    classic: bool = False
 
     @property
     def counts(self) -> dict[str, int]:
@@ -33,11 +41,15 @@ class ArmPlan:
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """An arm's plan with the images it points into: the store and the synthetic set, both `(N, C, H, W) uint8`."""
+    """An arm's plan with the images it points into: the store and the synthetic set, both `(N, C, H, W) uint8`.
+
+    `augmentation` is applied to every image as it is drawn.
+    """
 
     plan: ArmPlan
     store: npt.NDArray[np.uint8]
     synthetic: npt.NDArray[np.uint8] | ShardedImages | None
+    augmentation: ClassicAugmentation | None = None
 
     def __len__(self) -> int:
         """The number of training images."""
@@ -54,33 +66,90 @@ class TrainingSet:
         return batch
 
 
+def arm_order(arms: Iterable[str]) -> list[str]:
+    """Arms as reports list them: in the order of their names in the config, the reference first."""
+    known = list(get_args(ArmName))
+    return sorted(arms, key=lambda arm: (known.index(arm) if arm in known else len(known), arm))
+
+
+def base_of(arm: ArmName) -> str:
+    """Where an arm's images come from, without `classic`: real, synthetic, mixed, duplicate or pretrain."""
+    return "real" if arm == "classic" else arm.removeprefix("classic+")
+
+
+def is_classic(arm: ArmName) -> bool:
+    """Whether `arm` augments its images by rotation, shift and the like as they are drawn."""
+    return arm.startswith("classic")
+
+
 def needs_synthetic(arm: ArmName) -> bool:
     """Whether `arm` trains on synthetic images."""
-    return arm != "real"
+    return base_of(arm) in ("synthetic", "mixed", "pretrain")
+
+
+def needs_ratio(arm: ArmName) -> bool:
+    """Whether the ratio of synthetic to real images decides what `arm` trains on."""
+    return base_of(arm) in ("mixed", "duplicate")
 
 
 def plan_arm(arm: ArmName, manifest: Manifest, synthetic: SyntheticManifest | None, ratio: float) -> ArmPlan:
-    """The training set of `arm`: the train split, the synthetic set, or the first plus `ratio` times as many synthetic.
+    """The training set of `arm`.
 
-    `mixed` takes every synthetic image where there are fewer than that. Raises DataError when the synthetic set is
-    absent or when a class has no image, or (multi-label) none without it.
+    `real` is the train split, `synthetic` the whole synthetic set, `mixed` the first with `ratio` times as many
+    synthetic images (or all, where there are fewer), `duplicate` as many real ones as `mixed` has images, `pretrain`
+    the whole synthetic set and then the train split; `classic` and `classic+...` are `real` and those with classic
+    augmentation. Raises DataError when the synthetic set is absent or when a class has no image, or (multi-label) none
+    without it.
     """
     if needs_synthetic(arm) and synthetic is None:
         raise DataError(
             f"the arm {arm!r} needs synthetic images and there are none: run gan-aug generate first, "
             "or set compare.arms to [real]"
         )
-    real = manifest.indices("train")
+    base, real, count = base_of(arm), manifest.indices("train"), 0
+    if base in ("synthetic", "pretrain") and synthetic is not None:
+        count = len(synthetic.image_labels)
+    elif base == "mixed":
+        count = synthetic_count(manifest, synthetic, ratio)
+    if base == "synthetic":
+        real = real[:0]
+    elif base == "duplicate":
+        real = repeated(real, len(real) + synthetic_count(manifest, synthetic, ratio))
     labels = manifest.label_matrix()[real]
-    count = 0
-    if needs_synthetic(arm) and synthetic is not None:
-        available = len(synthetic.image_labels)
-        count = available if arm == "synthetic" else min(available, max(1, round(ratio * len(real))))
-        if arm == "synthetic":
-            real, labels = real[:0], labels[:0]
+    if base == "pretrain":
+        _check_classes(arm, labels, manifest.labels, manifest.task)
+    if synthetic is not None and count:
         labels = np.concatenate([labels, synthetic.label_matrix()[:count]])
     _check_classes(arm, labels, manifest.labels, manifest.task)
-    return ArmPlan(real, count, labels)
+    return ArmPlan(real, count, labels, pretrain=base == "pretrain", classic=is_classic(arm))
+
+
+def synthetic_count(manifest: Manifest, synthetic: SyntheticManifest | None, ratio: float) -> int:
+    """How many synthetic images `mixed` takes: `ratio` for each real one, or all where there are fewer."""
+    wanted = max(1, round(ratio * len(manifest.indices("train"))))
+    return wanted if synthetic is None else min(wanted, len(synthetic.image_labels))
+
+
+def repeated(real: npt.NDArray[np.int64], total: int) -> npt.NDArray[np.int64]:
+    """`real` and then copies of it, `(total,)`: whole passes, and of the last a part drawn by chance (always alike)."""
+    extra = np.random.default_rng(0)
+    passes = [real] + [extra.permutation(real) for _ in range(-(-total // max(1, len(real))) - 1)]
+    return np.concatenate(passes)[:total]
+
+
+def shuffled(plan: ArmPlan, seed: int) -> ArmPlan:
+    """`plan` with its labels dealt out anew by chance, so that images say nothing about them.
+
+    Where each image has one label, all labels are dealt equally often: a network that has learnt nothing but that one
+    label is common says so more firmly of brighter images, and where brightness goes with the truth its AUC would be
+    above chance.
+    """
+    rng = np.random.default_rng([seed, *b"shuffle"])
+    labels = plan.labels
+    if (labels.sum(axis=1) == 1).all():
+        count, names = labels.shape
+        labels = np.eye(names, dtype=np.float32)[np.arange(count) % names]
+    return dataclasses.replace(plan, labels=rng.permutation(labels))
 
 
 def accept(synthetic: SyntheticManifest, manifest: Manifest) -> None:
@@ -98,7 +167,7 @@ def check_unseen(trained_on: Set[str], manifest: Manifest) -> None:
 
     Raises LeakageError when it saw a validation or test image, one of their patients, or an image from elsewhere.
     """
-    held_out = [study for study in manifest.studies if study.split != "train"]
+    held_out = [study for study in manifest.studies if study.split in HELD_OUT]
     way_out = "train the GAN on this training split (gan-aug train) and generate again"
     seen = len(trained_on & {study.content for study in held_out})
     if seen:
@@ -127,7 +196,7 @@ def accept_images(images: npt.NDArray[np.uint8] | ShardedImages, manifest: Manif
 
     Raises LeakageError when one equals a validation or test image.
     """
-    held_out: Set[str] = {study.content for study in manifest.studies if study.split != "train"}
+    held_out: Set[str] = {study.content for study in manifest.studies if study.split in HELD_OUT}
     copies = sum(content_hash(image) in held_out for image in images)
     if copies:
         raise LeakageError(

@@ -20,6 +20,9 @@ SCHEMA = 1
 REQUEST = "request.json"
 RESULT = "result.json"
 SCORES = "scores.npz"
+CELLS = "cells.json"
+"""Beside the cells' folder: which of them the comparison asked for last is made of."""
+
 SUMMED = (SCORES, WEIGHTS, RECORD)
 FILES = (REQUEST, *SUMMED, RESULT)
 """All files of a cell; the last one says that the others are whole."""

@@ -1,4 +1,4 @@
-"""The unit of the comparison: one arm trained with one seed, and what it leaves behind."""
+"""The unit of the comparison: one arm trained with one seed, and what it leaves behind; and what all of them show."""
 
 from __future__ import annotations
 
@@ -30,3 +30,16 @@ class CellResult:
     history: list[dict[str, Any]]
     validation_scores: npt.NDArray[np.float64]
     test_scores: npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What a comparison found beside its arms, as JSON values of the report; None for what was not asked.
+
+    `ratio` is {`value`, `searched`} (see `ratio.choose_ratio`), `curves` the rows of `learning_curves.curve_rows`,
+    `canaries` {`shuffled_labels`, `planted_test_image`}.
+    """
+
+    ratio: dict[str, Any] | None = None
+    curves: list[dict[str, Any]] | None = None
+    canaries: dict[str, Any] | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from torch.nn import functional as F
 from gan_aug.config import ClassifierConfig
 from gan_aug.data.manifest import Manifest, Task
 from gan_aug.errors import Cancelled, DataError, TrainingDiverged
-from gan_aug.evaluation.arms import TrainingSet
+from gan_aug.evaluation.arms import ArmPlan, TrainingSet
 from gan_aug.evaluation.classifier import build, predict_logits, to_input
 
 CPU = torch.device("cpu")
@@ -31,9 +32,13 @@ class HeldOut:
 
 @dataclass(frozen=True)
 class Fitted:
-    """A trained classifier with its best weights, in evaluation mode; `history` is CellResult's."""
+    """A trained classifier with its best weights, in evaluation mode; `history` is CellResult's.
+
+    `steps` counts the optimiser steps that were taken.
+    """
 
     model: nn.Module
+    steps: int
     best_step: int
     history: list[dict[str, Any]]
 
@@ -59,6 +64,7 @@ def fit(
     validation: HeldOut,
     seed: int,
     *,
+    pretrain: float = 0.0,
     device: torch.device = CPU,
     progress: Callable[[int], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
@@ -70,6 +76,10 @@ def fit(
     their number) and dropout depend on `seed` alone, so they are shared between arms. Torch's global random state is
     left as found. `progress` gets the number of steps done at each of those points.
 
+    Where the plan says pretrain, the first `pretrain` of the steps see synthetic images alone and the rest real ones
+    alone. Rate and optimiser go on across the border, so that with one half fine-tuning starts at half the rate; the
+    weights kept are of the second part, since before it the network has seen no real image.
+
     Raises DataError without validation images, TrainingDiverged when a loss is not finite, Cancelled when `cancelled`
     says so.
     """
@@ -80,8 +90,8 @@ def fit(
         torch.manual_seed(seed)
         model = build(config.name, manifest.shape, len(manifest.labels))
         model = model.to(device).to(memory_format=torch.channels_last)
-        trainer = _Trainer(config, manifest.task, model)
-        return trainer.run(training, validation, seed, progress, cancelled)
+        trainer = _Trainer(config, manifest.task, model, seed)
+        return trainer.run(training, validation, pretrain, progress, cancelled)
 
 
 def learning_rate(config: ClassifierConfig) -> float:
@@ -137,6 +147,17 @@ def image_order(count: int, batch: int, seed: int) -> Iterator[npt.NDArray[np.in
         waiting = waiting[batch:]
 
 
+def phases(plan: ArmPlan, steps: int, pretrain: float) -> list[tuple[int, int, int]]:
+    """What is trained on when: steps, first position and number of positions of each part, in order.
+
+    The steps sum to `steps`; each part has at least one where there are two.
+    """
+    if not plan.pretrain:
+        return [(steps, 0, len(plan.labels))]
+    before = min(steps - 1, max(1, round(pretrain * steps)))
+    return [(before, len(plan.real), plan.synthetic), (steps - before, 0, len(plan.real))]
+
+
 def validation_steps(steps: int, epochs: int) -> list[int]:
     """The steps after which to validate: `epochs` of them, or `steps` where those are fewer; the last is `steps`."""
     points = min(steps, epochs)
@@ -146,9 +167,11 @@ def validation_steps(steps: int, epochs: int) -> list[int]:
 class _Trainer:
     """The loop, with what it keeps between steps."""
 
-    def __init__(self, config: ClassifierConfig, task: Task, model: nn.Module) -> None:
+    def __init__(self, config: ClassifierConfig, task: Task, model: nn.Module, seed: int) -> None:
         self.config = config
         self.task = task
+        self.seed = seed
+        self.steps = 0
         self.model = model.train()
         self.device = next(model.parameters()).device
         self.optimizer = make_optimizer(config, model)
@@ -158,38 +181,50 @@ class _Trainer:
         self,
         training: TrainingSet,
         validation: HeldOut,
-        seed: int,
+        pretrain: float,
         progress: Callable[[int], None] | None,
         cancelled: Callable[[], bool] | None,
     ) -> Fitted:
         points = validation_steps(self.config.steps, self.config.epochs)
-        order = image_order(len(training), self.config.batch, seed)
+        parts = phases(training.plan, self.config.steps, pretrain)
+        kept_from = self.config.steps - parts[-1][0]
         tally = _Tally()
         history: list[dict[str, Any]] = []
         best = (float("inf"), 0, {k: v.clone() for k, v in self.model.state_dict().items()})
-        for step in range(1, self.config.steps + 1):
-            self._step(step, training, next(order), tally)
+        for step, positions in enumerate(self._order(parts), start=1):
+            self._step(step, training, positions, tally)
             if step != points[len(history)]:
                 continue
             record = {"epoch": len(history) + 1, "step": step, **tally.flush(), **self._validate(step, validation)}
             history.append(record)
-            if record["validation_loss"] < best[0]:
+            if step > kept_from and record["validation_loss"] < best[0]:
                 best = (record["validation_loss"], step, {k: v.clone() for k, v in self.model.state_dict().items()})
             if progress:
                 progress(step)
             if cancelled and cancelled():
                 raise Cancelled("stopped on request: the cells finished so far are kept")
         self.model.load_state_dict(best[2])
-        return Fitted(self.model.eval(), best[1], history)
+        return Fitted(self.model.eval(), self.steps, best[1], history)
+
+    def _order(self, parts: list[tuple[int, int, int]]) -> Iterator[npt.NDArray[np.int64]]:
+        """The positions of each step's batch, one part after the other."""
+        for steps, first, count in parts:
+            for positions in islice(image_order(count, self.config.batch, self.seed), steps):
+                yield positions + first
 
     def _step(self, step: int, training: TrainingSet, positions: npt.NDArray[np.int64], tally: _Tally) -> None:
         labels = torch.from_numpy(training.plan.labels[positions]).to(self.device)
-        logits = self.model(to_input(training.images(positions), self.device))
+        images = training.images(positions)
+        if training.augmentation:
+            drawn = step * len(positions)  # every image drawn has a number, and by it an augmentation of its own
+            images = training.augmentation(images, self.seed, range(drawn - len(positions), drawn))
+        logits = self.model(to_input(images, self.device))
         loss = loss_of(logits, labels, self.task)
         value = self._finite(float(loss.detach()), "training", step)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimizer.step()
+        self.steps += 1
         self.schedule.step()
         tally.losses.append(value)
         tally.accuracies.append(accuracy_of(logits.detach(), labels, self.task))

@@ -23,9 +23,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Okabe & Ito's palette, told apart by colour-blind readers; the line styles do so in print.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-_STYLES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)))
+# Okabe & Ito's palette, told apart by colour-blind readers, with brown for its yellow, which is too light for lines;
+# the line styles do so in print.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C564B")
+STYLES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)), (0, (8, 2)))
 _STYLE: Any = {
     "svg.fonttype": "none",
     "svg.hashsalt": "gan-aug",
@@ -39,13 +40,14 @@ _STYLE: Any = {
 }
 # Above this area the curve hugs the corner, which is then shown enlarged too.
 _ZOOM_FROM = 0.95
+_ARMS_ACROSS = 4
 
 
 def roc_svg(curves: dict[str, RocBand]) -> str:
     """The arms' ROC curves with their bands as an SVG element; good ones with the upper left corner enlarged."""
     areas = [float(trapezoid(band.mean, band.false_positive)) for band in curves.values()]
     zoom = min(areas) > _ZOOM_FROM
-    with _figure(9.2 if zoom else 4.8, 4.4) as figure:
+    with new_figure(9.2 if zoom else 4.8, 4.4) as figure:
         panels = figure.subplots(1, 2 if zoom else 1, squeeze=False)[0]
         for axes in panels:
             _draw_roc(axes, curves)
@@ -54,7 +56,7 @@ def roc_svg(curves: dict[str, RocBand]) -> str:
         if zoom:
             panels[1].set(xlim=(-0.002, 0.2), ylim=(0.8, 1.002), title="Upper left corner, enlarged")
             panels[1].set(xticks=[0, 0.05, 0.1, 0.15, 0.2], yticks=[0.8, 0.85, 0.9, 0.95, 1.0])
-        return _svg(figure, "roc")
+        return svg_of(figure, "roc")
 
 
 def history_svg(arms: dict[str, Any]) -> str | None:
@@ -65,17 +67,23 @@ def history_svg(arms: dict[str, Any]) -> str | None:
     arms = {name: arm for name, arm in arms.items() if any(arm["history"])}
     if not arms:
         return None
-    with _figure(1.2 + 2.9 * len(arms), 4.6) as figure:
-        panels = figure.subplots(2, len(arms), sharex="col", sharey="row", squeeze=False)
-        for column, (name, arm) in enumerate(arms.items()):
+    across, down = min(len(arms), _ARMS_ACROSS), -(-len(arms) // _ARMS_ACROSS)
+    with new_figure(1.2 + 2.9 * across, 4.6 * down) as figure:
+        panels = figure.subplots(2 * down, across, sharex=True, sharey="row", squeeze=False)
+        for number, (name, arm) in enumerate(arms.items()):
+            block, column = divmod(number, across)
             for row, what in enumerate(("loss", "accuracy")):
-                _draw_history(panels[row, column], arm["history"], what, COLOURS[column % len(COLOURS)])
-            panels[0, column].set_title(name)
-            panels[1, column].set_xlabel("Optimiser step")
-        panels[0, 0].set_ylabel("Loss")
-        panels[1, 0].set_ylabel("Accuracy")
+                _draw_history(panels[2 * block + row, column], arm["history"], what, COLOURS[number % len(COLOURS)])
+            panels[2 * block, column].set_title(name)
+            panels[2 * block + 1, column].set_xlabel("Optimiser step")
+        for block in range(down):
+            panels[2 * block, 0].set_ylabel("Loss")
+            panels[2 * block + 1, 0].set_ylabel("Accuracy")
+        for spare in range(len(arms), across * down):
+            for row in (0, 1):
+                panels[2 * (spare // across) + row, spare % across].set_visible(False)
         panels[0, 0].legend(loc="upper right")
-        return _svg(figure, "history")
+        return svg_of(figure, "history")
 
 
 def training_curves_png(records: list[dict[str, float]], path: Path) -> None:
@@ -86,22 +94,20 @@ def training_curves_png(records: list[dict[str, float]], path: Path) -> None:
     if not records:
         raise DataError(f"no training records to draw in {path}: the GAN has not taken a step yet")
     seen = [record["images"] for record in records]
-    with _figure(7.0, 4.0) as figure:
+    with new_figure(7.0, 4.0) as figure:
         axes = figure.subplots()
         axes.plot(seen, [record["loss_d"] for record in records], color=COLOURS[0], label="Discriminator")
         axes.plot(seen, [record["loss_g"] for record in records], color=COLOURS[1], ls="--", label="Generator")
         axes.set(xlabel="Training images seen", ylabel="Loss", title="GAN training")
         axes.xaxis.set_major_formatter("{x:,.0f}")
         axes.legend()
-        buffer = io.BytesIO()
-        figure.savefig(buffer, format="png", dpi=120, metadata={"Software": None})
-    write_bytes(path, buffer.getvalue())
+        write_png(figure, path)
 
 
 def _draw_roc(axes: Axes, curves: dict[str, RocBand]) -> None:
     axes.plot([0, 1], [0, 1], color="#999999", lw=0.8)
     for i, (name, band) in enumerate(curves.items()):
-        colour, style = COLOURS[i % len(COLOURS)], _STYLES[i % len(_STYLES)]
+        colour, style = COLOURS[i % len(COLOURS)], STYLES[i % len(STYLES)]
         axes.fill_between(band.false_positive, band.low, band.high, color=colour, alpha=0.15, lw=0)
         # From the origin: the first point of the grid stands at rate 0, but already above it.
         x, y = np.append(0.0, band.false_positive), np.append(0.0, band.mean)
@@ -121,7 +127,8 @@ def _draw_history(axes: Axes, history: list[list[dict[str, float]]], what: str, 
 
 
 @contextmanager
-def _figure(width: float, height: float) -> Iterator[Figure]:
+def new_figure(width: float, height: float) -> Iterator[Figure]:
+    """An empty figure of `width` x `height` inches in the project's style, drawn without a display."""
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
@@ -129,7 +136,14 @@ def _figure(width: float, height: float) -> Iterator[Figure]:
         yield Figure(figsize=(width, height), layout="constrained")
 
 
-def _svg(figure: Figure, name: str) -> str:
+def write_png(figure: Figure, path: Path) -> None:
+    """Write the figure to the PNG file `path`, whole or not at all."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=120, metadata={"Software": None})
+    write_bytes(path, buffer.getvalue())
+
+
+def svg_of(figure: Figure, name: str) -> str:
     """The figure as an SVG element whose identifiers start with `name`, so that several may stand in one page."""
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})

@@ -15,8 +15,9 @@ from gan_aug.config import Config, dump
 from gan_aug.data.manifest import SPLITS, Manifest
 from gan_aug.data.shards import SyntheticManifest
 from gan_aug.errors import DataError
+from gan_aug.evaluation.arms import arm_order
 from gan_aug.evaluation.calibration import calibration_curve, expected_calibration_error
-from gan_aug.evaluation.cells import CellResult
+from gan_aug.evaluation.cells import CellResult, Findings
 from gan_aug.evaluation.comparison import compare_arms, estimate_auc
 from gan_aug.evaluation.metrics import (
     accuracy_influence,
@@ -46,13 +47,14 @@ def build_report(
     timing: dict[str, Any],
     environment: dict[str, Any],
     fidelity: dict[str, Any] | None = None,
+    findings: Findings = Findings(),  # noqa: B008 - it is frozen
 ) -> dict[str, Any]:
     """The report of `cells` (in any order) on the manifest's test split, as JSON values without NaN.
 
     `provenance` adds to {manifest, checkpoint, synthetic}, which follow from the manifests. `timing` gets the seconds
     of each arm's training, `environment` the config's compute section. `fidelity` is `measure_fidelity`'s, None where
-    it was not measured. Raises DataError where the arm real is absent,
-    the arms differ in seeds, or the test split holds too few images of a label.
+    it was not measured. Raises DataError where the arm real is absent, the arms differ in seeds or in optimiser steps,
+    or the test split holds too few images of a label.
     """
     arms = group_by_arm(cells)
     test, validation = Truth.of(manifest, "test"), Truth.of(manifest, "validation")
@@ -68,6 +70,9 @@ def build_report(
             {**asdict(comparison), "size": size}
             for comparison in compare_arms(test, scores, REFERENCE, config.compare.margin)
         ],
+        "ratio": findings.ratio,
+        "curves": findings.curves,
+        "canaries": findings.canaries,
         "fidelity": fidelity,
         "privacy": None,
     }
@@ -87,28 +92,32 @@ def build_report(
 
 
 def group_by_arm(cells: Sequence[CellResult]) -> dict[str, list[CellResult]]:
-    """The cells of each arm sorted by seed; the arm real first, then synthetic, mixed and the rest by name.
+    """The cells of each arm sorted by seed, the arms in the order of the config, real first.
 
-    Raises DataError where the arm real is absent or the arms differ in their seeds.
+    Raises DataError where the arm real is absent, or the arms differ in their seeds or in their optimiser steps.
     """
-    order = {REFERENCE: 0, "synthetic": 1, "mixed": 2}
-    arms: dict[str, list[CellResult]] = {}
-    for cell in sorted(cells, key=lambda cell: (order.get(cell.arm, len(order)), cell.arm, cell.seed)):
-        arms.setdefault(cell.arm, []).append(cell)
+    arms: dict[str, list[CellResult]] = {arm: [] for arm in arm_order({cell.arm for cell in cells})}
+    for cell in sorted(cells, key=lambda cell: cell.seed):
+        arms[cell.arm].append(cell)
     if REFERENCE not in arms:
         raise DataError(
             f"the comparison holds the arms {', '.join(arms) or 'none'}, and not 'real', which the others are compared "
             "with: add it to compare.arms and compare again"
         )
     seeds = [cell.seed for cell in arms[REFERENCE]]
+    steps = arms[REFERENCE][0].steps
     for arm, of_arm in arms.items():
         if [cell.seed for cell in of_arm] != seeds:
             raise DataError(
                 f"arm {arm!r} has seeds {[cell.seed for cell in of_arm]} and 'real' {seeds}: arms are compared seed by "
                 "seed; compare again to fill in what is absent"
             )
-        if len({cell.steps for cell in of_arm}) > 1:
-            raise DataError(f"the seeds of arm {arm!r} trained for different numbers of steps: compare again")
+        if {cell.steps for cell in of_arm} != {steps}:
+            taken = ", ".join(str(cell.steps) for cell in of_arm)
+            raise DataError(
+                f"arm {arm!r} took different numbers of steps ({taken}) than 'real' ({steps}): arms are compared after "
+                "equal training; remove the run's compare folder and compare again"
+            )
     return arms
 
 

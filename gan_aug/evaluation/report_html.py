@@ -14,7 +14,9 @@ import yaml
 from gan_aug.data.manifest import Manifest
 from gan_aug.evaluation.cells import CellResult
 from gan_aug.evaluation.plots import history_svg, roc_svg
+from gan_aug.evaluation.plots_curves import curves_svg
 from gan_aug.evaluation.report import group_by_arm
+from gan_aug.evaluation.report_checks import alarm, canaries_table, curves_answer, curves_table, ratio_table
 from gan_aug.evaluation.report_fidelity import fidelity_classes_table, fidelity_table, fidelity_text
 from gan_aug.evaluation.report_tables import (
     arms_table,
@@ -56,12 +58,17 @@ def to_html(
     )
     page: str = environment.get_template("report.html.j2").render(
         title=f"{report['dataset']['name']}: trained on real and on synthetic images, tested on real ones",
-        answer=answer(report),
+        alarm=alarm(report),
+        answer=answer(report) + curves_answer(report),
         basis=basis(report),
         several=len(report["arms"]["real"]["seeds"]) > 1,
         arms=arms_table(report),
         more=more_figures_table(report),
+        ratio=ratio_table(report),
         comparisons=comparisons_table(report),
+        curves=curves_table(report),
+        curves_plot=curves_svg(report["curves"]) if report["curves"] else None,
+        canaries=canaries_table(report),
         roc=_roc(cells, manifest),
         roc_text=_roc_text(report),
         gallery=_gallery(report, real_examples, synthetic_examples),

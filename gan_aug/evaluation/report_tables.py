@@ -38,18 +38,22 @@ def arms_table(report: Report) -> Table:
         rows.append(
             (
                 name,
-                _training_images(arm["train_images"]),
+                _training_images(name, arm["train_images"]),
+                str(arm["optimizer_steps"]),
                 f"{share(auc['value'], decimals)} ({interval(auc['ci95'], decimals)})",
                 f"{percent(accuracy['value'])} ({percent(accuracy['ci95'][0])} to {percent(accuracy['ci95'][1])})",
             )
         )
     tested = counted(report["dataset"]["counts"]["test"], "real test image")
-    caption = f"Each arm on the same {tested}: AUC {metric(report)} and accuracy, with 95 % intervals."
-    return Table(caption, ("Arm", "Training images", "AUC (95 % CI)", "Accuracy (95 % CI)"), tuple(rows))
+    caption = (
+        f"Each arm on the same {tested}, after the same number of optimiser steps: AUC {metric(report)} and accuracy, "
+        "with 95 % intervals."
+    )
+    return Table(caption, ("Arm", "Training images", "Steps", "AUC (95 % CI)", "Accuracy (95 % CI)"), tuple(rows))
 
 
 def more_figures_table(report: Report) -> Table:
-    """Average precision, sensitivities, Brier score and steps of each arm."""
+    """Average precision, sensitivities and Brier score of each arm."""
     arms = report["arms"]
     several = len(arms["real"]["seeds"]) > 1
     asked = list(arms["real"]["sensitivity_at_specificity"])
@@ -58,7 +62,6 @@ def more_figures_table(report: Report) -> Table:
         "Average precision",
         *(f"Sensitivity at {100 * float(s):.0f} % specificity" for s in asked),
         "Brier",
-        "Steps",
     )
     rows = tuple(
         (
@@ -66,7 +69,6 @@ def more_figures_table(report: Report) -> Table:
             share(arm["average_precision"], 3),
             *(_sensitivity(arm["sensitivity_at_specificity"][s]) for s in asked),
             f"{arm['brier']:.3f}",
-            str(arm["optimizer_steps"]),
         )
         for name, arm in arms.items()
     )
@@ -165,9 +167,15 @@ def _size(shape: list[int]) -> str:
     return f"{width} × {height} pixels, {'grey' if channels == 1 else f'{channels} channels'}"
 
 
-def _training_images(images: dict[str, int]) -> str:
-    parts = [f"{images[kind]:,} {kind}".replace(",", "\u202f") for kind in ("real", "synthetic") if images[kind]]
-    return " + ".join(parts)
+def _training_images(arm: str, images: dict[str, int]) -> str:
+    real, synthetic = (f"{images[kind]:,} {kind}".replace(",", "\u202f") for kind in ("real", "synthetic"))
+    if arm == "duplicate":
+        return f"{real}, counting copies"
+    if arm.endswith("pretrain"):
+        text = f"{synthetic}, then {real}"
+    else:
+        text = " + ".join(part for part, kind in ((real, "real"), (synthetic, "synthetic")) if images[kind])
+    return f"{text}, augmented" if arm.startswith("classic") else text
 
 
 def _sensitivity(reached: dict[str, Any] | None) -> str:

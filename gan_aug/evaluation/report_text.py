@@ -14,6 +14,14 @@ _CLASSIFIERS = {
     "resnet18": "A ResNet-18",
     "densenet121": "A DenseNet-121",
 }
+_SUBJECTS = {
+    "mixed": "Adding the synthetic images to the real ones",
+    "duplicate": "Adding copies of the real images instead (a control)",
+    "classic": "Classic augmentation of the real images, without a GAN,",
+    "pretrain": "Training on the synthetic images first and then on the real ones",
+    "classic+mixed": "Classic augmentation of real and synthetic images together",
+    "classic+pretrain": "Training on the synthetic images first and then on the real ones, both classically augmented,",
+}
 # Above this an AUC has run out of room to differ, so it gets a fourth decimal and the accuracy beside it.
 _SATURATED = 0.995
 UNTRACED = (
@@ -194,11 +202,8 @@ def _synthetic(report: Report, comparison: dict[str, Any]) -> str:
 
 def _change(report: Report, comparison: dict[str, Any]) -> str:
     decimals = digits(report)
-    subject = (
-        "Adding the synthetic images to the real ones"
-        if comparison["arm"] == "mixed"
-        else f"Training as in the arm “{comparison['arm']}”"
-    )
+    arm = comparison["arm"]
+    subject = _SUBJECTS.get(arm, f"Training as in the arm “{arm}”")
     low, high = (signed(end, decimals) for end in comparison["ci95"])
     return (
         f"{subject} changed the AUC by {signed(comparison['difference'], decimals)} (95 % CI {low} to {high}): "

@@ -1,18 +1,16 @@
-"""Running the cells: which a comparison asks for, what makes each what it is, and one worker's share of the work."""
+"""Running the cells: one worker's share of the work, from a planned cell to its folder on disk."""
 
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import secrets
 import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,46 +18,34 @@ import torch
 
 from gan_aug.compute import counters
 from gan_aug.compute.device import choose_device
-from gan_aug.config import ArmName, ClassifierConfig, Config
+from gan_aug.config import ClassifierConfig
 from gan_aug.data.artefacts import at_hand, copy_files, put_files
 from gan_aug.data.manifest import Manifest, Split
 from gan_aug.data.shards import ShardedImages, SyntheticManifest, open_shards
 from gan_aug.data.store import open_images
-from gan_aug.errors import CheckpointError, DataError
-from gan_aug.evaluation.arms import TrainingSet, accept, accept_images, needs_synthetic, plan_arm
+from gan_aug.data.subsets import Subset, take
+from gan_aug.data.transforms import ClassicAugmentation
+from gan_aug.errors import CheckpointError
+from gan_aug.evaluation.arms import TrainingSet, accept, accept_images, plan_arm, shuffled
 from gan_aug.evaluation.cell_files import FILES, read_cell, write_cell
+from gan_aug.evaluation.cell_plan import THREADS, Cell, cell_seed
 from gan_aug.evaluation.cells import CellResult
-from gan_aug.evaluation.classifier import ClassifierCard, build, predict_scores
-from gan_aug.evaluation.features import inception_file
+from gan_aug.evaluation.classifier import ClassifierCard, predict_scores
 from gan_aug.evaluation.fit import Fitted, HeldOut, fit
-from gan_aug.run import json_sha256, storage_errors
+from gan_aug.run import storage_errors
 from gan_aug.storage import Place, below
 
-RECIPE = 1
-"""Raised whenever the same request would give another result: older cells are then computed again."""
-
-THREADS = 1
-"""Threads of every cell, so that results do not depend on the machine's cores."""
-
-FEWEST = 2
-"""Test images with and without a label that the variance of an AUC needs."""
-
 MANIFEST = "manifest.json"
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One arm with one seed; `request` holds everything the result depends on and `key` is its SHA-256."""
-
-    key: str
-    arm: ArmName
-    seed: int
-    request: dict[str, Any]
+SYNTHETIC = "synthetic"
 
 
 @dataclass(frozen=True)
 class CellContext:
-    """What every cell of a comparison shares, loaded once per worker."""
+    """What every cell of a comparison shares, loaded once per worker.
+
+    `sizes` is where the synthetic sets of the learning curves' subsets are, None where no arm needs them; `narrowed`
+    holds the context of the subset at work.
+    """
 
     manifest: Manifest
     images: npt.NDArray[np.uint8]
@@ -68,43 +54,8 @@ class CellContext:
     cells: Path
     device: torch.device
     stored_cells: Place | None = None
-
-
-def plan_cells(manifest: Manifest, synthetic: SyntheticManifest | None, config: Config) -> list[Cell]:
-    """The cells of a comparison, one arm after the other within each seed.
-
-    Raises DataError where an arm cannot be made or a split is absent, and LeakageError where `synthetic` may not be
-    used, before anything is trained.
-    """
-    check_comparison(manifest, config)
-    if synthetic is not None:
-        accept(synthetic, manifest)
-    for arm in config.compare.arms:
-        plan_arm(arm, manifest, synthetic, config.compare.ratio)
-    return [
-        _cell(manifest, synthetic, config, arm, seed)
-        for seed in range(config.compare.seeds)
-        for arm in config.compare.arms
-    ]
-
-
-def check_comparison(manifest: Manifest, config: Config) -> None:
-    """Raise DataError where no comparison of this data set can be made, ConfigError where a file it needs is absent."""
-    for split in ("validation", "test"):
-        if len(manifest.indices(split)) == 0:
-            raise DataError(f"{manifest.name} has no {split} images: set data.{split} above 0 in a new run")
-    if len(manifest.labels) < 2:
-        raise DataError(f"{manifest.name} has one label, a comparison needs two classes: name a second one")
-    total = len(manifest.indices("test"))
-    for label, count in manifest.counts()["test"].items():
-        if min(count, total - count) < FEWEST:
-            raise DataError(
-                f"the test split has {count} images with the label {label!r} and {total - count} without it; an AUC "
-                f"needs {FEWEST} of each: give the test split more, or leave the label out"
-            )
-    build(config.classifier.name, manifest.shape, len(manifest.labels))
-    if config.compare.fidelity and config.compare.features == "inception":
-        inception_file()
+    sizes: Place | None = None
+    narrowed: dict[Subset, CellContext] = field(default_factory=dict)
 
 
 def load_context(
@@ -113,25 +64,44 @@ def load_context(
     cells: Path,
     device: str = "cpu",
     *,
+    sizes: Place | None = None,
     stored_dataset: Place | None = None,
     stored_cells: Place | None = None,
 ) -> CellContext:
     """Open a data set's folder and a synthetic set, for cells to be kept in `cells`.
 
-    A host without the folders fetches the data set from `stored_dataset` and keeps its cells in `stored_cells` too.
-    `device` is compute.device, which each worker chooses by for itself. Raises ManifestError when one is absent or
-    altered, and LeakageError when the synthetic set may not be used.
+    `sizes` is CellContext's. A host without the folders fetches the data set from `stored_dataset` and keeps its cells
+    in `stored_cells` too. `device` is compute.device, which each worker chooses by for itself. Raises ManifestError
+    when one is absent or altered, and LeakageError when the synthetic set may not be used.
     """
     dataset = at_hand(dataset, stored_dataset, MANIFEST)
     manifest = Manifest.load(dataset / MANIFEST)
     images = open_images(dataset, manifest)
-    if synthetic is None:
-        return CellContext(manifest, images, None, None, cells, choose_device(device), stored_cells)
-    generated = SyntheticManifest.load(below(synthetic, MANIFEST))
+    generated, pixels = _load_synthetic(synthetic, manifest) if synthetic else (None, None)
+    return CellContext(manifest, images, generated, pixels, cells, choose_device(device), stored_cells, sizes)
+
+
+def _load_synthetic(place: Place, manifest: Manifest) -> tuple[SyntheticManifest, ShardedImages]:
+    generated = SyntheticManifest.load(below(place, MANIFEST))
     accept(generated, manifest)
-    pixels = open_shards(synthetic, generated)
+    pixels = open_shards(place, generated)
     accept_images(pixels, manifest)
-    return CellContext(manifest, images, generated, pixels, cells, choose_device(device), stored_cells)
+    return generated, pixels
+
+
+def _context_of(context: CellContext, cell: Cell) -> CellContext:
+    """The context as the cell's subset sees it: fewer training images, and synthetic ones of their own GAN."""
+    if cell.subset is None:
+        return context
+    if cell.subset not in context.narrowed:
+        manifest = take(context.manifest, cell.subset, cell.request["base_seed"])
+        place = below(context.sizes, f"{cell.subset.name}/{SYNTHETIC}") if context.sizes else None
+        generated, pixels = _load_synthetic(place, manifest) if place else (None, None)
+        context.narrowed.clear()  # cells come subset by subset, and one set in memory is enough
+        context.narrowed[cell.subset] = dataclasses.replace(
+            context, manifest=manifest, synthetic=generated, synthetic_images=pixels
+        )
+    return context.narrowed[cell.subset]
 
 
 def run_cell(
@@ -161,7 +131,7 @@ def _make_cell(context: CellContext, cell: Cell, train: Callable[..., Fitted]) -
         for left in context.cells.glob(f"*{cell.key}*"):  # torn or altered, or half of it from a killed process
             shutil.rmtree(left)
     with torch_threads(THREADS):
-        result, model = _compute(context, cell, train)
+        result, model = _compute(_context_of(context, cell), cell, train)
     temporary = context.cells / f".{cell.key}.{secrets.token_hex(4)}.tmp"
     manifest = context.manifest
     card = ClassifierCard(
@@ -171,26 +141,6 @@ def _make_cell(context: CellContext, cell: Cell, train: Callable[..., Fitted]) -
     with storage_errors(folder):
         temporary.rename(folder)
     counters.count("cells")
-
-
-def cell_seed(base: int, seed: int) -> int:
-    """The number that all randomness of seed `seed` comes from, the same in every arm, below 2**63."""
-    return int.from_bytes(hashlib.sha256(f"cell/{base}/{seed}".encode()).digest()[:8]) >> 1
-
-
-def _cell(manifest: Manifest, synthetic: SyntheticManifest | None, config: Config, arm: ArmName, seed: int) -> Cell:
-    request = {
-        "recipe": RECIPE,
-        "dataset": manifest.fingerprint,
-        "synthetic": synthetic.fingerprint if synthetic is not None and needs_synthetic(arm) else None,
-        "arm": arm,
-        "ratio": config.compare.ratio if arm == "mixed" else None,
-        "base_seed": config.seed,
-        "seed": seed,
-        "classifier": config.classifier.model_dump(mode="json"),
-        "threads": THREADS,
-    }
-    return Cell(json_sha256(request), arm, seed, request)
 
 
 def _find_cell(folder: Path, stored: Place | None) -> CellResult | None:
@@ -225,25 +175,42 @@ def _compute(context: CellContext, cell: Cell, train: Callable[..., Fitted]) -> 
     start = time.perf_counter()
     manifest, request = context.manifest, cell.request
     config = ClassifierConfig.model_validate(request["classifier"])
-    plan = plan_arm(cell.arm, manifest, context.synthetic, request["ratio"] or 0.0)
-    training = TrainingSet(plan, context.images, context.synthetic_images)
-    validation, test = (_held_out(context, split) for split in ("validation", "test"))
     seed = cell_seed(request["base_seed"], cell.seed)
-    fitted = train(config, manifest, training, validation, seed, device=context.device)
+    training = _training_set(context, cell, seed)
+    validation = _held_out(context, "validation")
+    pretrain = request.get("pretrain", 0.0)
+    fitted = train(config, manifest, training, validation, seed, pretrain=pretrain, device=context.device)
     result = CellResult(
         key=cell.key,
         arm=cell.arm,
         seed=cell.seed,
-        steps=config.steps,
+        steps=fitted.steps,
         best_step=fitted.best_step,
         seconds=0.0,
         parameters=sum(p.numel() for p in fitted.model.parameters()),
-        train_images=plan.counts,
+        train_images=training.plan.counts,
         history=fitted.history,
         validation_scores=predict_scores(fitted.model, validation.images, manifest.task),
-        test_scores=predict_scores(fitted.model, test.images, manifest.task),
+        test_scores=_test_scores(context, cell, fitted.model),
     )
     return dataclasses.replace(result, seconds=time.perf_counter() - start), fitted.model
+
+
+def _training_set(context: CellContext, cell: Cell, seed: int) -> TrainingSet:
+    manifest, request = context.manifest, cell.request
+    plan = plan_arm(cell.arm, manifest, context.synthetic, request["ratio"] or 0.0)
+    if request.get("shuffled"):
+        plan = shuffled(plan, seed)
+    augmentation = ClassicAugmentation(manifest.shape, tuple(request["flips"])) if plan.classic else None
+    return TrainingSet(plan, context.images, context.synthetic_images, augmentation)
+
+
+def _test_scores(context: CellContext, cell: Cell, model: torch.nn.Module) -> npt.NDArray[np.float64]:
+    """Scores `(N, K)` of the test images; none where a ratio is searched: nobody can choose by what is not there."""
+    manifest = context.manifest
+    if cell.request.get("search"):
+        return np.empty((0, len(manifest.labels)))
+    return predict_scores(model, _held_out(context, "test").images, manifest.task)
 
 
 def _held_out(context: CellContext, split: Split) -> HeldOut:

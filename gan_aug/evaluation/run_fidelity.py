@@ -14,10 +14,11 @@ from gan_aug.data.manifest import Manifest
 from gan_aug.data.shards import SyntheticManifest
 from gan_aug.data.store import open_images
 from gan_aug.errors import DataError
+from gan_aug.evaluation.cell_plan import THREADS
 from gan_aug.evaluation.cells import CellResult
 from gan_aug.evaluation.fidelity import IMAGES, choose_extractor, measure_fidelity
 from gan_aug.evaluation.fidelity_sets import read_sides
-from gan_aug.evaluation.run_cells import THREADS, torch_threads
+from gan_aug.evaluation.run_cells import torch_threads
 from gan_aug.run import json_sha256, write_json
 from gan_aug.storage import Place, below
 

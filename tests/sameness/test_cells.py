@@ -3,17 +3,20 @@ from __future__ import annotations
 import json
 from functools import partial
 from pathlib import Path
+from typing import get_args
 
 from cell_data import CellData, small_config
 
 from gan_aug.compute.local import LocalExecutor
-from gan_aug.evaluation.run_cells import load_context, plan_cells, run_cell
+from gan_aug.config import ArmName
+from gan_aug.evaluation.cell_plan import plan_cells
+from gan_aug.evaluation.run_cells import load_context, run_cell
 
 SAME = ("request.json", "scores.npz", "classifier.safetensors", "classifier.json")
 
 
 def run(data: CellData, cells: Path, workers: int) -> list[str]:
-    plan = plan_cells(data.manifest, data.generated, small_config())
+    plan = plan_cells(data.manifest, data.generated, small_config(seeds=1, arms=get_args(ArmName)))
     setup = partial(load_context, data.dataset, data.synthetic, cells)
     done = dict(LocalExecutor(workers).map(run_cell, plan, setup=setup))
     assert [done[i] for i in range(len(plan))] == [cell.key for cell in plan]
@@ -23,7 +26,7 @@ def run(data: CellData, cells: Path, workers: int) -> list[str]:
 def test_cells_are_equal_byte_for_byte_in_one_process_and_in_two(cell_data, tmp_path):
     keys = run(cell_data, tmp_path / "one", workers=1)
     assert run(cell_data, tmp_path / "two", workers=2) == keys
-    assert len(set(keys)) == 6
+    assert len(set(keys)) == 8
     for key in keys:
         one, two = tmp_path / "one" / key, tmp_path / "two" / key
         for name in SAME:

@@ -25,7 +25,8 @@ from gan_aug import storage
 from gan_aug.compute.local import LocalExecutor
 from gan_aug.data.artefacts import put_files
 from gan_aug.data.shards import SyntheticManifest, read_images
-from gan_aug.evaluation.run_cells import finished_cell, load_context, plan_cells, run_cell
+from gan_aug.evaluation.cell_plan import plan_cells
+from gan_aug.evaluation.run_cells import finished_cell, load_context, run_cell
 from gan_aug.gan.state import TrainingData, save_checkpoint
 from gan_aug.storage import Place, below, open_store
 from gan_aug.synthesis.write import write_synthetic_set

@@ -61,7 +61,9 @@ def test_the_whole_job_and_what_can_be_done_with_it(
     assert "run `gan-aug generate`" in capsys.readouterr().err
     assert call(monkeypatch, "generate", config, "--run", run) == 0
     assert call(monkeypatch, "compare", config, "--run", run, "--set", "compare.seeds=3") == 0
-    assert "9 cells: real, synthetic, mixed x 3 seeds" in capsys.readouterr().err
+    assert (
+        "20 cells: real, synthetic, mixed, duplicate, classic x 3 seeds, and 5 of canaries" in capsys.readouterr().err
+    )
     assert call(monkeypatch, "predict", run, tmp_path / "none.png") == 3
     assert call(monkeypatch, "predict", run, config) == 3
     assert call(monkeypatch, "predict", run, image, "--arm", "mixture") == 3

@@ -23,7 +23,7 @@ def write(folder: Path, text: str) -> Path:
 def test_only_the_source_is_needed(tmp_path: Path) -> None:
     config = configs.load(write(tmp_path, "data: {source: digits}"))
     assert config.data.source == "digits"
-    assert config.compare.arms == ("real", "synthetic", "mixed")
+    assert config.compare.arms == ("real", "synthetic", "mixed", "duplicate", "classic")
 
 
 def test_all_faults_come_at_once_with_their_paths(tmp_path: Path) -> None:
@@ -44,6 +44,8 @@ def test_all_faults_come_at_once_with_their_paths(tmp_path: Path) -> None:
         ("data: [1", "not valid YAML"),
         ("- 1", "holds a list"),
         ("data: {source: digits}\ncompare: {arms: [synthetic]}", "the arm 'real' is what the others"),
+        ("data: {source: digits}\ncompare: {arms: [real], ratio: search}", "search needs the arm mixed or classic"),
+        ("data: {source: digits}\ncompare: {sizes: [50, 50]}", "a value is named twice"),
         ("data: {source: digits, test: 0.6, validation: 0.5}", "their sum must be below 1"),
         ("data: {source: csv, columns: {file: a, label: a}}", "file and label are both column 'a'"),
     ],
@@ -71,6 +73,18 @@ def test_overrides_are_yaml_and_win(tmp_path: Path) -> None:
 def test_a_bad_override_names_itself(tmp_path: Path, override: str) -> None:
     with pytest.raises(ConfigError, match="--set"):
         configs.load(write(tmp_path, "seed: 1\ndata: {source: digits}"), (override,))
+
+
+def test_like_real_images_are_as_many_as_the_largest_ratio_needs() -> None:
+    def wanted(compare: object, **synthesis: object) -> float:
+        values = {"data": {"source": "digits"}, "compare": compare, "synthesis": synthesis}
+        return configs.parse(values, "a test").synthesis_wanted.multiple
+
+    assert wanted({}) == 1.0
+    assert wanted({"ratio": 3}) == 3.0
+    assert wanted({"ratio": "search", "ratios": [2, 0.5]}) == 2.0
+    assert wanted({"ratio": 0.5}, multiple=2) == 2.0
+    assert wanted({"ratio": 3}, counts=10) == 1.0
 
 
 @given(

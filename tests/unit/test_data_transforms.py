@@ -37,3 +37,43 @@ def test_mirrored_only_where_the_set_allows_it() -> None:
 
     assert falls(ClassicAugmentation((1, 24, 16))(ramp, 0, range(40))) == 0
     assert 5 < falls(ClassicAugmentation((1, 24, 16), ("horizontal",))(ramp, 0, range(40))) < 35
+
+
+def test_a_batch_equals_monai_s_transforms_of_single_images() -> None:
+    from monai.transforms import AdjustContrast, Affine, Flip, ShiftIntensity  # noqa: TID251 - the reference
+
+    shape = (1, 24, 16)
+    augmentation, given = ClassicAugmentation(shape, ("horizontal", "vertical")), smooth(40, shape)
+    drawn = augmentation.draw(5, range(40))
+    assert {len(set(values)) > 10 for values in (drawn.angles, drawn.offsets, drawn.gammas)} == {True}
+    for i, (image, made) in enumerate(zip(given, augmentation(given, 5, range(40)), strict=True)):
+        axes = [axis for axis, flips in ((0, drawn.vertical), (1, drawn.horizontal)) if flips[i]]
+        expected = Flip(axes)(image / np.float32(255)) if axes else image / np.float32(255)
+        moved = Affine(
+            rotate_params=[float(drawn.angles[i])],
+            translate_params=[float(shift) for shift in drawn.shifts[i]],
+            scale_params=[float(zoom) for zoom in drawn.zooms[i]],
+            padding_mode="zeros",
+            image_only=True,
+        )(expected)
+        shifted = ShiftIntensity(float(drawn.offsets[i]), safe=False)(moved)
+        bent = AdjustContrast(float(drawn.gammas[i]))(shifted) if drawn.gammas[i] != 1 else shifted
+        final = (np.asarray(bent) + drawn.noise[i]).clip(0, 1) * 255
+        assert np.abs(final - made.astype(float)).max() <= 0.51, i
+
+
+def test_each_part_comes_about_half_the_time_and_stays_within_its_bounds() -> None:
+    drawn = ClassicAugmentation((1, 24, 16), ("vertical",)).draw(0, range(400))
+    shares = [np.mean(values) for values in (drawn.angles != 0, drawn.vertical, drawn.offsets != 0, drawn.gammas != 1)]
+    assert all(0.4 < share < 0.6 for share in [*shares, np.mean(drawn.noise.any(axis=(1, 2, 3)))])
+    assert not drawn.horizontal.any()
+    assert np.rad2deg(np.abs(drawn.angles)).max() <= 10
+    assert (np.abs(drawn.shifts).max(axis=0) <= [1.2, 0.8]).all()
+    assert (drawn.gammas.min(), drawn.gammas.max()) >= (0.8, 1)
+
+
+def smooth(count: int, shape: tuple[int, int, int]) -> np.ndarray:
+    """Images without sharp edges, where resamplers agree."""
+    rows, columns = np.mgrid[: shape[1], : shape[2]]
+    waves = [np.sin(rows / (3 + i % 5)) * np.cos(columns / (2 + i % 3)) for i in range(count)]
+    return (127 + 100 * np.array(waves))[:, None].astype(np.uint8)

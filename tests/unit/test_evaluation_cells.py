@@ -10,8 +10,9 @@ from cell_data import small_config, write_synthetic
 
 from gan_aug.errors import CheckpointError, DataError, LeakageError, ManifestError
 from gan_aug.evaluation.cell_files import read_cell
+from gan_aug.evaluation.cell_plan import plan_cells
 from gan_aug.evaluation.prediction import Prediction, predict, prediction_sheet
-from gan_aug.evaluation.run_cells import load_context, plan_cells, run_cell
+from gan_aug.evaluation.run_cells import load_context, run_cell
 
 
 @pytest.fixture(scope="module")

@@ -13,9 +13,10 @@ from gan_aug.config import parse
 from gan_aug.errors import Cancelled, ConfigError, DataError
 from gan_aug.evaluation import run_fidelity as module
 from gan_aug.evaluation.cell_files import read_cell
+from gan_aug.evaluation.cell_plan import check_comparison, plan_cells
 from gan_aug.evaluation.fidelity import label_agreement
 from gan_aug.evaluation.fidelity_sets import choose_images, read_sides, training_halves
-from gan_aug.evaluation.run_cells import check_comparison, load_context, plan_cells, run_cell
+from gan_aug.evaluation.run_cells import load_context, run_cell
 from gan_aug.evaluation.run_fidelity import run_fidelity
 
 CPU = torch.device("cpu")

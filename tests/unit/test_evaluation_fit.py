@@ -5,13 +5,17 @@ import itertools
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from gan_aug.config import ClassifierConfig
 from gan_aug.data.manifest import Manifest, Study
+from gan_aug.data.shards import SyntheticManifest
+from gan_aug.data.transforms import ClassicAugmentation
 from gan_aug.errors import Cancelled, DataError, TrainingDiverged
 from gan_aug.evaluation.arms import ArmPlan, TrainingSet, plan_arm
 from gan_aug.evaluation.classifier import predict_scores
-from gan_aug.evaluation.fit import HeldOut, fit, image_order, validation_steps
+from gan_aug.evaluation.fit import HeldOut, fit, image_order, phases, validation_steps
 
 RECORD_KEYS = ["epoch", "step", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy"]
 
@@ -108,3 +112,51 @@ def test_mixed_positions_reach_both_sources():
     plan = ArmPlan(np.array([1, 3]), 2, np.zeros((4, 2), np.float32))
     training = TrainingSet(plan, store, store + 100)
     assert training.images(np.array([3, 0, 2, 1]))[:, 0, 0, 0].tolist() == [101, 1, 100, 3]
+
+
+def test_pretraining_sees_synthetic_images_and_then_real_ones_in_as_many_steps():
+    manifest, training, validation = make()
+    synthetic = SyntheticManifest(manifest.labels, manifest.task, manifest.shape, 0, "c", "", (), ((0,), (1,)) * 5, ())
+    seen = []
+
+    class Watched(TrainingSet):
+        def images(self, positions):
+            seen.append(set(positions.tolist()))
+            return super().images(positions)
+
+    plan = plan_arm("pretrain", manifest, synthetic, 1.0)
+    watched = Watched(plan, training.store, training.store[:10])
+    fitted = fit(config(), manifest, watched, validation, seed=1, pretrain=0.7)
+    assert fitted.steps == len(seen) == 30
+    reals = set(range(len(plan.real)))
+    assert [positions <= reals for positions in seen] == [False] * 21 + [True] * 9
+    assert not any(positions & reals for positions in seen[:21])
+    assert fitted.best_step == 30  # the points at 10 and 20 lie before any real image
+
+
+@settings(deadline=None)
+@given(st.integers(1, 50), st.floats(0.01, 0.99), st.booleans())
+def test_the_parts_of_a_training_sum_to_its_steps(steps, share, pretrain):
+    plan = ArmPlan(np.arange(7), 5, np.zeros((12, 2), np.float32), pretrain=pretrain)
+    parts = phases(plan, steps, share)
+    assert sum(part[0] for part in parts) == steps
+    assert parts[-1][0] >= 1
+    assert [part[1:] for part in parts] == ([(7, 5), (0, 7)] if pretrain else [(0, 12)])
+
+
+def test_classic_images_differ_each_time_they_are_drawn_and_are_the_same_in_another_training():
+    manifest, training, validation = make()
+    drawn: list[np.ndarray] = []
+
+    class Watched(ClassicAugmentation):
+        def __call__(self, images, seed, indices):
+            drawn.append(np.array(list(indices)))
+            return super().__call__(images, seed, drawn[-1])
+
+    augmented = TrainingSet(training.plan, training.store, None, Watched(manifest.shape))
+    first = fit(config(steps=9), manifest, augmented, validation, seed=1)
+    assert np.concatenate(drawn).tolist() == list(range(9 * 8))
+    second = fit(config(steps=9), manifest, augmented, validation, seed=1)
+    plain = fit(config(steps=9), manifest, training, validation, seed=1)
+    assert first.history == second.history != plain.history
+    assert first.steps == plain.steps == 9

@@ -80,6 +80,9 @@ def test_arms_with_other_seeds_or_steps_are_a_fault():
         make_report(BINARY, cells[:-1])
     with pytest.raises(DataError, match="different numbers of steps"):
         make_report(BINARY, [*cells[:-1], dataclasses.replace(cells[-1], steps=1)])
+    longer = [dataclasses.replace(cell, steps=401) if cell.arm == "mixed" else cell for cell in cells]
+    with pytest.raises(DataError, match=r"'mixed' took .*\(401, 401, 401\) than 'real' \(400\)"):
+        make_report(BINARY, longer)
 
 
 def test_perfect_arms_get_bounds_and_not_points():

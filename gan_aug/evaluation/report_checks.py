@@ -1,0 +1,140 @@
+"""What a report says of learning curves, of the ratio, and of the canaries: tables and sentences."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gan_aug.evaluation.canaries import failures
+from gan_aug.evaluation.report_tables import Table
+from gan_aug.evaluation.report_text import Report, counted, digits, interval, share, signed
+
+_SAVING = ("mixed", "classic+mixed", "pretrain", "classic+pretrain", "synthetic")
+
+
+def curves_table(report: Report) -> Table | None:
+    """The points of the learning curves, or None where none were asked for."""
+    rows = report["curves"]
+    if not rows:
+        return None
+    decimals = digits(report)
+    lines = tuple(
+        (
+            _thousands(row["size"]),
+            row["arm"],
+            f"{row['draws']} × {row['seeds']}",
+            _with_interval(row["auc"], decimals),
+            _difference(row["difference"], decimals),
+            _equivalent(row["real_equivalent"]),
+        )
+        for row in rows
+    )
+    caption = (
+        "AUC by the number of real training images; at every size the GAN saw those images alone. Means over draws of "
+        "the images (each with a GAN of its own) and training seeds. The 95 % intervals (Student’s t) hold draws and "
+        "seeds, and not which patients were tested: those are the same everywhere. Worth: the number of real images "
+        "with which the arm “real” reaches the same AUC, read off its mean curve, without an interval."
+    )
+    head = ("Real images", "Arm", "Draws × seeds", "AUC (95 % CI)", "Less “real” (95 % CI)", "Worth")
+    return Table(caption, head, lines)
+
+
+def curves_answer(report: Report) -> list[str]:
+    """How many labelled images the GAN saves: a sentence on the first arm that has both kinds of images."""
+    rows = report["curves"] or []
+    arm = next((arm for arm in _SAVING if any(row["arm"] == arm for row in rows)), None)
+    own = [row for row in rows if row["arm"] == arm and row["real_equivalent"]]
+    if not own:
+        return []
+    decimals = digits(report)
+    reached = [(row, share(row["auc"]["value"], decimals)) for row in own]
+    parts = [
+        f"{_thousands(row['size'])} did as well as {_equivalent(row['real_equivalent'])} (AUC {auc})"
+        for row, auc in reached
+    ]
+    return [
+        "How many labelled images does the GAN save? Of labelled images with the GAN’s beside them (arm "
+        f"“{arm}”), against labelled images alone: {'; '.join(parts)}."
+    ]
+
+
+def ratio_table(report: Report) -> Table | None:
+    """What the search for the ratio saw, or None where there was none."""
+    ratio = report["ratio"]
+    if not ratio or not ratio["searched"]:
+        return None
+    rows = tuple(
+        (f"{row['ratio']:g}", f"{row['validation_auc']:.4f}", "chosen" if row["ratio"] == ratio["value"] else "")
+        for row in ratio["searched"]
+    )
+    caption = (
+        "Synthetic images for each real one in the arm “mixed”, chosen by AUC on the validation images, mean over "
+        "seeds; of equal ones the smallest. The search kept no score of a test image."
+    )
+    return Table(caption, ("Ratio", "Validation AUC", ""), rows)
+
+
+def alarm(report: Report) -> list[str]:
+    """What must be said before anything else: the canaries that failed."""
+    return [f"CANARY FAILED: {failure}." for failure in failures(report["canaries"])] if report["canaries"] else []
+
+
+def canaries_table(report: Report) -> Table | None:
+    """What the canaries showed, or None where they were turned off."""
+    canaries = report["canaries"]
+    if not canaries:
+        return None
+    shuffles, planted = canaries["shuffled_labels"], canaries["planted_test_image"]
+    rows = (
+        (
+            "Training labels shuffled",
+            f"AUC {_with_interval(shuffles['auc'], 3)} over {counted(shuffles['shuffles'], 'shuffle')} of "
+            f"{counted(shuffles['optimizer_steps'], 'step')}; chance is 0.5",
+            _verdict(shuffles),
+        ),
+        (
+            "A test image planted among the synthetic ones",
+            "; ".join(
+                f"{what}: {'refused' if refused else 'LET IN'}"
+                for what, refused in (
+                    ("in what the generator was trained on", planted["refused"]["trained_on"]),
+                    ("as an image", planted["refused"]["content"]),
+                )
+            ),
+            _verdict(planted),
+        ),
+    )
+    caption = (
+        "Tests of this comparison itself, made along with it. Shuffled labels must give an AUC whose interval holds "
+        "0.5; by chance a sound comparison fails that about once in twenty times or less."
+    )
+    return Table(caption, ("Canary", "What happened", "Verdict"), rows)
+
+
+def _verdict(canary: dict[str, Any]) -> str:
+    return "passed" if canary["passed"] else "FAILED"
+
+
+def _with_interval(estimate: dict[str, Any], decimals: int) -> str:
+    value = share(estimate["value"], decimals)
+    return f"{value} ({interval(estimate['ci95'], decimals)})" if estimate["ci95"] else value
+
+
+def _difference(estimate: dict[str, Any] | None, decimals: int) -> str:
+    if estimate is None:
+        return "–"
+    value = signed(estimate["value"], decimals)
+    if not estimate["ci95"]:
+        return value
+    low, high = (signed(end, decimals) for end in estimate["ci95"])
+    return f"{value} ({low} to {high})"
+
+
+def _equivalent(equivalent: dict[str, Any] | None) -> str:
+    if equivalent is None:
+        return "–"
+    bound = {"none": "about ", "at least": "more than ", "at most": "less than "}[equivalent["bound"]]
+    return f"{bound}{_thousands(equivalent['images'])}"
+
+
+def _thousands(number: int) -> str:
+    return f"{number:,}".replace(",", "\u202f")
