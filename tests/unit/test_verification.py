@@ -156,7 +156,7 @@ RECORDS: dict[str, tuple[Callable[[Path], None], str, type[Exception]]] = {
     "a checkpoint's count": (alter(f"train/checkpoints/*/{RECORD}", "images"), "train/checkpoints", CheckpointError),
     "a synthetic seed": (alter("synthetic/manifest.json", "seed"), "synthetic/manifest.json", ManifestError),
     "a cell's request": (alter("compare/cells/*/request.json", "base_seed"), "compare/cells/", CheckpointError),
-    "a cell's history": (lambda run: alter_history(run), "report.json", DataError),
+    "a cell's history": (alter_history, "report.json", DataError),
     "an AUC": (alter("report.json", "arms", "real", "auc", "value"), "report.json", DataError),
     "a confidence limit": (alter("report.json", "comparisons", 0, "ci95", 0), "report.json", DataError),
     "a fidelity figure": (alter("compare/fidelity/*.json", "figures", "images"), "report.json", DataError),
