@@ -169,6 +169,21 @@ def inspect(
     _say(inspect_dataset(folder), as_json)
 
 
+@app.command()
+def verify(folder: Folder, as_json: JsonOption = False) -> None:
+    """Recompute the provenance chain of a run from its files, and say where it breaks; alters nothing."""
+    from gan_aug.events import Event
+    from gan_aug.verification import verify_run
+    from gan_aug.workflows import saved_storage
+
+    storage = saved_storage(folder)
+    with shown_progress() as listener:
+        listener(Event("verify", "start", f"reading the files of {folder} again"))
+        chain = verify_run(storage, lambda what, at, of: listener(Event("verify", "progress", "", at, of, what)))
+    _say(chain.to_json() if as_json else chain.to_text(), as_json)
+    chain.raise_broken()
+
+
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
 def serve(context: typer.Context) -> None:
     """Start the REST service; `gan-aug serve --help` lists its options."""
@@ -273,7 +288,7 @@ def _plan(verb: str, request: Config, folder: Path) -> dict[str, Any]:
     from gan_aug.data.sources import opened_source
     from gan_aug.training import check_size
 
-    if verb in ("run", "train"):
+    if verb == "train" or (verb == "run" and request.compare.synthetic is None):
         check_size(request)
     with opened_source(request.data, None) as source:
         counts = {split: {"images": sum(row.values()), "labels": row} for split, row in source.counts().items()}

@@ -101,6 +101,11 @@ class CompareConfig(Section):
     )
     canaries: bool = Field(True, description="test the comparison itself: shuffled labels, a planted test image")
     margin: Positive = Field(0.02, description="the largest loss of AUC that counts as none, fixed beforehand")
+    synthetic: Path | None = Field(
+        None,
+        description="synthetic images made elsewhere, instead of the run's own: a folder of class folders, or an npz "
+        "with `images` and `labels`; what their generator saw stays unknown in the report",
+    )
     fidelity: bool = Field(True, description="measure how like the real images the synthetic ones are")
     features: FeaturesName = Field(
         "classifier",

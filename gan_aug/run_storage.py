@@ -94,7 +94,7 @@ class RunStorage:
         files = {path.name: path for path in sorted(checkpoint.iterdir()) if path.name != RECORD}
         files |= {name: path for name, path in records.items() if path.exists()}
         put_files(place, files | {RECORD: checkpoint / RECORD})
-        for name in self._checkpoints()[KEPT:]:
+        for name in self.checkpoints()[KEPT:]:
             delete_files(below(self.place, f"train/{name}"))
 
     def pull_training(self) -> None:
@@ -106,7 +106,7 @@ class RunStorage:
             return
         folder = self.folder / "train"
         mine = newest_checkpoint(folder / "checkpoints")
-        for name in self._checkpoints():
+        for name in self.checkpoints():
             if mine and int(name) <= mine.images:
                 return
             target = folder / "checkpoints" / name
@@ -117,7 +117,7 @@ class RunStorage:
                 return
             shutil.rmtree(target, ignore_errors=True)
 
-    def _checkpoints(self) -> list[str]:
+    def checkpoints(self) -> list[str]:
         """The names of the checkpoints committed in the store, newest first."""
         if self.place is None:
             return []

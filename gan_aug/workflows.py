@@ -24,7 +24,7 @@ from gan_aug.data.shards import SyntheticManifest
 from gan_aug.data.store import open_images
 from gan_aug.errors import CheckpointError, ConfigError, DataError, GanAugError, RunConflict
 from gan_aug.run import RunDir, read_json, write_json
-from gan_aug.run_storage import RunStorage, storage_of
+from gan_aug.run_storage import NAME, RunStorage, storage_of
 from gan_aug.storage import Place, below
 
 Verb = Callable[[Config, RunDir, Executor], Any]
@@ -114,10 +114,15 @@ def compare(request: Config, run: RunDir, executor: Executor) -> dict[str, Any]:
     from gan_aug.comparing import run_comparison
     from gan_aug.compute.device import choose_device
     from gan_aug.evaluation.run_fidelity import run_fidelity
+    from gan_aug.foreign_set import bring_synthetic, check_source
     from gan_aug.reporting import write_reports
 
+    if request.compare.synthetic:
+        check_source(request, run)
     manifest = import_studies(request, run, executor)
     storage = storage_of(run, request.compute.storage)
+    if request.compare.synthetic:
+        bring_synthetic(request, run, manifest)
     synthetic = synthetic_for(request, run, storage.synthetic)
     write_json(run.compare / "request.json", configs.sections(request, "seed", "classifier", "compare"))
     results, findings = run_comparison(request, run, manifest, synthetic, executor)
@@ -137,23 +142,29 @@ def synthetic_for(request: Config, run: RunDir, place: Place) -> SyntheticManife
     Raises DataError where it is absent, RunConflict where it was made by another request.
     """
     from gan_aug.evaluation.arms import needs_synthetic
+    from gan_aug.foreign_set import check_own
 
     if not any(needs_synthetic(arm) for arm in request.compare.arms):
         return None
     if not (run.synthetic / "manifest.json").exists():
         raise DataError(f"{run.path} holds no synthetic set for the arms: run `gan-aug generate` on it first")
-    run.check("train", configs.sections(request, "seed", "gan", "train"))
-    run.check("synthetic", {"synthesis": request.synthesis_wanted.model_dump(mode="json")})
+    if request.compare.synthetic is None:
+        check_own(run)
+        run.check("train", configs.sections(request, "seed", "gan", "train"))
+        run.check("synthetic", {"synthesis": request.synthesis_wanted.model_dump(mode="json")})
     return SyntheticManifest.load(below(place, "manifest.json"))
 
 
 def run_all(request: Config, run: RunDir, executor: Executor) -> dict[str, Any]:
     """All stages in a row, from images to the report; returns `report.json`.
 
-    What would make a later stage refuse is looked for before the GAN is trained.
+    What would make a later stage refuse is looked for before the GAN is trained. With synthetic images made elsewhere
+    (`compare.synthetic`) there is no GAN to train.
     """
     from gan_aug.training import check_size
 
+    if request.compare.synthetic:
+        return compare(request, run, executor)
     check_size(request)
     preflight(request, import_studies(request, run, executor))
     train_gan(request, run, executor)
@@ -234,8 +245,11 @@ def saved_request(path: Path) -> tuple[str, Config]:
 
 
 def saved_storage(path: Path) -> RunStorage:
-    """Where the run in the folder `path` keeps its large files."""
-    return storage_of(RunDir.existing(path), saved_request(path)[1].compute.storage)
+    """Where the run in the folder `path` keeps its large files; raises RunConflict where it no longer says so."""
+    run, storage = RunDir.existing(path), saved_request(path)[1].compute.storage
+    if storage and not (path / NAME).exists():
+        raise RunConflict(f"{path} has lost its {NAME}, which names its files in {storage}: put it back")
+    return storage_of(run, storage)
 
 
 def describe(manifest: Manifest) -> str:

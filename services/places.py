@@ -14,7 +14,8 @@ UPLOADS = "uploads"
 """The first part of a `data.root` that names an upload: `uploads/ID`."""
 
 GUARDED = {
-    "data.root", "data.table", "data.dicomweb.url", "data.dicomweb.token_env", "compute.storage", "compute.address"
+    "data.root", "data.table", "data.dicomweb.url", "data.dicomweb.token_env", "compare.synthetic", "compute.storage",
+    "compute.address",
 }  # fmt: skip
 """The config's keys that name a place; a test fails when the config has another."""
 
@@ -32,19 +33,28 @@ def resolved(config: Config, settings: Settings, own_upload: OwnUpload) -> Confi
     base = settings.data
     root = None
     if data.root is not None:
-        base, inside = _base(str(data.root), settings, own_upload)
+        base, inside = _base("data.root", data.root, settings, own_upload)
         root = _below("data.root", base, inside)
     table = None if data.table is None else _below("data.table", root or base, str(data.table))
-    return config.model_copy(update={"data": data.model_copy(update={"root": root, "table": table})})
+    synthetic = None
+    if config.compare.synthetic is not None:
+        key = "compare.synthetic"
+        synthetic = _below(key, *_base(key, config.compare.synthetic, settings, own_upload))
+    return config.model_copy(
+        update={
+            "data": data.model_copy(update={"root": root, "table": table}),
+            "compare": config.compare.model_copy(update={"synthetic": synthetic}),
+        }
+    )
 
 
-def _base(root: str, settings: Settings, own_upload: OwnUpload) -> tuple[Path | None, str]:
-    """The folder that `data.root` is below, and its path in there."""
-    first, *rest = PurePosixPath(root).parts or ("",)
+def _base(key: str, path: Path, settings: Settings, own_upload: OwnUpload) -> tuple[Path | None, str]:
+    """The folder that `path` is below, and its path in there."""
+    first, *rest = path.parts or ("",)
     if first != UPLOADS:
-        return settings.data, root
+        return settings.data, str(path)
     if not rest or not own_upload(rest[0]):
-        raise ConfigError(f"data.root: there is no upload {'/'.join(rest)!r}: POST a zip to /v1/uploads first")
+        raise ConfigError(f"{key}: there is no upload {'/'.join(rest)!r}: POST a zip to /v1/uploads first")
     return settings.uploads / rest[0], "/".join(rest[1:]) or "."
 
 

@@ -112,7 +112,7 @@ class Manifest:
         write_text(path, f'{head[:-2]},\n "studies": [\n{rows}\n]}}\n')
 
     @classmethod
-    def load(cls, path: Path) -> Manifest:
+    def load(cls, path: Place) -> Manifest:
         """Read a manifest; raises ManifestError when it is absent, torn or altered since it was written."""
         record = read_record(path, "manifest")
         fingerprint = record.pop("fingerprint", None)

@@ -16,14 +16,18 @@ from gan_aug.errors import DataError
 class ZippedArray:
     """Images `(N, H, W)` or `(N, H, W, 3) uint8` in an npz file, read one at a time, quickest in rising order."""
 
-    def __init__(self, path: Path, name: str) -> None:
-        """Read the array's header alone; raises DataError when it is no such array, zipfile's errors when torn."""
+    def __init__(self, path: Path, name: str, *, any_layout: bool = False) -> None:
+        """Read the array's header alone; with `any_layout` the four axes may be any.
+
+        Raises DataError when it is no such array, zipfile's errors when torn.
+        """
         self._path, self._member = path, f"{name}.npy"
         self._stream: IO[bytes] | None = None
         with zipfile.ZipFile(path) as archive, archive.open(self._member) as stream:
             self.shape, fortran, dtype = _header(stream, path)
             self._offset = stream.tell()
-        if dtype != np.uint8 or fortran or not (len(self.shape) == 3 or (len(self.shape) == 4 and self.shape[3] == 3)):
+        flat = len(self.shape) == 3 or (len(self.shape) == 4 and (any_layout or self.shape[3] == 3))
+        if dtype != np.uint8 or fortran or not flat:
             raise DataError(
                 f"{path} holds {name} of {self.shape} {dtype}, not flat 8-bit images, grey or RGB: choose another set"
             )

@@ -18,6 +18,9 @@ from gan_aug.errors import ManifestError
 from gan_aug.run import json_sha256
 from gan_aug.storage import Place, below, write_file
 
+UNKNOWN = "unknown"
+"""The checkpoint of images that were made elsewhere."""
+
 
 @dataclass(frozen=True)
 class SyntheticShard:
@@ -34,7 +37,8 @@ class SyntheticManifest:
     """A synthetic data set: its shards, the label of each image, and the checkpoint that made them.
 
     Image k comes from (`seed`, k) and `image_labels[k]` alone. `trained_on` are the content hashes of the real images
-    the generator was trained on and `fingerprint_of_data` their manifest's: what an arm checks before it accepts it.
+    the generator was trained on and `dataset` their manifest's fingerprint: what an arm checks before it accepts it. A
+    set made elsewhere has the checkpoint `unknown`, no such hashes, and `dataset` is that of the run it was brought to.
     """
 
     labels: tuple[str, ...]
@@ -51,6 +55,11 @@ class SyntheticManifest:
     def fingerprint(self) -> str:
         """The SHA-256 of the labels, the shards' sums and the chain behind them."""
         return json_sha256(asdict(self))
+
+    @property
+    def is_traced(self) -> bool:
+        """Whether it is known which images the generator was trained on."""
+        return bool(self.trained_on)
 
     def label_matrix(self) -> npt.NDArray[np.float32]:
         """Labels as `(N, K) float32` of zeros and ones."""

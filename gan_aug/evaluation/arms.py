@@ -159,7 +159,14 @@ def accept(synthetic: SyntheticManifest, manifest: Manifest) -> None:
     image, one of their patients, or an image that is not in this training split.
     """
     _check_alike(synthetic, manifest)
-    trained_on = set(synthetic.trained_on)
+    check_unseen(set(synthetic.trained_on), manifest)
+
+
+def check_unseen(trained_on: Set[str], manifest: Manifest) -> None:
+    """Check that a generator trained on the images with these content hashes saw this training split alone.
+
+    Raises LeakageError when it saw a validation or test image, one of their patients, or an image from elsewhere.
+    """
     held_out = [study for study in manifest.studies if study.split in HELD_OUT]
     way_out = "train the GAN on this training split (gan-aug train) and generate again"
     seen = len(trained_on & {study.content for study in held_out})

@@ -82,6 +82,7 @@ def build_report(
             "manifest": manifest.fingerprint,
             "checkpoint": synthetic.checkpoint if synthetic else None,
             "synthetic": synthetic.fingerprint if synthetic else None,
+            "trained_on": _trained_on(synthetic),
             **provenance,
         },
         "config": _without_paths(asked),
@@ -196,6 +197,13 @@ def _per_class(test: Truth, scores: list[FloatArray]) -> dict[str, dict[str, Any
     return per_class
 
 
+def _trained_on(synthetic: SyntheticManifest | None) -> str | None:
+    """What is known of the images that the synthetic set's generator saw."""
+    if synthetic is None:
+        return None
+    return "training split" if synthetic.is_traced else "unknown"
+
+
 def _mean(values: list[float]) -> float:
     return sum(values) / len(values)
 
@@ -203,7 +211,8 @@ def _mean(values: list[float]) -> float:
 def _without_paths(asked: dict[str, Any]) -> dict[str, Any]:
     """The config without where the files lie, which is the machine's affair and may name people."""
     data = {key: value for key, value in asked["data"].items() if key not in ("root", "table")}
-    return {**asked, "data": data}
+    compare = {key: value for key, value in asked["compare"].items() if key != "synthetic"}
+    return {**asked, "data": data, "compare": compare}
 
 
 def _plain(value: Any) -> Any:

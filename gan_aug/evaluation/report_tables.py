@@ -137,7 +137,7 @@ def sources_table(report: Report) -> Table:
             f"{counted(counts['validation'], 'real image')}; step kept and thresholds chosen on them",
         ),
         ("Synthetic images", f"fingerprint {provenance['synthetic']}" if provenance["synthetic"] else "none"),
-        ("Made by checkpoint", str(provenance["checkpoint"] or "none")),
+        ("Made by checkpoint", _maker(provenance)),
         ("Classifier", _classifier(report)),
         ("Seeds", ", ".join(str(seed["seed"]) for seed in seeds)),
         ("Figures", basis(report)),
@@ -151,6 +151,15 @@ def _classifier(report: Report) -> str:
     if len({arm["optimizer_steps"] for arm in arms.values()}) == 1:
         text += f", {counted(arms['real']['optimizer_steps'], 'optimiser step')} in every arm"
     return text
+
+
+def _maker(provenance: dict[str, Any]) -> str:
+    """The checkpoint behind the synthetic images, and what its generator saw."""
+    if provenance["trained_on"] is None:
+        return "none"
+    if provenance["trained_on"] == "unknown":
+        return f"{provenance['checkpoint']}; which images its generator was trained on is unknown"
+    return f"{provenance['checkpoint']}, trained on the training images alone"
 
 
 def _size(shape: list[int]) -> str:

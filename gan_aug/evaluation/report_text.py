@@ -24,6 +24,11 @@ _SUBJECTS = {
 }
 # Above this an AUC has run out of room to differ, so it gets a fourth decimal and the accuracy beside it.
 _SATURATED = 0.995
+UNTRACED = (
+    "The provenance of the synthetic images is unknown: nothing says which images their generator was trained on. None "
+    "of them equals a validation or test image, but whether it had seen those, or their patients, cannot be told; if "
+    "it had, the figures of the arms with synthetic images are too good."
+)
 
 
 def digits(report: Report) -> int:
@@ -93,6 +98,8 @@ def answer(report: Report) -> list[str]:
     elif comparisons:
         sentences.append(_reference_alone(report, last=False))
     sentences += [_change(report, comparison) for comparison in comparisons.values()]
+    if report["provenance"]["trained_on"] == "unknown":
+        sentences.append("What the generator of the synthetic images had seen is unknown: see the limits.")
     if digits(report) > 3:
         accuracies = [f"{percent(arm['accuracy']['value'])} ({name})" for name, arm in report["arms"].items()]
         sentences.append(
@@ -120,7 +127,9 @@ def limits(report: Report) -> list[str]:
     data, arms = report["dataset"], report["arms"]
     found = [f"About the data set: {note}" for note in data["notes"]]
     found.append(basis(report))
-    if report["provenance"]["synthetic"]:
+    if report["provenance"]["trained_on"] == "unknown":
+        found.append(UNTRACED)
+    elif report["provenance"]["synthetic"]:
         found.append(
             "The synthetic images come from one generator, trained once: how much another training of it would change "
             "the figures is not in the intervals. Nor is how other hospitals, devices or years would differ."

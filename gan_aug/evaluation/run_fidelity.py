@@ -53,15 +53,7 @@ def run_fidelity(
     judge = judge_of(results)
     manifest = Manifest.load(dataset / "manifest.json")
     synthetic = SyntheticManifest.load(below(generated, "manifest.json"))
-    request = {
-        "recipe": RECIPE,
-        "dataset": manifest.fingerprint,
-        "synthetic": synthetic.fingerprint,
-        "judge": judge.key,
-        "features": features,
-        "images": IMAGES,
-        "threads": THREADS,
-    }
+    request = _request(manifest, synthetic, judge, features)
     path = compare / "fidelity" / f"{json_sha256(request)}.json"
     kept = _read(path, request)
     if kept is not None:
@@ -73,6 +65,33 @@ def run_fidelity(
         figures = measure_fidelity(manifest, sides, cell, judge, extractor, device, cancelled)
     write_json(path, {"request": request, "sum": json_sha256(figures), "figures": figures})
     return figures
+
+
+def kept_fidelity(
+    compare: Path,
+    manifest: Manifest,
+    synthetic: SyntheticManifest,
+    results: list[CellResult],
+    features: FeaturesName,
+) -> dict[str, Any] | None:
+    """The figures measured before in the comparison's folder `compare`; None where they are absent or altered."""
+    request = _request(manifest, synthetic, judge_of(results), features)
+    return _read(compare / "fidelity" / f"{json_sha256(request)}.json", request)
+
+
+def _request(
+    manifest: Manifest, synthetic: SyntheticManifest, judge: CellResult, features: FeaturesName
+) -> dict[str, Any]:
+    """Everything the figures depend on."""
+    return {
+        "recipe": RECIPE,
+        "dataset": manifest.fingerprint,
+        "synthetic": synthetic.fingerprint,
+        "judge": judge.key,
+        "features": features,
+        "images": IMAGES,
+        "threads": THREADS,
+    }
 
 
 def _read(path: Path, request: dict[str, Any]) -> dict[str, Any] | None:

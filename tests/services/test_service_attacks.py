@@ -78,6 +78,18 @@ def test_a_path_inside_is_made_whole_for_the_job_and_stays_relative_for_its_call
     assert request["data"]["root"] == str((data / "chest").resolve())
 
 
+def test_synthetic_images_made_elsewhere_lie_below_the_data_folder_too(service: Service, data: Path) -> None:
+    def ask(path: str) -> tuple[int, str]:
+        config = {"data": {"source": "digits"}, "compare": {"synthetic": path}}
+        answer = service.call("POST", "/v1/jobs/run", json=config)
+        return answer.status_code, answer.text
+
+    for outside in ("../secret", "/etc/passwd", "link", "uploads/0123", "uploads/../../secret"):
+        status, said = ask(outside)
+        assert (status, "compare.synthetic" in said, str(data.parent) in said) == (422, True, False)
+    assert ask("chest")[0] == 202
+
+
 @pytest.mark.parametrize("values", [{"storage": "s3://bucket/x"}, {"address": "ray://10.0.0.1:10001"}])
 def test_a_request_may_not_choose_where_is_computed_and_kept(service: Service, values: dict[str, str]) -> None:
     answer = service.call("POST", "/v1/jobs/run", json={"data": {"source": "digits"}, "compute": values})

@@ -45,6 +45,7 @@ def test_the_report_says_what_was_scored_and_on_what():
         "manifest": BINARY.fingerprint,
         "checkpoint": synthetic.checkpoint,
         "synthetic": synthetic.fingerprint,
+        "trained_on": "training split",
     }
     arm = report["arms"]["mixed"]
     assert arm["train_images"] == {"real": 120, "synthetic": 120}
@@ -123,3 +124,13 @@ def test_notes_of_the_data_set_are_repeated():
 def test_what_rounds_to_zero_is_said_as_such() -> None:
     assert [signed(value, 3) for value in (0.0104, -0.0104, -0.0001, 0.0)] == ["+0.010", "−0.010", "0.000", "0.000"]
     assert [size(value, 3) for value in (0.0104, 0.0001, 0.0)] == ["0.010", "<0.001", "0.000"]
+
+
+def test_a_set_that_names_no_training_images_is_unknown_not_proven():
+    synthetic = dataclasses.replace(make_synthetic(BINARY), trained_on=())
+    report = make_report(BINARY, make_cells(BINARY), synthetic)
+    assert report["provenance"]["trained_on"] == "unknown"
+    text = to_markdown(report)
+    assert "which images its generator was trained on is unknown" in text
+    assert "The provenance of the synthetic images is unknown" in text
+    assert "trained on the training images alone" not in text

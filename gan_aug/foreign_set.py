@@ -1,0 +1,94 @@
+"""Synthetic images made elsewhere, brought into a run as its synthetic set: written once, their origin unknown."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gan_aug.config import Config
+from gan_aug.data.foreign_images import open_foreign, source_sha256
+from gan_aug.data.manifest import Manifest
+from gan_aug.data.raster import Raster
+from gan_aug.data.shards import open_shards
+from gan_aug.errors import DataError, RunConflict
+from gan_aug.evaluation.arms import accept_images
+from gan_aug.run import RunDir, read_json
+from gan_aug.run_storage import storage_of
+from gan_aug.storage import below
+from gan_aug.synthesis.foreign import write_foreign_set
+
+SOURCE = "source"
+"""The key, in the request of a synthetic set made elsewhere, of the hash of where it came from."""
+
+
+def check_source(request: Config, run: RunDir) -> None:
+    """What can be known before the import: raises DataError where there is nothing at `compare.synthetic`.
+
+    Raises RunConflict where the run holds a synthetic set of its own GAN.
+    """
+    path, made_of = request.compare.synthetic, _made_of(run)
+    if path and not path.exists() and SOURCE not in made_of:
+        raise DataError(
+            f"compare.synthetic: there is nothing at {path}: name a folder of class folders, or an npz file"
+        )
+    if made_of and SOURCE not in made_of and (run.synthetic / "manifest.json").exists():
+        raise RunConflict(
+            f"{run.path} holds a synthetic set of its own GAN: leave out compare.synthetic, or choose another folder "
+            "with --run"
+        )
+
+
+def check_own(run: RunDir) -> None:
+    """Raise RunConflict where the run's synthetic set was made elsewhere and the run's own is asked for."""
+    if SOURCE in _made_of(run):
+        raise RunConflict(
+            f"{run.path} holds synthetic images made elsewhere: name them in compare.synthetic, or choose another "
+            "folder with --run"
+        )
+
+
+def _made_of(run: RunDir) -> dict[str, Any]:
+    """What the run's synthetic set was asked for; empty where nothing was."""
+    path = run.synthetic / "request.json"
+    return dict(read_json(path)) if path.exists() else {}
+
+
+def bring_synthetic(request: Config, run: RunDir, manifest: Manifest) -> None:
+    """Write the images at `compare.synthetic` as shards in `synthetic/`, unless they are there already.
+
+    Images of another size are fitted as the data set's own were, their grey range kept. Raises RunConflict where the
+    run holds another synthetic set, DataError for what `open_foreign` refuses, LeakageError where an image equals one
+    of validation or test.
+    """
+    path = request.compare.synthetic
+    if path is None:
+        return
+    check_source(request, run)
+    data, shard = request.data, request.synthesis.shard
+    if not path.exists():
+        return  # it was written once; the shards have their own sums
+    foreign = open_foreign(path, manifest)
+    made_of = {SOURCE: source_sha256(path), "fit": data.fit, "filter": data.filter, "shard": shard}
+    run.claim("synthetic", made_of, products="manifest.json")
+    if (run.synthetic / "manifest.json").exists():
+        return
+    run.emit("synthetic", "start", f"reading {len(foreign.labels):,} images made elsewhere, {path.name}")
+    place = storage_of(run, request.compute.storage).synthetic
+    synthetic, fitted = write_foreign_set(
+        foreign,
+        manifest,
+        place,
+        Raster(*manifest.shape, data.fit, data.filter, "full"),
+        run.synthetic,
+        shard_size=shard,
+        progress=lambda done, total: run.emit("synthetic", "progress", done=done, total=total, unit="images"),
+        cancelled=run.cancelled,
+    )
+    accept_images(open_shards(place, synthetic), manifest)
+    if fitted:
+        channels, height, width = manifest.shape
+        wanted = f"{width}x{height} pixels, {'grey' if channels == 1 else 'colour'}, 8 bit"
+        run.emit("synthetic", "note", f"{fitted:,} images were of another size or kind: fitted to {wanted}")
+    for folder in (place, run.synthetic):  # only now, so that what is refused is never taken for whole
+        synthetic.save(below(folder, "manifest.json"))
+    counts = ", ".join(f"{name} {count:,}" for name, count in synthetic.counts().items())
+    run.emit("synthetic", "finish", f"{len(foreign.labels):,} synthetic images of unknown provenance: {counts}")
