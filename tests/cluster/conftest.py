@@ -7,6 +7,7 @@ import os
 import secrets
 import shutil
 import socket
+import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -28,7 +29,7 @@ train: {images: 640, batch: 32}
 gan: {width: 4}
 synthesis: {counts: 400, shard: 64}
 classifier: {name: softmax, steps: 40, epochs: 2}
-compare: {seeds: 2}
+compare: {arms: [real, synthetic, mixed], seeds: 2, canaries: false}
 compute: {workers: 1, threads: 1, device: cpu}
 """
 
@@ -60,6 +61,7 @@ def cluster() -> Iterator[RayCluster]:
         patch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         patch.setenv("RAY_worker_niceness", "0")
+        patch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)  # whose Python a job's command gets
         here = Path(__file__).parent
         patch.setenv("PYTHONPATH", f"{here}{os.pathsep}{here.parent}", prepend=os.pathsep)  # of the tests' own work
         patch.setenv("TORCH_PROCESS_GROUP_SHUTDOWN_TIMEOUT_S", "3")  # for ranks that wait for one that is gone
