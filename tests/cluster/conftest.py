@@ -72,7 +72,9 @@ def cluster() -> Iterator[RayCluster]:
         import ray  # noqa: TID251
         from ray.cluster_utils import Cluster  # noqa: TID251
 
-        port, agent = free_port(9000), free_port(9500)
+        # Tests in several processes start a Ray each, at the same moment: each looks in a range of its own.
+        number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 5
+        port, agent = free_port(9000 + 100 * number), free_port(9500 + 100 * number)
         # A folder of its own: clusters that share one are taken for each other.
         folder = tempfile.mkdtemp(prefix="ray-", dir="/tmp")
         head = {
