@@ -73,3 +73,11 @@ def test_errors_cross_process_borders_unchanged() -> None:
     copy = pickle.loads(pickle.dumps(error))  # noqa: S301
     assert type(copy) is errors.LeakageError
     assert str(copy) == "one sentence"
+
+
+def test_the_tests_can_be_loaded_in_new_processes() -> None:
+    """There a name is looked up along the whole path: two files of one name would be taken for each other."""
+    files = sorted((ROOT / "tests").rglob("*.py"))
+    assert [path for path in files if "conftest" in foreign(path)] == []
+    names = [path.name for path in files if path.name != "conftest.py"]
+    assert sorted(names) == sorted(set(names))

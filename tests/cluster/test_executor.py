@@ -9,7 +9,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from conftest import RayCluster, compute
+from ray_samples import RayCluster, compute
 
 from gan_aug.compute import cluster as door
 from gan_aug.compute import cluster_worker

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from command_line import call
-from conftest import RayCluster, Same
+from ray_samples import RayCluster, Same
 
 pytestmark = pytest.mark.ray
 

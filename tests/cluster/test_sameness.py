@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import RayCluster, Same, compute
+from ray_samples import RayCluster, Same, compute
 
 from gan_aug.compute.cluster import RayExecutor
 from gan_aug.events import Event

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import Same
+from ray_samples import Same
 
 from gan_aug.compute.cluster_session import probe
 from gan_aug.errors import ComputeError

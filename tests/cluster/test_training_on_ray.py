@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import RayCluster
 from gan_samples import small_trainer
+from ray_samples import RayCluster
 
 from gan_aug.compute import cluster_training
 from gan_aug.compute.cluster_training import train_on_cluster
