@@ -45,7 +45,7 @@ def opened_source(
         return
     identity = _identity_key(folder, reader)
     with dicomweb_source(config, folder, identity, reader.cancelled, progress) as source:
-        yield source if config.limit is None else source.limited(config.limit)
+        yield _as_asked(config, source)
 
 
 def open_source(
@@ -70,6 +70,12 @@ def open_source(
     except OSError as error:
         place = error.filename or config.root or config.source
         raise DataError(f"{place} cannot be read ({error.strerror or error}): check the path and its rights") from error
+    return _as_asked(config, source)
+
+
+def _as_asked(config: DataConfig, source: Source) -> Source:
+    if config.names:
+        source = source.named(config.names)
     return source if config.limit is None else source.limited(config.limit)
 
 
