@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -20,12 +20,11 @@ from gan_aug.data.source_folder import open_folder
 from gan_aug.data.source_medmnist import open_medmnist
 from gan_aug.data.source_mnist import open_mnist
 from gan_aug.errors import ConfigError, DataError
+from gan_aug.events import Progress
 
 __all__ = ["Item", "Rejected", "Source", "open_source", "opened_source"]
 
 OPENERS = {"digits": open_digits, "mnist": open_mnist, "folder": open_folder, "csv": open_csv}
-
-Progress = Callable[[int, int], None]
 
 
 @contextmanager
