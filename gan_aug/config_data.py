@@ -95,6 +95,10 @@ class DataConfig(Section):
     dicom: DicomConfig = DicomConfig()
     dicomweb: DicomWebConfig = DicomWebConfig()
     label_separator: str | None = Field(None, description="splits one label cell into several, e.g. '|': multi-label")
+    names: dict[str, str] = Field(
+        default_factory=dict,
+        description="what labels are called from here on, such as {0: normal, 1: pneumonia}; equal names join labels",
+    )
     size: Count | tuple[Count, Count] | None = Field(
         None, description="pixels, or [height, width]; without it the set's own, or 64 for files"
     )
@@ -130,6 +134,12 @@ class DataConfig(Section):
         None, description="cross-validation: into how many parts a set without splits is divided by patient"
     )
     fold: Annotated[int, Field(ge=0)] = Field(0, description="which of the folds is the test, from 0")
+
+    @field_validator("names", mode="before")
+    @classmethod
+    def _written_as_in_tables(cls, names: object) -> object:
+        # YAML reads 0 as a number; the tables' cells are text.
+        return {str(label): name for label, name in names.items()} if isinstance(names, dict) else names
 
     @field_validator("columns")
     @classmethod

@@ -12,6 +12,11 @@ from typing import Any, Literal
 
 Kind = Literal["start", "progress", "note", "finish"]
 
+Progress = Callable[[int, int], None]
+"""Who is told of progress: (done, in all)."""
+UnitProgress = Callable[[str, int, int], None]
+"""Who is told of progress in several units: (unit, done, in all)."""
+
 
 @dataclass(frozen=True)
 class Event:

@@ -62,7 +62,6 @@ def bring_synthetic(request: Config, run: RunDir, manifest: Manifest) -> None:
     path = request.compare.synthetic
     if path is None:
         return
-    check_source(request, run)
     data, shard = request.data, request.synthesis.shard
     if not path.exists():
         return  # it was written once; the shards have their own sums
@@ -88,7 +87,7 @@ def bring_synthetic(request: Config, run: RunDir, manifest: Manifest) -> None:
         channels, height, width = manifest.shape
         wanted = f"{width}x{height} pixels, {'grey' if channels == 1 else 'colour'}, 8 bit"
         run.emit("synthetic", "note", f"{fitted:,} images were of another size or kind: fitted to {wanted}")
-    for folder in (place, run.synthetic):  # only now, so that what is refused is never taken for whole
+    for folder in dict.fromkeys((place, run.synthetic)):  # only now, so that what is refused is never taken for whole
         synthetic.save(below(folder, "manifest.json"))
     counts = ", ".join(f"{name} {count:,}" for name, count in synthetic.counts().items())
     run.emit("synthetic", "finish", f"{len(foreign.labels):,} synthetic images of unknown provenance: {counts}")

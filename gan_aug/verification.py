@@ -13,15 +13,15 @@ from pathlib import Path
 from gan_aug.chain import Chain, Link
 from gan_aug.data.shards import SyntheticManifest
 from gan_aug.errors import CheckpointError
-from gan_aug.events import Event
+from gan_aug.events import Event, UnitProgress
 from gan_aug.run import EVENTS
 from gan_aug.run_storage import RunStorage
 from gan_aug.storage import open_store
-from gan_aug.verification_data import Progress, check_checkpoints, check_images, check_synthetic, load_dataset
+from gan_aug.verification_data import check_checkpoints, check_images, check_synthetic, load_dataset
 from gan_aug.verification_report import check_cells, check_report
 
 
-def verify_run(storage: RunStorage, progress: Progress) -> Chain:
+def verify_run(storage: RunStorage, progress: UnitProgress) -> Chain:
     """The chain of the run whose files are in `storage`: the stages it has, each held against what it rests on.
 
     A stage counts as had where the record says it finished, where files of it are there, or where a later one needs it.
@@ -29,7 +29,7 @@ def verify_run(storage: RunStorage, progress: Progress) -> Chain:
     return Chain(tuple(_links(storage, progress)))
 
 
-def _links(storage: RunStorage, progress: Progress) -> Iterator[Link]:
+def _links(storage: RunStorage, progress: UnitProgress) -> Iterator[Link]:
     finished = _finished(storage.folder)
     compared = "compare" in finished or (storage.folder / "report.json").exists()
     generated = "synthetic" in finished or any(name.startswith("shard-") for name in _names(storage))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from gan_aug.chain import Link, broken_link, first_of
@@ -13,13 +13,13 @@ from gan_aug.data.shards import UNKNOWN, SyntheticManifest, SyntheticShard
 from gan_aug.data.store import FILE
 from gan_aug.errors import CheckpointError, DataError, LeakageError, ManifestError, StorageError
 from gan_aug.evaluation.arms import accept, check_unseen
+from gan_aug.events import UnitProgress
 from gan_aug.gan.state import GENERATOR, RECORD, TRAINING, Checkpoint, read_checkpoint
 from gan_aug.run_storage import RunStorage
 from gan_aug.storage import MissingObject, Place, below, open_store
 
 MANIFEST = "manifest.json"
 UNSEEN = "none of them, nor any of their patients, in validation or test"
-Progress = Callable[[str, int, int], None]
 """Gets what is read (images), how many are done, and of how many."""
 
 
@@ -47,7 +47,7 @@ def check_splits(manifest: Manifest) -> None:
                 raise LeakageError(f"the {what} of study {row} is in the splits {other} and {study.split}")
 
 
-def check_images(storage: RunStorage, manifest: Manifest, place: Place, progress: Progress) -> Link:
+def check_images(storage: RunStorage, manifest: Manifest, place: Place, progress: UnitProgress) -> Link:
     """Every stored image hashed again and held against the manifest."""
     name, total = f"dataset/{FILE}", len(manifest.studies)
     if storage.dataset and not _exists(place, FILE):
@@ -95,7 +95,7 @@ def check_checkpoints(storage: RunStorage, manifest: Manifest) -> tuple[list[Lin
 
 
 def check_synthetic(
-    storage: RunStorage, manifest: Manifest, checkpoints: Mapping[str, Checkpoint], progress: Progress
+    storage: RunStorage, manifest: Manifest, checkpoints: Mapping[str, Checkpoint], progress: UnitProgress
 ) -> tuple[list[Link], SyntheticManifest | None]:
     """The links of the synthetic set: its manifest, then its shards; the manifest where it is whole."""
     name, place = f"synthetic/{MANIFEST}", storage.synthetic
@@ -194,6 +194,6 @@ def _exists(place: Place, name: str) -> bool:
     return True
 
 
-def _tell(progress: Progress, done: int, total: int) -> None:
+def _tell(progress: UnitProgress, done: int, total: int) -> None:
     if done % max(1, total // 100) == 0 or done == total:
         progress("images", done, total)

@@ -104,7 +104,8 @@ def generate(request: Config, run: RunDir, executor: Executor) -> SyntheticManif
         cancelled=run.cancelled,
         stored=storage.checkpoint(checkpoint.path.name),
     )
-    synthetic.save(run.synthetic / "manifest.json")
+    if storage.place:  # where the shards are, the manifest is already
+        synthetic.save(run.synthetic / "manifest.json")
     run.emit("synthetic", "finish", f"{len(plan):,} synthetic images in {len(synthetic.shards)} shards")
     return synthetic
 

@@ -17,7 +17,7 @@ ASKED = 500
 class HeaderCache:
     """Short texts by key, in the SQLite database at `path`; where that cannot be used, it holds and keeps nothing.
 
-    A context manager. A database larger than `limit` bytes starts afresh.
+    A context manager. A database larger than `limit` bytes starts afresh, and so does one that is damaged.
     """
 
     def __init__(self, path: Path, limit: int) -> None:
@@ -26,12 +26,25 @@ class HeaderCache:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             path.parent.chmod(0o700)
             if path.exists() and path.stat().st_size > limit:
-                path.unlink()
-            self._database = sqlite3.connect(path, timeout=5)
-            self._database.execute("PRAGMA journal_mode = WAL")
-            self._database.execute("CREATE TABLE IF NOT EXISTS headers (key BLOB PRIMARY KEY, text TEXT) WITHOUT ROWID")
+                _remove(path)
+            self._open(path)
         except (OSError, sqlite3.Error):
             self._give_up()
+
+    def _open(self, path: Path) -> None:
+        try:
+            self._prepare(path)
+        except sqlite3.OperationalError:  # locked, read-only, a full disk: what is kept may be whole
+            raise
+        except sqlite3.DatabaseError:
+            self._give_up()
+            _remove(path)
+            self._prepare(path)
+
+    def _prepare(self, path: Path) -> None:
+        self._database = sqlite3.connect(path, timeout=5)
+        self._database.execute("PRAGMA journal_mode = WAL")
+        self._database.execute("CREATE TABLE IF NOT EXISTS headers (key BLOB PRIMARY KEY, text TEXT) WITHOUT ROWID")
 
     def __enter__(self) -> HeaderCache:
         return self
@@ -70,3 +83,9 @@ class HeaderCache:
         if database is not None:
             with contextlib.suppress(sqlite3.Error):
                 database.close()
+
+
+def _remove(path: Path) -> None:
+    """Remove a database with the files SQLite keeps beside it, whose pages would be taken for a new one's."""
+    for ending in ("", "-wal", "-shm", "-journal"):
+        path.with_name(path.name + ending).unlink(missing_ok=True)

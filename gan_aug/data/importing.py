@@ -23,13 +23,11 @@ from gan_aug.data.sources import opened_source
 from gan_aug.data.splits import Assignment, Candidate, Fold, assign_splits, check_classes
 from gan_aug.data.store import ImageWriter
 from gan_aug.errors import Cancelled, ConfigError, DataError
+from gan_aug.events import Progress, UnitProgress
 from gan_aug.run import storage_errors, write_json
 
 SIZE = 64
 """Pixels a side where neither the config nor the set says."""
-
-Progress = Callable[[int, int], None]
-UnitProgress = Callable[[str, int, int], None]
 
 
 def import_dataset(

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gan_aug.data.manifest import Split, Task
+from gan_aug.errors import ConfigError
 
 Pixels = npt.NDArray[Any]
 """A decoded image, `(H, W)` or `(H, W, 3)`, uint8 or uint16."""
@@ -96,6 +97,21 @@ class Source:
             for label in item.labels:
                 row[label] += 1
         return counts
+
+    def named(self, names: dict[str, str]) -> Source:
+        """The source with its labels called by `names`; labels that get one name become one class.
+
+        Raises ConfigError for a name of no label, and where a single class would be left of several.
+        """
+        if unknown := [label for label in names if label not in self.labels]:
+            held = ", ".join(self.labels)
+            raise ConfigError(f"data.names: there is no label {unknown[0]!r}: the labels are {held}")
+        new = {label: names.get(label, label) for label in self.labels}
+        labels = tuple(dict.fromkeys(new.values()))
+        if len(labels) == 1 < len(self.labels):
+            raise ConfigError(f"data.names calls every label {labels[0]!r}: leave at least two classes")
+        items = (replace(item, labels=tuple(dict.fromkeys(new[label] for label in item.labels))) for item in self.items)
+        return replace(self, labels=labels, items=tuple(items), positive=self.positive and new[self.positive])
 
     def limited(self, count: int) -> Source:
         """The source with the first `count` items of each class in each split.

@@ -24,14 +24,13 @@ from gan_aug.data.patients import IdentityKey
 from gan_aug.data.reading import Reader
 from gan_aug.data.source_dicom import check_installed, dicom_source
 from gan_aug.errors import Cancelled, ConfigError
+from gan_aug.events import Progress
 from gan_aug.run import atomic_file, storage_errors
 
 NAME = "dicomweb"
 
 SPOOL = ".dicomweb"
 """The folder of what was retrieved, within the data set's; a start does not sweep it, as it would a temporary name."""
-
-Progress = Callable[[int, int], None]
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -20,12 +20,11 @@ from gan_aug.data.source_folder import open_folder
 from gan_aug.data.source_medmnist import open_medmnist
 from gan_aug.data.source_mnist import open_mnist
 from gan_aug.errors import ConfigError, DataError
+from gan_aug.events import Progress
 
 __all__ = ["Item", "Rejected", "Source", "open_source", "opened_source"]
 
 OPENERS = {"digits": open_digits, "mnist": open_mnist, "folder": open_folder, "csv": open_csv}
-
-Progress = Callable[[int, int], None]
 
 
 @contextmanager
@@ -45,7 +44,7 @@ def opened_source(
         return
     identity = _identity_key(folder, reader)
     with dicomweb_source(config, folder, identity, reader.cancelled, progress) as source:
-        yield source if config.limit is None else source.limited(config.limit)
+        yield _as_asked(config, source)
 
 
 def open_source(
@@ -70,6 +69,12 @@ def open_source(
     except OSError as error:
         place = error.filename or config.root or config.source
         raise DataError(f"{place} cannot be read ({error.strerror or error}): check the path and its rights") from error
+    return _as_asked(config, source)
+
+
+def _as_asked(config: DataConfig, source: Source) -> Source:
+    if config.names:
+        source = source.named(config.names)
     return source if config.limit is None else source.limited(config.limit)
 
 

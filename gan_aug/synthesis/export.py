@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +15,9 @@ import numpy.typing as npt
 from gan_aug.data.pictures import folder_names, png
 from gan_aug.data.shards import SyntheticManifest, read_images, read_shard
 from gan_aug.errors import StorageError
+from gan_aug.events import Progress
 from gan_aug.run import atomic_file, storage_errors
 from gan_aug.storage import Place, below
-
-Progress = Callable[[int, int], None]
 
 
 def export_png(place: Place, out: Path, progress: Progress | None = None) -> int:

@@ -157,12 +157,19 @@ def test_progress_counts_headers_then_images(films: Path) -> None:
 
 
 def test_a_database_that_cannot_be_used_holds_nothing(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with HeaderCache(tmp_path / "file" / "below.sqlite", 10**6) as cache:
+        cache.keep({b"k": "text"})
+        assert cache.find([b"k"]) == {}
+
+
+def test_a_damaged_database_starts_afresh(tmp_path: Path) -> None:
     torn = tmp_path / "torn.sqlite"
     torn.write_bytes(b"no database at all" * 100)
-    for path in (torn, tmp_path / "torn.sqlite" / "below-a-file"):
-        with HeaderCache(path, 10**6) as cache:
-            cache.keep({b"k": "text"})
-            assert cache.find([b"k"]) == {}
+    (tmp_path / "torn.sqlite-wal").write_bytes(b"pages of another one")
+    with HeaderCache(torn, 10**6) as cache:
+        cache.keep({b"k": "text"})
+        assert cache.find([b"k"]) == {b"k": "text"}
 
 
 def test_a_database_keeps_many_and_starts_afresh_when_too_large(tmp_path: Path) -> None:

@@ -396,3 +396,36 @@ def assert_fails(config: DataConfig, error: type[GanAugError], match: str) -> No
     with pytest.raises(error, match=match) as caught:
         open_source(config)
     assert "\n" not in str(caught.value)
+
+
+# Names of labels
+
+
+def numbered(root: Path, **changes: Any) -> DataConfig:
+    """A folder of the classes 0, 1 and 2."""
+    return folder_config(classes(root, "012"), **changes)
+
+
+def test_labels_get_names_and_equal_names_join_them(tmp_path: Path) -> None:
+    names = {0: "normal", 1: "pneumonia", "2": "pneumonia"}
+    manifest = import_dataset(numbered(tmp_path / "in", names=names, positive="pneumonia"), 0, tmp_path / "out")
+    assert manifest.labels == ("normal", "pneumonia")
+    assert manifest.positive == "pneumonia"
+    assert Counter(study.labels for study in manifest.studies) == {(0,): 10, (1,): 20}
+
+
+def test_limits_count_what_labels_are_called(tmp_path: Path) -> None:
+    source = open_source(numbered(tmp_path, names={"0": "b", "1": "a", "2": "a"}, limit=3))
+    assert Counter(item.labels for item in source.items) == {("b",): 3, ("a",): 3}
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        ({"3": "virus"}, "there is no label '3': the labels are 0, 1, 2"),
+        ({"0": "x", "1": "x", "2": "x"}, "calls every label 'x'"),
+    ],
+)
+def test_names_that_fit_no_labels_are_refused(tmp_path: Path, names: dict[str, str], said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        open_source(numbered(tmp_path, names=names))
