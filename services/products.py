@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+import threading
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from gan_aug.data.inspection import contact_sheet, describe_dataset, draw_contact_sheets
 from gan_aug.data.manifest import Manifest
+from gan_aug.data.pictures import folder_names
 from gan_aug.data.shards import SyntheticManifest
 from gan_aug.errors import CheckpointError
 from services.schemas import DatasetOut, ModelOut, SyntheticOut
@@ -16,11 +19,35 @@ from services.schemas import DatasetOut, ModelOut, SyntheticOut
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """What a cell must not begin with: a spreadsheet would compute it."""
 
+_DRAWING = threading.Lock()
+"""Held while contact sheets are drawn: a page asks for all of them at once, and one drawing makes them all."""
+
 
 def dataset(run: Path) -> DatasetOut:
     """The data set of a run folder; raises ManifestError where it is torn."""
     path = run / "dataset" / "manifest.json"
     return _dataset(run.name, path, path.stat().st_mtime_ns)
+
+
+def dataset_facts(run: Path) -> dict[str, Any]:
+    """What `gan-aug inspect` says of the data set of a run folder; raises ManifestError where it is torn."""
+    path = run / "dataset" / "manifest.json"
+    return _dataset_facts(path, path.stat().st_mtime_ns)
+
+
+def label_sheet(run: Path, label: int) -> Path | None:
+    """The contact sheet of the label at a position, drawn where there is none of this data set; None without images.
+
+    Raises ManifestError where the data set is torn.
+    """
+    data, manifest = dataset(run), run / "dataset" / "manifest.json"
+    if label >= len(data.labels) or not any(counts[data.labels[label]] for counts in data.counts.values()):
+        return None
+    path = contact_sheet(manifest.parent, folder_names(tuple(data.labels))[label])
+    with _DRAWING:
+        if not path.exists() or path.stat().st_mtime_ns < manifest.stat().st_mtime_ns:
+            draw_contact_sheets(manifest.parent, Manifest.load(manifest))
+    return path
 
 
 def model(run: Path) -> ModelOut:
@@ -114,6 +141,12 @@ def _dataset(run: str, path: Path, written: int) -> DatasetOut:
         counts={str(split): counts for split, counts in manifest.counts().items()},
         notes=list(manifest.notes),
     )
+
+
+@lru_cache(maxsize=64)
+def _dataset_facts(path: Path, written: int) -> dict[str, Any]:
+    del written
+    return describe_dataset(path.parent, Manifest.load(path))
 
 
 @lru_cache(maxsize=64)

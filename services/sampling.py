@@ -53,19 +53,31 @@ class Batcher:
         self._waiting: list[_Row] = []
         self._task: asyncio.Task[None] | None = None
 
-    async def sample(self, labels: Floats, seed: int, first: int) -> Images:
+    async def sample(self, labels: Floats, seed: int, first: int, truncation: float = 1.0) -> Images:
         """Images `first`, `first + 1`, ... of a seed as `(N, C, H, W) uint8`, one per row of `labels` `(N, K)`."""
         from gan_aug.gan.seeds import Purpose, image_noise
-        from gan_aug.synthesis.sampler import BLOCK, sample
+        from gan_aug.synthesis.latents import truncated
+
+        indices, latent = range(first, first + len(labels)), self.generator.settings.latent
+        noise = await asyncio.to_thread(image_noise, seed, Purpose.SYNTHESIS, indices, latent)
+        return await self.make(truncated(noise, truncation), labels)
+
+    async def between(self, label: Floats, seeds: tuple[int, int], frames: int) -> Images:
+        """The way from image 0 of one seed to that of another, `(frames, C, H, W) uint8`, with one `label` `(K,)`."""
+        from gan_aug.gan.seeds import Purpose, image_noise
+        from gan_aug.synthesis.latents import between
+
+        ends = [image_noise(seed, Purpose.SYNTHESIS, [0], self.generator.settings.latent)[0] for seed in seeds]
+        return await self.make(between(*ends, frames), np.tile(label, (frames, 1)))
+
+    async def make(self, noise: Floats, labels: Floats) -> Images:
+        """Images `(N, C, H, W) uint8`, one per row of noise `(N, latent)` and labels `(N, K)`."""
+        from gan_aug.synthesis.sampler import BLOCK, make_images
 
         loop = asyncio.get_running_loop()
         if not self.shares:
             self._count(len(labels), -(-len(labels) // BLOCK))
-            return await loop.run_in_executor(
-                self._pool, lambda: sample(self.generator, labels, seed=seed, first=first)
-            )
-        indices, latent = range(first, first + len(labels)), self.generator.settings.latent
-        noise = await loop.run_in_executor(None, image_noise, seed, Purpose.SYNTHESIS, indices, latent)
+            return await loop.run_in_executor(self._pool, make_images, self.generator, noise, labels)
         rows = [_Row(own, label, loop.create_future()) for own, label in zip(noise, labels, strict=True)]
         self._waiting += rows
         if self._task is None:

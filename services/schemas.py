@@ -180,6 +180,9 @@ class SampleIn(In):
     seed: int = Field(0, ge=0, lt=2**32)
     first: int = Field(0, ge=0, lt=2**40, description="index of the first image: image k of a seed is always the same")
     count: int = Field(1, ge=1, le=256)
+    truncation: float = Field(
+        1, ge=0, le=1, allow_inf_nan=False, description="scales the noise: less is more typical and less varied"
+    )
     format: Literal["png", "npz"] = Field("png", description="png: one picture, a grid for several; npz: arrays")
 
 

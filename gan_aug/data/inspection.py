@@ -31,8 +31,13 @@ def inspect_dataset(folder: Path) -> dict[str, Any]:
         )
     manifest = Manifest.load(place / "manifest.json")
     sheets = draw_contact_sheets(place, manifest)
+    return describe_dataset(place, manifest) | {"contact_sheets": [str(sheet) for sheet in sheets]}
+
+
+def describe_dataset(folder: Path, manifest: Manifest) -> dict[str, Any]:
+    """What the dataset folder `folder` holds: counts, sizes, patients, what was set aside and why; draws nothing."""
     channels, height, width = manifest.shape
-    report = read_json(place / REPORT) if (place / REPORT).is_file() else {}
+    report = read_json(folder / REPORT) if (folder / REPORT).is_file() else {}
     return {
         "name": manifest.name,
         "fingerprint": manifest.fingerprint,
@@ -41,12 +46,14 @@ def inspect_dataset(folder: Path) -> dict[str, Any]:
         "positive": manifest.positive,
         "flips": list(manifest.flips),
         "splits": {split: _split(manifest, split) for split in SPLITS},
+        "source": report.get("source"),
+        "read": report.get("read"),
+        "split_origin": report.get("splits", {}).get("origin"),
         "native_sizes": report.get("native_sizes", {}),
         "spacings": report.get("spacings", {}),
         "set_aside": report.get("reasons", {}),
         "dropped": len(report.get("dropped", [])),
         "notes": list(manifest.notes),
-        "contact_sheets": [str(sheet) for sheet in sheets],
     }
 
 
@@ -61,10 +68,15 @@ def draw_contact_sheets(folder: Path, manifest: Manifest) -> list[Path]:
         of_class = labels[:, k] > 0
         rows = np.flatnonzero(of_class & train) if (of_class & train).any() else np.flatnonzero(of_class)
         if len(rows):
-            path = folder / f"contact-{name}.png"
+            path = contact_sheet(folder, name)
             write_bytes(path, png_grid(_spread(images, rows)))
             sheets.append(path)
     return sheets
+
+
+def contact_sheet(folder: Path, name: str) -> Path:
+    """Where the sheet of a class lies; `name` is its label's in `folder_names`."""
+    return folder / f"contact-{name}.png"
 
 
 def _spread(images: npt.NDArray[np.uint8], rows: npt.NDArray[np.int64]) -> list[npt.NDArray[np.uint8]]:

@@ -9,6 +9,7 @@ import torch
 from gan_aug.gan.networks import Generator
 from gan_aug.gan.seeds import Purpose, image_noise
 from gan_aug.gan.trainer import to_bytes
+from gan_aug.synthesis.latents import truncated
 
 BLOCK = 64
 """Images per forward pass, always: other batch sizes differ in the last bits."""
@@ -21,16 +22,23 @@ def sample(
     seed: int,
     first: int = 0,
     purpose: Purpose = Purpose.SYNTHESIS,
+    truncation: float = 1.0,
 ) -> npt.NDArray[np.uint8]:
     """Images `first`, `first + 1`, ... as `(N, C, H, W) uint8`, one per row of `labels` `(N, K) float32`.
 
-    An image depends on the seed, its index and its label alone: every forward pass holds a whole block.
+    An image depends on the seed, its index, its label and `truncation` (see `truncated`) alone: every forward pass
+    holds a whole block.
     """
-    blocks = []
-    for start in range(0, len(labels), BLOCK):
-        rows = labels[start : start + BLOCK]
-        indices = range(first + start, first + start + len(rows))
-        blocks.append(make_block(generator, image_noise(seed, purpose, indices, generator.settings.latent), rows))
+    noise = image_noise(seed, purpose, range(first, first + len(labels)), generator.settings.latent)
+    return make_images(generator, truncated(noise, truncation), labels)
+
+
+def make_images(
+    generator: Generator, noise: npt.NDArray[np.float32], labels: npt.NDArray[np.float32]
+) -> npt.NDArray[np.uint8]:
+    """Images `(N, C, H, W) uint8` of any number of rows of noise and labels, a block at a time."""
+    starts = range(0, len(labels), BLOCK)
+    blocks = [make_block(generator, noise[k : k + BLOCK], labels[k : k + BLOCK]) for k in starts]
     return np.concatenate(blocks) if blocks else np.empty((0, *generator.settings.shape), dtype=np.uint8)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from http import HTTPStatus
 
 import numpy as np
@@ -21,7 +22,6 @@ from services.parts import Parts
 from services.problems import Problem
 from services.routes.common import After, Id, Limit, Service, faults, gives, page
 from services.routes.common import router as new_router
-from services.sampling import Batcher
 from services.schemas import ModelOut, Page, RunOut, SampleIn
 
 router = new_router("models")
@@ -38,7 +38,7 @@ def list_models(caller: Viewer, parts: Service, limit: Limit = 50, after: After 
 @router.get("/models/{id}", responses=faults(404, 409))
 def get_model(id: Id, caller: Viewer, parts: Service) -> ModelOut:  # noqa: A002 - the path's word
     """The newest whole checkpoint of a run."""
-    return products.model(parts.settings.runs / _found(parts, caller, id, "model.read"))
+    return products.model(parts.settings.runs / found(parts, caller, id, "model.read"))
 
 
 @router.get(
@@ -48,7 +48,7 @@ def download(id: Id, caller: Viewer, parts: Service) -> StreamingResponse:  # no
     """The averaged generator and its record as a zip; never the discriminator, which leaks who was trained on."""
     from gan_aug.gan.state import GENERATOR, RECORD, newest_checkpoint
 
-    run = parts.settings.runs / _found(parts, caller, id, "model.download")
+    run = parts.settings.runs / found(parts, caller, id, "model.download")
     newest = newest_checkpoint(run / "train" / "checkpoints")
     if newest is None:
         raise products.no_checkpoint(run)
@@ -71,10 +71,10 @@ async def sample(
     if asked.count > parts.settings.limits.sample:
         detail = f"count: {asked.count} is more than {parts.settings.limits.sample}: queue the verb generate instead"
         raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail)
-    run = await run_in_threadpool(_found, parts, caller, id, "model.sample")
+    run = await run_in_threadpool(found, parts, caller, id, "model.sample")
     batcher = await parts.samplers.of(parts.settings.runs / run)
-    row = _label_row(batcher, asked)
-    images = await batcher.sample(np.tile(row, (asked.count, 1)), asked.seed, asked.first)
+    row = label_row(asked.label, batcher.checkpoint.labels, batcher.checkpoint.task)
+    images = await batcher.sample(np.tile(row, (asked.count, 1)), asked.seed, asked.first, asked.truncation)
     headers = {"X-Checkpoint": batcher.checkpoint.id, "X-Synthetic": "true"}
     if asked.format == "npz":
         content = await run_in_threadpool(_npz, images, asked, batcher.checkpoint.id)
@@ -83,10 +83,10 @@ async def sample(
     return Response(await run_in_threadpool(_picture, images), headers=headers, media_type="image/png")
 
 
-def _label_row(batcher: Batcher, asked: SampleIn) -> npt.NDArray[np.float32]:
-    """What to make, `(K,) float32` of zeros and ones."""
-    names, known = asked.label if isinstance(asked.label, list) else [asked.label], batcher.checkpoint.labels
-    if batcher.checkpoint.task == "multi-class" and len(names) != 1:
+def label_row(label: str | list[str], known: Sequence[str], task: str) -> npt.NDArray[np.float32]:
+    """What to make, `(K,) float32` of zeros and ones; raises Problem where a model of `known` labels cannot."""
+    names = label if isinstance(label, list) else [label]
+    if task == "multi-class" and len(names) != 1:
         detail = f"label: this model makes images of one label each, and {len(names)} were named: name one"
         raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail)
     if unknown := [name for name in names if name not in known]:
@@ -105,12 +105,18 @@ def _npz(images: npt.NDArray[np.uint8], asked: SampleIn, checkpoint: str) -> byt
     buffer = io.BytesIO()
     names = np.array(asked.label if isinstance(asked.label, list) else [asked.label])
     np.savez_compressed(
-        buffer, images=images, label=names, seed=asked.seed, first=asked.first, checkpoint=np.array(checkpoint)
+        buffer,
+        images=images,
+        label=names,
+        seed=asked.seed,
+        first=asked.first,
+        truncation=asked.truncation,
+        checkpoint=np.array(checkpoint),
     )
     return buffer.getvalue()
 
 
-def _found(parts: Parts, caller: Caller, run_id: str, action: str) -> str:
+def found(parts: Parts, caller: Caller, run_id: str, action: str) -> str:
     """The run of a model that this caller may see; what was asked of it is written down."""
     with parts.database.reading() as session:
         jobs.find_run(session, caller, run_id, "model", "model")

@@ -1,4 +1,4 @@
-"""Reports: the comparison's figures as a page, as JSON and as a table."""
+"""Reports: the comparison's figures as a page, as JSON, as Markdown and as a table."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ router = new_router("reports")
 PAGE_POLICY = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 """A report is one file without scripts: it may show its own styles and pictures, and do nothing."""
 
-Format = Annotated[Literal["json", "html", "csv"], Query(description="how to give the report")]
+KINDS = ("application/json", "text/html", "text/markdown", "text/csv")
+Format = Annotated[Literal["json", "html", "md", "csv"], Query(description="how to give the report")]
 
 
 @router.get("/reports")
@@ -33,9 +34,7 @@ def list_reports(caller: Viewer, parts: Service, limit: Limit = 50, after: After
         return page(session, caller.seen(select(Run).where(Run.report), Run), Run, limit, after, RunOut.of)
 
 
-@router.get(
-    "/reports/{id}", response_class=Response, responses=faults(404) | gives("application/json", "text/html", "text/csv")
-)
+@router.get("/reports/{id}", response_class=Response, responses=faults(404) | gives(*KINDS))
 def get_report(id: Id, caller: Viewer, parts: Service, format: Format = "json") -> Response:  # noqa: A002
     """The report of a run."""
     with parts.database.reading() as session:
@@ -46,7 +45,7 @@ def get_report(id: Id, caller: Viewer, parts: Service, format: Format = "json") 
 @router.get(
     "/jobs/{id}/report",
     response_class=Response,
-    responses=faults(404) | gives("application/json", "text/html", "text/csv"),
+    responses=faults(404) | gives(*KINDS),
 )
 def get_job_report(id: Id, caller: Viewer, parts: Service, format: Format = "json") -> Response:  # noqa: A002
     """The report in a job's run."""
@@ -66,4 +65,4 @@ def _report(settings: Settings, run_id: str, kind: str) -> Response:
     text = settings.without_places((run / f"report.{kind}").read_text(encoding="utf-8"))
     if kind == "html":
         return HTMLResponse(text, headers={"Content-Security-Policy": PAGE_POLICY})
-    return Response(text, media_type="application/json")
+    return Response(text, media_type="text/markdown" if kind == "md" else "application/json")
