@@ -163,7 +163,7 @@ _ITEMS: tuple[tuple[str, Answer], ...] = (
     ("Clinical trial registration", UNKNOWN),
     ("Numbers of patients or examinations", _numbers),
     ("Demographic and clinical characteristics", UNKNOWN),
-    ("Performance metrics with uncertainty", "Arms, Comparisons, figures"),
+    ("Performance metrics with uncertainty", "In the tables and figures"),
     ("Diagnostic performance and its precision", "AUC and accuracy with 95 % intervals, per class too"),
     ("Failure analysis", _failures),
     ("Study limitations", "In part: Limits"),
