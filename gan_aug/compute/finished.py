@@ -30,3 +30,7 @@ class FinishedOnly:
     def train(self, work: Callable[[], None], crew: Crew, attend: Attend) -> None:  # noqa: ARG002
         """Raises CheckpointError: training is never finished work."""
         raise CheckpointError("the GAN is not trained to the end: `gan-aug resume` on the run does that")
+
+    def threads(self, ranks: int) -> int:  # noqa: ARG002
+        """One: nothing is computed."""
+        return 1
