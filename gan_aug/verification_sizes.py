@@ -11,14 +11,15 @@ from gan_aug.data.manifest import Manifest
 from gan_aug.data.shards import SyntheticManifest
 from gan_aug.data.subsets import Subset, take
 from gan_aug.errors import ManifestError
+from gan_aug.events import UnitProgress
 from gan_aug.run_storage import RunStorage
 from gan_aug.storage import below, open_store
-from gan_aug.verification_data import Progress, check_checkpoints, check_synthetic
+from gan_aug.verification_data import check_checkpoints, check_synthetic
 
 SIZES = "sizes"
 
 
-def check_subsets(storage: RunStorage, manifest: Manifest, needed: bool, progress: Progress) -> Iterator[Link]:
+def check_subsets(storage: RunStorage, manifest: Manifest, needed: bool, progress: UnitProgress) -> Iterator[Link]:
     """The links of each subset's checkpoints and synthetic set, held against the images of that subset alone.
 
     `needed`: a later stage rests on the sets, so that one which is not there is missing.
