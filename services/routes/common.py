@@ -81,8 +81,8 @@ async def config_body(request: Request, parts: Service) -> dict[str, Any]:
 ConfigBody = Annotated[dict[str, Any], Depends(config_body)]
 EXAMPLES = {
     "quickstart": {
-        "summary": "handwritten digits, a minute and a half on two cores",
-        "value": {"data": {"source": "digits", "size": 16}, "classifier": {"name": "cnn", "steps": 1500}},
+        "summary": "handwritten digits, under two minutes on two cores",
+        "value": {"data": {"source": "digits", "size": 16}, "classifier": {"name": "cnn", "steps": 1000}},
     },
     "folder": {
         "summary": "a folder of class folders below the service's data folder",

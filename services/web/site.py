@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
 from services.problems import Problem
-from services.web import files, home, session
+from services.web import files, home, jobs, keys, new_job, session
 from services.web.page_route import problem_page, wants_page
 
 NOWHERE = "there is no such page: go on from home"
@@ -17,6 +17,9 @@ PAGES = (
     files,
     session,
     home,
+    new_job,
+    jobs,
+    keys,
 )
 
 
