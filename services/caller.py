@@ -120,10 +120,13 @@ def check_csrf(request: Request, cookie: str, sent: str | None = None) -> None:
     """
     token = sent or request.headers.get(CSRF_HEADER, "")
     if foreign(request) or not hmac.compare_digest(token.encode(), csrf_token(cookie).encode()):
-        raise Problem(
-            HTTPStatus.FORBIDDEN,
-            f"a request signed in by cookie must carry the session's token in {CSRF_HEADER}: see GET /v1/session",
-        )
+        if sent is not None:
+            detail = "this form is of another session or another site: load its page anew and send it again"
+        else:
+            detail = (
+                f"a request signed in by cookie must carry the session's token in {CSRF_HEADER}: see GET /v1/session"
+            )
+        raise Problem(HTTPStatus.FORBIDDEN, detail)
 
 
 def _record_use(parts: Parts, key: Key) -> None:

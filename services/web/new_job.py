@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import Request
+from fastapi import Query
 from fastapi.responses import Response
 
 from gan_aug.config import yaml_text
 from gan_aug.errors import GanAugError
 from gan_aug.workflows import VERBS
 from services import jobs
-from services.bodies import YAML, parse_object
-from services.database.tables import new_id
+from services.bodies import JSON, YAML, parse_object, too_large
+from services.database.tables import ID_PATTERN, new_id
 from services.parts import Parts
-from services.problems import Problem, of_error
+from services.problems import Problem, not_found, of_error
 from services.routes.common import EXAMPLES, Service
-from services.routes.jobs import get_job
+from services.routes.jobs import RunQuery, get_job
 from services.routes.uploads import list_uploads
 from services.web import config_form
 from services.web.page_route import go
@@ -28,6 +30,8 @@ from services.web.rendering import render
 from services.web.visitor import EditorForm, EditorReader, Form, Visitor
 
 router = new_router()
+ID = re.compile(ID_PATTERN)
+Former = Annotated[str | None, Query(alias="from", pattern=ID_PATTERN, description="a job to begin from")]
 VERB_HELP = {
     "run": "all of it: import, train, generate, compare",
     "import": "read the images, split them by patient, check them",
@@ -50,23 +54,33 @@ class Draft:
     """What is wrong, each with its field's dotted path, or with none."""
 
     def values(self, parts: Parts) -> dict[str, Any]:
-        """The config that stands in the form; raises Problem where its YAML is none."""
-        if self.yaml is None:
-            return config_form.values_of(self.texts)
-        return parse_object(self.yaml.encode(), YAML, parts.settings.limits.depth)
+        """The config that stands in the form; raises Problem for what POST /v1/jobs/{verb} would not read."""
+        limits = parts.settings.limits
+        kind, text = YAML, self.yaml
+        if text is None:
+            kind, text = JSON, json.dumps(config_form.values_of(self.texts))
+        content = text.encode(errors="replace")
+        if len(content) > limits.config:
+            raise too_large(limits.config)
+        return parse_object(content, kind, limits.depth)
 
 
 @router.get("/new")
 def new_job(
-    request: Request, visitor: EditorReader, parts: Service, example: str = "", verb: str = "run", run: str = ""
+    visitor: EditorReader,
+    parts: Service,
+    example: str = "",
+    former: Former = None,
+    verb: str = "run",
+    run: RunQuery = None,
 ) -> Response:
     """The form: empty, with an example, or with the config of a former job (`?from=`)."""
     values: dict[str, Any] = {}
     if example in EXAMPLES:
         values = EXAMPLES[example]["value"]  # type: ignore[assignment]
-    elif former := request.query_params.get("from"):
+    elif former:
         values = get_job(former, visitor.caller, parts).config
-    return _page(parts, visitor, Draft(verb, run, config_form.texts_of(values)))
+    return _page(parts, visitor, Draft(verb, run or "", config_form.texts_of(values)))
 
 
 @router.post("/new")
@@ -75,14 +89,15 @@ def start(form: EditorForm, parts: Service) -> Response:
     draft = _sent(form)
     try:
         values = draft.values(parts)
+        if draft.run and not ID.fullmatch(draft.run):
+            raise not_found("job", repr(draft.run[:80]))
         wanted = form.text("action")
         if wanted == "yaml":
             return _page(parts, form.visitor, replace(draft, yaml=yaml_text(values) if values else ""))
         if wanted == "form":
             return _page(parts, form.visitor, replace(draft, yaml=None, texts=config_form.texts_of(values)))
-        job, _ = jobs.submit(
-            parts, form.visitor.caller, draft.verb, values, draft.run or None, form.text("once") or None
-        )
+        once = form.text("once") if ID.fullmatch(form.text("once")) else None
+        job, _ = jobs.submit(parts, form.visitor.caller, draft.verb, values, draft.run or None, once)
     except GanAugError as error:
         told = of_error(type(error)(parts.settings.without_places(str(error))))
         faults = [_placed(fault) for fault in told.get("faults") or [told["detail"]]]
@@ -122,7 +137,6 @@ def _page(parts: Parts, visitor: Visitor, draft: Draft, status: int = HTTPStatus
         verbs=[(verb, VERB_HELP[verb]) for verb in VERBS],
         sources=SOURCES,
         uploads=uploads,
-        data=parts.settings.data is not None,
         once=new_id(),
     )
 

@@ -162,6 +162,33 @@ def test_faults_come_back_beside_their_fields_with_what_was_entered(service: Ser
     assert service.call("GET", "/v1/jobs").json()["items"] == []
 
 
+@pytest.mark.parametrize(
+    ("field", "text"),
+    [
+        ("data.positive", "a\0b"),
+        ("data.positive", "x" * 200_000),
+        ("run", "a\0b"),
+        ("run", NOBODY),
+        ("train.lr", "1e999"),
+        ("train.lr", "NaN"),
+        ("seed", "9" * 5000),
+        ("synthesis.counts", "a: b: c"),
+    ],
+)
+def test_what_the_routes_would_not_take_the_form_does_not_either(service: Service, field: str, text: str) -> None:
+    sign_in(service)
+    answer = send(service, "/new", {"data.source": "digits", "action": "start", field: text})
+    assert answer.status_code in (400, 404, 413, 422)
+    assert "not right yet" in answer.text
+
+
+def test_a_former_jobs_number_that_is_none_is_refused(service: Service) -> None:
+    sign_in(service)
+    assert see(service, "/new?from=a%00b").status_code == 422
+    long = {"data.source": "digits", "action": "start", "once": "x" * 500}
+    assert send(service, "/new", long).status_code == 303
+
+
 def test_a_place_that_may_not_be_read_is_told_beside_its_field(service: Service) -> None:
     sign_in(service)
     for root in ("../../etc", f"uploads/{NOBODY}", "nowhere"):
