@@ -27,7 +27,7 @@ OPTIONS = (
     "--disable-sync",
     "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
 )
-SECONDS = 60
+SECONDS = 180
 
 
 class Browser:

@@ -30,7 +30,7 @@ SMALL = {
     "classifier-epochs": "2",
     "compute-workers": "1",
 }
-"""A run of some 20 seconds; the keys after the fourth stand in sections that have to be opened first."""
+"""A small run; the keys after the fourth stand in sections that have to be opened first."""
 
 CONTRAST = """
 const number = (text) => text.match(/[\\d.]+/g).map(Number);
@@ -89,9 +89,8 @@ def look(browser: Browser, name: str) -> None:
 def fill_in(browser: Browser, values: dict[str, str]) -> None:
     """Type the values into the form; sections that are closed are opened first."""
     for field, value in values.items():
-        group = browser.find(f"#{field}").find_element("xpath", "ancestor::details | ancestor::form").tag_name
         closed = "const part = document.getElementById(arguments[0]).closest('details'); return part && !part.open"
-        if group == "details" and browser.driver.execute_script(closed, field):
+        if browser.driver.execute_script(closed, field):
             summary = browser.find(f"details:has(#{field}) > summary")
             browser.driver.execute_script(
                 "arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", summary
