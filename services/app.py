@@ -24,6 +24,7 @@ from services.sampling import Samplers
 from services.schemas import ProblemOut, config_schema
 from services.settings import Settings
 from services.supervisor import Supervisor, job_counts
+from services.web import site
 
 NOUNS = (jobs, datasets, uploads, models, synthetic, reports, keys, session, health)
 OPEN = {("/healthz", "get"), ("/readyz", "get"), ("/v1/session", "post")}
@@ -52,6 +53,7 @@ def create_app(settings: Settings) -> FastAPI:
     problems.install(app)
     for noun in NOUNS:
         app.include_router(noun.router)
+    site.install(app)
     app.add_middleware(Around, body_limit=settings.limits.body, unlimited=frozenset({"/v1/uploads"}))
     app.openapi = partial(_openapi, app)  # type: ignore[method-assign]
     return app

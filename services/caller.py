@@ -35,6 +35,10 @@ class Caller:
     project: str
     address: str
 
+    def may(self, role: Role) -> bool:
+        """Whether this caller may do what `role` may."""
+        return ORDER.index(self.role) >= ORDER.index(role)
+
     def sees(self, project: str) -> bool:
         """Whether records of `project` exist for this caller."""
         return self.role is Role.ADMIN or project == self.project
@@ -70,8 +74,11 @@ def refuse(parts: Parts, address: str) -> Problem:
     return _unknown("its key is not known, expired or revoked")
 
 
-def caller_of(request: Request) -> Caller:
-    """The caller of a request; raises Problem without a valid key, or where a cookie comes without its CSRF token."""
+def caller_of(request: Request, sent: str | None = None) -> Caller:
+    """The caller of a request; raises Problem without a valid key, or where a cookie comes without its CSRF token.
+
+    `sent` is that token where a form carries it.
+    """
     parts, address = parts_of(request), address_of(request)
     scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
     cookie = request.cookies.get(COOKIE)
@@ -85,7 +92,7 @@ def caller_of(request: Request) -> Caller:
     if key is None:
         raise refuse(parts, address)
     if scheme.lower() != "bearer" and cookie and request.method not in SAFE:
-        check_csrf(request, cookie)
+        check_csrf(request, cookie, sent)
     if wait := parts.rates.take(key.id):
         raise _too_many(wait, "requests with this key")
     _record_use(parts, key)
@@ -93,19 +100,33 @@ def caller_of(request: Request) -> Caller:
     return Caller(key.id, key.name, Role(key.role), key.project, address)
 
 
+def allowed(caller: Caller, role: Role) -> Caller:
+    """The caller, where its key may do what `role` may; raises Problem where not."""
+    if not caller.may(role):
+        raise Problem(HTTPStatus.FORBIDDEN, f"a key with the role {caller.role} may not do this: use one of {role}")
+    return caller
+
+
+def foreign(request: Request) -> bool:
+    """Whether a browser says that a page of another site sent this request."""
+    origin = request.headers.get("origin")
+    return origin is not None and urlsplit(origin).netloc != request.headers.get("host")
+
+
 def check_csrf(request: Request, cookie: str, sent: str | None = None) -> None:
     """Raise Problem where a request that alters something was not sent by a page of ours.
 
     The token comes in the header X-CSRF-Token, or as `sent` where a form carries it.
     """
-    origin = request.headers.get("origin")
-    foreign = origin is not None and urlsplit(origin).netloc != request.headers.get("host")
     token = sent or request.headers.get(CSRF_HEADER, "")
-    if foreign or not hmac.compare_digest(token.encode(), csrf_token(cookie).encode()):
-        raise Problem(
-            HTTPStatus.FORBIDDEN,
-            f"a request signed in by cookie must carry the session's token in {CSRF_HEADER}: see GET /v1/session",
-        )
+    if foreign(request) or not hmac.compare_digest(token.encode(), csrf_token(cookie).encode()):
+        if sent is not None:
+            detail = "this form is of another session or another site: load its page anew and send it again"
+        else:
+            detail = (
+                f"a request signed in by cookie must carry the session's token in {CSRF_HEADER}: see GET /v1/session"
+            )
+        raise Problem(HTTPStatus.FORBIDDEN, detail)
 
 
 def _record_use(parts: Parts, key: Key) -> None:
@@ -131,10 +152,7 @@ def _too_many(seconds: int, what: str) -> Problem:
 
 def _at_least(role: Role) -> Any:
     def check(request: Request) -> Caller:
-        caller = caller_of(request)
-        if ORDER.index(caller.role) < ORDER.index(role):
-            raise Problem(HTTPStatus.FORBIDDEN, f"a key with the role {caller.role} may not do this: use one of {role}")
-        return caller
+        return allowed(caller_of(request), role)
 
     return Depends(check)
 

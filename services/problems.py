@@ -17,6 +17,9 @@ from gan_aug.errors import ConfigError, GanAugError
 from services.settings import Settings
 
 MEDIA_TYPE = "application/problem+json"
+KINDS = (HTTPException, RequestValidationError, GanAugError, OperationalError)
+"""The errors that are answered with a problem document of their own."""
+
 log = logging.getLogger(__name__)
 
 
@@ -60,10 +63,19 @@ def of_record(name: str, message: str) -> dict[str, Any]:
 
 def install(app: FastAPI) -> None:
     """Answer every fault of `app` with a problem document."""
-    app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(RequestValidationError, _validation)
-    app.add_exception_handler(GanAugError, _ours)
-    app.add_exception_handler(OperationalError, _database)
+    for kind in KINDS:
+        app.add_exception_handler(kind, told)
+
+
+def told(request: Request, error: Exception) -> JSONResponse:
+    """The problem document of an error of one of KINDS, as a response."""
+    if isinstance(error, HTTPException):
+        return answer(document(error.status_code, error.detail), dict(error.headers or {}))
+    if isinstance(error, RequestValidationError):
+        return _validation(error)
+    if isinstance(error, GanAugError):
+        return _ours(request, error)
+    return _database(request, error)
 
 
 def unforeseen() -> JSONResponse:
@@ -77,25 +89,13 @@ def answer(content: dict[str, Any], headers: dict[str, str] | None = None) -> JS
     return JSONResponse(content, content["status"], headers, media_type=MEDIA_TYPE)
 
 
-def _http(request: Request, error: Exception) -> JSONResponse:
-    del request
-    if not isinstance(error, HTTPException):
-        raise error
-    return answer(document(error.status_code, error.detail), dict(error.headers or {}))
-
-
-def _validation(request: Request, error: Exception) -> JSONResponse:
-    del request
-    if not isinstance(error, RequestValidationError):
-        raise error
+def _validation(error: RequestValidationError) -> JSONResponse:
     faults = [f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}" for fault in error.errors()]
     detail = f"the request has {len(faults)} fault{'s' * (len(faults) > 1)}: {'; '.join(faults)}"
     return answer(document(HTTPStatus.UNPROCESSABLE_ENTITY, detail, faults=faults))
 
 
-def _ours(request: Request, error: Exception) -> JSONResponse:
-    if not isinstance(error, GanAugError):
-        raise error
+def _ours(request: Request, error: GanAugError) -> JSONResponse:
     settings: Settings = request.app.state.parts.settings
     return answer(of_error(type(error)(settings.without_places(str(error)))))
 

@@ -1,0 +1,1 @@
+"""The pages of the service: what a browser shows, over the functions that the routes use."""

@@ -1,0 +1,37 @@
+"""All pages together, one router a noun."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from fastapi import FastAPI, Request
+from starlette.exceptions import HTTPException
+from starlette.types import Receive, Scope, Send
+
+from services.problems import Problem
+from services.web import files, home, jobs, keys, new_job, session
+from services.web.page_route import problem_page, wants_page
+
+NOWHERE = "there is no such page: go on from home"
+PAGES = (
+    files,
+    session,
+    home,
+    new_job,
+    jobs,
+    keys,
+)
+
+
+def install(app: FastAPI) -> None:
+    """Add the pages to the service; the OpenAPI document does not name them."""
+    for noun in PAGES:
+        app.include_router(noun.router)
+    app.router.default = _nothing
+
+
+async def _nothing(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer a path that is nobody's: with a page where a browser asks for one."""
+    if scope["type"] != "http" or scope["path"].startswith("/v1/") or not wants_page(Request(scope)):
+        raise HTTPException(HTTPStatus.NOT_FOUND)
+    await problem_page(Request(scope), Problem(HTTPStatus.NOT_FOUND, NOWHERE))(scope, receive, send)
