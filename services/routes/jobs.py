@@ -13,7 +13,6 @@ from sqlalchemy.orm import load_only
 from starlette.concurrency import run_in_threadpool
 
 from gan_aug.run import EVENTS
-from gan_aug.workflows import VERBS
 from services import jobs
 from services.caller import Caller, Editor, Viewer
 from services.database.tables import ID_PATTERN, Job, JobState
@@ -37,7 +36,18 @@ from services.routes.common import router as new_router
 from services.schemas import JobOut, JobWithConfig, Page
 
 router = new_router("jobs")
-Verb = StrEnum("Verb", {name.upper(): name for name in VERBS})  # type: ignore[misc]
+
+
+class Verb(StrEnum):
+    """The verbs of the command line; asking workflows for them would load PyTorch into the service."""
+
+    RUN = "run"
+    IMPORT = "import"
+    TRAIN = "train"
+    GENERATE = "generate"
+    COMPARE = "compare"
+
+
 LISTED = (
     Job.id, Job.run_id, Job.project, Job.verb, Job.state, Job.created, Job.started, Job.ended, Job.attempt, Job.cancel,
     Job.error, Job.message,
