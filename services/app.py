@@ -18,7 +18,7 @@ from services.limits import Buckets
 from services.metrics import Metrics
 from services.middleware import Around
 from services.parts import Parts
-from services.processes import LocalRunner
+from services.processes import LocalRunner, Runner
 from services.ray_jobs import RayRunner
 from services.routes import datasets, health, jobs, keys, models, reports, samples, session, synthetic, uploads
 from services.sampling import Samplers
@@ -61,7 +61,7 @@ def create_app(settings: Settings) -> FastAPI:
 def _parts(settings: Settings) -> Parts:
     database = Database(settings.database_url)
     metrics = Metrics(partial(job_counts, database))
-    runner = RayRunner(settings, settings.ray) if settings.ray else LocalRunner(settings)
+    runner: Runner = RayRunner(settings, settings.ray) if settings.ray else LocalRunner(settings)
 
     def count(images: int, blocks: int) -> None:
         metrics.images.inc(images)

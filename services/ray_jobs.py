@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 class RayRunner(Folders):
     """Runs each job as a job of the Ray cluster whose job API is at `settings.ray`."""
 
-    python = ("python",)
+    python: tuple[str, ...] = ("python",)
     """The command of Python on the nodes."""
 
     def __init__(self, settings: Settings, address: str) -> None:
