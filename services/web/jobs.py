@@ -13,7 +13,7 @@ from services.database.tables import Job, JobState, Run
 from services.parts import Parts
 from services.problems import Problem
 from services.routes.common import After, Id, Service
-from services.routes.jobs import list_jobs
+from services.routes.jobs import listed
 from services.schemas import JobWithConfig
 from services.web import progress
 from services.web.page_route import go
@@ -27,7 +27,7 @@ router = new_router()
 @router.get("/jobs")
 def job_list(visitor: Reader, parts: Service, state: JobState | None = None, after: After = None) -> Response:
     """All jobs, newest first, a page at a time."""
-    page = list_jobs(visitor.caller, parts, state=state, after=after)
+    page = listed(visitor.caller, parts, state=state, after=after)
     return render("jobs.html", visitor, page=page, state=state, states=list(JobState), first=after is None)
 
 

@@ -14,14 +14,13 @@ from fastapi.responses import Response
 
 from gan_aug.config import yaml_text
 from gan_aug.errors import GanAugError
-from gan_aug.workflows import VERBS
 from services import jobs
 from services.bodies import JSON, YAML, parse_object, too_large
 from services.database.tables import ID_PATTERN, new_id
 from services.parts import Parts
 from services.problems import Problem, not_found, of_error
 from services.routes.common import EXAMPLES, Service
-from services.routes.jobs import RunQuery, get_job
+from services.routes.jobs import RunQuery, Verb
 from services.routes.uploads import list_uploads
 from services.web import config_form
 from services.web.page_route import go
@@ -79,7 +78,8 @@ def new_job(
     if example in EXAMPLES:
         values = EXAMPLES[example]["value"]  # type: ignore[assignment]
     elif former:
-        values = get_job(former, visitor.caller, parts).config
+        with parts.database.reading() as session:
+            values = json.loads(jobs.find(session, visitor.caller, former).config)
     return _page(parts, visitor, Draft(verb, run or "", config_form.texts_of(values)))
 
 
@@ -112,7 +112,7 @@ def _sent(form: Form) -> Draft:
     verb = form.text("verb")
     texts = {path: form.fields.get(path, []) for path in config_form.fields()}
     yaml = form.fields["yaml"][0] if "yaml" in form.fields else None
-    return Draft(verb if verb in VERBS else "run", form.text("run"), texts, yaml)
+    return Draft(verb if verb in VERB_HELP else "run", form.text("run"), texts, yaml)
 
 
 def _placed(fault: str) -> tuple[str, str]:
@@ -134,7 +134,7 @@ def _page(parts: Parts, visitor: Visitor, draft: Draft, status: int = HTTPStatus
         groups=config_form.groups(),
         touched=_touched(draft, beside),
         beside=beside,
-        verbs=[(verb, VERB_HELP[verb]) for verb in VERBS],
+        verbs=[(verb.value, VERB_HELP[verb.value]) for verb in Verb],
         sources=SOURCES,
         uploads=uploads,
         once=new_id(),
