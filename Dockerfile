@@ -1,4 +1,4 @@
-# gan-aug with Ray, for head, workers and whoever submits: one image, so that all versions agree.
+# gan-aug with Ray and the service, for head, workers and API: one image, so that all versions agree.
 #
 #   docker build -t gan-aug .
 FROM python:3.11-slim
@@ -7,7 +7,8 @@ RUN useradd --create-home --uid 1000 gan-aug
 WORKDIR /opt/gan-aug
 COPY pyproject.toml README.md LICENSE constraints.txt ./
 COPY gan_aug ./gan_aug
-RUN pip install --no-cache-dir -c constraints.txt '.[dicom,medmnist,ray,s3]'
+COPY services ./services
+RUN pip install --no-cache-dir -c constraints.txt '.[dicom,medmnist,postgres,ray,s3,serve]'
 COPY configs ./configs
 
 USER gan-aug

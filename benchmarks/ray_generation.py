@@ -3,8 +3,9 @@
     python benchmarks/ray_generation.py
 
 The reference is the generator alone: as many processes as workers, one thread each, the same batch, in the same run,
-once before and once after. Start-up is printed apart; the rate is from the first shard begun to the last one written.
-The memory is what belongs to each process alone (RssAnon).
+before and after each set. Start-up is printed apart; the rate is from the first shard begun to the last one written.
+Beside the rates stands the processor time of an image, which other work on the machine disturbs less. The memory is
+what belongs to each process alone (RssAnon).
 """
 
 from __future__ import annotations
@@ -45,20 +46,21 @@ def rss() -> float:
 
 @dataclass
 class Answer:
-    """A shard with what the worker saw: its process, when it began and ended (seconds), its memory (MiB)."""
+    """A shard with what the worker saw: its process, begin, end and processor time (seconds), its memory (MiB)."""
 
     shard: Any
     process: int
     begun: float
     ended: float
+    processor: float
     memory: float
 
 
 def measured(work: Callable[[Any, Any], Any], state: Any, item: Any) -> Answer:
     """The work, watched."""
-    begun = time.time()
+    begun, processor = time.time(), time.process_time()
     shard = work(state, item)
-    return Answer(shard, os.getpid(), begun, time.time(), rss())
+    return Answer(shard, os.getpid(), begun, time.time(), time.process_time() - processor, rss())
 
 
 @dataclass
@@ -77,28 +79,29 @@ class Watching:
             yield index, answer.shard
 
 
-def forward(path: Path, seconds: float) -> float:
-    """Images per second of the generator alone, on one thread, for about so many seconds."""
+def forward(path: Path, seconds: float) -> tuple[float, float]:
+    """Images per second, and processor seconds an image, of the generator alone, on one thread, for about so long."""
     torch.set_num_threads(1)
     generator: Generator = load_generator(read_checkpoint(path))
     noise = torch.randn(BLOCK, NETWORKS.latent)
     labels = torch.eye(CLASSES)[torch.arange(BLOCK) % CLASSES]
-    made, begun = 0, time.perf_counter()
-    with torch.no_grad():
+    made = 0
+    with torch.inference_mode():
         for _ in range(20):  # warm-up
             generator(noise, labels)
-        begun = time.perf_counter()
+        begun, processor = time.perf_counter(), time.process_time()
         while time.perf_counter() - begun < seconds:
             generator(noise, labels)
             made += BLOCK
-    return made / (time.perf_counter() - begun)
+    return made / (time.perf_counter() - begun), (time.process_time() - processor) / made
 
 
-def bare_rate(path: Path, processes: int, seconds: float) -> float:
-    """Images per second of several processes that forward side by side."""
+def bare(path: Path, processes: int, seconds: float) -> tuple[float, float]:
+    """What `forward` gives of several processes side by side: the sum of their rates, the mean of their times."""
     with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
         list(pool.map(forward, [path] * processes, [0.1] * processes))  # all are up
-        return sum(pool.map(forward, [path] * processes, [seconds] * processes))
+        rates, times = zip(*pool.map(forward, [path] * processes, [seconds] * processes), strict=True)
+    return sum(rates), float(np.mean(times))
 
 
 def untrained(folder: Path) -> Checkpoint:
@@ -120,34 +123,44 @@ def thirds(values: list[float]) -> str:
 
 
 def main() -> None:
-    """Print start-up, rates, their ratio, and the memory of all processes."""
+    """Print start-up, rates, their ratios, processor times, and the memory of all processes."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--images", type=int, default=200_000)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--shard", type=int, default=4096)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=8.0, help="of each forward measurement")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="ray-generation-") as name:
         folder = Path(name)
         checkpoint = untrained(folder / "checkpoints")
         plan = tuple((k % CLASSES,) for k in range(asked.images))
-        before = bare_rate(checkpoint.path, asked.workers, asked.seconds)
+        alone = [bare(checkpoint.path, asked.workers, asked.seconds)]
         start = time.time()
         compute = ComputeConfig(workers=asked.workers, device="cpu")
         with ray_executor(compute, folder, lambda said: print(f"  {said}")) as executor:
-            watching = Watching(executor)
-            write_synthetic_set(checkpoint, plan, folder / "set", watching, seed=0, shard_size=asked.shard)
-        after = bare_rate(checkpoint.path, asked.workers, asked.seconds)
-    answers = watching.answers
-    begun, ended = min(a.begun for a in answers), max(a.ended for a in answers)
-    rate, bare = asked.images / (ended - begun), float(np.mean([before, after]))
-    print(f"start of Ray and its workers      {begun - start:8.1f} s")
-    print(f"{asked.workers} processes, forward alone      {bare:8,.0f} images/s  ({before:,.0f} and {after:,.0f})")
-    print(f"{asked.workers} Ray workers, on disk          {rate:8,.0f} images/s  ({asked.images:,} images)")
-    print(f"ratio                             {rate / bare:8.2f}")
+            print(f"{asked.workers} workers, {asked.images:,} images a set, beside {asked.workers} bare processes")
+            for k in range(asked.rounds):
+                watching = Watching(executor)
+                write_synthetic_set(checkpoint, plan, folder / f"set{k}", watching, seed=k, shard_size=asked.shard)
+                alone.append(bare(checkpoint.path, asked.workers, asked.seconds))
+                if not k:
+                    print(f"start of Ray and its workers: {min(a.begun for a in watching.answers) - start:.1f} s")
+                print(shown(watching.answers, alone[-2:], asked.images))
     print(f"driver's memory      {thirds(watching.driver)}")
-    for process in sorted({answer.process for answer in answers}):
-        print(f"worker {process}'s memory {thirds([a.memory for a in answers if a.process == process])}")
+    for process in sorted({answer.process for answer in watching.answers}):
+        print(f"worker {process}'s memory {thirds([a.memory for a in watching.answers if a.process == process])}")
+
+
+def shown(answers: list[Answer], alone: list[tuple[float, float]], images: int) -> str:
+    """A round in one line."""
+    begun, ended = min(answer.begun for answer in answers), max(answer.ended for answer in answers)
+    rate, (bare_rate, bare_time) = images / (ended - begun), np.mean(alone, axis=0)
+    processor = sum(answer.processor for answer in answers) / images
+    return (
+        f"on disk {rate:8,.0f} images/s, bare {bare_rate:8,.0f}: ratio {rate / bare_rate:.2f}; processor time of an "
+        f"image {processor * 1e6:.1f} us, bare {bare_time * 1e6:.1f}: ratio {bare_time / processor:.2f}"
+    )
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
-"""The service under load: list and status calls at a fixed rate, and sampling with and without shared passes.
+"""The service under load, while one of its jobs trains: list and status calls at a fixed rate.
 
-    python benchmarks/service_load.py [--rate 300] [--seconds 20] [--clients 64]
+    python benchmarks/service_load.py [--rate 300] [--seconds 20]
 
 Prints the 50th, 95th and 99th percentile of the answers' times, measured from when each was due (a late call counts
-as slow), and images a second of 64 clients that each ask for one image, with and without batching, in one run.
+as slow), for `GET /v1/jobs?limit=50` and `GET /v1/jobs/ID` in turn, and the processor time that the service spent on
+each call. The reference, in the same run: `GET /healthz` at the same rate, which asks no database and needs no key.
 """
 
 from __future__ import annotations
@@ -14,69 +15,72 @@ import statistics
 import sys
 import tempfile
 import time
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
-import httpx
-import numpy as np
-
 sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[1] / "tests" / "services")]
 
-from live_service import LiveService  # noqa: E402 - helpers of the tests
-from service_samples import make_run  # noqa: E402
-
-from services.sampling import Samplers  # noqa: E402
+from live_service import LiveService  # noqa: E402 - helper of the tests
+from service_client import Connection, load, processor_seconds  # noqa: E402
 
 JOBS = 200
 """Jobs on record while lists are asked for."""
 
-CONFIG = {"data": {"source": "digits"}, "train": {"images": 10**9}}
+CONNECTIONS = 32
+TRAINING = {"data": {"source": "digits"}, "train": {"images": 10**9}, "compute": {"workers": 1, "threads": 1}}
+Wait = tuple[float, float]
+"""When a call was due and when its answer was there, in seconds."""
 
 
-async def calls(service: LiveService, ids: list[str], rate: float, seconds: float) -> list[float]:
-    """Seconds to each answer of list and status calls in turn, from when it was due."""
-    limits = httpx.Limits(max_connections=100, max_keepalive_connections=100)
-    headers = {"Authorization": f"Bearer {service.key}"}
-    taken: list[float] = []
-    url = f"http://127.0.0.1:{service.port}"
-    async with httpx.AsyncClient(base_url=url, headers=headers, limits=limits, timeout=60) as client:
-        start = time.perf_counter()
+async def calls(service: LiveService, paths: list[str], rate: float, seconds: float) -> list[Wait]:
+    """Ask for the paths in turn at a fixed rate, whether or not the calls before have been answered."""
+    free: asyncio.Queue[Connection] = asyncio.Queue()
+    for _ in range(CONNECTIONS):
+        free.put_nowait(await Connection.open(service))
+    start, waits = time.perf_counter(), list[Wait]()
 
-        async def one(number: int) -> None:
-            due = start + number / rate
-            await asyncio.sleep(max(0.0, due - time.perf_counter()))
-            path = f"/v1/jobs/{ids[number % len(ids)]}" if number % 2 else "/v1/jobs?limit=50"
-            answer = await client.get(path)
-            answer.raise_for_status()
-            taken.append(time.perf_counter() - due)
+    async def one(number: int, path: str) -> None:
+        due = number / rate
+        await asyncio.sleep(max(0.0, start + due - time.perf_counter()))
+        connection = await free.get()
+        await connection.call(path)
+        free.put_nowait(connection)
+        waits.append((due, time.perf_counter() - start))
 
-        await asyncio.gather(*(one(number) for number in range(int(rate * seconds))))
-    return taken
-
-
-async def sampling(run: Path, clients: int, shared: bool, rounds: int = 5) -> float:
-    """Images a second of clients that each ask for one image at a time."""
-    samplers = Samplers(lambda *_: None)
-    batcher = await samplers.of(run)
-    batcher.shares = batcher.shares and shared
-    row = np.eye(10, dtype=np.float32)[:1]
-
-    async def client(number: int) -> None:
-        for k in range(rounds):
-            await batcher.sample(row, number, k)
-
-    await batcher.sample(row, 0, 0)
-    start = time.perf_counter()
-    await asyncio.gather(*(client(number) for number in range(clients)))
-    rate = clients * rounds / (time.perf_counter() - start)
-    samplers.close()
-    return rate
+    many = islice(cycle(paths), int(rate * seconds))
+    await asyncio.gather(*(one(number, path) for number, path in enumerate(many)))
+    while not free.empty():
+        free.get_nowait().close()
+    return waits
 
 
-def percentiles(taken: list[float]) -> dict[str, float]:
-    """The 50th, 95th and 99th percentile in milliseconds."""
-    cuts = statistics.quantiles(taken, n=100)
-    return {f"p{share}": round(1000 * cuts[share - 1], 1) for share in (50, 95, 99)}
+def measure(service: LiveService, name: str, paths: list[str], rate: float, seconds: float) -> float:
+    """Print percentiles, the rate that was reached and processor time; gives the last in milliseconds a call."""
+    assert service.process
+    before = processor_seconds(service.process.pid)
+    waits = asyncio.run(calls(service, paths, rate, seconds))
+    spent = 1000 * (processor_seconds(service.process.pid) - before) / len(waits)
+    cuts = statistics.quantiles([answered - due for due, answered in waits], n=100)
+    shown = ", ".join(f"p{share} {1000 * cuts[share - 1]:.1f} ms" for share in (50, 95, 99))
+    reached = len(waits) / max(answered for _, answered in waits)
+    print(f"{name:24} {reached:5.0f}/s of {rate:.0f}/s  {shown}  {spent:.2f} ms of processor a call", flush=True)
+    return spent
+
+
+def submit(service: LiveService) -> str:
+    """A job that trains, or waits to."""
+    answer: dict[str, Any] = service.call("POST", "/v1/jobs/train", json=TRAINING).json()
+    return str(answer["id"])
+
+
+def wait_for_training(service: LiveService, job: str) -> None:
+    """Until the job has taken its first steps."""
+    for _ in range(1200):
+        if '"stage": "train", "kind": "progress"' in service.call("GET", f"/v1/jobs/{job}/events?wait=false").text:
+            return
+        time.sleep(0.5)
+    raise TimeoutError(f"job {job} does not train")
 
 
 def main() -> None:
@@ -84,30 +88,26 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rate", type=float, default=300)
     parser.add_argument("--seconds", type=float, default=20)
-    parser.add_argument("--clients", type=int, default=64)
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        place = Path(folder)
-        service = LiveService(place, "--rate", "100000")
+        service = LiveService(Path(folder), "--rate", "100000", first="")
         service.start()
         ids = [submit(service) for _ in range(JOBS)]
-        for job in ids:
-            service.call("DELETE", f"/v1/jobs/{job}")
-        asyncio.run(calls(service, ids, min(asked.rate, 50), 2))
-        taken = asyncio.run(calls(service, ids, asked.rate, asked.seconds))
-        service.stop()
-        print(f"list and status at {asked.rate:.0f}/s: {percentiles(taken)} ms over {len(taken)} calls")
-        run = make_run(place / "run")
-        together, alone = (asyncio.run(sampling(run, asked.clients, shared)) for shared in (True, False))
-        ratio = together / alone
-        said = f"{together:.0f} images/s batched, {alone:.0f} alone, {ratio:.1f} x"
-        print(f"sampling, {asked.clients} clients: {said}")
-
-
-def submit(service: LiveService) -> str:
-    """A job on record."""
-    answer: dict[str, Any] = service.call("POST", "/v1/jobs/train", json=CONFIG).json()
-    return str(answer["id"])
+        try:
+            wait_for_training(service, ids[0])
+            print(f"{JOBS} jobs, one of them trains, {load()}")
+            lists, statuses = ["/v1/jobs?limit=50"], [f"/v1/jobs/{job}" for job in ids]
+            both = [path for status in statuses for path in (status, *lists)]
+            measure(service, "warm-up", both, asked.rate / 4, 2)
+            reference = measure(service, "healthz (reference)", ["/healthz"], asked.rate, asked.seconds)
+            for name, paths in (("list and status", both), ("list", lists), ("status", statuses)):
+                spent = measure(service, name, paths, asked.rate, asked.seconds)
+                print(f"{'':24} {spent / reference:.1f} x the reference's processor time; {load()}")
+        finally:
+            for job in reversed(ids):
+                service.call("DELETE", f"/v1/jobs/{job}")
+            time.sleep(2)
+            service.stop()
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ import typer  # noqa: TID251 - the door
 import gan_aug
 from gan_aug import config as configs
 from gan_aug.cli_progress import shown_progress
+from gan_aug.cli_report import report, result_of
 from gan_aug.cli_submit import submit
 from gan_aug.compute.torchrun import launched
 from gan_aug.errors import Cancelled, ConfigError, GanAugError
@@ -169,6 +170,9 @@ def inspect(
     _say(inspect_dataset(folder), as_json)
 
 
+app.command()(report)
+
+
 @app.command()
 def verify(folder: Folder, as_json: JsonOption = False) -> None:
     """Recompute the provenance chain of a run from its files, and say where it breaks; alters nothing."""
@@ -256,7 +260,7 @@ def _execute(verb: str, request: Config, folder: Path, on: Place, as_json: bool)
         else:
             workflows.start(verb, request, run, executor)
     if not follows:
-        _say(_result(verb, run, as_json), as_json)
+        _say(result_of(verb, run.path, as_json), as_json)
 
 
 @contextmanager
@@ -273,14 +277,6 @@ def _executor(on: Place, request: Config, run: RunDir) -> Iterator[Executor]:
         from gan_aug.compute.local import LocalExecutor
 
         yield LocalExecutor(request.compute.workers)
-
-
-def _result(verb: str, run: RunDir, as_json: bool) -> Any:
-    if verb in ("run", "compare"):
-        if as_json:
-            return json.loads((run.path / "report.json").read_text(encoding="utf-8"))
-        return (run.path / "report.md").read_text(encoding="utf-8") + f"\nReport: {run.path / 'report.html'}"
-    return {"run": str(run.path), "verb": verb} if as_json else f"{verb} is done in {run.path}"
 
 
 def _plan(verb: str, request: Config, folder: Path) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from gan_aug.evaluation.cell_plan import Cell, plan_cells, unique
 from gan_aug.evaluation.cells import CellResult, Findings
 from gan_aug.evaluation.learning_curves import curve_rows
 from gan_aug.evaluation.ratio import choose_ratio, plan_search
-from gan_aug.evaluation.run_cells import finished_cell, load_context, run_cell
+from gan_aug.evaluation.run_cells import finished_cell, is_finished, load_context, run_cell
 from gan_aug.evaluation.truth import Truth
 from gan_aug.run import RunDir, write_json
 from gan_aug.run_storage import storage_of
@@ -68,10 +68,12 @@ def _compute(
 ) -> dict[str, CellResult]:
     """Have every cell computed that is not there yet; the results by key."""
     cells = unique(cells)
-    run.emit("compare", "start", f"{len(cells)} cells: {what}")
     folder = run.compare / "cells"
     folder.mkdir(exist_ok=True)
     storage = storage_of(run, request.compute.storage)
+    missing = [cell for cell in cells if not is_finished(folder / cell.key, storage.cells)]
+    there = f"; {len(cells) - len(missing)} are there" if len(missing) < len(cells) else ""
+    run.emit("compare", "start", f"{len(cells)} cells: {what}{there}")
     setup = partial(
         load_context,
         run.dataset,
@@ -83,8 +85,9 @@ def _compute(
         stored_cells=storage.cells,
     )
     work = partial(run_cell, cancelled=partial(os.path.exists, run.cancel_mark))
-    for done, (index, _) in enumerate(executor.map(work, cells, setup=setup, cancelled=run.cancelled), start=1):
-        run.emit("compare", "progress", _named(cells[index]), done=done, total=len(cells), unit="cells")
+    finished = executor.map(work, missing, setup=setup, cancelled=run.cancelled)
+    for done, (index, _) in enumerate(finished, start=len(cells) - len(missing) + 1):
+        run.emit("compare", "progress", _named(missing[index]), done=done, total=len(cells), unit="cells")
     return {cell.key: finished_cell(folder / cell.key, storage.cells) for cell in cells}
 
 

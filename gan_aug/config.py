@@ -137,6 +137,15 @@ class CompareConfig(Section):
             raise ValueError("ratios is empty: name at least one, or give compare.ratio a number")
         return self
 
+    @model_validator(mode="after")
+    def _curves_need_the_gan(self) -> CompareConfig:
+        if self.sizes and self.synthetic is not None:
+            raise ValueError(
+                "sizes trains a GAN on each subset, and synthetic names images made elsewhere, of whose generator "
+                "nothing is known: leave out one of the two"
+            )
+        return self
+
     @property
     def largest_ratio(self) -> float:
         """The most synthetic images for each real one that an arm may ask for."""

@@ -1,10 +1,10 @@
-"""The comparison's report in a run folder: figures gathered, examples chosen, three files written."""
+"""The comparison's report in a run folder: figures gathered, examples chosen, and all its files written."""
 
 from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,8 +19,11 @@ from gan_aug.data.store import open_images
 from gan_aug.evaluation.cells import CellResult, Findings
 from gan_aug.evaluation.plots_curves import curves_png
 from gan_aug.evaluation.report import build_report
+from gan_aug.evaluation.report_figures import Figure, draw_figures
+from gan_aug.evaluation.report_files import FIGURES, SCORES
 from gan_aug.evaluation.report_html import to_html
 from gan_aug.evaluation.report_markdown import to_markdown
+from gan_aug.evaluation.scores_csv import scores_csv
 from gan_aug.run import EVENTS, RunDir, write_json, write_text
 from gan_aug.run_storage import storage_of
 from gan_aug.storage import Place
@@ -38,9 +41,9 @@ def write_reports(
     findings: Findings,
     fidelity: dict[str, Any] | None,
 ) -> dict[str, Any]:
-    """Write `report.html`, `report.md` and last `report.json` into the run folder; returns the last one's values.
+    """Write the report into the run folder: figures, scores, `report.html`, `report.md`, last `report.json`.
 
-    Where there are learning curves they are drawn to `learning-curves.png` too.
+    Returns the last one's values. Where there are learning curves they are drawn to `learning-curves.png` too.
     """
     report = build_report(
         manifest,
@@ -55,12 +58,24 @@ def write_reports(
     )
     if report["curves"]:
         curves_png(report["curves"], run.path / "learning-curves.png")
+    figures = draw_figures(report, cells, manifest)
+    write_figures(run, figures)
+    write_text(run.path / SCORES, scores_csv(manifest, cells))
     examples = synthetic_examples(storage_of(run, request.compute.storage).synthetic, synthetic)
-    html = to_html(report, cells, manifest, real_examples(run, manifest), examples)
+    html = to_html(report, figures, real_examples(run, manifest), examples)
     write_text(run.path / "report.html", html)
     write_text(run.path / "report.md", to_markdown(report))
     write_json(run.path / "report.json", report)
     return report
+
+
+def write_figures(run: RunDir, figures: Mapping[str, Figure]) -> None:
+    """Write each figure to its file, and remove those that an earlier report had and this one has not."""
+    for figure in figures.values():
+        write_text(run.path / figure.file, figure.document)
+    for left in (run.path / FIGURES).glob("*.svg"):
+        if left.stem not in figures:
+            left.unlink()
 
 
 def real_examples(run: RunDir, manifest: Manifest) -> dict[str, Images]:

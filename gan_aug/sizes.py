@@ -19,13 +19,14 @@ from gan_aug.data.artefacts import at_hand
 from gan_aug.data.manifest import Manifest
 from gan_aug.data.shards import SyntheticManifest
 from gan_aug.data.subsets import Subset, take
-from gan_aug.errors import ConfigError
+from gan_aug.errors import ConfigError, ManifestError
 from gan_aug.evaluation.cell_plan import THREADS
 from gan_aug.evaluation.run_cells import MANIFEST, torch_threads
 from gan_aug.run import RunDir, write_json
 from gan_aug.run_storage import NAME, RunStorage, storage_of
+from gan_aug.storage import below
 from gan_aug.synthesis.plan import plan_labels
-from gan_aug.synthesis.write import write_synthetic_set
+from gan_aug.synthesis.write import is_whole, write_synthetic_set
 from gan_aug.training import train
 
 FOLDER = "sizes"
@@ -109,13 +110,19 @@ def draw_seed(base: int, draw: int) -> int:
 
 
 def _is_whole(request: Config, run: RunDir, subset: Subset) -> bool:
-    """Whether the subset's synthetic set is there; raises RunConflict where another one is."""
-    if not (run.path / FOLDER / subset.name / "synthetic" / MANIFEST).exists():
+    """Whether the subset's synthetic set is there with all its shards; raises RunConflict where another one is."""
+    own = run.path / FOLDER / subset.name / "synthetic" / MANIFEST
+    if not own.exists():
         return False
     folder, asked = SubsetDir(run.path, subset), subset_request(request, subset)
     folder.check("train", configs.sections(asked, "seed", "gan", "train"))
     folder.check("synthetic", configs.sections(asked, "synthesis"))
-    return True
+    try:
+        made = SyntheticManifest.load(own)
+    except ManifestError:
+        return False
+    place = storage_of(run, request.compute.storage).sizes
+    return is_whole(made, below(place, f"{subset.name}/synthetic"))
 
 
 def _make_set(

@@ -19,6 +19,7 @@ from gan_aug.run_storage import RunStorage
 from gan_aug.storage import open_store
 from gan_aug.verification_data import check_checkpoints, check_images, check_synthetic, load_dataset
 from gan_aug.verification_report import check_cells, check_report
+from gan_aug.verification_sizes import check_subsets
 
 
 def verify_run(storage: RunStorage, progress: UnitProgress) -> Chain:
@@ -48,6 +49,7 @@ def _links(storage: RunStorage, progress: UnitProgress) -> Iterator[Link]:
     if generated:
         links, synthetic = check_synthetic(storage, manifest, checkpoints, progress)
         yield from links
+    yield from check_subsets(storage, manifest, compared, progress)
 
     links, cells = check_cells(storage, manifest, synthetic)
     yield from links

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -15,17 +15,19 @@ from gan_aug.config import Config
 from gan_aug.data.artefacts import copy_files
 from gan_aug.data.manifest import Manifest
 from gan_aug.data.shards import SyntheticManifest
-from gan_aug.data.subsets import Subset, take
 from gan_aug.errors import CheckpointError, ConfigError, DataError
 from gan_aug.evaluation.cell_files import FILES, REQUEST, read_cell
 from gan_aug.evaluation.cell_plan import plan_cells
 from gan_aug.evaluation.cells import CellResult, Findings
 from gan_aug.evaluation.report import build_report
+from gan_aug.evaluation.report_files import SCORES
 from gan_aug.evaluation.report_markdown import to_markdown
 from gan_aug.evaluation.run_fidelity import kept_fidelity
+from gan_aug.evaluation.scores_csv import scores_csv
 from gan_aug.run_storage import RunStorage
 from gan_aug.storage import Place, below, open_store
 from gan_aug.verification_findings import findings_again, results_of
+from gan_aug.verification_sizes import fingerprints, synthetic_sets
 
 CELLS = "compare/cells"
 NOT_FIGURES = ("environment", "timing")
@@ -38,7 +40,7 @@ def check_cells(
     """A link for each broken cell, one for all whole ones; those by key."""
     links, whole = [], {}
     fingerprint = synthetic.fingerprint if synthetic else None
-    subsets = _fingerprints(storage, manifest)
+    subsets = fingerprints(storage, manifest)
     for key in _cell_keys(storage):
         name = f"{CELLS}/{key}"
         try:
@@ -71,18 +73,18 @@ def check_cells(
 def check_report(
     storage: RunStorage, manifest: Manifest, synthetic: SyntheticManifest | None, cells: Mapping[str, CellResult]
 ) -> list[Link]:
-    """The links of `report.json` and `report.md`: provenance and figures made again from the cells' scores."""
+    """The links of `report.json`, its scores and `report.md`: provenance and figures made again from the cells."""
     path = storage.folder / "report.json"
     if not path.exists():
         return [Link(path.name, "missing", "the comparison finished, and its report is not there")]
     try:
         report = json.loads(path.read_text(encoding="utf-8"))
-        link = _check_figures(report, storage, manifest, synthetic, cells)
+        links = _check_figures(report, storage, manifest, synthetic, cells)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         return [Link(path.name, "ALTERED", f"it is not a report of this version ({type(error).__name__}: {error})")]
     except (ConfigError, DataError) as error:
         return [broken_link(path.name, error)]
-    return [link] if link.is_broken else [link, _check_words(storage.folder / "report.md", report)]
+    return links if links[0].is_broken else [*links, _check_words(storage.folder / "report.md", report)]
 
 
 def _check_figures(
@@ -91,26 +93,31 @@ def _check_figures(
     manifest: Manifest,
     synthetic: SyntheticManifest | None,
     cells: Mapping[str, CellResult],
-) -> Link:
-    """The link of a report: what it was asked, which cells that needs, and whether they give its figures."""
+) -> list[Link]:
+    """The links of a report and its scores: what it was asked, which cells that needs, whether they give its figures.
+
+    The first one alone where it is broken.
+    """
     config, folder = configs.parse(report["config"], "the config in report.json"), storage.folder
     if not report["provenance"]["synthetic"]:
         synthetic = None
     elif synthetic is None:
-        return Link("synthetic", "missing", "report.json rests on a synthetic set, and no whole one is there")
+        return [Link("synthetic", "missing", "report.json rests on a synthetic set, and no whole one is there")]
     try:
-        sets = dict(_subsets(storage))
+        sets = synthetic_sets(storage)
         found = findings_again(report, config, manifest, synthetic, sets, cells)
         results = results_of(
             plan_cells(manifest, synthetic, config, ratio=found.ratio["value"] if found.ratio else None), cells
         )
     except CheckpointError as error:
-        return Link(CELLS, "missing", str(error), CheckpointError)
+        return [Link(CELLS, "missing", str(error), CheckpointError)]
     again = _made_again(report, config, folder, manifest, synthetic, results, found)
     if changes := [*unequal(report, again), *_unlike_requests(report["config"], folder)]:
         more = f" and {len(changes) - 3} more" if len(changes) > 3 else ""
-        return Link("report.json", "ALTERED", f"made again from the cells, it differs: {'; '.join(changes[:3])}{more}")
-    return Link("report.json", "ok", f"its provenance and every figure follow from {len(results)} cells")
+        says = f"made again from the cells, it differs: {'; '.join(changes[:3])}{more}"
+        return [Link("report.json", "ALTERED", says)]
+    link = Link("report.json", "ok", f"its provenance and every figure follow from {len(results)} cells")
+    return [link, _check_scores(folder, manifest, results)]
 
 
 def _made_again(
@@ -164,29 +171,21 @@ def _unlike_requests(config: dict[str, Any], folder: Path) -> list[str]:
     return changes
 
 
+def _check_scores(folder: Path, manifest: Manifest, results: Sequence[CellResult]) -> Link:
+    """The link of the table of scores, made again from the cells."""
+    if not (folder / SCORES).exists():
+        return Link(SCORES, "missing", "the table of scores is not there: `gan-aug report` writes it again")
+    if (folder / SCORES).read_text(encoding="utf-8", errors="replace") != scores_csv(manifest, results):
+        return Link(SCORES, "ALTERED", "it does not hold the cells' scores: `gan-aug report` writes it again")
+    return Link(SCORES, "ok", f"the scores of {len(results)} cells")
+
+
 def _check_words(path: Path, report: dict[str, Any]) -> Link:
     if not path.exists():
         return Link(path.name, "missing", "the report's text is not there: `gan-aug resume` writes it again")
     if path.read_text(encoding="utf-8", errors="replace") != to_markdown(report):
         return Link(path.name, "ALTERED", "it does not say what report.json does: `gan-aug resume` writes it again")
     return Link(path.name, "ok", "it says what report.json does")
-
-
-def _subsets(storage: RunStorage) -> Iterator[tuple[Subset, SyntheticManifest | None]]:
-    """The learning curves' subsets, each with the synthetic set of its own GAN."""
-    for folder in (storage.folder / "sizes").glob("[0-9]*-[0-9]*"):
-        path = folder / "synthetic/manifest.json"
-        yield Subset(*map(int, folder.name.split("-"))), SyntheticManifest.load(path) if path.exists() else None
-
-
-def _fingerprints(storage: RunStorage, manifest: Manifest) -> dict[str, str | None]:
-    """For the fingerprint of each subset of the images, that of its synthetic set."""
-    asked = storage.folder / "compare/request.json"
-    seed = json.loads(asked.read_text(encoding="utf-8"))["seed"] if asked.exists() else 0
-    return {
-        take(manifest, subset, seed).fingerprint: made.fingerprint if made else None
-        for subset, made in _subsets(storage)
-    }
 
 
 def _cell_keys(storage: RunStorage) -> Sequence[str]:

@@ -137,6 +137,19 @@ def compare(request: Config, run: RunDir, executor: Executor) -> dict[str, Any]:
     return report
 
 
+def redraw(request: Config, run: RunDir) -> dict[str, Any]:
+    """Write a finished comparison's report again, training nothing; returns `report.json`.
+
+    Raises CheckpointError where some of what it rests on is not there whole.
+    """
+    from gan_aug.compute.finished import FinishedOnly
+
+    if not (run.compare / "cells").exists() or not (run.dataset / "manifest.json").exists():
+        raise CheckpointError(f"{run.path} holds no comparison: run `gan-aug compare` on it first")
+    with run.locked():
+        return compare(request, run, FinishedOnly())
+
+
 def synthetic_for(request: Config, run: RunDir, place: Place) -> SyntheticManifest | None:
     """The synthetic set in `place` that the arms need, or None where they need none.
 

@@ -18,15 +18,16 @@ from services.limits import Buckets
 from services.metrics import Metrics
 from services.middleware import Around
 from services.parts import Parts
-from services.processes import LocalRunner
-from services.routes import datasets, health, jobs, keys, models, reports, session, synthetic, uploads
+from services.processes import LocalRunner, Runner
+from services.ray_jobs import RayRunner
+from services.routes import datasets, health, jobs, keys, models, reports, samples, session, synthetic, uploads
 from services.sampling import Samplers
 from services.schemas import ProblemOut, config_schema
 from services.settings import Settings
 from services.supervisor import Supervisor, job_counts
 from services.web import site
 
-NOUNS = (jobs, datasets, uploads, models, synthetic, reports, keys, session, health)
+NOUNS = (jobs, datasets, uploads, models, samples, synthetic, reports, keys, session, health)
 OPEN = {("/healthz", "get"), ("/readyz", "get"), ("/v1/session", "post")}
 """What needs no key."""
 
@@ -62,6 +63,7 @@ def create_app(settings: Settings) -> FastAPI:
 def _parts(settings: Settings) -> Parts:
     database = Database(settings.database_url)
     metrics = Metrics(partial(job_counts, database))
+    runner: Runner = RayRunner(settings, settings.ray) if settings.ray else LocalRunner(settings)
 
     def count(images: int, blocks: int) -> None:
         metrics.images.inc(images)
@@ -70,7 +72,7 @@ def _parts(settings: Settings) -> Parts:
     return Parts(
         settings=settings,
         database=database,
-        supervisor=Supervisor(settings, database, LocalRunner(settings)),
+        supervisor=Supervisor(settings, database, runner),
         samplers=Samplers(count),
         rates=Buckets(settings.limits.rate, settings.limits.burst),
         failures=Buckets(settings.limits.failures, 20),

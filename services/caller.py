@@ -12,9 +12,10 @@ from urllib.parse import urlsplit
 from fastapi import Depends, Request
 from sqlalchemy import Select
 from sqlalchemy.orm import Session
+from starlette.concurrency import run_in_threadpool
 
 from services.database.tables import AuditEntry, Job, Key, Role, Run, Upload, now
-from services.keys import csrf_token, key_of, key_of_session, used
+from services.keys import csrf_token, key_of, key_of_session, usable, used
 from services.parts import Parts, parts_of
 from services.problems import Problem
 
@@ -79,25 +80,48 @@ def caller_of(request: Request, sent: str | None = None) -> Caller:
 
     `sent` is that token where a form carries it.
     """
-    parts, address = parts_of(request), address_of(request)
-    scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
-    cookie = request.cookies.get(COOKIE)
+    parts = parts_of(request)
+    bearer, cookie = _bearer(request), request.cookies.get(COOKIE)
+    moment = parts.known_keys.moment()
     with parts.database.reading() as session:
-        if scheme.lower() == "bearer":
-            key = key_of(session, bearer.strip())
+        if bearer is not None:
+            key = key_of(session, bearer)
         elif cookie:
             key = key_of_session(session, cookie)
         else:
             raise _unknown("it has no key")
     if key is None:
-        raise refuse(parts, address)
-    if scheme.lower() != "bearer" and cookie and request.method not in SAFE:
+        raise refuse(parts, address_of(request))
+    if bearer is None and cookie and request.method not in SAFE:
         check_csrf(request, cookie, sent)
+    caller = _admitted(request, parts, key)
+    _record_use(parts, key)
+    if bearer is not None:
+        parts.known_keys.add(bearer, key, moment)
+    return caller
+
+
+async def _caller_of(request: Request) -> Caller:
+    """The same, at once where the key in the header was seen a moment ago."""
+    parts, bearer = parts_of(request), _bearer(request)
+    key = parts.known_keys.get(bearer) if bearer else None
+    if key is None or not usable(key) or used(key):
+        return await run_in_threadpool(caller_of, request)
+    return _admitted(request, parts, key)
+
+
+def _bearer(request: Request) -> str | None:
+    """The key in the header of a request."""
+    scheme, _, text = request.headers.get("authorization", "").partition(" ")
+    return text.strip() if scheme.lower() == "bearer" else None
+
+
+def _admitted(request: Request, parts: Parts, key: Key) -> Caller:
+    """The caller that a valid key makes; raises Problem where it asks too often."""
     if wait := parts.rates.take(key.id):
         raise _too_many(wait, "requests with this key")
-    _record_use(parts, key)
     request.state.key_id = key.id
-    return Caller(key.id, key.name, Role(key.role), key.project, address)
+    return Caller(key.id, key.name, Role(key.role), key.project, address_of(request))
 
 
 def allowed(caller: Caller, role: Role) -> Caller:
@@ -120,10 +144,13 @@ def check_csrf(request: Request, cookie: str, sent: str | None = None) -> None:
     """
     token = sent or request.headers.get(CSRF_HEADER, "")
     if foreign(request) or not hmac.compare_digest(token.encode(), csrf_token(cookie).encode()):
-        raise Problem(
-            HTTPStatus.FORBIDDEN,
-            f"a request signed in by cookie must carry the session's token in {CSRF_HEADER}: see GET /v1/session",
-        )
+        if sent is not None:
+            detail = "this form is of another session or another site: load its page anew and send it again"
+        else:
+            detail = (
+                f"a request signed in by cookie must carry the session's token in {CSRF_HEADER}: see GET /v1/session"
+            )
+        raise Problem(HTTPStatus.FORBIDDEN, detail)
 
 
 def _record_use(parts: Parts, key: Key) -> None:
@@ -131,7 +158,7 @@ def _record_use(parts: Parts, key: Key) -> None:
         with parts.database.writing() as session:
             stored = session.get(Key, key.id)
             if stored:
-                stored.last_used = now()
+                stored.last_used = key.last_used = now()
 
 
 def _unknown(reason: str) -> Problem:
@@ -148,8 +175,8 @@ def _too_many(seconds: int, what: str) -> Problem:
 
 
 def _at_least(role: Role) -> Any:
-    def check(request: Request) -> Caller:
-        return allowed(caller_of(request), role)
+    async def check(request: Request) -> Caller:
+        return allowed(await _caller_of(request), role)
 
     return Depends(check)
 

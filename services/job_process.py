@@ -1,7 +1,7 @@
 """One job's own process: `gan-aug resume` on its run folder, with a lock that says it lives and a record of its end.
 
-It is started by the service and outlives it. The lock is the kernel's: whoever finds it free knows that the process is
-gone, and of two that are started by mistake only one works.
+It is started by the service, or by Ray on a node of its cluster, and outlives the service. The lock is the kernel's:
+whoever finds it free knows that the process is gone, and of two that are started by mistake only one works.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ def process_started(pid: int) -> int | None:
     return None if fields[0] == "Z" else int(fields[19])
 
 
-def work(record: Path, start: int, run: Path) -> int:
-    """Do the job once, unless another process does or it has ended; gives the exit code."""
+def work(record: Path, start: int, run: Path, on: str = "local") -> int:
+    """Do the job once, `on` local or ray, unless another process does or it has ended; gives the exit code."""
     with (record / LOCK).open("w") as lock:
         if not _taken(lock):
             return OCCUPIED
@@ -49,7 +49,7 @@ def work(record: Path, start: int, run: Path) -> int:
         if end.exists():
             return int(read_json(end)["exit"])
         write_json(record / PROCESS, _myself(record, start))
-        outcome = _outcome(run)
+        outcome = _outcome(run, on)
         write_json(end, outcome)
         return int(outcome["exit"])
 
@@ -71,11 +71,11 @@ def _myself(record: Path, start: int) -> dict[str, Any]:
     return {"pid": os.getpid(), "started": process_started(os.getpid()), "start": start, "attempt": attempt}
 
 
-def _outcome(run: Path) -> dict[str, Any]:
-    from gan_aug.cli import resume
+def _outcome(run: Path, on: str) -> dict[str, Any]:
+    from gan_aug.cli import Place, resume
 
     try:
-        resume(run, as_json=True)
+        resume(run, on=Place(on), as_json=True)
     except GanAugError as error:
         print(f"gan-aug: {error}", file=sys.stderr)  # noqa: T201 - this is the job's log
         return {"exit": error.exit_code, "error": type(error).__name__, "message": str(error)}
@@ -89,10 +89,10 @@ def _outcome(run: Path) -> dict[str, Any]:
 
 
 def main() -> None:
-    """Run as `python -m services.job_process RECORD START RUN NICE`."""
-    record, start, run, nice = sys.argv[1:]
+    """Run as `python -m services.job_process RECORD START RUN NICE ON`."""
+    record, start, run, nice, on = sys.argv[1:]
     os.nice(int(nice))
-    sys.exit(work(Path(record), int(start), Path(run)))
+    sys.exit(work(Path(record), int(start), Path(run), on))
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from services.caller import Caller
 from services.database.tables import Job, JobState, Run, Upload, new_id, now
 from services.parts import Parts
 from services.places import resolved
-from services.problems import Problem, not_found
+from services.problems import Problem, not_found, repeated_otherwise
 
 
 def submit(
@@ -129,10 +129,7 @@ def _repeated(parts: Parts, caller: Caller, idempotency_key: str | None, fingerp
         query = select(Job).where(Job.key_id == caller.key_id, Job.idempotency_key == idempotency_key)
         job = session.scalar(query)
     if job and job.fingerprint != fingerprint:
-        raise Problem(
-            HTTPStatus.UNPROCESSABLE_ENTITY,
-            f"Idempotency-Key {idempotency_key!r} came with another request before: use a new one for this request",
-        )
+        raise repeated_otherwise(idempotency_key)
     return job
 
 

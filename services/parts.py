@@ -9,6 +9,7 @@ from typing import cast
 from fastapi import Request
 
 from services.database.engine import Database
+from services.known_keys import KnownKeys
 from services.limits import Buckets
 from services.metrics import Metrics
 from services.sampling import Samplers
@@ -27,6 +28,7 @@ class Parts:
     rates: Buckets
     failures: Buckets
     metrics: Metrics
+    known_keys: KnownKeys = field(default_factory=KnownKeys)
     streams: dict[str, set[object]] = field(default_factory=dict)
     """The event streams that each key has open."""
     closing: threading.Event = field(default_factory=threading.Event)

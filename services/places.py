@@ -27,7 +27,7 @@ def resolved(config: Config, settings: Settings, own_upload: OwnUpload) -> Confi
 
     `own_upload` says whether the caller's project holds the upload of an id. Raises ConfigError naming the key.
     """
-    _check_compute(config)
+    _check_compute(config, settings)
     _check_archive(config, settings)
     data = config.data
     base = settings.data
@@ -97,7 +97,7 @@ def _check_archive(config: Config, settings: Settings) -> None:
         )
 
 
-def _check_compute(config: Config) -> None:
+def _check_compute(config: Config, settings: Settings) -> None:
     for key in ("storage", "address"):
         if getattr(config.compute, key) is not None:
             raise ConfigError(
@@ -105,5 +105,6 @@ def _check_compute(config: Config) -> None:
             )
     for key in ("workers", "threads", "ranks"):
         asked = getattr(config.compute, key)
-        if asked is not None and asked > cores():
+        # What a cluster has, Ray knows: it refuses what no node can hold, and waits for what is in use.
+        if asked is not None and asked > cores() and not settings.ray:
             raise ConfigError(f"compute.{key}: {asked} is more than this machine's {cores()} cores: ask for fewer")

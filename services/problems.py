@@ -35,6 +35,12 @@ def not_found(noun: str, identifier: str) -> Problem:
     return Problem(HTTPStatus.NOT_FOUND, f"there is no {noun} {identifier}: look at what there is with GET /v1/{noun}s")
 
 
+def repeated_otherwise(idempotency_key: str) -> Problem:
+    """The Problem of an idempotency key that came with another request before."""
+    detail = f"Idempotency-Key {idempotency_key!r} came with another request before: use a new one for this request"
+    return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail)
+
+
 def document(
     status: int, detail: str, *, name: str | None = None, faults: list[str] | None = None, exit_code: int | None = None
 ) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from gan_aug.run import RunDir, read_json, storage_errors
 from services.job_process import LOCK, LOG, PROCESS, end_file, process_started
 from services.settings import Settings
 
-HIDDEN = ("GAN_AUG_DATABASE_URL",)
+HIDDEN = ("GAN_AUG_DATABASE_URL", "PGPASSWORD", "PGPASSFILE")
 """What of the service's environment no job needs to know."""
 
 
@@ -46,7 +46,7 @@ class Standing:
 
 
 class Runner(Protocol):
-    """What the supervisor asks of the place where jobs run; a Ray cluster would be another one."""
+    """What the supervisor asks of the place where jobs run: this machine, or a Ray cluster (ray_jobs.py)."""
 
     def start(self, work: Work) -> None:
         """Start a process for the job; a second one beside a living one does nothing."""
@@ -63,32 +63,18 @@ class Runner(Protocol):
     def kill(self, work: Work) -> None:
         """End the job at once; what is whole on disk stays."""
 
+    def said_last(self, work: Work) -> str:
+        """What the job's log ends with, for a process that could not even begin."""
 
-class LocalRunner:
-    """Runs each job in a session of its own on this machine."""
+
+class Folders:
+    """What every Runner does with the folders of a job: its record and its run."""
 
     module = "services.job_process"
     """What each job's Python runs."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._children: list[tuple[str, subprocess.Popen[bytes]]] = []
-
-    def start(self, work: Work) -> None:
-        """See Runner."""
-        record = self._record(work)
-        arguments = [str(record), str(work.start), str(self._run(work)), str(self._settings.nice)]
-        with storage_errors(record), (record / LOG).open("ab") as log:
-            child = subprocess.Popen(  # noqa: S603 - ids and our own paths
-                [sys.executable, "-m", self.module, *arguments],
-                cwd=record,
-                env=self._environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-        self._children.append((work.job, child))
 
     @contextlib.contextmanager
     def held(self, work: Work) -> Iterator[bool]:
@@ -105,39 +91,13 @@ class LocalRunner:
             else:
                 yield True
 
-    def standing(self, work: Work) -> Standing:
-        """See Runner."""
-        record = self._record(work)
-        # Before the lock is looked at: a child that ends in between is seen the next time.
-        self._children = [(job, child) for job, child in self._children if child.poll() is None]
-        held = _held(record / LOCK)
-        # Read after the lock was looked at: whoever let go of it has written its end before.
-        process = _process(record, work.start)
-        known = (process.get("attempt", 0), process.get("pid"), process.get("started"))
-        if held:
-            return Standing("alive", *known)
-        end = end_file(record, work.start)
-        if end.exists():
-            return Standing("ended", *known, read_json(end))
-        if any(job == work.job for job, _ in self._children):
-            return Standing("starting", *known)
-        return Standing("lost", *known)
-
     def stop(self, work: Work) -> None:
         """See Runner; the mark is set again and again, since a process that starts takes it for an old one."""
         with contextlib.suppress(RunConflict):
             RunDir.existing(self._run(work)).stop()
 
-    def kill(self, work: Work) -> None:
-        """See Runner; whole groups are killed, and only where the number still names the process that was started."""
-        process = _process(self._record(work), work.start)
-        pid, started = process.get("pid"), process.get("started")
-        if pid and started and process_started(pid) == started:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(pid, signal.SIGKILL)
-
     def said_last(self, work: Work) -> str:
-        """The last line of the job's log, for a process that could not even begin."""
+        """See Runner."""
         with contextlib.suppress(OSError):
             lines = (self._record(work) / LOG).read_text(encoding="utf-8", errors="replace").split("\n")
             return next((line.strip() for line in reversed(lines) if line.strip()), "")[:300]
@@ -148,6 +108,56 @@ class LocalRunner:
 
     def _run(self, work: Work) -> Path:
         return self._settings.runs.resolve() / work.run
+
+
+class LocalRunner(Folders):
+    """Runs each job in a session of its own on this machine."""
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings)
+        self._children: list[tuple[str, subprocess.Popen[bytes]]] = []
+
+    def start(self, work: Work) -> None:
+        """See Runner."""
+        record = self._record(work)
+        arguments = [str(record), str(work.start), str(self._run(work)), str(self._settings.nice), "local"]
+        with storage_errors(record), (record / LOG).open("ab") as log:
+            child = subprocess.Popen(  # noqa: S603 - ids and our own paths
+                [sys.executable, "-m", self.module, *arguments],
+                cwd=record,
+                env=self._environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        self._children.append((work.job, child))
+
+    def standing(self, work: Work) -> Standing:
+        """See Runner."""
+        record = self._record(work)
+        # Before the lock is looked at: a child that ends in between is seen the next time.
+        self._children = [(job, child) for job, child in self._children if child.poll() is None]
+        held = _held(record / LOCK)
+        # Read after the lock was looked at: whoever let go of it has written its end before.
+        process = process_record(record, work.start)
+        known = (process.get("attempt", 0), process.get("pid"), process.get("started"))
+        if held:
+            return Standing("alive", *known)
+        end = end_file(record, work.start)
+        if end.exists():
+            return Standing("ended", *known, read_json(end))
+        if any(job == work.job for job, _ in self._children):
+            return Standing("starting", *known)
+        return Standing("lost", *known)
+
+    def kill(self, work: Work) -> None:
+        """See Runner; whole groups are killed, and only where the number still names the process that was started."""
+        process = process_record(self._record(work), work.start)
+        pid, started = process.get("pid"), process.get("started")
+        if pid and started and process_started(pid) == started:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(pid, signal.SIGKILL)
 
     def _environment(self) -> dict[str, str]:
         environment = {key: value for key, value in os.environ.items() if key not in HIDDEN}
@@ -170,7 +180,7 @@ def _held(path: Path) -> bool:
     return False
 
 
-def _process(record: Path, start: int) -> dict[str, Any]:
+def process_record(record: Path, start: int) -> dict[str, Any]:
     """What the process of this start of the job said of itself."""
     path = record / PROCESS
     said: dict[str, Any] = read_json(path) if path.exists() else {}

@@ -14,10 +14,8 @@ from gan_aug.data.manifest import Manifest
 from gan_aug.data.pictures import folder_names
 from gan_aug.data.shards import SyntheticManifest
 from gan_aug.errors import CheckpointError
+from gan_aug.evaluation.scores_csv import safe_cell
 from services.schemas import DatasetOut, ModelOut, SyntheticOut
-
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""What a cell must not begin with: a spreadsheet would compute it."""
 
 _DRAWING = threading.Lock()
 """Held while contact sheets are drawn: a page asks for all of them at once, and one drawing makes them all."""
@@ -104,14 +102,15 @@ def report_csv(report: dict[str, Any]) -> str:
     for arm, values in report["arms"].items():
         for figure, value in values.items():
             if isinstance(value, int | float | None) and not isinstance(value, bool):
-                writer.writerow([_cell(arm), "", "", figure, value, "", ""])
+                writer.writerow([safe_cell(arm), "", "", figure, value, "", ""])
             elif isinstance(value, dict) and "value" in value:
-                writer.writerow([_cell(arm), "", "", figure, value["value"], *_interval(value)])
+                label = safe_cell(value.get("label", ""))
+                writer.writerow([safe_cell(arm), "", label, figure, value["value"], *_interval(value)])
         for label, figures in values["per_class"].items():
             for figure, value in figures.items():
-                writer.writerow([_cell(arm), "", _cell(label), figure, value, "", ""])
+                writer.writerow([safe_cell(arm), "", safe_cell(label), figure, value, "", ""])
     for row in report["comparisons"]:
-        both = [_cell(row["arm"]), _cell(row["against"]), ""]
+        both = [safe_cell(row["arm"]), safe_cell(row["against"]), ""]
         writer.writerow([*both, "difference", row["difference"], *_interval(row)])
         for figure in ("p", "p_adjusted", "verdict"):
             writer.writerow([*both, figure, row.get(figure), "", ""])
@@ -120,10 +119,6 @@ def report_csv(report: dict[str, Any]) -> str:
 
 def _interval(values: dict[str, Any]) -> list[Any]:
     return list(values.get("ci95") or ["", ""])
-
-
-def _cell(text: str) -> str:
-    return f"'{text}" if text.startswith(FORMULA) else text
 
 
 @lru_cache(maxsize=64)

@@ -176,8 +176,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--host", help="address to listen on [default: 127.0.0.1, this machine alone]")
     parser.add_argument("--port", type=_at_least(0), help="port to listen on [default: 8000]")
     parser.add_argument("--jobs", type=_at_least(1), help="jobs at once [default: one for every 4 cores]")
+    parser.add_argument("--ray", metavar="URL", help="a Ray cluster's job API, http://HEAD:8265: jobs run there")
     parser.add_argument("--attempts", type=_at_least(1), help="starts of a job whose process is killed [default: 3]")
+    parser.add_argument("--nice", type=_at_least(0), help="how far jobs stand back behind the service [default: 10]")
     parser.add_argument("--rate", type=_at_least(1), help="requests a second for one key, over time [default: 50]")
+    parser.add_argument("--audit-days", type=_at_least(0), help="days the audit is kept; 0: all [default: 365]")
     parser.add_argument(
         "--https", action="store_true", default=None, help="browsers come through https: secure cookies"
     )

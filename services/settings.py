@@ -57,12 +57,16 @@ class Settings:
     """Address of a PostgreSQL database; SQLite in the state folder without one."""
     jobs: int = field(default_factory=lambda: max(1, cores() // 4))
     """Jobs that run at once; each uses all cores it is given."""
+    ray: str | None = None
+    """Address of a Ray cluster's job API, `http://HEAD:8265`: jobs run there; on this machine without one."""
     attempts: int = 3
     """How often a job is started in all when its process is killed from outside."""
     grace: float = 60.0
     """Seconds that a cancelled job has to come to a safe point before it is killed."""
     nice: int = 10
     """By how much jobs stand back behind the service for the processor."""
+    audit_days: int = 365
+    """Days that entries of the audit are kept; 0 keeps all."""
     https: bool = False
     """Whether browsers reach the service through https: cookies are then sent no other way."""
     archives: tuple[tuple[str, str | None], ...] = ()

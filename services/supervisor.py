@@ -17,7 +17,8 @@ from gan_aug.errors import Cancelled, ConfigError, GanAugError, RunConflict
 from gan_aug.run import EVENTS, RunDir, write_json, write_text
 from services.database.engine import Database
 from services.database.tables import Job, JobState, Run, now
-from services.processes import LocalRunner, Standing, Work
+from services.processes import Runner, Standing, Work
+from services.retention import Retention
 from services.settings import Settings
 
 TICK, IDLE = 0.25, 1.0
@@ -35,8 +36,9 @@ log = logging.getLogger(__name__)
 class Supervisor:
     """Keeps the queue in a thread of its own."""
 
-    def __init__(self, settings: Settings, database: Database, runner: LocalRunner) -> None:
+    def __init__(self, settings: Settings, database: Database, runner: Runner) -> None:
         self._settings, self._database, self._runner = settings, database, runner
+        self._retention = Retention(database, settings.audit_days)
         self._unborn: dict[str, int] = {}
         self._wake, self._ending = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._keep, name="supervisor", daemon=True)
@@ -75,6 +77,7 @@ class Supervisor:
             wait = IDLE
             try:
                 wait = TICK if self.tick() else IDLE
+                self._retention.keep()
             except Exception:
                 log.exception("supervisor")  # a database that is away comes back; nobody else would look again
             self._looked = time.monotonic()

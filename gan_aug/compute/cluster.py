@@ -25,6 +25,12 @@ POLL_SECONDS = 0.5
 PATIENCE_SECONDS = 30.0
 """How often a wait for room is mentioned."""
 
+LONG_SECONDS = 1.0
+"""An item that takes longer is followed by the next one only when it is done: another worker may be free sooner.
+
+A shorter one has the next behind it, else its worker would rest while its answer and the next item travel.
+"""
+
 
 @contextmanager
 def ray_executor(compute: ComputeConfig, shared: Path | None, note: Note) -> Iterator[RayExecutor]:
@@ -110,12 +116,17 @@ class RayExecutor:
 
 @dataclass
 class _Member:
-    """One of the workers; `place` is known once it is set up, `index` is the item it works on."""
+    """One of the workers; `place` is known once it is set up."""
 
     number: int
     actor: Any
     place: Whereabouts | None = None
-    index: int | None = None
+    indices: list[int] = field(default_factory=list)
+    """The items it was given and has not answered, the one it works on first."""
+    since: float = 0.0
+    """When it began with that one."""
+    pace: float = LONG_SECONDS
+    """The seconds that its last item took."""
 
 
 @dataclass
@@ -126,9 +137,9 @@ class _Crew:
     setup: Callable[[], Any] | None
     terms: Terms
     size: int
-    awaited: dict[Any, _Member] = field(default_factory=dict)
-    """Answers under way."""
-    idle: deque[_Member] = field(default_factory=deque)
+    members: list[_Member] = field(default_factory=list)
+    awaited: dict[Any, tuple[_Member, int | None]] = field(default_factory=dict)
+    """Answers under way: of whom, and to which item; to none is a worker that is being set up."""
     lost: Counter[int] = field(default_factory=Counter)
     """How often in a row the worker of each number was lost before it was set up."""
     alone_since: float = field(default_factory=time.monotonic)
@@ -151,18 +162,20 @@ class _Crew:
             )
             .remote()
         )
-        self.awaited[actor.start.remote(self.setup, self.terms)] = _Member(number, actor)
+        self.members.append(_Member(number, actor))
+        self.awaited[actor.start.remote(self.setup, self.terms)] = self.members[-1], None
 
     def welcome(self, member: _Member, place: Whereabouts) -> None:
         """Take in a worker that is set up."""
         member.place = place
         self.lost[member.number] = 0
-        self.idle.append(member)
         self.executor.note(f"worker {member.number + 1} of {self.size} runs on {place}")
 
     def replace(self, member: _Member, reason: str) -> None:
         """Ask for another worker in place of one that was lost; raises ComputeError where that happens too often."""
         self._kill(member)
+        self.members.remove(member)
+        self.awaited = {answer: due for answer, due in self.awaited.items() if due[0] is not member}
         if member.place is None:
             self.lost[member.number] += 1
             if self.lost[member.number] > self.executor.compute.retries:
@@ -173,7 +186,7 @@ class _Crew:
 
     def working(self) -> bool:
         """Whether any worker is set up."""
-        return bool(self.idle) or any(member.place for member in self.awaited.values())
+        return any(member.place for member in self.members)
 
     def look_for_room(self) -> None:
         """Where no worker is set up yet: say why now and then, and raise ComputeError once it is hopeless."""
@@ -189,7 +202,7 @@ class _Crew:
 
     def end(self) -> None:
         """End all workers at once."""
-        for member in [*self.awaited.values(), *self.idle]:
+        for member in self.members:
             self._kill(member)
 
     def _kill(self, member: _Member) -> None:
@@ -220,20 +233,30 @@ class _Run:
                 raise Cancelled("stopped on request: what was finished is kept")
             self.crew.look_for_room()
             for answer in ready:
-                member = self.crew.awaited.pop(answer)
-                for result in self._receive(member, answer):
+                member, index = self.crew.awaited.pop(answer)
+                for result in self._receive(member, index, answer):
                     done += 1
                     yield result
 
     def _hand_out(self) -> None:
-        """Give each idle worker one item."""
-        while self.left and self.crew.idle:
-            member, index = self.crew.idle.popleft(), self.left.popleft()
-            member.index = index
+        """Give workers their next items."""
+        while self.left and (member := self._free_member()):
+            index = self.left.popleft()
+            if not member.indices:
+                member.since = time.monotonic()
+            member.indices.append(index)
             answer = member.actor.run.remote(self.work, self.items[index], self.lost[index] > 0)
-            self.crew.awaited[answer] = member
+            self.crew.awaited[answer] = member, index
 
-    def _receive(self, member: _Member, answer: Any) -> Iterator[tuple[int, Any]]:
+    def _free_member(self) -> _Member | None:
+        """A worker with nothing to do; else, while there is something left for each, one that is quick."""
+        plenty = len(self.left) >= self.crew.size
+        ready = [member for member in self.crew.members if member.place]
+        resting = [member for member in ready if not member.indices]
+        quick = [member for member in ready if plenty and len(member.indices) == 1 and member.pace < LONG_SECONDS]
+        return next(iter(resting + quick), None)
+
+    def _receive(self, member: _Member, index: int | None, answer: Any) -> Iterator[tuple[int, Any]]:
         """Take an answer: a result to yield, a worker that is ready, or the news that one is gone."""
         from ray import exceptions, get  # noqa: TID251 - the door
 
@@ -257,27 +280,29 @@ class _Run:
         except exceptions.RayError as error:
             raise ComputeError(f"Ray cannot run a worker: {_reason(error)}") from error
         else:
-            if member.index is None:
+            if index is None:
                 self.crew.welcome(member, value)
                 return
-            index, member.index = member.index, None
-            self.crew.idle.append(member)
+            now = time.monotonic()
+            member.indices.remove(index)
+            member.pace, member.since = now - member.since, now
             yield index, value
 
     def _lose(self, member: _Member, reason: str) -> None:
-        """Have another worker do what a lost one was at."""
-        index, retries = member.index, self.crew.executor.compute.retries
+        """Have another worker do what a lost one was at, and what it had not begun."""
+        retries = self.crew.executor.compute.retries
         where = f"worker {member.number + 1} on {member.place}" if member.place else f"worker {member.number + 1}"
-        if index is None:
+        if not member.indices:
             self.crew.executor.note(f"{where} was lost before it began: {reason}")
         else:
+            index = member.indices[0]
             self.lost[index] += 1
             if self.lost[index] > retries:
                 raise ComputeError(
                     f"item {index + 1} of {len(self.items)} lost its worker {self.lost[index]} times and "
                     f"compute.retries is {retries}; the last time: {reason}; what was finished is kept"
                 )
-            self.left.appendleft(index)
+            self.left.extendleft(reversed(member.indices))
             self.crew.executor.note(
                 f"{where} was lost: {reason}; item {index + 1} is done again, retry {self.lost[index]} of {retries}"
             )

@@ -53,24 +53,31 @@ def submit(verb: str, config: Config, run: Path, address: str | None, requiremen
     machine alone, and ComputeError where the cluster refuses.
     """
     _check_paths(config, run)
-    place = _job_address(address)
+    place = job_address(address)
     environment: dict[str, Any] = {"py_modules": [str(Path(gan_aug.__file__).parent)]}
     if requirements is not None:
         environment["pip"] = {"packages": _pins(requirements), "pip_check": False}
     command = shlex.join(["python", "-m", "gan_aug", verb, CONFIG, "--run", str(run), "--on", "ray"])
-    client = _client(place)
-    with tempfile.TemporaryDirectory(prefix="gan-aug-job-") as folder, _refusals(place):
+    client = job_client(place)
+    with tempfile.TemporaryDirectory(prefix="gan-aug-job-") as folder, refusals(place):
         write_text(Path(folder) / CONFIG, yaml_text(dump(config)))
-        job = _sent(client, command, {**environment, "working_dir": folder}, str(run))
+        job = sent(client, command, {**environment, "working_dir": folder}, {"run": str(run)})
     return ClusterJob(job, place, str(run))
 
 
-def _sent(client: Any, command: str, environment: dict[str, Any], run: str) -> str:
-    """Submit a job; gives its id. A cluster that has just begun takes none for some seconds."""
+def sent(
+    client: Any, command: str, environment: dict[str, Any], metadata: dict[str, str], name: str | None = None
+) -> str:
+    """Submit a job; gives its id, which is `name` where one is given.
+
+    A cluster that has just begun takes none for some seconds. Raises RuntimeError where the cluster refuses.
+    """
     deadline = time.monotonic() + YOUNG_SECONDS
     while True:
         try:
-            return str(client.submit_job(entrypoint=command, runtime_env=environment, metadata={"run": run}))
+            return str(
+                client.submit_job(entrypoint=command, runtime_env=environment, metadata=metadata, submission_id=name)
+            )
         except RuntimeError as error:
             if "No available agent" not in str(error) or time.monotonic() > deadline:
                 raise
@@ -82,21 +89,22 @@ def follow(job: ClusterJob, say: Callable[[str], None]) -> int:
 
     Raises ComputeError where the job was stopped or never began.
     """
-    client = _client(job.address)
+    client = job_client(job.address)
 
     async def tail() -> None:
         async for text in client.tail_job_logs(job.id):
             say(text)
 
-    with _refusals(job.address):
+    with refusals(job.address):
         asyncio.run(tail())
         info = client.get_job_info(job.id)
     if info.driver_exit_code is None or str(info.status) == "STOPPED":
-        raise ComputeError(f"job {job.id} is {str(info.status).lower()}: {_last_line(str(info.message))}")
+        raise ComputeError(f"job {job.id} is {str(info.status).lower()}: {last_line(str(info.message))}")
     return int(info.driver_exit_code)
 
 
-def _job_address(given: str | None) -> str:
+def job_address(given: str | None) -> str:
+    """The address of a job API, given or in RAY_API_SERVER_ADDRESS; raises ConfigError where it is none."""
     address = given or os.environ.get("RAY_API_SERVER_ADDRESS") or ""
     parts = urlsplit(address)
     if parts.scheme not in PORTS or not parts.hostname:
@@ -130,30 +138,30 @@ def _pins(requirements: Path) -> list[str]:
     return pins
 
 
-def _client(address: str) -> Any:
+def job_client(address: str) -> Any:
     """A client of the job API; raises ComputeError where nobody answers there, or another version does."""
     load_ray()
     parts = urlsplit(address)
     way_out = "check --address, and that the cluster's dashboard runs, which serves it"
     knock(str(parts.hostname), parts.port or PORTS[parts.scheme], f"no Ray job API answers at {address}", way_out)
-    with _refusals(address):
+    with refusals(address):
         from ray.job_submission import JobSubmissionClient  # noqa: TID251 - the door
 
         return JobSubmissionClient(address)
 
 
 @contextmanager
-def _refusals(address: str) -> Iterator[None]:
+def refusals(address: str) -> Iterator[None]:
     """Say in a sentence what the job API refuses."""
     from ray.exceptions import RayError  # noqa: TID251 - the door
 
     try:
         yield
     except (RayError, RuntimeError, ValueError, ImportError, OSError) as error:
-        raise ComputeError(f"the Ray job API at {address} refuses: {_last_line(str(error))}") from error
+        raise ComputeError(f"the Ray job API at {address} refuses: {last_line(str(error))}") from error
 
 
-def _last_line(text: str) -> str:
+def last_line(text: str) -> str:
     """What a report with a traceback in it ends with."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return (lines[-1] if "Traceback" in text else " ".join(lines))[:300] if lines else "no reason was given"

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import fcntl
 import importlib
 import logging
 import os
 import secrets
+import shutil
 import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
+from functools import cache
 from math import ceil
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import urlsplit
@@ -27,6 +32,11 @@ Note = Callable[[str], None]
 
 PROBE_SECONDS = 5.0
 """A head that does not take a connection for so long is not there; Ray itself would try for two minutes."""
+
+FOLDERS, LOCK = "gan-aug-ray-", "lock"
+"""What the folder of a Ray that we start begins with, and the file in it that is locked while it runs."""
+
+YOUNG_SECONDS = 10.0
 
 STORE_BYTES = 128 * 1024**2
 """The object store of a Ray that we start: images never pass through it."""
@@ -47,19 +57,16 @@ def ray_session(compute: ComputeConfig, note: Note) -> Iterator[None]:
         if ray.is_initialized():
             yield
             return
-        try:
-            if address:
-                _connect({"address": address}, f"join the Ray cluster at {address}")
-                note(f"joined the Ray cluster at {address}")
-                yield
-            else:
-                # Not Ray's common folder: clusters that share one are taken for each other. Paths of sockets are short.
-                with TemporaryDirectory(prefix="gan-aug-ray-", dir="/tmp", ignore_cleanup_errors=True) as folder:
+        with nullcontext("") if address else _own_folder() as folder:
+            try:
+                if address:
+                    _connect({"address": address}, f"join the Ray cluster at {address}")
+                    note(f"joined the Ray cluster at {address}")
+                else:
                     _start(compute, folder, note)
-                    yield
-                    ray.shutdown()
-        finally:
-            ray.shutdown()
+                yield
+            finally:
+                ray.shutdown()  # before the folder is removed: what runs on would make it again
 
 
 def load_ray() -> Any:
@@ -95,6 +102,25 @@ def knock(host: str, port: int, fault: str, way_out: str) -> None:
         socket.create_connection((host, port), timeout=PROBE_SECONDS).close()
     except OSError as error:
         raise ComputeError(f"{fault} ({error}): {way_out}") from error
+
+
+@contextmanager
+def _own_folder() -> Iterator[str]:
+    """A folder for the Ray of this process; those that killed processes left are removed.
+
+    Not Ray's common folder: clusters that share one are taken for each other. Paths of sockets are short, hence /tmp.
+    """
+    with (
+        TemporaryDirectory(prefix=FOLDERS, dir="/tmp", ignore_cleanup_errors=True) as folder,
+        (Path(folder) / LOCK).open("w") as lock,
+    ):
+        fcntl.flock(lock, fcntl.LOCK_EX)  # gone with this process, however that ends
+        for other in Path(folder).parent.glob(f"{FOLDERS}*"):
+            with suppress(OSError), (other / LOCK).open() as held:
+                if time.time() - other.stat().st_mtime > YOUNG_SECONDS:  # else it may not be locked yet
+                    fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    shutil.rmtree(other, ignore_errors=True)
+        yield folder
 
 
 def _start(compute: ComputeConfig, folder: str, note: Note) -> None:
@@ -150,9 +176,15 @@ def _starting() -> dict[str, str]:
     if "ray" not in sys.modules:  # else it would not notice; unset, it turns tokens on by itself
         variables["RAY_AUTH_MODE"] = mode
     if mode == "token" and "RAY_AUTH_TOKEN_PATH" not in os.environ:
-        # Else ray.init would write one under the home folder. Its life is that of this Ray.
-        variables["RAY_AUTH_TOKEN"] = os.environ.get("RAY_AUTH_TOKEN") or secrets.token_hex(32)
+        # Else ray.init would write one under the home folder. It lives as long as this process.
+        variables["RAY_AUTH_TOKEN"] = os.environ.get("RAY_AUTH_TOKEN") or _own_token()
     return variables
+
+
+@cache
+def _own_token() -> str:
+    """One for all that this process starts: Ray keeps the first that it reads."""
+    return secrets.token_hex(32)
 
 
 def _joining() -> dict[str, str]:

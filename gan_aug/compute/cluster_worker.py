@@ -12,6 +12,7 @@ from typing import Any
 
 import gan_aug
 from gan_aug.compute.counters import count, watch
+from gan_aug.compute.freed_memory import keep_freed_memory
 from gan_aug.errors import ComputeError
 
 SEEN_SECONDS = 10.0
@@ -87,6 +88,7 @@ class Worker:
         place = whereabouts(self._gpus)
         check(terms, place)
         watch(_Metrics())
+        keep_freed_memory()
         self._state = setup() if setup else None
         return place
 

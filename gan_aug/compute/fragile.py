@@ -9,8 +9,6 @@ dead worker is an error.
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
 import multiprocessing
 import time
 from collections import deque
@@ -21,6 +19,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any, Generic, Literal
 
 from gan_aug.compute.executor import Item, Result
+from gan_aug.compute.freed_memory import keep_freed_memory
 from gan_aug.compute.local import POLL_SECONDS, attend_parent
 from gan_aug.errors import Cancelled, ComputeError
 
@@ -31,12 +30,6 @@ ANSWER_SECONDS = 0.05
 """A worker answers no more often than this: each answer costs both sides time."""
 
 READY = "ready"
-
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
-"""From glibc's malloc.h."""
-
-KEPT_BYTES = 64 * 2**20
-"""Freed memory that a worker keeps; glibc allows half of it for the other threshold at most."""
 
 
 @dataclass(frozen=True)
@@ -246,7 +239,7 @@ class _Run(Generic[Item, Result]):
 def _serve(connection: Connection, left: Any) -> None:
     """A worker's life: take a chunk, answer a few items at a time."""
     attend_parent()
-    _keep_freed_memory()
+    keep_freed_memory()
     connection.send(READY)
     while True:
         work, items = connection.recv()
@@ -266,14 +259,3 @@ def _answer(work: Callable[[Any], Any], item: Any) -> tuple[Any, Exception | Non
         return work(item), None
     except Exception as error:  # noqa: BLE001 - it is raised again where the work was asked for
         return None, error
-
-
-def _keep_freed_memory() -> None:
-    """Have the C library keep some freed memory, where it is glibc.
-
-    Given back to the system and faulted in again for each image it costs a third of the time.
-    """
-    with contextlib.suppress(OSError, AttributeError):
-        library = ctypes.CDLL(None)
-        library.mallopt(M_TRIM_THRESHOLD, KEPT_BYTES)
-        library.mallopt(M_MMAP_THRESHOLD, KEPT_BYTES // 2)

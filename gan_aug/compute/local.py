@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gan_aug.compute.executor import Attend, Crew, Item, Result
+from gan_aug.compute.freed_memory import keep_freed_memory
 from gan_aug.errors import Cancelled, ComputeError
 
 POLL_SECONDS = 0.5
@@ -115,6 +116,7 @@ def _loop(
 def _start_worker(setup: Callable[[], Any] | None) -> None:
     global _state  # noqa: PLW0603 - what a pool builds once per worker has no other home
     attend_parent()
+    keep_freed_memory()
     try:
         _state = setup() if setup else None
     except Exception as error:  # noqa: BLE001 - an error here would break the pool and lose its name: _call raises it

@@ -10,8 +10,7 @@ import numpy.typing as npt
 
 GAP = 2
 SMALLEST_SIDE = 56
-BACKGROUND = 64
-"""Dark grey: white between images dazzles in a dark room, black would be taken for a part of them."""
+BACKGROUND = 255
 
 
 def png(image: npt.NDArray[np.uint8], factor: int = 1) -> bytes:

@@ -1,4 +1,4 @@
-"""The figures beside the AUC: accuracy, average precision, sensitivity, precision and recall, confusion, Brier score.
+"""The figures beside the AUC: accuracy, average precision, partial AUC, sensitivity, precision, recall, Brier score.
 
 Scores are `(N, K) float64` probabilities in the order of the split's images. A case counts as positive for its most
 likely class (multi-class) or for every label of probability 0.5 and more (multi-label).
@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from gan_aug.evaluation.auc import partial_auc as partial_area
 from gan_aug.evaluation.truth import Truth
 from gan_aug.evaluation.uncertainty import BoolArray, Estimate, FloatArray, Influence, mean_over_seeds
 
@@ -46,6 +47,16 @@ def average_precision(truth: Truth, scores: FloatArray) -> float:
 
     judged = truth.judged_scores(scores)
     return float(np.mean([average_precision_score(truth.judged[:, k], judged[:, k]) for k in range(judged.shape[1])]))
+
+
+def partial_auc(truth: Truth, scores: FloatArray, max_false_positive: float) -> float:
+    """The standardised partial AUC (see `auc.partial_auc`) of the positive label of two classes, else the labels' mean.
+
+    0.5 by chance, 1 at best.
+    """
+    judged = truth.judged_scores(scores)
+    columns = range(judged.shape[1])
+    return float(np.mean([partial_area(truth.judged[:, k], judged[:, k], max_false_positive) for k in columns]))
 
 
 def brier(truth: Truth, scores: FloatArray) -> float:

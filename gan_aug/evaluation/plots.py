@@ -1,4 +1,4 @@
-"""The figures: ROC curves and training curves as SVG, and the GAN's losses as PNG.
+"""The figures: ROC, precision-recall and training curves as SVG, and the GAN's losses as PNG.
 
 Every figure is drawn without the display, with fixed identifiers and no date, so that equal data give equal bytes.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import re
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +17,7 @@ import numpy as np
 from scipy.integrate import trapezoid
 
 from gan_aug.errors import DataError
-from gan_aug.evaluation.roc import RocBand
+from gan_aug.evaluation.curve_band import CurveBand
 from gan_aug.run import write_bytes
 
 if TYPE_CHECKING:
@@ -41,11 +42,12 @@ _STYLE: Any = {
 # Above this area the curve hugs the corner, which is then shown enlarged too.
 _ZOOM_FROM = 0.95
 _ARMS_ACROSS = 4
+_LETTERS = 16
 
 
-def roc_svg(curves: dict[str, RocBand]) -> str:
+def roc_svg(curves: dict[str, CurveBand]) -> str:
     """The arms' ROC curves with their bands as an SVG element; good ones with the upper left corner enlarged."""
-    areas = [float(trapezoid(band.mean, band.false_positive)) for band in curves.values()]
+    areas = [float(trapezoid(band.mean, band.x)) for band in curves.values()]
     zoom = min(areas) > _ZOOM_FROM
     with new_figure(9.2 if zoom else 4.8, 4.4) as figure:
         panels = figure.subplots(1, 2 if zoom else 1, squeeze=False)[0]
@@ -59,6 +61,23 @@ def roc_svg(curves: dict[str, RocBand]) -> str:
         return svg_of(figure, "roc")
 
 
+def precision_recall_svg(curves: dict[str, CurveBand], chance: float) -> str:
+    """The arms' precision-recall curves with their bands as an SVG element, and the precision of chance."""
+    with new_figure(5.4, 4.4) as figure:
+        axes = figure.subplots()
+        axes.axhline(chance, color="#767676", lw=0.8)
+        for i, (name, band) in enumerate(curves.items()):
+            colour, style = COLOURS[i % len(COLOURS)], STYLES[i % len(STYLES)]
+            axes.fill_between(band.x, band.low, band.high, color=colour, alpha=0.15, lw=0, step="pre")
+            axes.plot(band.x, band.mean, color=colour, ls=style, lw=1.8, label=name, drawstyle="steps-pre")
+        lowest = min(float(band.low.min()) for band in curves.values())
+        bottom = 0.0 if min(lowest, chance) < 0.5 else 0.5
+        axes.set(xlim=(-0.01, 1.01), ylim=(bottom - 0.01, 1.01), xlabel="Recall (sensitivity)")
+        axes.set(ylabel="Precision (positive predictive value)")
+        axes.legend(loc="lower left")
+        return svg_of(figure, "precision-recall")
+
+
 def history_svg(arms: dict[str, Any]) -> str | None:
     """Training and validation loss and accuracy of each arm of a report as an SVG element; None without a history.
 
@@ -67,7 +86,8 @@ def history_svg(arms: dict[str, Any]) -> str | None:
     arms = {name: arm for name, arm in arms.items() if any(arm["history"])}
     if not arms:
         return None
-    across, down = min(len(arms), _ARMS_ACROSS), -(-len(arms) // _ARMS_ACROSS)
+    down = -(-len(arms) // _ARMS_ACROSS)
+    across = -(-len(arms) // down)
     with new_figure(1.2 + 2.9 * across, 4.6 * down) as figure:
         panels = figure.subplots(2 * down, across, sharex=True, sharey="row", squeeze=False)
         for number, (name, arm) in enumerate(arms.items()):
@@ -104,13 +124,13 @@ def training_curves_png(records: list[dict[str, float]], path: Path) -> None:
         write_png(figure, path)
 
 
-def _draw_roc(axes: Axes, curves: dict[str, RocBand]) -> None:
+def _draw_roc(axes: Axes, curves: dict[str, CurveBand]) -> None:
     axes.plot([0, 1], [0, 1], color="#999999", lw=0.8)
     for i, (name, band) in enumerate(curves.items()):
         colour, style = COLOURS[i % len(COLOURS)], STYLES[i % len(STYLES)]
-        axes.fill_between(band.false_positive, band.low, band.high, color=colour, alpha=0.15, lw=0)
+        axes.fill_between(band.x, band.low, band.high, color=colour, alpha=0.15, lw=0)
         # From the origin: the first point of the grid stands at rate 0, but already above it.
-        x, y = np.append(0.0, band.false_positive), np.append(0.0, band.mean)
+        x, y = np.append(0.0, band.x), np.append(0.0, band.mean)
         axes.plot(x, y, color=colour, ls=style, lw=1.8, label=name)
     axes.set(xlabel="False-positive rate (1 − specificity)", ylabel="Sensitivity")
 
@@ -124,6 +144,12 @@ def _draw_history(axes: Axes, history: list[list[dict[str, float]]], what: str, 
             for line in values:
                 axes.plot(steps, line, color=colour, ls=style, lw=0.6, alpha=0.4)
         axes.plot(steps, values.mean(axis=0), color=colour, ls=style, lw=1.8, label=kind)
+
+
+def short(label: str) -> str:
+    """A label's name as a figure shows it: cut where it is long, and without what is no letter."""
+    name = "".join(letter if letter.isprintable() else "?" for letter in label)
+    return name if len(name) <= _LETTERS else f"{name[: _LETTERS - 1]}…"
 
 
 @contextmanager
@@ -146,7 +172,9 @@ def write_png(figure: Figure, path: Path) -> None:
 def svg_of(figure: Figure, name: str) -> str:
     """The figure as an SVG element whose identifiers start with `name`, so that several may stand in one page."""
     buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph")  # of a name that the reader's font may well know
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     text = buffer.getvalue()
     element = re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
     return re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{name}-", element)

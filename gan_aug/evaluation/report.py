@@ -25,15 +25,19 @@ from gan_aug.evaluation.metrics import (
     brier,
     confusion,
     estimate_accuracy,
+    partial_auc,
     precision_recall,
     sensitivity_at_specificity,
 )
+from gan_aug.evaluation.report_files import SCORES, figure_files
 from gan_aug.evaluation.truth import Truth
 from gan_aug.evaluation.uncertainty import Estimate, FloatArray
 
 SCHEMA = 1
 REFERENCE = "real"
 SPECIFICITIES = (0.90, 0.95)
+MAX_FALSE_POSITIVE = 0.10
+"""Up to where the partial AUC goes: specificities of 90 % and more."""
 _DIGITS = 10
 _HISTORY = ("epoch", "step", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
 
@@ -78,6 +82,7 @@ def build_report(
     }
     return {
         **_plain(figures),
+        "files": {"scores": SCORES, "figures": figure_files(figures)},
         "provenance": {
             "manifest": manifest.fingerprint,
             "checkpoint": synthetic.checkpoint if synthetic else None,
@@ -139,14 +144,20 @@ def _dataset(manifest: Manifest, test: Truth) -> dict[str, Any]:
 
 def _arm(cells: list[CellResult], test: Truth, validation: Truth) -> dict[str, Any]:
     scores = [cell.test_scores for cell in cells]
+    per_class = _per_class(test, scores)
     return {
         "auc": _estimate(estimate_auc(test, scores)),
         "accuracy": _estimate(estimate_accuracy(test, scores)),
         "average_precision": _mean([average_precision(test, of_seed) for of_seed in scores]),
+        "partial_auc": {
+            "max_false_positive": MAX_FALSE_POSITIVE,
+            "value": _mean([partial_auc(test, of_seed, MAX_FALSE_POSITIVE) for of_seed in scores]),
+        },
         "sensitivity_at_specificity": {
             f"{specificity:.2f}": _sensitivity(cells, test, validation, specificity) for specificity in SPECIFICITIES
         },
-        "per_class": _per_class(test, scores),
+        "per_class": per_class,
+        "worst_class": _worst_class(test, per_class),
         "brier": _mean([brier(test, of_seed) for of_seed in scores]),
         "calibration": _calibration(test, scores),
         "confusion": confusion(test, scores),
@@ -195,6 +206,14 @@ def _per_class(test: Truth, scores: list[FloatArray]) -> dict[str, dict[str, Any
         auc = estimate_auc(alone, [of_seed[:, [k]] for of_seed in scores])
         per_class[name] = {"auc": auc.value, "auc_ci95": auc.ci95, "precision": shares[k][0], "recall": shares[k][1]}
     return per_class
+
+
+def _worst_class(test: Truth, per_class: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """The label that fares worst: by AUC against the rest, of two classes, whose AUC is one, by recall."""
+    by = "auc" if test.positive is None else "recall"
+    known = {name: figures[by] for name, figures in per_class.items() if figures[by] is not None}
+    label = min(known, key=known.__getitem__)  # the first of equal ones
+    return {"label": label, "by": by, "value": known[label]}
 
 
 def _trained_on(synthetic: SyntheticManifest | None) -> str | None:

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import yaml
 
-from gan_aug.data.manifest import Manifest
-from gan_aug.evaluation.cells import CellResult
-from gan_aug.evaluation.plots import history_svg, roc_svg
-from gan_aug.evaluation.plots_curves import curves_svg
-from gan_aug.evaluation.report import group_by_arm
+from gan_aug.evaluation.report_checklist import checklist_table
 from gan_aug.evaluation.report_checks import alarm, canaries_table, curves_answer, curves_table, ratio_table
 from gan_aug.evaluation.report_fidelity import fidelity_classes_table, fidelity_table, fidelity_text
+from gan_aug.evaluation.report_figures import Figure
+from gan_aug.evaluation.report_methods import methods
 from gan_aug.evaluation.report_tables import (
     arms_table,
     comparisons_table,
@@ -25,9 +23,8 @@ from gan_aug.evaluation.report_tables import (
     per_class_table,
     sources_table,
 )
-from gan_aug.evaluation.report_text import Report, answer, basis, counted, digits, limits, metric, share
-from gan_aug.evaluation.roc import roc_band
-from gan_aug.evaluation.truth import Truth
+from gan_aug.evaluation.report_text import Report, basis, counted, limits
+from gan_aug.evaluation.report_verdict import answer
 
 Examples = Mapping[str, npt.NDArray[np.uint8]]
 
@@ -37,15 +34,14 @@ _TILE = 64
 
 def to_html(
     report: Report,
-    cells: Sequence[CellResult],
-    manifest: Manifest,
+    figures: Mapping[str, Figure],
     real_examples: Examples,
     synthetic_examples: Examples,
 ) -> str:
     """The report of `build_report` as an HTML page.
 
-    The ROC curves come from `cells`. Examples are images `(n, C, H, W) uint8` by label, of which six are shown; the
-    real ones should be training images. Labels without any are left out.
+    `figures` are those of `draw_figures`. Examples are images `(n, C, H, W) uint8` by label, of which six are shown;
+    the real ones should be training images. Labels without any are left out.
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -56,56 +52,32 @@ def to_html(
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    paragraphs, references = methods(report)
     page: str = environment.get_template("report.html.j2").render(
         title=f"{report['dataset']['name']}: trained on real and on synthetic images, tested on real ones",
         alarm=alarm(report),
         answer=answer(report) + curves_answer(report),
         basis=basis(report),
-        several=len(report["arms"]["real"]["seeds"]) > 1,
         arms=arms_table(report),
         more=more_figures_table(report),
         ratio=ratio_table(report),
         comparisons=comparisons_table(report),
         curves=curves_table(report),
-        curves_plot=curves_svg(report["curves"]) if report["curves"] else None,
         canaries=canaries_table(report),
-        roc=_roc(cells, manifest),
-        roc_text=_roc_text(report),
+        figures=figures,
         gallery=_gallery(report, real_examples, synthetic_examples),
         fidelity=fidelity_table(report),
         fidelity_classes=fidelity_classes_table(report),
         fidelity_text=fidelity_text(report),
-        history=history_svg(report["arms"]),
-        history_text=_history_text(report),
         classes=per_class_table(report),
         sources=sources_table(report),
         config=yaml.safe_dump(report["config"], sort_keys=False, allow_unicode=True),
         limits=limits(report),
+        methods=paragraphs,
+        references=references,
+        checklist=checklist_table(report),
     )
     return page
-
-
-def _roc(cells: Sequence[CellResult], manifest: Manifest) -> str:
-    truth = Truth.of(manifest, "test")
-    arms = group_by_arm(cells)
-    return roc_svg({arm: roc_band(truth, [cell.test_scores for cell in of_arm]) for arm, of_arm in arms.items()})
-
-
-def _roc_text(report: Report) -> str:
-    """What the ROC figure shows, for those who cannot see it."""
-    decimals = digits(report)
-    areas = "; ".join(f"{name} {share(arm['auc']['value'], decimals)}" for name, arm in report["arms"].items())
-    return f"ROC curves of the arms on the real test images, AUC {metric(report).rstrip(',')}: {areas}."
-
-
-def _history_text(report: Report) -> str:
-    """What the training curves show, for those who cannot see them."""
-    ends = []
-    for name, arm in report["arms"].items():
-        last = [rows[-1]["validation_accuracy"] for rows in arm["history"] if rows]
-        if last:
-            ends.append(f"{name} {sum(last) / len(last):.1%}")
-    return f"Loss and accuracy during training; validation accuracy at the end: {'; '.join(ends)}."
 
 
 def _gallery(report: Report, real: Examples, synthetic: Examples) -> dict[str, Any] | None:

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
+from gan_aug.evaluation.report_checklist import checklist_table
 from gan_aug.evaluation.report_checks import alarm, canaries_table, curves_answer, curves_table, ratio_table
 from gan_aug.evaluation.report_fidelity import fidelity_classes_table, fidelity_table, fidelity_text
+from gan_aug.evaluation.report_figures import figure_words
+from gan_aug.evaluation.report_files import FIGURES
+from gan_aug.evaluation.report_methods import methods
 from gan_aug.evaluation.report_tables import (
     Table,
     arms_table,
@@ -12,14 +18,23 @@ from gan_aug.evaluation.report_tables import (
     per_class_table,
     sources_table,
 )
-from gan_aug.evaluation.report_text import Report, answer, basis, limits
+from gan_aug.evaluation.report_text import Report, basis, limits
+from gan_aug.evaluation.report_verdict import answer
+
+_APPENDIX = "## Figures"
+# What a viewer would take for HTML: a label may look like a tag.
+_TAG = re.compile(r"<(?=[A-Za-z/!?])")
 
 
 def to_markdown(report: Report) -> str:
-    """The report of `build_report` as Markdown: the answer, the tables, where figures come from, their limits."""
+    """The report of `build_report` as Markdown: the answer, the tables, where figures come from, their limits.
+
+    Below them what a terminal need not show (see `without_appendix`): figures, methods, checklist.
+    """
     parts = [f"# {report['dataset']['name']}: trained on real and on synthetic images, tested on real ones"]
     parts += [f"**{sentence}**" for sentence in alarm(report)]
     parts += answer(report) + curves_answer(report)
+    parts = [_on_one_line(part) for part in parts]
     parts += [basis(report), "## Arms", _table(arms_table(report)), _table(more_figures_table(report))]
     comparisons = comparisons_table(report)
     if comparisons:
@@ -30,10 +45,25 @@ def to_markdown(report: Report) -> str:
     if fidelity and of_classes:
         parts += ["## Fidelity", *fidelity_text(report), _table(fidelity), _table(of_classes)]
     parts += _optional("## Canaries", canaries_table(report))
-    sources = sources_table(report)
-    parts += ["## Where each number comes from", "\n".join(f"- {what}: {where}" for what, where in sources.rows)]
-    parts += ["## Limits", "\n".join(f"- {limit}" for limit in limits(report))]
-    return "\n\n".join(parts) + "\n"
+    sources = [f"{what}: {where}" for what, where in sources_table(report).rows]
+    parts += ["## Where each number comes from", _list(sources), "## Limits", _list(limits(report))]
+    return _TAG.sub(r"\\<", "\n\n".join([*parts, *_appendix(report)]) + "\n")
+
+
+def without_appendix(text: str) -> str:
+    """The text of `to_markdown` as far as a terminal shows it."""
+    return text.partition(f"\n{_APPENDIX}\n")[0]
+
+
+def _appendix(report: Report) -> list[str]:
+    figures = [f"[{title}]({FIGURES}/{name}.svg): {text}" for name, title, text, _ in figure_words(report)]
+    paragraphs, references = methods(report)
+    numbered = "\n".join(f"{number}. {reference}" for number, reference in enumerate(references, start=1))
+    return [
+        *(_APPENDIX, _list(figures)),
+        *("## Methods, ready to paste", *map(_on_one_line, paragraphs), numbered),
+        *("## CLAIM checklist", _table(checklist_table(report))),
+    ]
 
 
 def _optional(heading: str, table: Table | None) -> list[str]:
@@ -48,8 +78,17 @@ def _table(table: Table) -> str:
         "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows
     ]
     rule = "|" + "|".join("-" * (width + 2) for width in widths) + "|"
-    return "\n".join([lines[0], rule, *lines[1:], "", table.caption])
+    return "\n".join([lines[0], rule, *lines[1:], "", _on_one_line(table.caption)])
+
+
+def _list(items: list[str]) -> str:
+    return "\n".join(f"- {_on_one_line(item)}" for item in items)
 
 
 def _escaped(cell: str) -> str:
-    return cell.replace("|", "\\|")
+    return _on_one_line(cell).replace("|", "\\|")
+
+
+def _on_one_line(text: str) -> str:
+    """A label may hold a line break, which would end the row or the paragraph."""
+    return " ".join(text.splitlines())

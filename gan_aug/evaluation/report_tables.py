@@ -53,29 +53,35 @@ def arms_table(report: Report) -> Table:
 
 
 def more_figures_table(report: Report) -> Table:
-    """Average precision, sensitivities and Brier score of each arm."""
+    """Average precision, partial AUC, sensitivities, Brier score and calibration error of each arm."""
     arms = report["arms"]
     several = len(arms["real"]["seeds"]) > 1
     asked = list(arms["real"]["sensitivity_at_specificity"])
+    rate = arms["real"]["partial_auc"]["max_false_positive"]
     head = (
         "Arm",
         "Average precision",
+        f"Partial AUC (false positives ≤ {100 * rate:.0f} %)",
         *(f"Sensitivity at {100 * float(s):.0f} % specificity" for s in asked),
         "Brier",
+        "Calibration error",
     )
     rows = tuple(
         (
             name,
             share(arm["average_precision"], 3),
+            share(arm["partial_auc"]["value"], 3),
             *(_sensitivity(arm["sensitivity_at_specificity"][s]) for s in asked),
             f"{arm['brier']:.3f}",
+            f"{arm['calibration']['expected_error']:.3f}",
         )
         for name, arm in arms.items()
     )
     caption = (
         f"Further figures{', means over seeds' if several else ''}. Thresholds were chosen on the validation images; "
-        "the specificity reached on the test images stands in brackets. Brier: mean squared error of the "
-        "probabilities, 0 is perfect."
+        "the specificity reached on the test images stands in brackets. Partial AUC: standardised, 0.5 by chance. "
+        "Brier: mean squared error of the probabilities; calibration error: mean distance of probabilities from what "
+        "held; both 0 at best."
     )
     return Table(caption, head, rows)
 
@@ -119,9 +125,20 @@ def per_class_table(report: Report) -> Table:
     called = "at a probability of 0.5" if report["dataset"]["task"] == "multi-label" else "to its most likely class"
     caption = (
         f"Per class. AUC of each class against all others; precision and recall with each image assigned {called}. "
-        "A dash: nothing was assigned so."
+        f"A dash: nothing was assigned so. {worst_class(report)}"
     )
     return Table(caption, ("Class", "Arm", "AUC (95 % CI)", "Precision", "Recall"), tuple(rows))
+
+
+def worst_class(report: Report) -> str:
+    """Which class fares worst in each arm, as a sentence."""
+    decimals, of_arms = digits(report), {name: arm["worst_class"] for name, arm in report["arms"].items()}
+    by = next(iter(of_arms.values()))["by"]
+    said = [
+        f"{name} “{worst['label']}” ({share(worst['value'], decimals) if by == 'auc' else percent(worst['value'])})"
+        for name, worst in of_arms.items()
+    ]
+    return f"Worst class by {'AUC' if by == 'auc' else 'recall'}: {'; '.join(said)}."
 
 
 def sources_table(report: Report) -> Table:
@@ -141,6 +158,7 @@ def sources_table(report: Report) -> Table:
         ("Classifier", _classifier(report)),
         ("Seeds", ", ".join(str(seed["seed"]) for seed in seeds)),
         ("Figures", basis(report)),
+        ("Every case", f"{report['files']['scores']}: each test image with its score by each arm and seed"),
     ]
     return Table("What the figures rest on.", ("What", "Where from"), tuple(rows))
 

@@ -1,4 +1,4 @@
-"""What a report says in words: the answer, the limits, and how figures are spelt."""
+"""What a report says in words: what figures rest on, the limits, and how figures are spelt."""
 
 from __future__ import annotations
 
@@ -6,24 +6,10 @@ from typing import Any
 
 Report = dict[str, Any]
 
-_CLASSIFIERS = {
-    "cnn": "A CNN",
-    "small-cnn": "A small CNN",
-    "softmax": "A softmax regression",
-    "mlp": "An MLP",
-    "resnet18": "A ResNet-18",
-    "densenet121": "A DenseNet-121",
-}
-_SUBJECTS = {
-    "mixed": "Adding the synthetic images to the real ones",
-    "duplicate": "Adding copies of the real images instead (a control)",
-    "classic": "Classic augmentation of the real images, without a GAN,",
-    "pretrain": "Training on the synthetic images first and then on the real ones",
-    "classic+mixed": "Classic augmentation of real and synthetic images together",
-    "classic+pretrain": "Training on the synthetic images first and then on the real ones, both classically augmented,",
-}
 # Above this an AUC has run out of room to differ, so it gets a fourth decimal and the accuracy beside it.
 _SATURATED = 0.995
+FEW_SEEDS = 3
+"""Fewer cover less than the intervals say (docs/decisions/0010)."""
 UNTRACED = (
     "The provenance of the synthetic images is unknown: nothing says which images their generator was trained on. None "
     "of them equals a validation or test image, but whether it had seen those, or their patients, cannot be told; if "
@@ -87,27 +73,6 @@ def metric(report: Report) -> str:
     return f"as the mean over {len(data['labels'])} classes, each against the rest,"
 
 
-def answer(report: Report) -> list[str]:
-    """What the comparison found, a few sentences, the most asked one first."""
-    comparisons = {comparison["arm"]: comparison for comparison in report["comparisons"]}
-    if not comparisons:
-        return [_reference_alone(report)]
-    sentences = []
-    if "synthetic" in comparisons:
-        sentences.append(_synthetic(report, comparisons.pop("synthetic")))
-    elif comparisons:
-        sentences.append(_reference_alone(report, last=False))
-    sentences += [_change(report, comparison) for comparison in comparisons.values()]
-    if report["provenance"]["trained_on"] == "unknown":
-        sentences.append("What the generator of the synthetic images had seen is unknown: see the limits.")
-    if digits(report) > 3:
-        accuracies = [f"{percent(arm['accuracy']['value'])} ({name})" for name, arm in report["arms"].items()]
-        sentences.append(
-            f"An AUC this near 1 leaves little room to differ, so look at the accuracy too: {', '.join(accuracies)}."
-        )
-    return sentences
-
-
 def basis(report: Report) -> str:
     """One line on what the figures are means of and what their intervals hold."""
     seeds = len(report["arms"]["real"]["seeds"])
@@ -127,6 +92,11 @@ def limits(report: Report) -> list[str]:
     data, arms = report["dataset"], report["arms"]
     found = [f"About the data set: {note}" for note in data["notes"]]
     found.append(basis(report))
+    if 1 < len(arms["real"]["seeds"]) < FEW_SEEDS:
+        found.append(
+            f"{len(arms['real']['seeds'])} training seeds say little of how another run comes out: where trainings "
+            "differ a lot the intervals are too narrow. Take three seeds at least, five for a claim."
+        )
     if report["provenance"]["trained_on"] == "unknown":
         found.append(UNTRACED)
     elif report["provenance"]["synthetic"]:
@@ -157,65 +127,3 @@ def limits(report: Report) -> list[str]:
         if report[key] is None and report["provenance"]["synthetic"]
     ]
     return found
-
-
-def verdict_text(comparison: dict[str, Any]) -> str:
-    """A comparison's verdict with its margin, as the end of a sentence."""
-    margin, lower = f"{comparison['margin']:g}", comparison["ci95"][1] < 0
-    return {
-        "improves": f"an improvement ({p_text(comparison['p_adjusted'])} after Holm’s adjustment)",
-        "non-inferior": f"non-inferior, a loss of {margin} or more being ruled out",
-        "inferior": f"inferior, the loss being larger than the margin of {margin}",
-        "inconclusive": f"inconclusive: lower, but whether by more than the margin of {margin} remains open"
-        if lower
-        else f"inconclusive, since a loss of {margin} can be neither shown nor ruled out",
-    }[comparison["verdict"]]
-
-
-def _classifier(report: Report) -> str:
-    name = report["config"]["classifier"]["name"]
-    return _CLASSIFIERS.get(name, f"A classifier ({name})")
-
-
-def _reached(report: Report, arm: str) -> str:
-    auc, decimals = report["arms"][arm]["auc"], digits(report)
-    return f"{share(auc['value'], decimals)} (95 % CI {interval(auc['ci95'], decimals)})"
-
-
-def _unseen(report: Report) -> str:
-    return f"{counted(report['dataset']['counts']['test'], 'real test image')} it had never seen"
-
-
-def _reference_alone(report: Report, *, last: bool = True) -> str:
-    text = f"{_classifier(report)} trained on real images reached an AUC of {_reached(report, 'real')} "
-    end = " No other arm was run, so nothing is compared." if last else ""
-    return f"{text}{metric(report)} on {_unseen(report)}.{end}"
-
-
-def _synthetic(report: Report, comparison: dict[str, Any]) -> str:
-    return (
-        f"{_classifier(report)} trained only on synthetic images reached an AUC of {_reached(report, 'synthetic')} "
-        f"{metric(report)} on {_unseen(report)}, beside {_reached(report, 'real')} for the same network trained on "
-        f"real images: {_apart(report, comparison)}. That is {verdict_text(comparison)}."
-    )
-
-
-def _change(report: Report, comparison: dict[str, Any]) -> str:
-    decimals = digits(report)
-    arm = comparison["arm"]
-    subject = _SUBJECTS.get(arm, f"Training as in the arm “{arm}”")
-    low, high = (signed(end, decimals) for end in comparison["ci95"])
-    return (
-        f"{subject} changed the AUC by {signed(comparison['difference'], decimals)} (95 % CI {low} to {high}): "
-        f"{verdict_text(comparison)}. This comparison would have found a difference of "
-        f"{size(comparison['smallest_detectable'], decimals)} four times in five."
-    )
-
-
-def _apart(report: Report, comparison: dict[str, Any]) -> str:
-    decimals = digits(report)
-    amount = f"{abs(comparison['difference']):.{decimals}f}"
-    way = "lower" if comparison["difference"] < 0 else "higher"
-    text = f"equal to {decimals} decimals" if float(amount) == 0 else f"{amount} {way}"
-    low, high = (signed(end, decimals) for end in comparison["ci95"])
-    return f"{text} (95 % CI of the difference {low} to {high})"

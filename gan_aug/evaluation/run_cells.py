@@ -19,7 +19,7 @@ import torch
 from gan_aug.compute import counters
 from gan_aug.compute.device import choose_device
 from gan_aug.config import ClassifierConfig
-from gan_aug.data.artefacts import at_hand, copy_files, put_files
+from gan_aug.data.artefacts import at_hand, copy_files, put_files, sums_of
 from gan_aug.data.manifest import Manifest, Split
 from gan_aug.data.shards import ShardedImages, SyntheticManifest, open_shards
 from gan_aug.data.store import open_images
@@ -158,6 +158,15 @@ def finished_cell(folder: Path, stored: Place | None) -> CellResult:
         if stored is None or not copy_files(below(stored, folder.name), folder):
             raise
     return read_cell(folder)
+
+
+def is_finished(folder: Path, stored: Place | None) -> bool:
+    """Whether the cell in `folder` is whole there and, where there is a store, kept in `stored`."""
+    try:
+        read_cell(folder)
+    except CheckpointError:
+        return False
+    return stored is None or bool(sums_of(below(stored, folder.name)))
 
 
 @contextmanager

@@ -231,4 +231,5 @@ def to_signed(images: Tensor) -> Tensor:
 
 def to_bytes(images: Tensor) -> Tensor:
     """Images `float32` in [-1, 1] as `uint8` in [0, 255], rounded to the nearest."""
-    return ((images + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+    # One copy, changed in place: it stays in the processor's cache, which a new one at each step does not.
+    return (images + 1).mul_(127.5).round_().clamp_(0, 255).to(torch.uint8)

@@ -93,6 +93,21 @@ def write_synthetic_set(
     return manifest
 
 
+def is_whole(manifest: SyntheticManifest, place: Place) -> bool:
+    """Whether every shard of a set that was made here stands at `place`, unaltered."""
+    planned = [
+        PlannedShard(
+            Path(shard.file).stem,
+            manifest.checkpoint,
+            manifest.seed,
+            shard.first,
+            manifest.image_labels[shard.first : shard.first + shard.count],
+        )
+        for shard in manifest.shards
+    ]
+    return [made for _, made in _all_finished(place, planned)] == list(manifest.shards)
+
+
 def _load(path: Path, checkpoint: str, stored: Place | None, device: str) -> Generator:
     torch.set_num_threads(1)
     found = read_checkpoint(at_hand(path, stored, RECORD))

@@ -186,6 +186,7 @@ class Upload(Table):
     """An unpacked zip that requests may name as `data.root`."""
 
     __tablename__ = "uploads"
+    __table_args__ = (UniqueConstraint("key_id", "idempotency_key"),)
 
     id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
     project: Mapped[str] = mapped_column(index=True)
@@ -194,10 +195,11 @@ class Upload(Table):
     files: Mapped[int]
     size: Mapped[int]
     sha256: Mapped[str]
+    idempotency_key: Mapped[str | None]
 
 
 class AuditEntry(Table):
-    """Who asked what, when; written with what it tells of, never altered."""
+    """Who asked what, when; written with what it tells of, never altered, removed when old enough (retention.py)."""
 
     __tablename__ = "audit"
 

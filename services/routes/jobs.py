@@ -9,10 +9,10 @@ from typing import Annotated, Any
 from fastapi import Header, Query, Response
 from fastapi.responses import StreamingResponse
 from sqlalchemy import select
+from sqlalchemy.orm import load_only
 from starlette.concurrency import run_in_threadpool
 
 from gan_aug.run import EVENTS
-from gan_aug.workflows import VERBS
 from services import jobs
 from services.caller import Caller, Editor, Viewer
 from services.database.tables import ID_PATTERN, Job, JobState
@@ -26,6 +26,7 @@ from services.routes.common import (
     IdempotencyKey,
     Limit,
     Service,
+    answer,
     described_body,
     faults,
     gives,
@@ -35,7 +36,24 @@ from services.routes.common import router as new_router
 from services.schemas import JobOut, JobWithConfig, Page
 
 router = new_router("jobs")
-Verb = StrEnum("Verb", {name.upper(): name for name in VERBS})  # type: ignore[misc]
+
+
+class Verb(StrEnum):
+    """The verbs of the command line; asking workflows for them would load PyTorch into the service."""
+
+    RUN = "run"
+    IMPORT = "import"
+    TRAIN = "train"
+    GENERATE = "generate"
+    COMPARE = "compare"
+
+
+LISTED = (
+    Job.id, Job.run_id, Job.project, Job.verb, Job.state, Job.created, Job.started, Job.ended, Job.attempt, Job.cancel,
+    Job.error, Job.message,
+)  # fmt: skip
+"""What a list shows of a job: requests and configs are long and stay where they are."""
+
 RunQuery = Annotated[str | None, Query(pattern=ID_PATTERN, description="go on in this run's folder")]
 
 
@@ -62,7 +80,7 @@ def submit(
     return JobOut.of(job)
 
 
-@router.get("/jobs")
+@router.get("/jobs", response_model=Page[JobOut])
 def list_jobs(
     caller: Viewer,
     parts: Service,
@@ -70,9 +88,21 @@ def list_jobs(
     run: RunQuery = None,
     limit: Limit = 50,
     after: After = None,
-) -> Page[JobOut]:
+) -> Response:
     """Jobs of the key's project, newest first."""
-    query = caller.seen(select(Job), Job)
+    return answer(listed(caller, parts, state, run, limit, after))
+
+
+def listed(
+    caller: Caller,
+    parts: Parts,
+    state: JobState | None = None,
+    run: str | None = None,
+    limit: int = 50,
+    after: str | None = None,
+) -> Page[JobOut]:
+    """A page of the jobs that the caller sees, newest first, of one state or one run where they are given."""
+    query = caller.seen(select(Job).options(load_only(*LISTED)), Job)
     if state:
         query = query.where(Job.state == state)
     if run:
@@ -81,11 +111,11 @@ def list_jobs(
         return page(session, query, Job, limit, after, JobOut.of)
 
 
-@router.get("/jobs/{id}", responses=faults(404))
-def get_job(id: Id, caller: Viewer, parts: Service) -> JobWithConfig:  # noqa: A002 - the path's word
+@router.get("/jobs/{id}", response_model=JobWithConfig, responses=faults(404))
+def get_job(id: Id, caller: Viewer, parts: Service) -> Response:  # noqa: A002 - the path's word
     """One job, with its config."""
     with parts.database.reading() as session:
-        return JobWithConfig.of(jobs.find(session, caller, id))
+        return answer(JobWithConfig.of(jobs.find(session, caller, id)))
 
 
 @router.delete("/jobs/{id}", status_code=HTTPStatus.ACCEPTED, responses=faults(404))

@@ -45,7 +45,8 @@ def revoke_key(id: Id, caller: Admin, parts: Service) -> KeyOut:  # noqa: A002 -
             raise not_found("key", id)
         key.revoked = key.revoked or now()
         caller.audit(session, "key.revoke", id)
-        return KeyOut.of(key)
+    parts.known_keys.forget()
+    return KeyOut.of(key)
 
 
 @router.get("/audit")

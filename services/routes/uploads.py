@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import shutil
 from http import HTTPStatus
+from pathlib import Path
 
-from fastapi import Request
+from fastapi import Request, Response
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
@@ -15,8 +17,8 @@ from services.bodies import limited
 from services.caller import Caller, Editor, Viewer
 from services.database.tables import ENDED, Job, Upload, new_id
 from services.parts import Parts
-from services.problems import Problem, not_found
-from services.routes.common import After, Id, Limit, Service, faults, page
+from services.problems import Problem, not_found, repeated_otherwise
+from services.routes.common import After, Id, IdempotencyKey, Limit, Service, faults, page
 from services.routes.common import router as new_router
 from services.schemas import Page, UploadOut
 from services.uploads import receive, unpack
@@ -31,21 +33,26 @@ ZIP = {"application/zip": {"schema": {"type": "string", "format": "binary"}}}
     responses=faults(409, 413, 415, 507),
     openapi_extra={"requestBody": {"required": True, "content": ZIP}},
 )
-async def upload(request: Request, caller: Editor, parts: Service) -> UploadOut:
-    """Send a zip (curl --data-binary @images.zip); it is unpacked, and `root` of the answer can be imported."""
+async def upload(
+    request: Request, caller: Editor, parts: Service, response: Response, idempotency_key: IdempotencyKey = None
+) -> UploadOut:
+    """Send a zip (curl --data-binary @images.zip); it is unpacked, and `root` of the answer can be imported.
+
+    The same zip sent again with the same Idempotency-Key is the same upload.
+    """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind not in ZIP:
         raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"the body is {kind!r}: send application/zip")
-    record = Upload(id=new_id(), project=caller.project, key_id=caller.key_id)
+    record = Upload(id=new_id(), project=caller.project, key_id=caller.key_id, idempotency_key=idempotency_key)
     archive = parts.settings.uploads / f".{record.id}.zip.tmp"
     try:
         record.sha256 = await receive(limited(request, parts.settings.limits.upload), archive)
-        folder = parts.settings.uploads / record.id
-        record.files, record.size = await run_in_threadpool(unpack, archive, folder, parts.settings.limits)
+        kept = await run_in_threadpool(_kept, parts, caller, record, archive)
     finally:
         archive.unlink(missing_ok=True)
-    await run_in_threadpool(_record, parts, caller, record)
-    return UploadOut.of(record)
+    if kept.id != record.id:
+        response.headers["Idempotent-Replayed"] = "true"
+    return UploadOut.of(kept)
 
 
 @router.get("/uploads")
@@ -74,7 +81,32 @@ def _in_use(session: Session, upload_id: str) -> bool:
     return session.scalar(query.limit(1)) is not None
 
 
-def _record(parts: Parts, caller: Caller, record: Upload) -> None:
-    with parts.database.writing() as session:
-        session.add(record)
-        caller.audit(session, "upload.create", record.id, f"{record.files} files, sha256 {record.sha256}")
+def _kept(parts: Parts, caller: Caller, record: Upload, archive: Path) -> Upload:
+    """Unpack and record an upload; gives the one that the same idempotency key made before, where there is one."""
+    if repeated := _repeated(parts, record):
+        return repeated
+    folder = parts.settings.uploads / record.id
+    record.files, record.size = unpack(archive, folder, parts.settings.limits)
+    try:
+        with parts.database.writing() as session:
+            session.add(record)
+            session.flush()
+            caller.audit(session, "upload.create", record.id, f"{record.files} files, sha256 {record.sha256}")
+    except Exception as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        if isinstance(error, IntegrityError) and (repeated := _repeated(parts, record)):
+            return repeated  # sent twice at the same moment
+        raise
+    return record
+
+
+def _repeated(parts: Parts, record: Upload) -> Upload | None:
+    """The upload that this key made with the same idempotency key; raises Problem where it held other bytes."""
+    if record.idempotency_key is None:
+        return None
+    query = select(Upload).where(Upload.key_id == record.key_id, Upload.idempotency_key == record.idempotency_key)
+    with parts.database.reading() as session:
+        found = session.scalar(query)
+    if found and found.sha256 != record.sha256:
+        raise repeated_otherwise(record.idempotency_key)
+    return found

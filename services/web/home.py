@@ -6,7 +6,7 @@ from fastapi.responses import Response
 
 from services.database.tables import JobState
 from services.routes.common import Service
-from services.routes.jobs import list_jobs
+from services.routes.jobs import listed
 from services.web.page_route import router as new_router
 from services.web.rendering import render
 from services.web.visitor import Reader
@@ -18,8 +18,8 @@ RECENT = 10
 @router.get("/")
 def home(visitor: Reader, parts: Service) -> Response:
     """Running and waiting jobs, and the newest of all."""
-    running = list_jobs(visitor.caller, parts, state=JobState.RUNNING).items
-    queued = list_jobs(visitor.caller, parts, state=JobState.QUEUED).items
-    recent = list_jobs(visitor.caller, parts, limit=RECENT).items
+    running = listed(visitor.caller, parts, state=JobState.RUNNING).items
+    queued = listed(visitor.caller, parts, state=JobState.QUEUED).items
+    recent = listed(visitor.caller, parts, limit=RECENT).items
     ended = [job for job in recent if job.state.ended]
     return render("home.html", visitor, running=running, queued=queued, ended=ended)

@@ -22,7 +22,8 @@ from services.parts import Parts
 from services.problems import Problem
 from services.routes.common import After, Id, Service
 from services.routes.models import found as found_for
-from services.routes.models import label_row, list_models, sample
+from services.routes.models import list_models
+from services.routes.samples import label_row, sample
 from services.schemas import In, ModelOut, SampleIn
 from services.web.kept import held, picture
 from services.web.page_route import router as new_router

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
 
@@ -44,6 +44,11 @@ def moment(when: datetime | None) -> Markup:
     return Markup('<time datetime="{}">{:%Y-%m-%d %H:%M} UTC</time>').format(when.isoformat(), when)
 
 
+def clock(seconds: float) -> str:
+    """The time of day of an event, in UTC."""
+    return f"{datetime.fromtimestamp(seconds, UTC):%H:%M:%S}"
+
+
 def span(seconds: float) -> str:
     """A length of time in the two units that matter: `1 h 05 min`, `3 min 20 s`, `12 s`."""
     whole = round(seconds)
@@ -64,5 +69,5 @@ TEMPLATES = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-TEMPLATES.filters |= {"moment": moment, "span": span, "number": number}
+TEMPLATES.filters |= {"moment": moment, "clock": clock, "span": span, "number": number}
 TEMPLATES.globals |= {"static": address, "version": gan_aug.__version__, "Role": Role}

@@ -65,7 +65,7 @@ def answer_of(run: Path) -> Answer:
 @lru_cache(maxsize=64)
 def _answer(path: Path, written: int) -> Answer:
     from gan_aug.evaluation.report_checks import alarm
-    from gan_aug.evaluation.report_text import answer
+    from gan_aug.evaluation.report_verdict import answer
 
     del written  # a part of the key: a report written anew is read anew
     content = read_json(path)

@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
 from services.problems import Problem
-from services.web import datasets, files, home, models, reports, session, synthetic
+from services.web import datasets, files, home, jobs, keys, models, new_job, reports, session, synthetic
 from services.web.page_route import problem_page, wants_page
 
 NOWHERE = "there is no such page: go on from home"
@@ -17,10 +17,13 @@ PAGES = (
     files,
     session,
     home,
+    new_job,
+    jobs,
     datasets,
     models,
     synthetic,
     reports,
+    keys,
 )
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-import signal
 import time
 import urllib.request
+from functools import partial
 from pathlib import Path
 
 import pytest
 from ray_samples import RayCluster, compute
+from work_samples import add, die, die_once_at_six, fail, leak, stumble, ten, wait
 
 from gan_aug.compute import cluster as door
 from gan_aug.compute import cluster_worker
@@ -19,36 +20,6 @@ from gan_aug.compute.counters import count
 from gan_aug.errors import Cancelled, ComputeError, DataError, LeakageError
 
 pytestmark = pytest.mark.ray
-
-
-def add(state: int | None, item: int) -> int:
-    return (state or 0) + item
-
-
-def ten() -> int:
-    return 10
-
-
-def leak() -> int:
-    raise LeakageError("3 test images were seen in training: train again")
-
-
-def fail(_: object, item: int) -> int:
-    raise DataError(f"item {item} is bad: take another")
-
-
-def stumble(_: object, item: int) -> int:
-    return {}[item]
-
-
-def die(_: object, item: int) -> int:
-    os.kill(os.getpid(), signal.SIGKILL)
-    return item
-
-
-def wait(_: object, item: int) -> int:
-    time.sleep(60)
-    return item
 
 
 def look(_: object, item: int) -> tuple[int, str | None]:
@@ -99,6 +70,16 @@ def test_an_item_that_kills_its_worker_is_given_up_after_the_retries(cluster: Ra
     with pytest.raises(ComputeError, match=r"item 1 of 1 lost its worker 2 times and compute.retries is 1"):
         list(executor(notes, workers=1, retries=1).map(die, [1]))
     assert sum("was lost" in note for note in notes) == 1
+
+
+def test_of_items_that_wait_behind_each_other_the_one_at_work_is_done_again(
+    cluster: RayCluster, tmp_path: Path
+) -> None:
+    notes: list[str] = []
+    work = partial(die_once_at_six, mark=tmp_path / "died")
+    results = list(executor(notes, workers=1, retries=1).map(work, list(range(12))))
+    assert sorted(results) == [(k, k) for k in range(12)]
+    assert [note.partition("; ")[2] for note in notes if "was lost" in note] == ["item 7 is done again, retry 1 of 1"]
 
 
 def test_cancelling_ends_it_within_seconds(cluster: RayCluster) -> None:

@@ -20,7 +20,8 @@ from gan_aug.events import Event
 from gan_aug.run import RunDir
 from gan_aug.run_storage import NAME, RunStorage, adopt
 from gan_aug.sizes import _make_set
-from gan_aug.workflows import start
+from gan_aug.verification import verify_run
+from gan_aug.workflows import saved_storage, start
 
 
 def config(**compare: Any) -> Config:
@@ -96,6 +97,27 @@ def test_a_gan_of_all_images_is_refused_by_the_arms_of_a_subset(finished: Path, 
             shutil.copy(file, own)
     with pytest.raises(LeakageError, match="65 of the 90 images .* are not in the training split"):
         start("compare", config(seeds=2), RunDir(path), LocalExecutor(1))
+
+
+def test_a_damaged_set_of_a_subset_is_found_and_made_again(finished: Path, tmp_path: Path) -> None:
+    path = Path(shutil.copytree(finished, tmp_path / "run"))
+    own = path / "sizes/00025-1"
+    shard, manifest = own / "synthetic/shard-00000.npy", own / "synthetic/manifest.json"
+    whole = shard.read_bytes()
+    for spoilt in (shard, manifest, max(own.glob("train/checkpoints/*/generator.safetensors"))):
+        before = spoilt.read_bytes()
+        spoilt.write_bytes(before[:-1] + bytes([before[-1] ^ 1]))
+        chain = verify_run(saved_storage(path), lambda what, done, total: None)
+        assert chain.broken
+        assert chain.broken.name.startswith("sizes/00025-1/")
+        cells = {cell.name for cell in (path / "compare/cells").iterdir()}
+        start("compare", config(), RunDir(path), LocalExecutor(1))
+        assert shard.read_bytes() == whole
+        assert {cell.name for cell in (path / "compare/cells").iterdir()} == cells
+        if spoilt.suffix == ".safetensors":
+            spoilt.write_bytes(before)  # a checkpoint whose images are whole is no reason to train again
+        chain = verify_run(saved_storage(path), lambda what, done, total: None)
+        assert chain.broken is None, chain.to_text()
 
 
 def test_a_size_that_is_no_part_of_the_training_split_is_said_before_anything_is_trained(tmp_path: Path) -> None:

@@ -15,17 +15,14 @@ from typing import Any
 import httpx
 
 START = "import sys; from gan_aug.cli import main; sys.argv = ['gan-aug', 'serve', *sys.argv[1:]]; main()"
-COUNTING = (
-    "import sys; from services.processes import LocalRunner; LocalRunner.module = 'stand_in_job'; "
-    "from gan_aug.cli import main; sys.argv = ['gan-aug', 'serve', *sys.argv[1:]]; main()"
-)
+COUNTING = "from services.processes import LocalRunner; LocalRunner.module = 'stand_in_job'; "
 
 
 class LiveService:
-    """`gan-aug serve` on a folder; `counting` lets its jobs count instead of training (stand_in_job.py)."""
+    """`gan-aug serve` on a folder; `first` is Python that it runs before: jobs count instead of training by default."""
 
-    def __init__(self, folder: Path, *options: str, database: str | None = None, counting: bool = True) -> None:
-        self.state, self._options, self._counting = folder / "state", options, counting
+    def __init__(self, folder: Path, *options: str, database: str | None = None, first: str = COUNTING) -> None:
+        self.state, self._options, self._first = folder / "state", options, first
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self.port = free.getsockname()[1]
@@ -40,7 +37,7 @@ class LiveService:
     def start(self) -> None:
         """Start the service and wait until it answers; the first time its key is read from what it prints."""
         self._client = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=60, verify=False)  # noqa: S501
-        command = [sys.executable, "-W", "ignore", "-c", COUNTING if self._counting else START]
+        command = [sys.executable, "-W", "ignore", "-c", self._first + START]
         options = ["--state", str(self.state), "--port", str(self.port), *self._options]
         with self._out.open("ab") as out, self._out.with_name("err").open("ab") as err:
             self.process = subprocess.Popen([*command, *options], env=self._environment, stdout=out, stderr=err)

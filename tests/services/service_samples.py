@@ -10,10 +10,6 @@ from typing import Any
 
 from fastapi.testclient import TestClient
 
-from gan_aug import config as configs
-from gan_aug import workflows
-from gan_aug.compute.local import LocalExecutor
-from gan_aug.run import RunDir
 from services.app import create_app
 from services.database.tables import Job, JobState, Role, Run, new_id, now
 from services.keys import make_key
@@ -41,6 +37,11 @@ NOBODY = "0" * 24
 
 def make_run(path: Path) -> Path:
     """A whole run of tiny budgets at `path`."""
+    from gan_aug import config as configs  # PyTorch is for the tests that need it
+    from gan_aug import workflows
+    from gan_aug.compute.local import LocalExecutor
+    from gan_aug.run import RunDir
+
     workflows.start("run", configs.parse(TINY, "the test"), RunDir(path), LocalExecutor(1))
     return path
 

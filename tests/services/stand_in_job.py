@@ -15,9 +15,9 @@ from services import job_process
 STEP_SECONDS = 0.02
 
 
-def resume(folder: Path, *, as_json: bool = False) -> None:
+def resume(folder: Path, *, on: str = "local", as_json: bool = False) -> None:
     """Count to `train.images` in steps of `train.batch`, from the last count on disk; a `seed` of 13 is a fault."""
-    del as_json
+    del on, as_json
     verb, request = saved_request(folder)
     run = RunDir(folder)
     with gan_aug.cli._stoppable(run), run.locked():

@@ -310,3 +310,20 @@ def test_repeated_at_the_same_moment_a_request_makes_one_job(service: Service) -
     with ThreadPoolExecutor(8) as pool:
         assert len(set(pool.map(post, range(24)))) == 1
     assert len(service.call("GET", "/v1/jobs").json()["items"]) == 1
+
+
+def test_what_the_documentation_says_was_tried_is_tried() -> None:
+    import re
+
+    text = (Path(__file__).parents[2] / "docs" / "explanation" / "service-security.md").read_text()
+    rows = [line.split("|") for line in text.splitlines() if line.startswith("| ") and not line.startswith("| attack")]
+    assert len(rows) > 20
+    there = {
+        name
+        for file in Path(__file__).parent.glob("test_*.py")
+        for name in re.findall(r"def (test_\w+)", file.read_text())
+    }
+    for row in rows:
+        named = set(re.findall(r"`(test_\w+)`", row[3]))
+        assert named, row[1]
+        assert named <= there, named - there

@@ -12,11 +12,12 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from service_samples import Service
-from sqlalchemy import select
+from sqlalchemy import create_engine, select, text
 
 from gan_aug.errors import ConfigError, StorageError
-from services.database.engine import Database
-from services.database.tables import AuditEntry, Job, JobState, Run, Table, new_id, now
+from services.database.engine import Database, migrate
+from services.database.tables import AuditEntry, Job, JobState, Run, Table, Upload, new_id, now
+from services.retention import Retention
 from services.settings import Settings
 
 
@@ -94,7 +95,7 @@ def test_an_address_that_is_no_database_is_refused_without_its_password(tmp_path
 
 KILLED = """
 import os, sys
-from services.database.engine import Database
+from services.database.engine import Database, migrate
 from services.database.tables import AuditEntry
 database = Database(sys.argv[1])
 for number in range(20):
@@ -115,3 +116,43 @@ def test_what_was_kept_survives_a_kill_and_what_was_not_does_not(service: Servic
     with service.parts.database.reading() as session:
         rows = {row.action for row in session.scalars(select(AuditEntry))}
     assert rows == set(ended.stdout.split())
+
+
+def test_the_audit_is_kept_for_so_many_days(service: Service) -> None:
+    database, day = service.parts.database, 86_400_000
+    begun = int(new_id()[:12], 16)
+    with database.writing() as session:
+        for age in range(0, 12, 2):
+            session.add(AuditEntry(id=f"{begun - age * day:012x}{age:012x}", action=f"{age} days"))
+    assert Retention(database, 7).prune() == 2
+    assert Retention(database, 7).prune() == 0
+    with database.reading() as session:
+        kept = list(session.scalars(select(AuditEntry).order_by(AuditEntry.id)))
+    assert [entry.action for entry in kept] == ["6 days", "4 days", "2 days", "0 days", "audit.prune"]
+    assert kept[-1].detail == "2 entries of more than 7 days"
+
+
+def test_the_audit_is_looked_at_once_an_hour_or_never(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked = []
+    monkeypatch.setattr(Retention, "prune", lambda self: looked.append(self._days))
+    for days in (0, 5):
+        kept = Retention(service.parts.database, days)
+        kept.keep()
+        kept.keep()
+    assert looked == [5]
+
+
+def test_a_database_of_the_first_version_is_brought_up_to_date(tmp_path: Path) -> None:
+    engine = create_engine(f"sqlite:///{tmp_path / 'old.db'}")
+    migrate(engine, "0001")
+    with engine.begin() as connection:
+        connection.execute(
+            text("INSERT INTO keys VALUES ('k', 'n', 'editor', 'p', 's', '2026-01-01', NULL, NULL, NULL)")
+        )
+        connection.execute(text("INSERT INTO uploads VALUES ('u', 'p', 'k', '2026-01-01 00:00:00', 1, 2, 's')"))
+    engine.dispose()
+    database = Database(f"sqlite:///{tmp_path / 'old.db'}")
+    with database.reading() as session:
+        stored = session.get_one(Upload, "u")
+        assert (stored.files, stored.idempotency_key) == (1, None)
+    database.close()

@@ -270,6 +270,7 @@ def test_what_the_service_knows_of_its_database_no_job_does(
     runner: LocalRunner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GAN_AUG_DATABASE_URL", "postgresql://user:secret@host/name")
+    monkeypatch.setenv("PGPASSWORD", "a secret word")
     environment = runner._environment()
     assert "secret" not in str(environment)
     assert environment["GAN_AUG_DATA"] == str(tmp_path)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -93,6 +95,15 @@ def test_help_needs_no_folder(
     assert ended.value.code == 0
     assert "--new-key" in capsys.readouterr().out
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_service_begins_without_pytorch_and_knows_every_verb() -> None:
+    from gan_aug.workflows import VERBS
+    from services.routes.jobs import Verb
+
+    assert {verb.value for verb in Verb} == set(VERBS)
+    code = "import sys, services.server; print([name for name in ('torch', 'sklearn', 'ray') if name in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
 
 
 def test_a_slow_or_broken_client_does_not_hold_the_others(tmp_path: Path) -> None:

@@ -151,3 +151,46 @@ def test_an_upload_serves_its_own_project_alone(service: Service) -> None:
     service.call("DELETE", f"/v1/jobs/{job['id']}")
     assert service.call("DELETE", f"/v1/uploads/{made['id']}").status_code == 204
     assert left_behind(service) == []
+
+
+def repeat(service: Service, content: bytes, who: str = "editor") -> Any:
+    headers = {"content-type": "application/zip", "Idempotency-Key": "once"}
+    return service.call("POST", "/v1/uploads", who, content=content, headers=headers)
+
+
+def test_an_upload_repeated_with_its_idempotency_key_is_the_same(service: Service) -> None:
+    content = zipped({"normal/1.png": b"1"})
+    first, again = repeat(service, content), repeat(service, content)
+    assert (first.status_code, again.status_code, first.json()) == (201, 201, again.json())
+    assert ("idempotent-replayed" in first.headers, again.headers["idempotent-replayed"]) == (False, "true")
+    other = repeat(service, zipped({"normal/2.png": b"2"}))
+    assert (other.status_code, "came with another request before" in other.text) == (422, True)
+    assert repeat(service, content, "stranger").json()["id"] != first.json()["id"]
+    assert sorted(path.name[:1] for path in left_behind(service)) == ["0", "0"]
+    assert service.call("DELETE", f"/v1/uploads/{first.json()['id']}").status_code == 204
+    assert repeat(service, content).json()["id"] != first.json()["id"]
+
+
+def test_repeated_at_the_same_moment_an_upload_is_one(service: Service) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    content = zipped({f"normal/{k}.png": b"1" for k in range(20)})
+    with ThreadPoolExecutor(6) as pool:
+        answers = list(pool.map(lambda _: repeat(service, content), range(12)))
+    assert {answer.status_code for answer in answers} == {201}
+    assert len({answer.json()["id"] for answer in answers}) == 1
+    assert len(left_behind(service)) == 1
+
+
+def test_an_import_repeated_with_its_idempotency_key_is_the_same(service: Service) -> None:
+    made = upload(service, zipped({"normal/1.png": b"1", "ill/2.png": b"2"})).json()
+
+    def ask(**more: Any) -> Any:
+        config = {"data": {"source": "folder", "root": made["root"]} | more}
+        return service.call("POST", "/v1/datasets", json=config, headers={"Idempotency-Key": "import"})
+
+    first, again = ask(), ask()
+    assert (first.status_code, again.status_code, first.json()["id"]) == (202, 202, again.json()["id"])
+    assert again.headers["idempotent-replayed"] == "true"
+    assert ask(size=32).status_code == 422
+    assert len(service.call("GET", "/v1/jobs").json()["items"]) == 1

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
+from gan_aug.compute import cluster_session
 from gan_aug.compute.cluster_resources import places
 from gan_aug.config import parse
 from gan_aug.errors import ConfigError
@@ -32,3 +38,33 @@ def test_shares_above_one_are_whole() -> None:
         parse({"data": {"source": "digits"}, "compute": {"gpus_per_worker": 1.5}}, "a test")
     config = parse({"data": {"source": "digits"}, "compute": {"gpus_per_worker": 0.25, "cpus_per_worker": 2}}, "a test")
     assert config.compute.gpus_per_worker == 0.25
+
+
+def test_each_ray_that_a_process_starts_asks_for_the_token_of_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH", "RAY_AUTH_MODE"):
+        monkeypatch.delenv(name, raising=False)
+    first, second = cluster_session._starting(), cluster_session._starting()
+    assert first["RAY_AUTH_TOKEN"] == second["RAY_AUTH_TOKEN"]
+    assert len(first["RAY_AUTH_TOKEN"]) == 64
+
+
+def test_the_folder_of_a_killed_process_is_removed_by_the_next_one_and_that_of_a_living_one_is_not() -> None:
+    code = (
+        "import sys; from gan_aug.compute.cluster_session import _own_folder\n"
+        "with _own_folder() as folder: print(folder, flush=True); sys.stdin.read()"
+    )
+    command = [sys.executable, "-c", code]
+    first, second = (
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(2)
+    )
+    with first, second:
+        folders = [Path(process.stdout.readline().strip()) for process in (first, second) if process.stdout]
+        first.kill()
+        first.wait()
+        for folder in folders:
+            os.utime(folder, (0, 0))  # begun long ago
+        with cluster_session._own_folder() as own:
+            assert [folder.exists() for folder in folders] == [False, True]
+        second.communicate()
+        assert not folders[1].exists()
+        assert not Path(own).exists()

@@ -1,42 +1,16 @@
 from __future__ import annotations
 
-import os
-import signal
 import subprocess
 import sys
 import time
 from functools import partial
+from pathlib import Path
 
 import pytest
+from work_samples import add, die, fail, leak, ten, wait
 
 from gan_aug.compute.local import LocalExecutor
 from gan_aug.errors import Cancelled, ComputeError, DataError, LeakageError
-
-
-def add(state: int | None, item: int) -> int:
-    return (state or 0) + item
-
-
-def ten() -> int:
-    return 10
-
-
-def leak() -> int:
-    raise LeakageError("3 test images were seen in training: train again")
-
-
-def fail(_: object, item: int) -> int:
-    raise DataError(f"item {item} is bad: take another")
-
-
-def die(_: object, item: int) -> int:
-    os.kill(os.getpid(), signal.SIGKILL)
-    return item
-
-
-def wait(_: object, item: int) -> int:
-    time.sleep(60)
-    return item
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -74,12 +48,12 @@ def test_a_worker_that_dies_is_one_sentence() -> None:
 
 def test_workers_do_not_outlive_a_killed_parent() -> None:
     code = (
-        "import sys; sys.path.insert(0, sys.argv[1]); from test_compute_local import wait;"
+        "import sys; sys.path.insert(0, sys.argv[1]); from work_samples import wait;"
         "from gan_aug.compute.local import LocalExecutor; print('up', flush=True);"
         "list(LocalExecutor(2).map(wait, [1, 2]))"
     )
-    here = os.path.dirname(__file__)  # noqa: PTH120
-    parent = subprocess.Popen([sys.executable, "-c", code, here], stdout=subprocess.PIPE, start_new_session=True)
+    tests = str(Path(__file__).parents[1])
+    parent = subprocess.Popen([sys.executable, "-c", code, tests], stdout=subprocess.PIPE, start_new_session=True)
     assert parent.stdout is not None
     parent.stdout.readline()
     deadline = time.monotonic() + 30

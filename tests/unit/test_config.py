@@ -45,6 +45,7 @@ def test_all_faults_come_at_once_with_their_paths(tmp_path: Path) -> None:
         ("- 1", "holds a list"),
         ("data: {source: digits}\ncompare: {arms: [synthetic]}", "the arm 'real' is what the others"),
         ("data: {source: digits}\ncompare: {arms: [real], ratio: search}", "search needs the arm mixed or classic"),
+        ("data: {source: digits}\ncompare: {sizes: [9], synthetic: a.npz}", "leave out one of the two"),
         ("data: {source: digits}\ncompare: {sizes: [50, 50]}", "a value is named twice"),
         ("data: {source: digits, test: 0.6, validation: 0.5}", "their sum must be below 1"),
         ("data: {source: csv, columns: {file: a, label: a}}", "file and label are both column 'a'"),

@@ -17,6 +17,7 @@ from gan_aug.evaluation.cells import Findings
 from gan_aug.evaluation.learning_curves import crossed_interval, curve_rows, real_equivalent
 from gan_aug.evaluation.plots_curves import curves_png, curves_svg
 from gan_aug.evaluation.report import build_report
+from gan_aug.evaluation.report_figures import draw_figures
 from gan_aug.evaluation.report_html import to_html
 from gan_aug.evaluation.report_markdown import to_markdown
 from gan_aug.evaluation.truth import Truth
@@ -121,7 +122,7 @@ def test_the_report_shows_curves_ratio_and_canaries_and_shouts_when_one_died(tmp
     report = build_report(MANIFEST, None, cells, make_config(), {}, {}, {}, findings=findings)
     schema = json.loads(Path("docs/reference/report.schema.json").read_text(encoding="utf-8"))
     jsonschema.Draft202012Validator(schema).validate(report)
-    for text in (to_markdown(report), to_html(report, cells, MANIFEST, {}, {})):
+    for text in (to_markdown(report), to_html(report, draw_figures(report, cells, MANIFEST), {}, {})):
         assert text.index("CANARY FAILED: trained on shuffled labels") < text.index("trained only on synthetic images")
         assert "leaves out 0.5" in text
         assert "(arm “mixed”), against labelled images alone: 20 did as well as" in text

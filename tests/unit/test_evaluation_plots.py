@@ -17,7 +17,7 @@ def test_the_area_under_the_mean_curve_is_the_mean_auc(labels):
     scores = [cell.test_scores for cell in make_cells(manifest, ("synthetic",))]
     band = roc_band(truth, scores)
     expected = np.mean([truth.auc(of_seed).value for of_seed in scores])
-    assert trapezoid(band.mean, band.false_positive) == pytest.approx(expected, abs=0.01)
+    assert trapezoid(band.mean, band.x) == pytest.approx(expected, abs=0.01)
     assert (band.low <= band.mean).all()
     assert (band.mean <= band.high).all()
     assert band.low.min() >= 0
@@ -28,7 +28,7 @@ def test_the_area_under_the_mean_curve_is_the_mean_auc(labels):
 def test_scores_that_say_nothing_give_the_diagonal():
     truth = Truth.of(make_manifest(), "test")
     band = roc_band(truth, [np.full((60, 2), 0.5)])
-    np.testing.assert_allclose(band.mean, band.false_positive, atol=1e-12)
+    np.testing.assert_allclose(band.mean, band.x, atol=1e-12)
     assert "<svg" in roc_svg({"real": band})
 
 

@@ -100,10 +100,11 @@ def test_markdown_answers_first_and_then_says_where_figures_come_from():
     text = to_markdown(make_report(BINARY, make_cells(BINARY), synthetic))
     title, first, second, *_ = text.split("\n\n")
     assert title.startswith("# sample films")
-    assert first.startswith("A CNN trained only on synthetic images reached an AUC of 0.")
-    assert "on 60 real test images it had never seen, beside" in first
-    assert second.startswith("Adding the synthetic images to the real ones changed the AUC by")
-    assert "four times in five" in second
+    assert first.startswith("Adding GAN images ")
+    assert "this test set could have shown 0." in first
+    assert "on 60 real test images it had never seen, and 0." in first
+    assert second.startswith("Training on GAN images alone, instead of real ones, ")
+    assert "A CNN trained only on synthetic images reached an AUC of 0." in second
     assert synthetic.fingerprint in text
     assert "one generator, trained once" in text
 

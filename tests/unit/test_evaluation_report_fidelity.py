@@ -8,6 +8,7 @@ import pytest
 from evaluation_samples import make_cells, make_fidelity, make_manifest, make_report, make_synthetic
 
 from gan_aug.evaluation.report_fidelity import fidelity_classes_table, fidelity_table, fidelity_text
+from gan_aug.evaluation.report_figures import draw_figures
 from gan_aug.evaluation.report_html import to_html
 from gan_aug.evaluation.report_markdown import to_markdown
 
@@ -70,7 +71,7 @@ def test_the_words_say_how_to_read_it_and_that_fid_is_biased():
 
 
 def test_page_and_markdown_show_it_where_it_was_measured():
-    for write in (lambda report: to_html(report, CELLS, MANIFEST, {}, {}), to_markdown):
+    for write in (lambda report: to_html(report, draw_figures(report, CELLS, MANIFEST), {}, {}), to_markdown):
         text = write(reported())
         assert "KID 0.0120 ± 0.0020 beside" in text
         assert "Label agreement" in text

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from evaluation_samples import make_cells, make_examples, make_manifest, make_report, make_synthetic
 
+from gan_aug.evaluation.report_figures import draw_figures
 from gan_aug.evaluation.report_html import to_html
 
 BINARY = make_manifest()
@@ -13,7 +14,7 @@ BINARY = make_manifest()
 def page(manifest, real=None, synthetic=None, **cells):
     of_cells = make_cells(manifest, **cells)
     report = make_report(manifest, of_cells, make_synthetic(manifest) if synthetic else None)
-    return to_html(report, of_cells, manifest, real or {}, synthetic or {})
+    return to_html(report, draw_figures(report, of_cells, manifest), real or {}, synthetic or {})
 
 
 class Reader(HTMLParser):
@@ -59,10 +60,14 @@ def test_every_figure_has_words_and_every_table_a_caption():
     images = [attributes for tag, attributes in seen if tag == "img"]
     assert len(images) == 2 * 2 * 6
     assert all(image["alt"] for image in images)
-    assert text.count("<svg") == 2 == len([1 for _, a in seen if a.get("class") == "card" and a.get("aria-label")])
+    assert (
+        text.count("<svg")
+        == 6
+        == len([1 for _, a in seen if "plot" in a.get("class", "").split() and a.get("aria-label")])
+    )
     assert text.count("<caption>") == text.count("<table")
     assert "image-rendering: pixelated" in text
-    assert text.index("A CNN trained only on synthetic images") < text.index("<table")
+    assert text.index("Adding GAN images") < text.index("A CNN trained only on synthetic images") < text.index("<table")
 
 
 def test_the_page_is_the_same_each_time():

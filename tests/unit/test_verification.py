@@ -97,6 +97,37 @@ def test_a_whole_run_verifies_and_nothing_is_written(run: Path, monkeypatch: pyt
     named = " ".join(link.name for link in chain.links)
     for stage in ("dataset/images.npy", "train/checkpoints", "synthetic", "compare/cells", "report.json", "report.md"):
         assert stage in named
+    assert "compare/scores.csv" in named
+
+
+def test_the_report_is_written_again_and_nothing_is_trained(
+    run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = {path: path.stat().st_mtime_ns for path in run.glob("compare/cells/*/*")}
+    figures = {path: path.read_bytes() for path in run.glob("figures/*.svg")}
+    request = (run / "request.json").read_bytes()
+    assert {path.stem for path in figures} >= {"differences", "roc", "precision-recall", "calibration", "confusion"}
+    for path in [*figures, run / "report.json", run / "report.md", run / "report.html", run / "compare/scores.csv"]:
+        path.unlink()
+    (run / "figures/of-an-older-report.svg").write_text("<svg/>")
+    assert call(monkeypatch, "report", run) == 0
+    said = capsys.readouterr()
+    assert said.out.startswith("# ")
+    assert "CLAIM" not in said.out
+    assert {path: path.read_bytes() for path in run.glob("figures/*.svg")} == figures
+    assert {path: path.stat().st_mtime_ns for path in run.glob("compare/cells/*/*")} == before
+    assert (run / "request.json").read_bytes() == request
+    assert chain_of(run).broken is None
+
+
+def test_a_report_whose_cells_are_gone_is_not_written_again(
+    run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.rmtree(one(run, "compare/cells/*"))
+    before = (run / "report.json").read_bytes()
+    assert call(monkeypatch, "report", run) == CheckpointError.exit_code
+    assert "`gan-aug resume` on the run computes them" in capsys.readouterr().err
+    assert (run / "report.json").read_bytes() == before
 
 
 FILES = {
@@ -106,6 +137,7 @@ FILES = {
     "synthetic/shard-*.npy": "synthetic/shard-",
     "compare/cells/*/scores.npz": "compare/cells/",
     "compare/cells/*/classifier.safetensors": "compare/cells/",
+    "compare/scores.csv": "compare/scores.csv",
 }
 
 

@@ -1,0 +1,55 @@
+"""Thousands of requests drawn from the OpenAPI document, valid and not: none may be answered with a 5xx.
+
+    python benchmarks/api_fuzz.py [--cases 80] [--seed 0] [--run DIR]
+
+`--cases` is for each of the operations and each of the two kinds (80 give more than 5,000 in all). Each answer is held
+against the document too: its status, media type and schema. `--run` is a finished run whose records are asked for;
+without one a tiny run is made first. Ends with an AssertionError and the request at the first fault.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+import warnings
+from collections import Counter
+from pathlib import Path
+
+sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[1] / "tests" / "services")]
+
+from api_cases import send_cases  # noqa: E402 - helpers of the tests
+from schemathesis import GenerationMode  # noqa: E402
+from service_samples import Service, make_run  # noqa: E402
+
+from services.settings import Limits  # noqa: E402
+
+
+def main() -> None:
+    """Send and count."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--cases", type=int, default=80)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--run", type=Path)
+    asked = parser.parse_args()
+    warnings.simplefilter("ignore")
+    begun = time.monotonic()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        run = asked.run or make_run(folder / "run")
+        with Service(folder / "state", None, Limits(rate=1e6, burst=10**6)) as service:
+            identifier = service.place(run, "default", "admin")
+            everything: Counter[int] = Counter()
+
+            def say(operation: str, statuses: Counter[int]) -> None:
+                spent = time.monotonic() - begun
+                print(f"{spent:6.0f} s  {(everything + statuses).total():6}  {operation}", flush=True)
+
+            for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
+                everything += send_cases(service, identifier, mode, asked.cases, asked.seed, say)
+    print(f"{everything.total():,} requests, by status: {dict(sorted(everything.items()))}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,38 @@
+"""Precision-recall curves averaged over seeds, with pointwise bands over patients and seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from gan_aug.evaluation.curve_band import CurveBand, cumulated, curve_band
+from gan_aug.evaluation.truth import Truth
+from gan_aug.evaluation.uncertainty import BoolArray, FloatArray
+
+_GRID: FloatArray = np.linspace(0.0, 1.0, 201)
+# Recalls are sums of weights over their total: what equals a point of the grid may fall short of it by rounding.
+_ROUNDING = 1e-9
+
+
+def precision_recall_band(truth: Truth, seeds: Sequence[FloatArray]) -> CurveBand:
+    """The precision of scores `(N, K)` over recall, averaged as `curve_band` says.
+
+    The precision at a recall is that of the highest threshold which reaches it: the steps whose area is the average
+    precision. Lines between the points would promise more than any threshold gives (Davis & Goadrich 2006).
+    """
+    return curve_band(truth, seeds, _GRID, _precisions)
+
+
+def prevalence(truth: Truth) -> float:
+    """The precision of calling everything positive, the mean over labels: what chance reaches at any recall."""
+    return float(truth.judged.mean())
+
+
+def _precisions(labels: BoolArray, scores: FloatArray, weights: FloatArray) -> FloatArray:
+    hits, alarms = cumulated(labels, scores, weights)
+    curves = np.empty((len(weights), len(_GRID)))
+    for row, (hit, alarm) in enumerate(zip(hits, alarms, strict=True)):
+        first = np.searchsorted(hit / hit[-1], _GRID - _ROUNDING)
+        curves[row] = (hit / (hit + alarm))[first]
+    return curves

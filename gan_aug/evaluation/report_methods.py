@@ -1,0 +1,176 @@
+"""The methods section of a paper, written from what was done: data, generator, classifier, statistics, software."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gan_aug.evaluation.report_text import Report, counted, metric
+from gan_aug.evaluation.report_verdict import CLASSIFIERS
+
+REFERENCES = {
+    "mirza": "Mirza M, Osindero S. Conditional generative adversarial nets. arXiv:1411.1784, 2014.",
+    "radford": "Radford A, Metz L, Chintala S. Unsupervised representation learning with deep convolutional generative "
+    "adversarial networks. ICLR 2016.",
+    "delong": "DeLong ER, DeLong DM, Clarke-Pearson DL. Comparing the areas under two or more correlated receiver "
+    "operating characteristic curves: a nonparametric approach. Biometrics 1988;44:837-845.",
+    "sun": "Sun X, Xu W. Fast implementation of DeLong’s algorithm for comparing the areas under correlated receiver "
+    "operating characteristic curves. IEEE Signal Process Lett 2014;21:1389-1393.",
+    "obuchowski": "Obuchowski NA, Rockette HE. Hypothesis testing of diagnostic accuracy for multiple readers and "
+    "multiple tests: an ANOVA approach with dependent observations. Commun Stat Simul Comput 1995;24:285-308.",
+    "hillis": "Hillis SL. A comparison of denominator degrees of freedom methods for multiple observer ROC analysis. "
+    "Stat Med 2007;26:596-619.",
+    "clusters": "Obuchowski NA. Nonparametric analysis of clustered ROC curve data. Biometrics 1997;53:567-578.",
+    "holm": "Holm S. A simple sequentially rejective multiple test procedure. Scand J Stat 1979;6:65-70.",
+    "mcclish": "McClish DK. Analyzing a portion of the ROC curve. Med Decis Making 1989;9:190-195.",
+    "brier": "Brier GW. Verification of forecasts expressed in terms of probability. Mon Weather Rev 1950;78:1-3.",
+    "naeini": "Naeini MP, Cooper GF, Hauskrecht M. Obtaining well calibrated probabilities using Bayesian binning. "
+    "AAAI 2015.",
+}
+_LOSSES = {
+    "bce": "the non-saturating cross-entropy loss",
+    "hinge": "the hinge loss",
+    "relativistic": "the relativistic loss",
+}
+_REGULARIZERS = {
+    "spectral": "spectral normalisation of the discriminator",
+    "r1": "a gradient penalty",
+    "none": "no regularisation of the discriminator",
+    None: "the regularisation that suits it",
+}
+_ARMS = {
+    "real": "the real training images",
+    "synthetic": "the synthetic images alone",
+    "mixed": "real and synthetic images together",
+    "duplicate": "the real images repeated to the number of the mixed set, a control",
+    "classic": "the real images with rotation, shift, zoom and grey-value changes, a control",
+    "pretrain": "the synthetic images first, the real ones then",
+    "classic+mixed": "real and synthetic images together with the same classic augmentation",
+    "classic+pretrain": "the synthetic images first, the real ones then, with the same classic augmentation",
+}
+
+
+class _Citations:
+    """Numbers references in the order in which they are first cited."""
+
+    def __init__(self) -> None:
+        self.cited: list[str] = []
+
+    def __call__(self, *names: str) -> str:
+        self.cited += [name for name in names if name not in self.cited]
+        return f"[{', '.join(str(self.cited.index(name) + 1) for name in names)}]"
+
+
+def methods(report: Report) -> tuple[list[str], list[str]]:
+    """The paragraphs of the methods, and the references that they cite by number."""
+    cite = _Citations()
+    paragraphs = [_data(report), _generator(report, cite), _classifier(report), _statistics(report, cite)]
+    paragraphs += [_figures(report, cite), _software(report)]
+    return [text for text in paragraphs if text], [REFERENCES[name] for name in cite.cited]
+
+
+def _data(report: Report) -> str:
+    data = report["dataset"]
+    channels, height, width = data["shape"]
+    counts, labels = data["counts"], len(data["labels"])
+    kind = "labels of which an image may have several" if data["task"] == "multi-label" else "classes"
+    if data["test_patients"] is None:
+        apart = "The data set names no patients, so images were split as if each were a patient of its own."
+    else:
+        apart = f"No patient was in two splits; the test images came from {counted(data['test_patients'], 'patient')}."
+    return (
+        f"Data. We used {data['name']} with {labels} {kind}, at {width} × {height} pixels and "
+        f"{counted(channels, 'channel')}: {counted(counts['train'], 'training image')}, {counts['validation']} for "
+        f"validation and {counted(counts['test'], 'test image')}, no image in two splits. {apart}"
+    )
+
+
+def _generator(report: Report, cite: _Citations) -> str:
+    config, made = report["config"], report["provenance"]["trained_on"]
+    if made is None:
+        return ""
+    if made == "unknown":
+        return (
+            "Synthetic images. The synthetic images were made elsewhere; what their generator was trained on is not "
+            "known. None of them equals a validation or test image."
+        )
+    gan, train = config["gan"], config["train"]
+    seen = f"{train['images']:,} images".replace(",", "\u202f")
+    augment = f" Both losses saw images augmented by {', '.join(gan['augment'])}." if gan["augment"] else ""
+    return (
+        "Synthetic images. A class-conditional deep convolutional generative adversarial network "
+        f"{cite('mirza', 'radford')} was trained on the training split alone, with {_LOSSES[gan['loss']]} and "
+        f"{_REGULARIZERS[gan['regularizer']]}, Adam (rate {train['lr']:g}, batches of {train['batch']}), {seen} seen "
+        f"and {gan['latent']} dimensions of noise.{augment} Images came from the generator with exponentially averaged "
+        "weights and were not selected. By content hashes none of its training images was, or shared a patient with, a "
+        "validation or test image."
+    )
+
+
+def _classifier(report: Report) -> str:
+    config, arms = report["config"]["classifier"], report["arms"]
+    seeds, real = len(arms["real"]["seeds"]), arms["real"]
+    name = CLASSIFIERS.get(config["name"], config["name"]).removeprefix("A ").removeprefix("An ")
+    trained = "; ".join(f"{arm}: {_ARMS.get(arm, 'as named')} ({_counts(arms[arm]['train_images'])})" for arm in arms)
+    again = f"each with {seeds} training seeds, shared by all arms" if seeds > 1 else "with one training seed"
+    return (
+        f"Classifier. The same {name} ({counted(real['parameters'], 'parameter')}) was trained from random weights for "
+        f"{counted(real['optimizer_steps'], 'optimiser step')} ({config['optimizer']}, batches of {config['batch']}) "
+        f"in {counted(len(arms), 'arm')}, {again}: {trained}. Weights were kept by validation loss and thresholds "
+        "chosen on the validation images; the test images were used once, for the figures reported."
+    )
+
+
+def _statistics(report: Report, cite: _Citations) -> str:
+    several = len(report["arms"]["real"]["seeds"]) > 1
+    text = (
+        f"Statistics. The primary figure was the area under the ROC curve (AUC) {metric(report).rstrip(',')}. Its "
+        f"variance over patients follows DeLong et al. {cite('delong')} by the algorithm of Sun and Xu {cite('sun')}, "
+        f"the images of one patient taken together {cite('clusters')}. "
+    )
+    if several:
+        text += (
+            "Training seeds were treated as the readers of a multi-reader study: variances after Obuchowski and "
+            f"Rockette {cite('obuchowski')} with the degrees of freedom of Hillis {cite('hillis')}, so that 95 % "
+            "confidence intervals hold both which patients were tested and how training happened to run. "
+        )
+    if report["comparisons"]:
+        margin = f"{report['comparisons'][0]['margin']:g}"
+        text += (
+            "Each arm was compared with the arm “real” on the same images, seed by seed; two-sided p-values were "
+            f"adjusted after Holm {cite('holm')}. An arm improved where the adjusted p was below 0.05 and its AUC "
+            f"higher; it was non-inferior where the interval lay above a margin of −{margin} set before the "
+            "comparison, and inferior where it lay below. We report the smallest difference that would have been "
+            "found with 80 % power."
+        )
+    return text.rstrip()
+
+
+def _figures(report: Report, cite: _Citations) -> str:
+    rate = report["arms"]["real"]["partial_auc"]["max_false_positive"]
+    asked = " and ".join(f"{100 * float(s):.0f}" for s in report["arms"]["real"]["sensitivity_at_specificity"])
+    text = (
+        "Further figures. We report accuracy, average precision, the standardised partial AUC up to a false-positive "
+        f"rate of {rate:g} {cite('mcclish')}, sensitivity at {asked} % specificity, precision and recall per class, "
+        f"the Brier score {cite('brier')} and the expected calibration error {cite('naeini')} in ten bins."
+    )
+    if report["canaries"]:
+        text += (
+            " As a check, the classifier was trained on shuffled labels, and a test image was planted among the "
+            "synthetic ones."
+        )
+    return text
+
+
+def _software(report: Report) -> str:
+    environment = report["environment"]
+    versions = [
+        f"{name} {environment[key]}"
+        for key, name in (("gan_aug", "gan-aug"), ("torch", "PyTorch"), ("python", "Python"))
+        if environment.get(key)
+    ]
+    by = f" with {', '.join(versions)}" if versions else ""
+    return f"Software. Everything was computed{by}. Fingerprint of the data set: {report['provenance']['manifest']}."
+
+
+def _counts(images: dict[str, Any]) -> str:
+    return " + ".join(f"{images[kind]:,} {kind}".replace(",", "\u202f") for kind in images if images[kind])

@@ -1,0 +1,187 @@
+"""The report's verdicts in words: what a difference says, as a sentence that can be quoted."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from gan_aug.evaluation.report_text import (
+    Report,
+    counted,
+    digits,
+    interval,
+    metric,
+    p_text,
+    percent,
+    share,
+    signed,
+    size,
+)
+
+CLASSIFIERS = {
+    "cnn": "A CNN",
+    "small-cnn": "A small CNN",
+    "softmax": "A softmax regression",
+    "mlp": "An MLP",
+    "resnet18": "A ResNet-18",
+    "densenet121": "A DenseNet-121",
+}
+
+_SUBJECTS = {
+    "mixed": "Adding {kind} images",
+    "synthetic": "Training on {kind} images alone, instead of real ones,",
+    "duplicate": "Adding copies of the real images (a control)",
+    "classic": "Classic augmentation, without a GAN (a control),",
+    "pretrain": "Training on {kind} images first and on the real ones then",
+    "classic+mixed": "Adding {kind} images, with classic augmentation of all of them,",
+    "classic+pretrain": "Training on {kind} images first and on the real ones then, with classic augmentation,",
+}
+
+
+def answer(report: Report) -> list[str]:
+    """What the comparison found, a few paragraphs, the most asked one first."""
+    comparisons = {comparison["arm"]: comparison for comparison in report["comparisons"]}
+    if not comparisons:
+        return [f"{_reached_alone(report)} No other arm was run, so nothing is compared."]
+    first = [arm for arm in ("mixed", "synthetic") if arm in comparisons]
+    paragraphs: list[str] = []
+    for arm in [*first, *(arm for arm in comparisons if arm not in first)]:
+        sentence = verdict_sentence(report, comparisons[arm])
+        if arm == "synthetic":
+            sentence += f" {_synthetic_alone(report)}"
+        elif not paragraphs:
+            sentence += f" {_levels(report, arm)}"
+        paragraphs.append(sentence)
+    if report["provenance"]["trained_on"] == "unknown":
+        paragraphs.append("What the generator of the synthetic images had seen is unknown: see the limits.")
+    if digits(report) > 3:
+        accuracies = [f"{percent(arm['accuracy']['value'])} ({name})" for name, arm in report["arms"].items()]
+        paragraphs.append(
+            f"An AUC this near 1 leaves little room to differ, so look at the accuracy too: {', '.join(accuracies)}."
+        )
+    return paragraphs
+
+
+def classifier_of(report: Report) -> str:
+    """The classifier as the beginning of a sentence."""
+    name = report["config"]["classifier"]["name"]
+    return CLASSIFIERS.get(name, f"A classifier ({name})")
+
+
+def _reached(report: Report, arm: str) -> str:
+    auc, decimals = report["arms"][arm]["auc"], digits(report)
+    return f"{share(auc['value'], decimals)} (95 % CI {interval(auc['ci95'], decimals)})"
+
+
+def _tested(report: Report) -> str:
+    return counted(report["dataset"]["counts"]["test"], "real test image")
+
+
+def _reached_alone(report: Report) -> str:
+    return (
+        f"{classifier_of(report)} trained on real images reached an AUC of {_reached(report, 'real')} {metric(report)} "
+        f"on {_tested(report)} it had never seen."
+    )
+
+
+def _levels(report: Report, arm: str) -> str:
+    return (
+        f"{classifier_of(report)} reached an AUC of {_reached(report, arm)} {metric(report)} on {_tested(report)} it "
+        f"had never seen, and {_reached(report, 'real')} when trained on the real images alone."
+    )
+
+
+def _synthetic_alone(report: Report) -> str:
+    return (
+        f"{classifier_of(report)} trained only on synthetic images reached an AUC of {_reached(report, 'synthetic')} "
+        f"{metric(report)} on {_tested(report)} it had never seen, and {_reached(report, 'real')} when trained on the "
+        "real ones."
+    )
+
+
+def verdict_sentence(report: Report, comparison: dict[str, Any]) -> str:
+    """What one arm did to the AUC: the verdict first, the figures behind it in brackets.
+
+    Bounds are rounded outwards, so that what is ruled out is ruled out.
+    """
+    return _WORDS[comparison["verdict"]](_subject(report, comparison["arm"]), comparison, digits(report))
+
+
+def _subject(report: Report, arm: str) -> str:
+    kind = "synthetic" if report["provenance"]["trained_on"] == "unknown" else "GAN"
+    return _SUBJECTS.get(arm, f"Training as in the arm “{arm}”").format(kind=kind)
+
+
+def _improves(subject: str, comparison: dict[str, Any], decimals: int) -> str:
+    p = p_text(comparison["p_adjusted"])
+    return (
+        f"{subject} raised the AUC by {_amount(comparison, decimals)} ({_interval(comparison, decimals)}, {p} after "
+        f"Holm’s adjustment; {_could(comparison, decimals)})."
+    )
+
+
+def _non_inferior(subject: str, comparison: dict[str, Any], decimals: int) -> str:
+    (low, high), margin = comparison["ci95"], comparison["margin"]
+    figures = f"({_figures(comparison, decimals)}; {_could(comparison, decimals)})"
+    ruled_out = f"a loss of {margin:g} or more is ruled out"
+    if high < 0:
+        return f"{subject} lowered the AUC by {_amount(comparison, decimals)} {figures}, but {ruled_out}."
+    if max(-low, high) <= margin:
+        bound = _outwards(max(-low, high), decimals)
+        return f"{subject} did not change the AUC by more than {bound} either way {figures}: {ruled_out}."
+    if low > 0:
+        chance = f"{p_text(comparison['p_adjusted'])} after Holm’s adjustment for the number of arms"
+        return f"{subject} may have raised the AUC {figures}, but that is not shown ({chance}); {ruled_out}."
+    bound = _outwards(-low, decimals)
+    return f"{subject} did not lower the AUC by more than {bound} {figures}: {ruled_out}; whether it raised it is open."
+
+
+def _inferior(subject: str, comparison: dict[str, Any], decimals: int) -> str:
+    return (
+        f"{subject} lowered the AUC by {_amount(comparison, decimals)}, by more than the margin of "
+        f"{comparison['margin']:g} ({_interval(comparison, decimals)}; {_could(comparison, decimals)})."
+    )
+
+
+def _inconclusive(subject: str, comparison: dict[str, Any], decimals: int) -> str:
+    figures, margin = f"({_figures(comparison, decimals)}; {_could(comparison, decimals)})", f"{comparison['margin']:g}"
+    if comparison["ci95"][1] < 0:
+        return (
+            f"{subject} lowered the AUC by {_amount(comparison, decimals)} {figures}; whether by more than the margin "
+            f"of {margin} is open."
+        )
+    return (
+        f"{subject} changed the AUC by no more than chance can explain {figures}, and a loss of {margin} can be "
+        "neither shown nor ruled out."
+    )
+
+
+_WORDS = {
+    "improves": _improves,
+    "non-inferior": _non_inferior,
+    "inferior": _inferior,
+    "inconclusive": _inconclusive,
+}
+
+
+def _amount(comparison: dict[str, Any], decimals: int) -> str:
+    return size(abs(comparison["difference"]), decimals)
+
+
+def _outwards(bound: float, decimals: int) -> str:
+    """A bound at 0 or above, rounded up."""
+    scale = 10**decimals
+    return f"{max(1, math.ceil(round(bound * scale, 6))) / scale:.{decimals}f}"
+
+
+def _figures(comparison: dict[str, Any], decimals: int) -> str:
+    return f"difference {signed(comparison['difference'], decimals)}, {_interval(comparison, decimals)}"
+
+
+def _interval(comparison: dict[str, Any], decimals: int) -> str:
+    low, high = (signed(end, decimals) for end in comparison["ci95"])
+    return f"95 % CI {low} to {high}"
+
+
+def _could(comparison: dict[str, Any], decimals: int) -> str:
+    return f"this test set could have shown {size(comparison['smallest_detectable'], decimals)}"

@@ -1,0 +1,93 @@
+"""Jobs: listed, followed while they work, stopped and resumed."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from fastapi.responses import JSONResponse, Response
+
+from gan_aug.config import yaml_text
+from gan_aug.run import EVENTS
+from services import jobs
+from services.database.tables import Job, JobState, Run
+from services.parts import Parts
+from services.problems import Problem
+from services.routes.common import After, Id, Service
+from services.routes.jobs import listed
+from services.schemas import JobWithConfig
+from services.web import progress
+from services.web.page_route import go
+from services.web.page_route import router as new_router
+from services.web.rendering import render
+from services.web.visitor import EditorForm, Reader, Visitor
+
+router = new_router()
+
+
+@router.get("/jobs")
+def job_list(visitor: Reader, parts: Service, state: JobState | None = None, after: After = None) -> Response:
+    """All jobs, newest first, a page at a time."""
+    page = listed(visitor.caller, parts, state=state, after=after)
+    return render("jobs.html", visitor, page=page, state=state, states=list(JobState), first=after is None)
+
+
+@router.get("/jobs/{id}")
+def job_page(id: Id, visitor: Reader, parts: Service) -> Response:  # noqa: A002 - the path's word
+    """One job: how far it is, its losses, samples and log, and what it has made."""
+    job, run = _found(parts, visitor, id)
+    folder = parts.settings.runs.resolve() / job.run_id
+    events = progress.read_events(folder / EVENTS, job.events_from, job.events_to)
+    pictures = progress.images(folder)
+    samples = [name for name in pictures if name.startswith("samples-")]
+    shown = JobWithConfig.of(job)
+    return render(
+        "job.html",
+        visitor,
+        job=shown,
+        run=run,
+        live=not shown.state.ended,
+        stages=progress.stages(events),
+        lines=progress.log_lines(events),
+        curves=progress.curves(events),
+        sample=samples[-1] if samples else None,
+        loss="loss.png" in pictures,
+        config=yaml_text(shown.config),
+        message=parts.settings.without_places(shown.problem.detail) if shown.problem else None,
+    )
+
+
+@router.get("/jobs/{id}/samples")
+def sample_names(id: Id, visitor: Reader, parts: Service) -> JSONResponse:  # noqa: A002
+    """The names of a job's sample grids, for the page's script."""
+    job, _ = _found(parts, visitor, id)
+    return JSONResponse(progress.images(parts.settings.runs / job.run_id))
+
+
+@router.get("/jobs/{id}/images/{name}")
+def image(id: Id, name: str, visitor: Reader, parts: Service) -> Response:  # noqa: A002
+    """A sample grid or the loss curves of a job's run: made by the generator, so no image of a patient."""
+    job, _ = _found(parts, visitor, id)
+    path = parts.settings.runs / job.run_id / "train" / name
+    if not progress.IMAGE.fullmatch(name) or not path.is_file():
+        raise Problem(HTTPStatus.NOT_FOUND, f"job {id} has no picture {name[:80]!r}: load its page anew")
+    return Response(path.read_bytes(), media_type="image/png")
+
+
+@router.post("/jobs/{id}/cancel")
+def cancel(id: Id, form: EditorForm, parts: Service) -> Response:  # noqa: A002
+    """Ask a job to stop at its next safe point."""
+    jobs.cancel(parts, form.visitor.caller, id)
+    return go(f"/jobs/{id}")
+
+
+@router.post("/jobs/{id}/resume")
+def resume(id: Id, form: EditorForm, parts: Service) -> Response:  # noqa: A002
+    """Queue an ended job once more."""
+    jobs.resume(parts, form.visitor.caller, id)
+    return go(f"/jobs/{id}")
+
+
+def _found(parts: Parts, visitor: Visitor, job_id: str) -> tuple[Job, Run]:
+    with parts.database.reading() as session:
+        job = jobs.find(session, visitor.caller, job_id)
+        return job, session.get_one(Run, job.run_id)

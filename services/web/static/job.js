@@ -1,0 +1,162 @@
+// A job's page while the job works: its events drawn as they come. Without this script the page is loaded anew instead.
+"use strict";
+
+const job = document.getElementById("job");
+const path = `/jobs/${job.dataset.job}`;
+const LINES = 200;
+const SAMPLES_EVERY = 4000; // ms between two looks for a newer grid
+const SVG = "http://www.w3.org/2000/svg";
+const find = (id) => document.getElementById(id);
+const whole = (value) => Math.round(value).toLocaleString("en");
+
+const losses = JSON.parse(find("losses").dataset.points);
+
+function shape(name, attributes, text) {
+  const made = document.createElementNS(SVG, name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  if (text !== undefined) made.textContent = text;
+  return made;
+}
+
+/** The losses as lines over training images, `[[images, discriminator, generator], ...]`. */
+function draw() {
+  if (losses.length < 2) return;
+  find("losses").hidden = false;
+  const [width, height, left, bottom, top, right] = [560, 260, 48, 34, 10, 12];
+  const values = losses.flatMap((point) => [point[1], point[2]]);
+  const last = losses[losses.length - 1];
+  let [low, high] = [Math.min(0, ...values), Math.max(...values)];
+  if (high === low) high = low + 1;
+  const x = (images) => left + ((width - left - right) * images) / last[0];
+  const y = (loss) => height - bottom - ((height - bottom - top) * (loss - low)) / (high - low);
+  const label = `Losses over ${whole(last[0])} training images: discriminator ${last[1].toFixed(2)}, ` +
+    `generator ${last[2].toFixed(2)} at the end`;
+  const chart = shape("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label });
+  for (let step = 0; step <= 4; step += 1) {
+    const loss = low + ((high - low) * step) / 4;
+    chart.append(shape("line", { x1: left, x2: width - right, y1: y(loss), y2: y(loss), class: "grid" }));
+    chart.append(shape("text", { x: left - 6, y: y(loss) + 4, "text-anchor": "end" }, loss.toFixed(2)));
+  }
+  chart.append(shape("text", { x: left, y: height - 12 }, "0"));
+  chart.append(shape("text", { x: width - right, y: height - 12, "text-anchor": "end" }, `${whole(last[0])} images`));
+  for (const [column, kind] of [[1, "first"], [2, "second"]]) {
+    const points = losses.map((point) => `${x(point[0]).toFixed(1)},${y(point[column]).toFixed(1)}`).join(" ");
+    chart.append(shape("polyline", { points, class: kind }));
+  }
+  find("chart").replaceChildren(chart);
+}
+
+let waiting = false;
+function drawSoon() {
+  if (waiting) return;
+  waiting = true;
+  requestAnimationFrame(() => { waiting = false; draw(); });
+}
+
+/** The line of a stage, made where it is new. */
+function stage(name) {
+  const known = [...find("stages").children].find((line) => line.dataset.stage === name);
+  if (known) return known;
+  find("nothing-yet")?.remove();
+  const line = document.createElement("li");
+  line.dataset.stage = name;
+  const [title, bar, far] = ["span", "progress", "span"].map((kind) => document.createElement(kind));
+  title.className = "name";
+  title.textContent = name;
+  bar.setAttribute("aria-label", name);
+  far.className = "far";
+  far.textContent = "at work";
+  line.append(title, bar, far);
+  find("stages").append(line);
+  return line;
+}
+
+function progress(event) {
+  const line = stage(event.stage);
+  const [bar, far] = [line.querySelector("progress"), line.querySelector(".far")];
+  line.classList.toggle("finished", event.kind === "finish");
+  if (event.kind === "finish") {
+    bar.max = bar.value = 1;
+    far.textContent = event.message ? `done: ${event.message}` : "done";
+  } else if (event.kind === "progress" && event.total) {
+    bar.max = event.total;
+    bar.value = event.done ?? 0;
+    far.textContent = `${whole(event.done ?? 0)} of ${whole(event.total)} ${event.unit ?? ""}`;
+  }
+}
+
+let told = "";
+/** Say how far it is, in steps of a quarter: often enough for who listens. */
+function say(event) {
+  const quarters = event.total ? Math.floor((4 * (event.done ?? 0)) / event.total) * 25 : 0;
+  const text = event.kind === "finish" ? `${event.stage}: done` : `${event.stage}: ${quarters} %`;
+  if (text !== told) find("said").textContent = told = text;
+}
+
+function log(event) {
+  if (!event.message) return;
+  const list = find("log");
+  const below = list.scrollHeight - list.scrollTop - list.clientHeight < 40;
+  const line = document.createElement("li");
+  const when = document.createElement("time");
+  const where = document.createElement("span");
+  if (event.kind === "note") line.className = "note";
+  when.textContent = new Date(1000 * event.time).toISOString().slice(11, 19);
+  where.textContent = event.stage;
+  line.append(when, " ", where, ` ${event.message}`);
+  list.append(line);
+  while (list.children.length > LINES) list.firstElementChild.remove();
+  if (below) list.scrollTop = list.scrollHeight;
+}
+
+let looked = 0;
+async function lookForSamples() {
+  if (Date.now() - looked < SAMPLES_EVERY) return;
+  looked = Date.now();
+  const answer = await fetch(`${path}/samples`);
+  if (!answer.ok) return;
+  const newest = (await answer.json()).filter((name) => name.startsWith("samples-")).pop();
+  const address = `${path}/images/${newest}`;
+  if (!newest || find("sample").getAttribute("src") === address) return;
+  find("sample").src = find("sample-link").href = address;
+  find("seen").textContent = whole(parseInt(newest.slice(8, 18), 10));
+  find("samples").hidden = false;
+}
+
+function take(message) {
+  let event;
+  try { event = JSON.parse(message.data); } catch { return; } // a line that a crash tore
+  progress(event);
+  say(event);
+  log(event);
+  if (event.stage !== "train") return;
+  if (event.values && "loss_d" in event.values) {
+    losses.push([event.done, event.values.loss_d, event.values.loss_g]);
+    drawSoon();
+  }
+  lookForSamples().catch(() => {}); // the next look may do
+}
+
+function follow() {
+  const news = new EventSource(`/v1${path}/events`);
+  let began = false;
+  news.addEventListener("open", () => {
+    if (began) return; // taken up again after the last event that came
+    began = true;
+    losses.length = 0;
+    find("stages").replaceChildren();
+    find("log").replaceChildren();
+  });
+  for (const kind of ["start", "progress", "note", "finish"]) news.addEventListener(kind, take);
+  news.addEventListener("state", (message) => {
+    const { state } = JSON.parse(message.data);
+    find("state").textContent = state;
+    find("state").className = `state ${state}`;
+    if (state === "queued" || state === "running") return;
+    news.close();
+    location.reload(); // what it has made, and what can be done now
+  });
+}
+
+draw();
+if ("live" in job.dataset) follow();

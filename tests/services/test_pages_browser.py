@@ -1,0 +1,175 @@
+"""The pages in Chromium: from an empty service to a report by clicking, and what a browser can measure of them.
+
+GAN_AUG_SCREENSHOTS names a folder for pictures of every page: wide and narrow, light and dark.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from chromium import Browser, chromium
+from live_service import LiveService
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+SMALL = {
+    "data-size": "16",
+    "train-images": "1920",
+    "classifier-steps": "20",
+    "compare-seeds": "2",
+    "data-limit": "30",
+    "gan-width": "4",
+    "train-batch": "32",
+    "train-checkpoint_every": "960",
+    "train-sample_every": "640",
+    "synthesis-counts": "10",
+    "classifier-epochs": "2",
+    "compute-workers": "1",
+}
+"""A small run; the keys after the fourth stand in sections that have to be opened first."""
+
+CONTRAST = """
+const number = (text) => text.match(/[\\d.]+/g).map(Number);
+const light = ([r, g, b]) => {
+  const linear = [r, g, b].map((v) => (v / 255 <= 0.04045 ? v / 255 / 12.92 : ((v / 255 + 0.055) / 1.055) ** 2.4));
+  return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2];
+};
+const ground = (element) => {
+  for (let at = element; at; at = at.parentElement) {
+    const colour = number(getComputedStyle(at).backgroundColor);
+    if (colour.length === 3 || colour[3] > 0) return colour;
+  }
+  return matchMedia("(prefers-color-scheme: dark)").matches ? [15, 19, 23] : [255, 255, 255];
+};
+const weak = [];
+for (const element of document.querySelectorAll("body *")) {
+  const own = [...element.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim());
+  if (!own || !element.checkVisibility() || element.closest(".skip, svg, :disabled, noscript")) continue;
+  const [a, b] = [light(number(getComputedStyle(element).color)), light(ground(element))];
+  const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+  if (ratio < 4.5) weak.push(`${element.tagName} ${element.className} ${ratio.toFixed(2)}: ${element.textContent.trim().slice(0, 40)}`);
+}
+return weak;
+"""  # noqa: E501
+
+
+@pytest.fixture
+def live(tmp_path: Path) -> Iterator[LiveService]:
+    service = LiveService(tmp_path, counting=False)
+    service.start()
+    yield service
+    service.stop()
+
+
+@pytest.fixture
+def browser(live: LiveService, tmp_path: Path) -> Iterator[Browser]:
+    with chromium(tmp_path, f"http://127.0.0.1:{live.port}") as opened:
+        yield opened
+
+
+def look(browser: Browser, name: str) -> None:
+    """Measure the page wide and narrow, light and dark, and keep pictures where they are wanted."""
+    for width, dark in ((1280, False), (1280, True), (390, False), (390, True)):
+        browser.device(width, dark)
+        if not dark:
+            wide = browser.driver.execute_script("return document.documentElement.scrollWidth")
+            assert wide <= width, f"{name} is {wide} px wide on a screen of {width}"
+        if width == 1280:
+            assert browser.driver.execute_script(CONTRAST) == [], f"{name}, {'dark' if dark else 'light'}"
+        if folder := os.environ.get("GAN_AUG_SCREENSHOTS"):
+            Path(folder).mkdir(parents=True, exist_ok=True)
+            browser.look(Path(folder) / f"{name}-{width}-{'dark' if dark else 'light'}.png", width=width, dark=dark)
+    browser.device(1280, dark=False)
+
+
+def fill_in(browser: Browser, values: dict[str, str]) -> None:
+    """Type the values into the form; sections that are closed are opened first."""
+    for field, value in values.items():
+        closed = "const part = document.getElementById(arguments[0]).closest('details'); return part && !part.open"
+        if browser.driver.execute_script(closed, field):
+            summary = browser.find(f"details:has(#{field}) > summary")
+            browser.driver.execute_script(
+                "arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", summary
+            )
+            summary.click()
+        browser.type(field, value)
+
+
+def test_from_an_empty_service_to_a_report_by_clicking(live: LiveService, browser: Browser) -> None:
+    browser.open("/new?example=quickstart")
+    look(browser, "sign-in")
+    browser.type("key", "ganaug_wrong")
+    browser.click("Sign in")
+    browser.until("not known, expired or revoked")
+    browser.type("key", live.key)
+    browser.click("Sign in")
+    browser.until("What to do")
+    assert browser.find("#data-source").get_attribute("value") == "digits"
+    browser.click("Home")
+    browser.until("Nothing here yet")
+    look(browser, "home-empty")
+    assert [fault for fault in browser.faults() if "401" not in fault] == []  # the refused key's
+
+    browser.click("Start with the quickstart")
+    look(browser, "new")
+    browser.type("data-size", "large")
+    browser.click("Start the job")
+    browser.until("One thing is not right yet")
+    look(browser, "new-fault")
+    fill_in(browser, SMALL)
+    browser.click("Start the job")
+    browser.until("What was asked")
+    path = browser.driver.current_url
+    _watch(browser)
+    assert browser.find("#state").text == "done"
+    assert browser.driver.current_url == path
+    look(browser, "job-done")
+    assert [fault for fault in browser.faults() if "422" not in fault] == []  # the fault's
+
+    report = browser.find('.products a[href^="/reports/"]').get_attribute("href")
+    assert report
+    assert live.call("GET", f"/v1/reports/{report.rpartition('/')[2]}").json()["schema"] == 1
+    browser.click("Home")
+    browser.until("Ended last")
+    look(browser, "home")
+    browser.click("Keys")
+    look(browser, "keys")
+    browser.click("Sign out")
+    browser.find("#key")
+    browser.driver.get(path)
+    assert browser.find("h1").text == "Sign in"
+
+
+def _watch(browser: Browser) -> None:
+    """Follow the job until it ends: its losses and samples come without the page being loaded anew."""
+    browser.driver.execute_script("window.untouched = true")
+    browser.find("#chart polyline")
+    assert browser.driver.execute_script("return window.untouched") is True
+    look(browser, "job-running")
+    browser.find(".state.done")
+    browser.find('a[href^="/reports/"]')
+    assert browser.find("#sample").get_property("naturalWidth")
+
+
+def test_the_pages_can_be_used_by_keyboard(live: LiveService, browser: Browser) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    browser.open("/")
+    browser.find("#key")
+    active: Any = browser.driver.switch_to.active_element
+    assert active.get_attribute("id") == "key"
+    active.send_keys(live.key, Keys.ENTER)
+    browser.until("Nothing here yet")
+    browser.find("body").send_keys(Keys.TAB)
+    skip = browser.driver.switch_to.active_element
+    assert skip.text == "Skip to the content"
+    skip.send_keys(Keys.ENTER)
+    assert browser.driver.switch_to.active_element.get_attribute("id") == "main"
+    browser.driver.switch_to.active_element.send_keys(Keys.TAB)
+    assert browser.driver.switch_to.active_element.text == "Start with the quickstart"
+    style = "return getComputedStyle(document.activeElement).outlineStyle"
+    assert browser.driver.execute_script(style) == "solid"

@@ -1,0 +1,89 @@
+"""The service's figures as a real Prometheus scrapes them, and the page that shows them."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import yaml
+from live_service import LiveService
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+pytestmark = pytest.mark.prometheus
+
+
+@pytest.fixture
+def prometheus(tmp_path: Path) -> Iterator[tuple[LiveService, httpx.Client]]:
+    """A service, and a Prometheus that asks it every second with the settings that are delivered."""
+    program = shutil.which("prometheus")
+    if not program:
+        pytest.skip("Prometheus is not installed (Debian: prometheus)")
+    service = LiveService(tmp_path)
+    service.start()
+    (tmp_path / "key").write_text(service.key)
+    settings = yaml.safe_load((DEPLOY / "prometheus.yml").read_text())
+    settings["global"]["scrape_interval"] = "1s"
+    (job,) = settings["scrape_configs"]
+    job["authorization"]["credentials_file"] = str(tmp_path / "key")
+    job["static_configs"] = [{"targets": [f"127.0.0.1:{service.port}"]}]
+    (tmp_path / "prometheus.yml").write_text(yaml.safe_dump(settings))
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    options = {
+        "config.file": tmp_path / "prometheus.yml",
+        "storage.tsdb.path": tmp_path / "tsdb",
+        "web.console.templates": DEPLOY / "consoles",
+        "web.listen-address": f"127.0.0.1:{port}",
+    }
+    command = [program, *(f"--{name}={value}" for name, value in options.items())]
+    with (tmp_path / "prometheus.log").open("wb") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log)
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
+            yield service, client
+    finally:
+        process.terminate()
+        process.wait()
+        service.stop()
+
+
+def ask(client: httpx.Client, query: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = client.get("/api/v1/query", params={"query": query}).json()["data"]["result"]
+    return found
+
+
+def until(client: httpx.Client, query: str, seconds: float = 120) -> list[dict[str, Any]]:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            if found := ask(client, query):
+                return found
+        except httpx.TransportError:
+            pass
+        time.sleep(0.5)
+    raise TimeoutError(query)
+
+
+def test_it_is_scraped_and_the_page_shows_it(prometheus: tuple[LiveService, httpx.Client]) -> None:
+    service, client = prometheus
+    assert until(client, "up{job='gan-aug'} == 1")
+    for _ in range(20):
+        service.call("GET", "/v1/jobs")
+        service.call("GET", "/v1/jobs/none")
+    until(client, "ganaug_requests_total{route='/v1/jobs'} >= 20")
+    time.sleep(3)  # rates need two looks
+    states = {row["metric"]["state"] for row in ask(client, "sum by (state) (ganaug_jobs)")}
+    assert states == {"queued", "running", "done", "failed", "cancelled"}
+    page = client.get("/consoles/gan-aug.html")
+    assert page.status_code == 200, page.text
+    assert "nothing is scraped yet" not in page.text
+    for said in ("<td>queued</td>", "<td>/v1/jobs</td>", "<td>422</td>", "ms</td>"):
+        assert said in page.text, page.text

@@ -1,0 +1,59 @@
+"""Precision-recall curves: scikit-learn's points, an area that is the average precision, bands that hold the mean."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from evaluation_samples import make_cells, make_manifest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score
+
+from gan_aug.evaluation.metrics import partial_auc
+from gan_aug.evaluation.precision_recall import precision_recall_band, prevalence
+from gan_aug.evaluation.truth import Truth
+
+MANIFEST = make_manifest()
+TRUTH = Truth.of(MANIFEST, "test")
+SCORES = [cell.test_scores for cell in make_cells(MANIFEST, ("synthetic",))]
+POSITIVE = TRUTH.judged[:, 0]
+
+
+def test_the_points_are_scikit_learns() -> None:
+    band = precision_recall_band(TRUTH, SCORES[:1])
+    precision, recall, _ = precision_recall_curve(POSITIVE, SCORES[0][:, 1])
+    for x, y in zip(band.x, band.mean, strict=True):
+        reached = np.flatnonzero(recall[:-1] >= x - 1e-9)
+        assert y == pytest.approx(precision[reached[-1]])  # recall falls along scikit-learn's curve
+
+
+@given(st.lists(st.integers(0, 9), min_size=12, max_size=12), st.integers(1, 11))
+@settings(max_examples=40, deadline=None)
+def test_areas_are_scikit_learns(values: list[int], positives: int) -> None:
+    labels = np.arange(12) < positives
+    one = Truth(np.stack([~labels, labels], axis=1), ("a", "b"), False, 1, np.arange(12))
+    scores = np.stack([1 - np.array(values) / 10, np.array(values) / 10], axis=1)
+    band = precision_recall_band(one, [scores])
+    # The curve is a staircase: its area is that of its heights where it is sampled finely enough to miss no step.
+    area = float(np.mean(band.mean[1:]))
+    assert area == pytest.approx(average_precision_score(labels, scores[:, 1]), abs=0.02)
+    assert band.mean[-1] >= prevalence(one) - 1e-12
+    expected = roc_auc_score(labels, scores[:, 1], max_fpr=0.1)
+    assert partial_auc(one, scores, 0.1) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("labels", [("a", "b"), ("a", "b", "c")])
+def test_the_band_holds_the_mean_and_stays_within_0_and_1(labels: tuple[str, ...]) -> None:
+    manifest = make_manifest(labels, positive=None)
+    band = precision_recall_band(
+        Truth.of(manifest, "test"), [cell.test_scores for cell in make_cells(manifest, ("real",))]
+    )
+    assert (band.low <= band.mean).all()
+    assert (band.mean <= band.high).all()
+    assert band.low.min() >= 0
+    assert band.high.max() <= 1
+
+
+def test_scores_that_say_nothing_give_the_prevalence() -> None:
+    band = precision_recall_band(TRUTH, [np.full((60, 2), 0.5)])
+    np.testing.assert_allclose(band.mean, prevalence(TRUTH))

@@ -1,0 +1,140 @@
+"""What stands in the report beside its figures: methods, checklist, files, scores."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import pytest
+from evaluation_samples import make_cells, make_manifest, make_report, make_synthetic
+from sklearn.metrics import roc_auc_score
+
+from gan_aug.evaluation.report_checklist import AUTHORS, UNKNOWN, checklist_table
+from gan_aug.evaluation.report_figures import draw_figures
+from gan_aug.evaluation.report_files import figure_files, figure_names
+from gan_aug.evaluation.report_html import to_html
+from gan_aug.evaluation.report_markdown import to_markdown, without_appendix
+from gan_aug.evaluation.report_methods import methods
+from gan_aug.evaluation.report_tables import worst_class
+from gan_aug.evaluation.report_verdict import answer
+from gan_aug.evaluation.scores_csv import scores_csv
+
+BINARY = make_manifest()
+CELLS = make_cells(BINARY, seeds=2)
+REPORT = make_report(BINARY, CELLS, make_synthetic(BINARY))
+MANY = make_manifest(("a", "b", "c"), positive=None)
+LABELS = make_manifest(("a", "b", "c"), task="multi-label", positive=None)
+HOSTILE = make_manifest(("<script>alert(1)</script>", '=b$x_{2}$ & "c"\n| d\x07'), positive='=b$x_{2}$ & "c"\n| d\x07')
+
+
+def test_every_reference_of_the_methods_is_cited_and_numbered_in_order() -> None:
+    paragraphs, references = methods(REPORT)
+    cited = [int(number) for group in re.findall(r"\[([\d, ]+)\]", " ".join(paragraphs)) for number in group.split(",")]
+    assert list(dict.fromkeys(cited)) == list(range(1, len(references) + 1))
+    for name in ("DeLong", "Sun", "Obuchowski", "Holm", "Hillis"):
+        assert any(reference.startswith(name) for reference in references)
+    text = " ".join(paragraphs)
+    for said in ("120 training images", "400 optimiser steps", "2 training seeds", "23\u202f456 parameters", "−0.02"):
+        assert said in text
+    for shown in (to_markdown(REPORT), to_html(REPORT, {}, {}, {})):
+        assert "Biometrics 1988;44:837-845" in shown
+
+
+def test_the_methods_claim_nothing_that_was_not_done() -> None:
+    alone = make_report(BINARY, make_cells(BINARY, ("real",), 1))
+    text = " ".join(methods(alone)[0])
+    for absent in ("adversarial", "Holm", "Obuchowski and Rockette", "planted", "margin"):
+        assert absent not in text
+    assert "with one training seed" in text
+
+
+def test_the_checklist_has_every_item_and_says_what_it_does_not_know() -> None:
+    table = checklist_table(REPORT)
+    assert [row[0] for row in table.rows] == [str(number) for number in range(1, 45)]
+    assert all(all(row) for row in table.rows)
+    answers = [row[2] for row in table.rows]
+    assert answers.count(UNKNOWN) >= 8
+    assert answers[0] == answers[43] == AUTHORS
+    assert f"{44 - answers.count(UNKNOWN) - answers.count(AUTHORS)} of 44" in table.caption
+    assert answers[19].startswith("Patients: none is in two splits")
+
+
+@pytest.mark.parametrize("manifest", [BINARY, MANY, LABELS, HOSTILE], ids=["binary", "classes", "labels", "hostile"])
+def test_figures_are_files_of_their_own_with_their_words_inside(manifest: Any) -> None:
+    cells = make_cells(manifest, ("real", "mixed"), 1)
+    report = make_report(manifest, cells, make_synthetic(manifest))
+    figures = draw_figures(report, cells, manifest)
+    assert list(figures) == figure_names(report)
+    assert [figure.file for figure in figures.values()] == figure_files(report) == report["files"]["figures"]
+    assert ("confusion" in figures) == (manifest.task == "multi-class")
+    for figure in figures.values():
+        root = ET.fromstring(figure.document)  # noqa: S314 - our own
+        assert root.tag.endswith("svg")
+        assert root.findtext("{http://www.w3.org/2000/svg}title") == figure.title
+        assert root.findtext("{http://www.w3.org/2000/svg}desc")
+        assert not re.search(r'(href|src)="(?!#)', figure.document)
+    assert "<script" not in "".join(figure.document for figure in figures.values())
+    assert draw_figures(report, cells, manifest) == figures
+
+
+def test_markdown_and_page_say_the_same_and_neither_runs_a_label() -> None:
+    cells = make_cells(HOSTILE, ("real", "mixed"), 1)
+    report = make_report(HOSTILE, cells, make_synthetic(HOSTILE))
+    page, text = to_html(report, draw_figures(report, cells, HOSTILE), {}, {}), to_markdown(report)
+    assert "<script" not in page
+    assert not re.search(r"(?<!\\)<script", text)
+    assert text.count("\n| <") == 0
+    report = REPORT
+    page, text = to_html(report, draw_figures(report, CELLS, BINARY), {}, {}), to_markdown(report)
+    for sentence in answer(report):
+        assert sentence in text
+        assert sentence in page
+
+
+def test_a_terminal_is_spared_the_appendix() -> None:
+    text = to_markdown(REPORT)
+    short = without_appendix(text)
+    assert text.startswith(short)
+    assert "## Limits" in short
+    for heading in ("## Figures", "## Methods", "## CLAIM"):
+        assert heading in text
+        assert heading not in short
+
+
+@pytest.mark.parametrize("manifest", [BINARY, MANY, LABELS], ids=["binary", "classes", "labels"])
+def test_the_figures_can_be_had_again_from_the_table_of_scores(manifest: Any) -> None:
+    cells = make_cells(manifest, ("real", "mixed"), 2)
+    report = make_report(manifest, cells, make_synthetic(manifest))
+    rows = list(csv.DictReader(io.StringIO(scores_csv(manifest, cells))))
+    assert [int(row["case"]) for row in rows] == manifest.indices("test").tolist()
+    names = [column.removeprefix("truth/") for column in rows[0] if column.startswith("truth/")]
+    for arm in ("real", "mixed"):
+        for seed in (0, 1):
+            areas = [
+                roc_auc_score(
+                    [int(row[f"truth/{name}"]) for row in rows], [float(row[f"{arm}/{seed}/{name}"]) for row in rows]
+                )
+                for name in names
+            ]
+            assert sum(areas) / len(areas) == pytest.approx(report["arms"][arm]["seeds"][seed]["auc"])
+
+
+def test_the_table_of_scores_names_no_patient_and_computes_nothing() -> None:
+    text = scores_csv(HOSTILE, make_cells(HOSTILE, ("real",), 1))
+    assert "patient" not in text
+    for row in csv.reader(io.StringIO(text)):
+        assert not any(cell.startswith(("=", "+", "-", "@")) for cell in row)
+
+
+def test_the_worst_class_is_named() -> None:
+    per_class = REPORT["arms"]["real"]["per_class"]
+    worst = REPORT["arms"]["real"]["worst_class"]
+    assert worst["by"] == "recall"
+    assert worst["value"] == min(figures["recall"] for figures in per_class.values())
+    assert f"real “{worst['label']}”" in worst_class(REPORT)
+    many = make_report(MANY, make_cells(MANY, ("real",), 1))["arms"]["real"]
+    assert many["worst_class"]["value"] == min(figures["auc"] for figures in many["per_class"].values())
+    assert many["per_class"][many["worst_class"]["label"]]["auc"] == many["worst_class"]["value"]

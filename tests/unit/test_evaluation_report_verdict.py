@@ -1,0 +1,125 @@
+"""The verdict in words: each of the four reads as it should, and never says more than its figures."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from evaluation_samples import make_cells, make_manifest, make_report, make_synthetic
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gan_aug.evaluation.comparison import verdict
+from gan_aug.evaluation.report_markdown import to_markdown
+from gan_aug.evaluation.report_verdict import answer, verdict_sentence
+from gan_aug.evaluation.uncertainty import Estimate
+
+BINARY = make_manifest()
+REPORT = make_report(BINARY, make_cells(BINARY, ("real", "mixed"), 2), make_synthetic(BINARY))
+
+
+def compared(said: str, difference: float, low: float, high: float, **changes: Any) -> dict[str, Any]:
+    return {
+        **REPORT["comparisons"][0],
+        "verdict": said,
+        "difference": difference,
+        "ci95": [low, high],
+        "smallest_detectable": 0.016,
+        "p_adjusted": 0.2,
+        "margin": 0.02,
+        **changes,
+    }
+
+
+CASES = [
+    (
+        compared("non-inferior", 0.002, -0.0064, 0.0104),
+        "Adding GAN images did not change the AUC by more than 0.011 either way (difference +0.002, 95 % CI −0.006 to "
+        "+0.010; this test set could have shown 0.016): a loss of 0.02 or more is ruled out.",
+    ),
+    (
+        compared("improves", 0.021, 0.01, 0.032, p_adjusted=0.002),
+        "Adding GAN images raised the AUC by 0.021 (95 % CI +0.010 to +0.032, p = 0.002 after Holm’s adjustment; this "
+        "test set could have shown 0.016).",
+    ),
+    (
+        compared("inferior", -0.05, -0.07, -0.03),
+        "Adding GAN images lowered the AUC by 0.050, by more than the margin of 0.02 (95 % CI −0.070 to −0.030; this "
+        "test set could have shown 0.016).",
+    ),
+    (
+        compared("inconclusive", -0.01, -0.05, 0.03),
+        "Adding GAN images changed the AUC by no more than chance can explain (difference −0.010, 95 % CI −0.050 to "
+        "+0.030; this test set could have shown 0.016), and a loss of 0.02 can be neither shown nor ruled out.",
+    ),
+    (
+        compared("inconclusive", -0.02, -0.035, -0.005),
+        "Adding GAN images lowered the AUC by 0.020 (difference −0.020, 95 % CI −0.035 to −0.005; this test set could "
+        "have shown 0.016); whether by more than the margin of 0.02 is open.",
+    ),
+    (
+        compared("non-inferior", -0.008, -0.015, -0.001),
+        "Adding GAN images lowered the AUC by 0.008 (difference −0.008, 95 % CI −0.015 to −0.001; this test set could "
+        "have shown 0.016), but a loss of 0.02 or more is ruled out.",
+    ),
+    (
+        compared("non-inferior", 0.03, -0.005, 0.065),
+        "Adding GAN images did not lower the AUC by more than 0.005 (difference +0.030, 95 % CI −0.005 to +0.065; this "
+        "test set could have shown 0.016): a loss of 0.02 or more is ruled out; whether it raised it is open.",
+    ),
+    (
+        compared("non-inferior", 0.03, 0.001, 0.059, p_adjusted=0.08),
+        "Adding GAN images may have raised the AUC (difference +0.030, 95 % CI +0.001 to +0.059; this test set could "
+        "have shown 0.016), but that is not shown (p = 0.080 after Holm’s adjustment for the number of arms); a loss "
+        "of 0.02 or more is ruled out.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("comparison", "sentence"), CASES, ids=[case["verdict"] for case, _ in CASES])
+def test_a_verdict_reads_as_a_sentence(comparison: dict[str, Any], sentence: str) -> None:
+    assert verdict_sentence(REPORT, comparison) == sentence
+
+
+@given(st.floats(-0.3, 0.3), st.floats(0.0005, 0.2), st.floats(0, 1), st.floats(0.005, 0.1))
+@settings(max_examples=300, deadline=None)
+def test_what_is_said_to_be_ruled_out_lies_outside_the_interval(
+    difference: float, half: float, p: float, margin: float
+) -> None:
+    low, high = difference - half, difference + half
+    said = verdict(Estimate(difference, half / 2, 9.0, (low, high), ("patients",), 9), p, margin)
+    comparison = compared(said, difference, low, high, p_adjusted=p, margin=margin)
+    sentence = verdict_sentence(REPORT, comparison)
+    if bound := re.search(r"did not change the AUC by more than ([0-9.]+)", sentence):
+        assert max(-low, high) <= float(bound[1]) + 1e-9
+        assert max(-low, high) <= margin
+    if bound := re.search(r"did not lower the AUC by more than ([0-9.]+)", sentence):
+        assert low >= -float(bound[1]) - 1e-9
+    assert ("is ruled out" in sentence) == (said == "non-inferior")
+    assert ("raised the AUC by" in sentence) == (said == "improves")
+    assert sentence.endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("manifest", "figure"),
+    [
+        (BINARY, "for “pneumonia” on 60 real test images"),
+        (make_manifest(("a", "b", "c"), positive=None), "as the mean over 3 classes, each against the rest, on 90"),
+        (make_manifest(("a", "b", "c"), task="multi-label", positive=None), "as the mean over 3 labels on 90"),
+    ],
+    ids=["binary", "multi-class", "multi-label"],
+)
+def test_the_first_sentence_is_the_verdict_on_adding_images_whatever_the_task(manifest: Any, figure: str) -> None:
+    report = make_report(manifest, make_cells(manifest, ("real", "synthetic", "mixed"), 2), make_synthetic(manifest))
+    first, second, *_ = answer(report)
+    assert first.startswith("Adding GAN images ")
+    assert figure in first
+    assert second.startswith("Training on GAN images alone, instead of real ones, ")
+    assert first in to_markdown(report)
+
+
+def test_few_seeds_are_a_limit() -> None:
+    assert "2 training seeds say little" in to_markdown(REPORT)
+    three = make_report(BINARY, make_cells(BINARY, ("real", "mixed"), 3), make_synthetic(BINARY))
+    assert "training seeds say little" not in to_markdown(three)

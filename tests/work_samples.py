@@ -1,0 +1,48 @@
+"""Work for executors, of the kinds that go well and that do not; worker processes import it by this name."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+from gan_aug.errors import DataError, LeakageError
+
+
+def add(state: int | None, item: int) -> int:
+    return (state or 0) + item
+
+
+def ten() -> int:
+    return 10
+
+
+def leak() -> int:
+    raise LeakageError("3 test images were seen in training: train again")
+
+
+def fail(_: object, item: int) -> int:
+    raise DataError(f"item {item} is bad: take another")
+
+
+def stumble(_: object, item: int) -> int:
+    return {}[item]
+
+
+def die(_: object, item: int) -> int:
+    os.kill(os.getpid(), signal.SIGKILL)
+    return item
+
+
+def die_once_at_six(_: object, item: int, *, mark: Path) -> int:
+    """`item`; the first to come to 6 leaves `mark` and dies."""
+    if item == 6 and not mark.exists():
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return item
+
+
+def wait(_: object, item: int) -> int:
+    time.sleep(60)
+    return item
