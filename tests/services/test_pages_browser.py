@@ -59,7 +59,7 @@ return weak;
 
 @pytest.fixture
 def live(tmp_path: Path) -> Iterator[LiveService]:
-    service = LiveService(tmp_path, counting=False)
+    service = LiveService(tmp_path, first="")
     service.start()
     yield service
     service.stop()
