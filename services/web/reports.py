@@ -8,6 +8,7 @@ from pathlib import Path
 
 from fastapi.responses import Response
 
+from gan_aug.errors import DataError
 from gan_aug.run import read_json
 from services.routes.common import After, Id, Service
 from services.routes.reports import PAGE_POLICY, get_report, list_reports
@@ -69,4 +70,7 @@ def _answer(path: Path, written: int) -> Answer:
 
     del written  # a part of the key: a report written anew is read anew
     content = read_json(path)
-    return Answer(content["dataset"]["name"], alarm(content), answer(content))
+    try:
+        return Answer(content["dataset"]["name"], alarm(content), answer(content))
+    except (KeyError, TypeError) as error:
+        raise DataError("the report is of another version: resume its job, and it is written again") from error
