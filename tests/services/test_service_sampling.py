@@ -58,7 +58,10 @@ def test_images_are_the_same_bytes_whoever_shares_their_pass(
     total = sum(count for *_, count in asked)
     assert counted.images == total
     least = -(-total // BLOCK)
-    assert counted.blocks == (60 + 3 if not shared else least)
+    if shared:  # how few depends on how many wait when a pass begins
+        assert least <= counted.blocks <= (60 + 3) // 3
+    else:
+        assert counted.blocks == 60 + 3
 
 
 def test_rows_move_where_the_machine_allows_it_and_the_trial_can_tell(whole_run: Path) -> None:
