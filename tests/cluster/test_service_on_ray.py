@@ -145,6 +145,9 @@ class TestJobs:
         os.kill(pid, signal.SIGSTOP)
         service.call("DELETE", f"/v1/jobs/{job['id']}")
         assert keeper.ended(job)["state"] == "cancelled"
+        deadline = time.monotonic() + 60
+        while Path(f"/proc/{pid}").exists() and time.monotonic() < deadline:
+            time.sleep(0.1)
         assert not Path(f"/proc/{pid}").exists()
 
     def test_a_fault_comes_back_as_what_it_is(self, service: Service) -> None:
