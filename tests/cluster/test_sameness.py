@@ -82,15 +82,18 @@ def test_a_node_lost_in_the_middle_loses_nothing(cluster: RayCluster, same: Same
     node = cluster.nodes.add_node(num_cpus=2, object_store_memory=2**27)
     cluster.nodes.wait_for_nodes()
 
+    killed: list[bool] = []
+
     def kill_the_node(notes: list[str]) -> None:
         del notes
         cluster.nodes.remove_node(node, allow_graceful=False)
+        killed.append(True)
 
-    # One core each: two of the four workers are on the second node.
-    notes = make(same, tmp_path / "run", ("generate", "compare"), Murder("compare", kill_the_node), workers=4)
+    # One core each: two of the four workers are on the second node. Whether they have an item at that moment is chance.
+    make(same, tmp_path / "run", ("generate", "compare"), Murder("compare", kill_the_node), workers=4)
+    assert killed
     same.check_set(tmp_path / "run")
     same.check_report(tmp_path / "run")
-    assert any("was lost" in note for note in notes)
 
 
 def test_a_killed_driver_is_resumed(cluster: RayCluster, same: Same, config: Path, tmp_path: Path) -> None:
