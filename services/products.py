@@ -12,10 +12,10 @@ from typing import Any
 from gan_aug.data.inspection import contact_sheet, describe_dataset, draw_contact_sheets
 from gan_aug.data.manifest import Manifest
 from gan_aug.data.pictures import folder_names
-from gan_aug.data.shards import SyntheticManifest
 from gan_aug.errors import CheckpointError
 from gan_aug.evaluation.scores_csv import safe_cell
 from services.schemas import DatasetOut, ModelOut, SyntheticOut
+from services.synthetic_images import manifest_of
 
 _DRAWING = threading.Lock()
 """Held while contact sheets are drawn: a page asks for all of them at once, and one drawing makes them all."""
@@ -147,7 +147,7 @@ def _dataset_facts(path: Path, written: int) -> dict[str, Any]:
 @lru_cache(maxsize=64)
 def _synthetic(run: str, path: Path, written: int) -> SyntheticOut:
     del written
-    manifest = SyntheticManifest.load(path)
+    manifest = manifest_of(path.parent.parent)
     return SyntheticOut(
         id=run,
         fingerprint=manifest.fingerprint,

@@ -16,6 +16,7 @@ from services.routes.common import After, Id, Service
 from services.routes.jobs import listed
 from services.schemas import JobWithConfig
 from services.web import progress
+from services.web.kept import PNG
 from services.web.page_route import go
 from services.web.page_route import router as new_router
 from services.web.rendering import render
@@ -37,8 +38,6 @@ def job_page(id: Id, visitor: Reader, parts: Service) -> Response:  # noqa: A002
     job, run = _found(parts, visitor, id)
     folder = parts.settings.runs.resolve() / job.run_id
     events = progress.read_events(folder / EVENTS, job.events_from, job.events_to)
-    pictures = progress.images(folder)
-    samples = [name for name in pictures if name.startswith("samples-")]
     shown = JobWithConfig.of(job)
     return render(
         "job.html",
@@ -49,8 +48,8 @@ def job_page(id: Id, visitor: Reader, parts: Service) -> Response:  # noqa: A002
         stages=progress.stages(events),
         lines=progress.log_lines(events),
         curves=progress.curves(events),
-        sample=samples[-1] if samples else None,
-        loss="loss.png" in pictures,
+        sample=progress.newest_grid(folder),
+        loss=(folder / "train" / "loss.png").exists(),
         config=yaml_text(shown.config),
         message=parts.settings.without_places(shown.problem.detail) if shown.problem else None,
     )
@@ -70,7 +69,7 @@ def image(id: Id, name: str, visitor: Reader, parts: Service) -> Response:  # no
     path = parts.settings.runs / job.run_id / "train" / name
     if not progress.IMAGE.fullmatch(name) or not path.is_file():
         raise Problem(HTTPStatus.NOT_FOUND, f"job {id} has no picture {name[:80]!r}: load its page anew")
-    return Response(path.read_bytes(), media_type="image/png")
+    return Response(path.read_bytes(), media_type=PNG)
 
 
 @router.post("/jobs/{id}/cancel")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
-from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlencode
 
@@ -27,6 +26,7 @@ from services.routes.samples import label_row, sample
 from services.schemas import In, ModelOut, SampleIn
 from services.web.kept import held, picture
 from services.web.page_route import router as new_router
+from services.web.progress import newest_grid
 from services.web.rendering import render
 from services.web.runs import LISTED, data_of, found, rows
 from services.web.visitor import Reader, Visitor
@@ -81,7 +81,7 @@ def model(id: Id, request: Request, visitor: Reader, parts: Service) -> Response
         wish=wish_of(request, facts),
         limit=min(64, parts.settings.limits.sample),
         loss=(folder / "train" / "loss.png").exists(),
-        grid=_newest_grid(folder) is not None,
+        grid=newest_grid(folder) is not None,
     )
 
 
@@ -101,8 +101,9 @@ async def made(
         asked = _asked(name, request)
         tag = json_sha256([name, facts.checkpoint, asked.model_dump()])[:32]
         return held(request, tag) or picture(await _make(asked, visitor, parts, run.id), tag)
-    path = folder / "train" / "loss.png" if name == "loss" else _newest_grid(folder)
-    if path is None or not path.exists():
+    drawn = "loss.png" if name == "loss" else newest_grid(folder)
+    path = folder / "train" / (drawn or "")
+    if not path.is_file():
         raise Problem(HTTPStatus.NOT_FOUND, f"this training has drawn no {name} yet: look again later")
     tag = f"{name}-{path.stat().st_mtime_ns}"
     return held(request, tag) or picture(path.read_bytes(), tag)
@@ -157,8 +158,3 @@ def _sent(request: Request, form: type[SampleIn] | type[WayIn]) -> dict[str, Any
     query = request.query_params
     names: Sequence[str] = [name for name in form.model_fields if name not in ("label", "format") and query.get(name)]
     return {name: query[name].strip() for name in names} | {"label": query.getlist("label")}
-
-
-def _newest_grid(folder: Path) -> Path | None:
-    """The picture of a row of images per label that training drew last."""
-    return max((folder / "train").glob("samples-[0-9]*.png"), default=None)

@@ -71,6 +71,11 @@ def images(run: Path) -> list[str]:
     return [name for name in names if IMAGE.fullmatch(name)]
 
 
+def newest_grid(run: Path) -> str | None:
+    """The name of the sample grid that was drawn last in a run folder; None where there is none yet."""
+    return max((name for name in images(run) if name.startswith("samples-")), default=None)
+
+
 def curves(events: list[Event]) -> str:
     """The losses so far as JSON for the page's script: `[[images, loss_d, loss_g], ...]`."""
     wanted = (event for event in events if event.stage == "train" and {"loss_d", "loss_g"} <= event.values.keys())
