@@ -39,7 +39,17 @@ def die_once_at_six(_: object, item: int, *, mark: Path) -> int:
     """`item`; the first to come to 6 leaves `mark` and dies."""
     if item == 6 and not mark.exists():
         mark.touch()
+        time.sleep(1)  # until the answer of the item before has left this process
         os.kill(os.getpid(), signal.SIGKILL)
+    return item
+
+
+def wait_once(_: object, item: int, *, marks: Path) -> int:
+    """`item`; whoever comes to it first waits, so that its worker is at work for a while."""
+    mark = marks / str(item)
+    if not mark.exists():
+        mark.touch()
+        time.sleep(5)
     return item
 
 
