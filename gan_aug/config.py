@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -282,6 +283,20 @@ def dump(config: Config) -> dict[str, Any]:
 def sections(config: Config, *names: str) -> dict[str, Any]:
     """The named sections as plain JSON values: what a stage depends on."""
     return config.model_dump(mode="json", include=set(names))
+
+
+def completed(request: dict[str, Any]) -> dict[str, Any]:
+    """A stage's saved request as this version spells it: a key that the version before did not know has its default.
+
+    A section that this version would refuse, and what is no section, stay as they are.
+    """
+    found = dict(request)
+    for name, value in request.items():
+        kind = Config.model_fields[name].annotation if name in Config.model_fields else None
+        if isinstance(kind, type) and issubclass(kind, Section):
+            with suppress(ValidationError):
+                found[name] = kind.model_validate(value).model_dump(mode="json")
+    return found
 
 
 def to_yaml(config: Config) -> str:

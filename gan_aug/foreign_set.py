@@ -13,6 +13,7 @@ from gan_aug.errors import DataError, RunConflict
 from gan_aug.evaluation.arms import accept_images
 from gan_aug.run import RunDir, read_json
 from gan_aug.run_storage import storage_of
+from gan_aug.stage_requests import claim
 from gan_aug.storage import below
 from gan_aug.synthesis.foreign import write_foreign_set
 
@@ -67,7 +68,7 @@ def bring_synthetic(request: Config, run: RunDir, manifest: Manifest) -> None:
         return  # it was written once; the shards have their own sums
     foreign = open_foreign(path, manifest)
     made_of = {SOURCE: source_sha256(path), "fit": data.fit, "filter": data.filter, "shard": shard}
-    run.claim("synthetic", made_of, products="manifest.json")
+    claim(run, "synthetic", made_of, products="manifest.json")
     if (run.synthetic / "manifest.json").exists():
         return
     run.emit("synthetic", "start", f"reading {len(foreign.labels):,} images made elsewhere, {path.name}")

@@ -184,34 +184,6 @@ class RunDir:
         """Pass the events that other processes have recorded here since to those who listen."""
         self._events.relay()
 
-    def claim(self, stage: str, request: dict[str, Any], products: str) -> None:
-        """Save what `stage` is asked before it starts, or check that what it made before was asked the same.
-
-        `products` is a pattern of files in the stage's folder; until one exists, another request takes its place.
-        Raises RunConflict naming the first keys that differ.
-        """
-        path = self.path / stage / "request.json"
-        if any(path.parent.glob(products)):
-            self.check(stage, request)
-        if not path.exists() or differences(read_json(path), request):
-            write_json(path, request)
-
-    def check(self, stage: str, request: dict[str, Any]) -> None:
-        """Check that `stage` was asked the values in `request`; nothing is checked where it was asked nothing yet.
-
-        Raises RunConflict naming the first keys that differ.
-        """
-        path = self.path / stage / "request.json"
-        if not path.exists():
-            return
-        before = read_json(path)
-        changes = differences({key: before.get(key) for key in request}, request)
-        if changes:
-            raise RunConflict(
-                f"{self.path} already holds a {stage} stage with another request ({'; '.join(changes[:3])}): "
-                "give the old values, or choose another folder with --run"
-            )
-
 
 def read_json(path: Path) -> Any:
     """The JSON value in `path`; raises RunConflict when it is not JSON."""
@@ -219,13 +191,3 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise RunConflict(f"{path} is not valid JSON: remove the folder it stands in and run again") from error
-
-
-def differences(old: Any, new: Any, path: str = "") -> list[str]:
-    """Where two JSON values differ, as `dotted.path: old -> new`; an empty list when they are equal."""
-    if isinstance(old, dict) and isinstance(new, dict):
-        found = []
-        for key in sorted(old.keys() | new.keys()):
-            found += differences(old.get(key), new.get(key), f"{path}.{key}" if path else str(key))
-        return found
-    return [] if old == new else [f"{path} was {json.dumps(old)}, now {json.dumps(new)}"]

@@ -24,6 +24,7 @@ from gan_aug.evaluation.cell_plan import THREADS
 from gan_aug.evaluation.run_cells import MANIFEST, torch_threads
 from gan_aug.run import RunDir, write_json
 from gan_aug.run_storage import NAME, RunStorage, storage_of
+from gan_aug.stage_requests import check, claim
 from gan_aug.storage import below
 from gan_aug.synthesis.plan import plan_labels
 from gan_aug.synthesis.write import is_whole, write_synthetic_set
@@ -115,8 +116,8 @@ def _is_whole(request: Config, run: RunDir, subset: Subset) -> bool:
     if not own.exists():
         return False
     folder, asked = SubsetDir(run.path, subset), subset_request(request, subset)
-    folder.check("train", configs.sections(asked, "seed", "gan", "train"))
-    folder.check("synthetic", configs.sections(asked, "synthesis"))
+    check(folder, "train", configs.sections(asked, "seed", "gan", "train"))
+    check(folder, "synthetic", configs.sections(asked, "synthesis"))
     try:
         made = SyntheticManifest.load(own)
     except ManifestError:
@@ -161,4 +162,4 @@ def _make_set(
 def _claim(folder: SubsetDir, asked: Config, checkpoint: str) -> None:
     """Save what the subset's synthetic set is made of, or check that the one there is made of the same."""
     made_of = configs.sections(asked, "synthesis") | {"checkpoint": checkpoint}
-    folder.claim("synthetic", made_of, products="shard-*")
+    claim(folder, "synthetic", made_of, products="shard-*")

@@ -40,6 +40,7 @@ from gan_aug.gan.state import (
 from gan_aug.gan.trainer import GanTrainer, StepReport, TrainSettings
 from gan_aug.run import RunDir, read_json, storage_errors, write_bytes, write_text
 from gan_aug.run_storage import storage_of
+from gan_aug.stage_requests import claim
 from gan_aug.synthesis.sampler import sample
 
 RECORDS = 400
@@ -56,7 +57,8 @@ def train(request: Config, run: RunDir, manifest: Manifest, executor: Executor) 
     stored = storage_of(run, request.compute.storage)
     stored.pull_training()
     threads = _threads(request, run, executor)
-    run.claim(
+    claim(
+        run,
         "train",
         configs.sections(request, "seed", "gan", "train")
         | {"dataset": manifest.fingerprint, "threads": threads, "ranks": _ranks(request, run)},

@@ -25,6 +25,7 @@ from gan_aug.data.store import open_images
 from gan_aug.errors import CheckpointError, ConfigError, DataError, GanAugError, RunConflict
 from gan_aug.run import RunDir, read_json, write_json
 from gan_aug.run_storage import NAME, RunStorage, storage_of
+from gan_aug.stage_requests import check, claim
 from gan_aug.storage import Place, below
 
 Verb = Callable[[Config, RunDir, Executor], Any]
@@ -34,7 +35,7 @@ def import_studies(request: Config, run: RunDir, executor: Executor) -> Manifest
     """Import the source into `dataset/`: images, manifest and report; returns the manifest."""
     storage = storage_of(run, request.compute.storage)
     storage.pull_dataset()
-    run.claim("dataset", configs.sections(request, "seed", "data"), products="manifest.json")
+    claim(run, "dataset", configs.sections(request, "seed", "data"), products="manifest.json")
     if (run.dataset / "manifest.json").exists():
         manifest = Manifest.load(run.dataset / "manifest.json")
         open_images(run.dataset, manifest)
@@ -76,7 +77,7 @@ def generate(request: Config, run: RunDir, executor: Executor) -> SyntheticManif
     manifest = import_studies(request, run, executor)
     storage = storage_of(run, request.compute.storage)
     storage.pull_training()
-    run.check("train", configs.sections(request, "seed", "gan", "train"))
+    check(run, "train", configs.sections(request, "seed", "gan", "train"))
     checkpoint = newest_checkpoint(run.train / "checkpoints")
     if checkpoint is None:
         raise CheckpointError(f"{run.path} holds no trained GAN: run `gan-aug train` on it first")
@@ -89,7 +90,7 @@ def generate(request: Config, run: RunDir, executor: Executor) -> SyntheticManif
         raise CheckpointError(f"{checkpoint.path} was made for other data than {run.dataset}: train again in a new run")
     wanted = request.synthesis_wanted
     made_of = {"synthesis": wanted.model_dump(mode="json"), "checkpoint": checkpoint.id}
-    run.claim("synthetic", made_of, products="shard-*" if storage.place is None else "manifest.json")
+    claim(run, "synthetic", made_of, products="shard-*" if storage.place is None else "manifest.json")
     plan = plan_labels(wanted, manifest)
     run.emit("synthetic", "start", f"making {len(plan):,} images")
     synthetic = write_synthetic_set(
@@ -164,8 +165,8 @@ def synthetic_for(request: Config, run: RunDir, place: Place) -> SyntheticManife
         raise DataError(f"{run.path} holds no synthetic set for the arms: run `gan-aug generate` on it first")
     if request.compare.synthetic is None:
         check_own(run)
-        run.check("train", configs.sections(request, "seed", "gan", "train"))
-        run.check("synthetic", {"synthesis": request.synthesis_wanted.model_dump(mode="json")})
+        check(run, "train", configs.sections(request, "seed", "gan", "train"))
+        check(run, "synthetic", {"synthesis": request.synthesis_wanted.model_dump(mode="json")})
     return SyntheticManifest.load(below(place, "manifest.json"))
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from gan_aug.errors import RunConflict, StorageError
 from gan_aug.events import Event
-from gan_aug.run import RunDir, atomic_file, differences, file_sha256, json_sha256, write_json, write_text
+from gan_aug.run import RunDir, atomic_file, file_sha256, json_sha256, write_json, write_text
 
 
 def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
@@ -56,20 +56,6 @@ def test_sums_are_those_of_the_bytes_and_of_the_meaning(tmp_path: Path) -> None:
     assert json_sha256({"a": 1, "b": [2]}) == json_sha256({"b": [2], "a": 1})
 
 
-def test_another_request_is_a_conflict_that_names_the_change(tmp_path: Path) -> None:
-    run = RunDir(tmp_path)
-    run.claim("train", {"gan": {"width": 8}, "seed": 0}, "done*")
-    run.claim("train", {"gan": {"width": 16}, "seed": 0}, "done*")  # nothing was made of the first one
-    (run.train / "done-1").touch()
-    run.claim("train", {"gan": {"width": 16}, "seed": 0}, "done*")
-    with pytest.raises(RunConflict, match=r"gan\.width was 16, now 32"):
-        run.claim("train", {"gan": {"width": 32}, "seed": 0}, "done*")
-    run.check("train", {"gan": {"width": 16}})
-    with pytest.raises(RunConflict, match=r"seed was 0, now 1"):
-        run.check("train", {"seed": 1})
-    run.check("synthetic", {"seed": 1})
-
-
 def test_what_killed_writers_left_is_swept_at_the_next_start(tmp_path: Path) -> None:
     run = RunDir(tmp_path)
     (tmp_path / "train" / ".0000.tmp").mkdir(parents=True)
@@ -83,11 +69,6 @@ def test_a_torn_event_line_costs_no_other(tmp_path: Path) -> None:
     (tmp_path / "events.jsonl").write_text('{"time": 1')
     RunDir(tmp_path).emit("train", "start")
     assert json.loads((tmp_path / "events.jsonl").read_text().splitlines()[1])["kind"] == "start"
-
-
-def test_differences_name_new_and_lost_keys() -> None:
-    assert differences({"a": 1}, {"b": 2}) == ["a was 1, now null", "b was null, now 2"]
-    assert not differences({"a": {"b": [1]}}, {"a": {"b": [1]}})
 
 
 def test_one_process_at_a_time(tmp_path: Path) -> None:
