@@ -162,6 +162,12 @@ def new_figure(width: float, height: float) -> Iterator[Figure]:
         yield Figure(figsize=(width, height), layout="constrained")
 
 
+def panels_of(count: int, most: int) -> tuple[int, int]:
+    """Columns and rows for `count` panels with at most `most` side by side, the rows as alike as can be."""
+    down = -(-count // most)
+    return -(-count // down), down
+
+
 def write_png(figure: Figure, path: Path) -> None:
     """Write the figure to the PNG file `path`, whole or not at all."""
     buffer = io.BytesIO()

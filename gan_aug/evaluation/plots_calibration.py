@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from gan_aug.evaluation.plots import COLOURS, new_figure, short, svg_of
+from gan_aug.evaluation.plots import COLOURS, new_figure, panels_of, short, svg_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,7 +21,7 @@ def calibration_svg(arms: Mapping[str, Any], positive: str | None) -> str:
 
     `positive` is the label whose probability it is, None where it is that of any label.
     """
-    across, down = min(len(arms), _ACROSS), -(-len(arms) // _ACROSS)
+    across, down = panels_of(len(arms), _ACROSS)
     with new_figure(0.6 + 3.1 * across, 0.3 + 3.1 * down) as figure:
         panels = figure.subplots(down, across, sharex=True, sharey=True, squeeze=False).ravel()
         for number, (name, arm) in enumerate(arms.items()):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gan_aug.evaluation.plots import new_figure, short, svg_of
+from gan_aug.evaluation.plots import new_figure, panels_of, short, svg_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,8 +21,7 @@ def confusion_svg(arms: Mapping[str, Any], labels: list[str]) -> str:
     """Each arm's confusion matrix as an SVG element: per cent of a true class (row) called each class (column)."""
     count = len(labels)
     side = 2.3 if count <= 3 else 0.9 + 0.27 * min(count, 16)
-    across = min(len(arms), _ACROSS if count <= 6 else 2)
-    down = -(-len(arms) // across)
+    across, down = panels_of(len(arms), _ACROSS if count <= 6 else 2)
     with new_figure(0.9 + (side + 0.5) * across, 0.5 + (side + 0.8) * down) as figure:
         panels = figure.subplots(down, across, squeeze=False).ravel()
         for number, (name, arm) in enumerate(arms.items()):

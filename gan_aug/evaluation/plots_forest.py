@@ -41,6 +41,7 @@ def _draw_differences(axes: Axes, comparisons: Sequence[dict[str, Any]]) -> None
     reach = 1.08 * max(margin, *ends)
     axes.set(xlim=(-reach, reach), ylim=(len(comparisons) - 0.5, -0.5), yticks=list(rows))
     axes.set_yticklabels([comparison["arm"] for comparison in comparisons])
+    axes.locator_params(axis="x", nbins=6)  # longer numbers, such as -0.075, would run into each other
     axes.tick_params(axis="y", length=0)
     axes.grid(visible=False, axis="y")
     axes.spines["left"].set_visible(False)

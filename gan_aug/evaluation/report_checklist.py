@@ -52,7 +52,7 @@ def _deidentification(report: Report) -> str:
 
 def _missing(report: Report) -> str:
     notes = report["dataset"]["notes"]
-    return f"In part, notes of the import: {' '.join(notes)}" if notes else "No note of the import; see its own report"
+    return f"In part, notes of the import: {'; '.join(notes)}" if notes else "No note of the import; see its own report"
 
 
 def _assigned(report: Report) -> str:
@@ -66,6 +66,8 @@ def _assigned(report: Report) -> str:
 def _level(report: Report) -> str:
     if report["dataset"]["test_patients"] is None:
         return "Images alone: no patients are named, so whether one is in two splits cannot be told"
+    if report["config"]["data"]["patient_scope"] == "split":
+        return "Images alone: patient numbers restart in each split, so whether one is in two cannot be told"
     return "Patients: none is in two splits, checked by keyed hashes"
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from gan_aug.evaluation.canaries import failures
 from gan_aug.evaluation.report_tables import Table
-from gan_aug.evaluation.report_text import Report, counted, digits, interval, share, signed
+from gan_aug.evaluation.report_text import Report, counted, digits, interval, listed, share, signed
 
 _SAVING = ("mixed", "classic+mixed", "pretrain", "classic+pretrain", "synthetic")
 
@@ -53,8 +54,22 @@ def curves_answer(report: Report) -> list[str]:
     ]
     return [
         "How many labelled images does the GAN save? Of labelled images with the GAN’s beside them (arm "
-        f"“{arm}”), against labelled images alone: {'; '.join(parts)}."
+        f"“{arm}”), against labelled images alone: {'; '.join(parts)}. {_shown(own)}"
     ]
+
+
+def _shown(rows: Sequence[dict[str, Any]]) -> str:
+    """Whether the savings read off the curves are more than chance: by the differences' intervals at each size."""
+    intervals = {row["size"]: row["difference"]["ci95"] for row in rows if row["difference"]["ci95"]}
+    if not intervals:
+        return "Every point was made once, so what of it is chance cannot be told."
+    raised = [_thousands(size) for size, (low, _) in intervals.items() if low > 0]
+    if not raised:
+        return "At no size was the AUC higher by more than chance between draws and seeds can explain: none is shown."
+    return (
+        f"The AUC was higher by more than chance between draws and seeds can explain at {listed(raised)} labelled "
+        "images (not adjusted for the number of sizes)."
+    )
 
 
 def ratio_table(report: Report) -> Table | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gan_aug.evaluation.report_text import Report, counted, metric
+from gan_aug.evaluation.report_text import Report, counted, metric, patients_apart
 from gan_aug.evaluation.report_verdict import CLASSIFIERS
 
 REFERENCES = {
@@ -73,14 +73,10 @@ def _data(report: Report) -> str:
     channels, height, width = data["shape"]
     counts, labels = data["counts"], len(data["labels"])
     kind = "labels of which an image may have several" if data["task"] == "multi-label" else "classes"
-    if data["test_patients"] is None:
-        apart = "The data set names no patients, so images were split as if each were a patient of its own."
-    else:
-        apart = f"No patient was in two splits; the test images came from {counted(data['test_patients'], 'patient')}."
     return (
         f"Data. We used {data['name']} with {labels} {kind}, at {width} × {height} pixels and "
         f"{counted(channels, 'channel')}: {counted(counts['train'], 'training image')}, {counts['validation']} for "
-        f"validation and {counted(counts['test'], 'test image')}, no image in two splits. {apart}"
+        f"validation and {counted(counts['test'], 'test image')}, no image in two splits. {patients_apart(report)}"
     )
 
 
@@ -101,8 +97,8 @@ def _generator(report: Report, cite: _Citations) -> str:
         f"{cite('mirza', 'radford')} was trained on the training split alone, with {_LOSSES[gan['loss']]} and "
         f"{_REGULARIZERS[gan['regularizer']]}, Adam (rate {train['lr']:g}, batches of {train['batch']}), {seen} seen "
         f"and {gan['latent']} dimensions of noise.{augment} Images came from the generator with exponentially averaged "
-        "weights and were not selected. By content hashes none of its training images was, or shared a patient with, a "
-        "validation or test image."
+        "weights and were not selected. By content hashes none of its training images was a validation or test image; "
+        "nor did one share a patient with those, as far as patients can be told apart."
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 Report = dict[str, Any]
@@ -61,6 +62,25 @@ def p_text(p: float) -> str:
 def counted(number: int, noun: str) -> str:
     """A number with its noun, in the plural where it is not 1; thousands apart by a thin space."""
     return f"{number:,} {noun if number == 1 else noun + 's'}".replace(",", "\u202f")
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names in a row as a sentence has them: a, b and c."""
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def patients_apart(report: Report) -> str:
+    """Whether each patient is in one split, as a sentence; what the data set does not tell is not claimed."""
+    data = report["dataset"]
+    if data["test_patients"] is None:
+        return "The data set names no patients, so images were split as if each were a patient of its own."
+    tested = counted(data["test_patients"], "patient")
+    if report["config"]["data"]["patient_scope"] == "split":
+        return (
+            "Patient numbers restart in each split of the data set, so whether a patient was in two of them could not "
+            f"be told; the test images came from {tested}."
+        )
+    return f"No patient was in two splits; the test images came from {tested}."
 
 
 def metric(report: Report) -> str:

@@ -17,6 +17,7 @@ from gan_aug.evaluation.cells import Findings
 from gan_aug.evaluation.learning_curves import crossed_interval, curve_rows, real_equivalent
 from gan_aug.evaluation.plots_curves import curves_png, curves_svg
 from gan_aug.evaluation.report import build_report
+from gan_aug.evaluation.report_checks import curves_answer
 from gan_aug.evaluation.report_figures import draw_figures
 from gan_aug.evaluation.report_html import to_html
 from gan_aug.evaluation.report_markdown import to_markdown
@@ -130,3 +131,30 @@ def test_the_report_shows_curves_ratio_and_canaries_and_shouts_when_one_died(tmp
     assert curves_svg(report["curves"]) == curves_svg(report["curves"])
     curves_png(report["curves"], tmp_path / "curves.png")
     assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("bands", "said"),
+    [
+        ([None, None], "Every point was made once, so what of it is chance cannot be told."),
+        ([(-0.01, 0.03), (-0.02, -0.01)], "At no size was the AUC higher by more than chance"),
+        (
+            [(0.01, 0.03), (-0.02, 0.01)],
+            "The AUC was higher by more than chance between draws and seeds can explain at 20 ",
+        ),
+        ([(0.01, 0.03), (0.002, 0.01)], "can explain at 20 and 1\u202f000 labelled images (not adjusted"),
+    ],
+)
+def test_a_saving_is_claimed_only_where_it_is_more_than_chance(bands, said):
+    rows = [
+        {
+            "arm": "mixed",
+            "size": size,
+            "auc": {"value": 0.9, "ci95": None},
+            "difference": {"value": 0.01, "ci95": band},
+            "real_equivalent": {"images": 30, "bound": "none"},
+        }
+        for size, band in zip((20, 1000), bands, strict=True)
+    ]
+    (text,) = curves_answer({"curves": rows, "arms": {"real": {"auc": {"value": 0.9}}}})
+    assert said in text

@@ -5,7 +5,7 @@ from PIL import Image
 from scipy.integrate import trapezoid
 
 from gan_aug.errors import DataError
-from gan_aug.evaluation.plots import history_svg, roc_svg, training_curves_png
+from gan_aug.evaluation.plots import history_svg, panels_of, roc_svg, training_curves_png
 from gan_aug.evaluation.roc import roc_band
 from gan_aug.evaluation.truth import Truth
 
@@ -47,3 +47,10 @@ def test_the_losses_of_the_gan_become_a_picture(tmp_path):
         assert image.size == (840, 480)
     with pytest.raises(DataError, match="not taken a step"):
         training_curves_png([], path)
+
+
+@pytest.mark.parametrize(
+    ("count", "most", "expected"), [(1, 3, (1, 1)), (4, 3, (2, 2)), (5, 3, (3, 2)), (8, 3, (3, 3))]
+)
+def test_panels_fill_their_rows_alike(count, most, expected):
+    assert panels_of(count, most) == expected

@@ -51,6 +51,18 @@ def test_the_methods_claim_nothing_that_was_not_done() -> None:
     assert "with one training seed" in text
 
 
+def test_patients_are_called_apart_only_where_the_data_set_can_tell_them() -> None:
+    assert "No patient was in two splits; the test images came from" in methods(REPORT)[0][0]
+    data = {**REPORT["config"]["data"], "patient_scope": "split"}
+    restarted = {**REPORT, "config": {**REPORT["config"], "data": data}}
+    assert (
+        "whether a patient was in two of them could not be told; the test images came from" in methods(restarted)[0][0]
+    )
+    assert checklist_table(restarted).rows[19][2].startswith("Images alone: patient numbers restart in each split")
+    unnamed = {**REPORT, "dataset": {**REPORT["dataset"], "test_patients": None}}
+    assert "as if each were a patient of its own" in methods(unnamed)[0][0]
+
+
 def test_the_checklist_has_every_item_and_says_what_it_does_not_know() -> None:
     table = checklist_table(REPORT)
     assert [row[0] for row in table.rows] == [str(number) for number in range(1, 45)]
