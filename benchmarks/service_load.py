@@ -28,7 +28,7 @@ JOBS = 200
 """Jobs on record while lists are asked for."""
 
 CONNECTIONS = 32
-TRAINING = {"data": {"source": "digits"}, "train": {"images": 10**9}, "compute": {"workers": 1, "threads": 1}}
+TRAINING = {"data": {"source": "digits"}, "train": {"images": 4_000_000}, "compute": {"workers": 1, "threads": 1}}
 Wait = tuple[float, float]
 """When a call was due and when its answer was there, in seconds."""
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
+from sqlalchemy import Row
 
 from gan_aug.config import Config
 from services.database.tables import AuditEntry, Job, JobState, Key, Role, Run, Upload
@@ -77,8 +78,8 @@ class JobOut(BaseModel):
     links: dict[str, str]
 
     @classmethod
-    def of(cls, job: Job) -> JobOut:
-        """The job as its callers see it."""
+    def of(cls, job: Job | Row[Any]) -> JobOut:
+        """The job, or a row of its columns, as its callers see it."""
         here = f"/v1/jobs/{job.id}"
         state = JobState(job.state)
         links = {"self": here, "events": f"{here}/events", "report": f"{here}/report"}
@@ -104,7 +105,7 @@ class JobWithConfig(JobOut):
     config: dict[str, Any]
 
     @classmethod
-    def of(cls, job: Job) -> JobWithConfig:
+    def of(cls, job: Job | Row[Any]) -> JobWithConfig:
         """The job and its config as its callers see them."""
         return cls(**JobOut.of(job).model_dump(), config=json.loads(job.config))
 

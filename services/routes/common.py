@@ -34,7 +34,7 @@ async def _parts(request: Request) -> Parts:
 
 
 Service = Annotated[Parts, Depends(_parts)]
-Row = TypeVar("Row", Job, Run, Upload, Key, AuditEntry)
+Record = TypeVar("Record", Job, Run, Upload, Key, AuditEntry)
 Out = TypeVar("Out")
 
 FAULTS = {
@@ -71,12 +71,13 @@ def router(tag: str) -> APIRouter:
 
 
 def page(
-    session: Session, query: Select[Any], table: type[Row], limit: int, after: str | None, out: Callable[[Row], Out]
+    session: Session, query: Select[Any], table: type[Record], limit: int, after: str | None, out: Callable[[Any], Out]
 ) -> Page[Out]:
-    """The newest records of a query, at most `limit`, from `after` on."""
+    """The newest records of a query, at most `limit`, from `after` on: of a table's own, or rows of its columns."""
     if after:
         query = query.where(table.id < after)
-    rows = list(session.scalars(query.order_by(table.id.desc()).limit(limit + 1)))
+    found = session.execute(query.order_by(table.id.desc()).limit(limit + 1))
+    rows = list(found.scalars() if len(found.keys()) == 1 else found)
     return Page(items=[out(row) for row in rows[:limit]], next=rows[limit - 1].id if len(rows) > limit else None)
 
 

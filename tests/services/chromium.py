@@ -12,6 +12,7 @@ import pytest
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
 
@@ -33,6 +34,8 @@ SECONDS = 180
 class Browser:
     """A browser on one service, moved as a user moves it."""
 
+    RIGHT = Keys.ARROW_RIGHT
+
     def __init__(self, driver: webdriver.Chrome, address: str) -> None:
         self.driver, self.address = driver, address
 
@@ -44,23 +47,34 @@ class Browser:
         """The first element of a CSS selector, once it is there."""
         return WebDriverWait(self.driver, SECONDS).until(lambda driver: driver.find_element(By.CSS_SELECTOR, selector))
 
-    def has(self, selector: str) -> bool:
-        """Whether the page has such an element now."""
-        return bool(self.driver.find_elements(By.CSS_SELECTOR, selector))
-
     def click(self, text: str) -> None:
         """Click the link, button or summary with these words, once it is there."""
         ways = " | ".join(f"//{tag}[contains(normalize-space(.), {text!r})]" for tag in ("a", "button", "summary"))
-        found = WebDriverWait(self.driver, SECONDS).until(lambda driver: driver.find_element(By.XPATH, ways))
-        self.driver.execute_script("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", found)
-        found.click()
+        self._centred(WebDriverWait(self.driver, SECONDS).until(lambda at: at.find_element(By.XPATH, ways))).click()
+
+    def follow(self, selector: str) -> None:
+        """Click the first element of a CSS selector, once it is there."""
+        self._centred(self.find(selector)).click()
+
+    def all(self, selector: str) -> list[WebElement]:
+        """The elements of a CSS selector that are there now."""
+        return self.driver.find_elements(By.CSS_SELECTOR, selector)
+
+    def shows(self, selector: str) -> bool:
+        """Whether the first picture of a CSS selector comes and can be drawn."""
+        found = self._centred(self.find(selector))
+        return bool(WebDriverWait(self.driver, SECONDS).until(lambda _: found.get_property("naturalWidth")))
 
     def type(self, field: str, text: str) -> None:
         """Type into the field of an id."""
-        found = self.find(f"#{field}")
-        self.driver.execute_script("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", found)
+        found = self._centred(self.find(f"#{field}"))
         found.clear()
         found.send_keys(text)
+
+    def _centred(self, element: WebElement) -> WebElement:
+        """The element, in the middle of the window: what is at its edge may lie under something."""
+        self.driver.execute_script("arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", element)
+        return element
 
     def text(self) -> str:
         """The words of the page."""

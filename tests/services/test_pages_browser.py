@@ -5,14 +5,18 @@ GAN_AUG_SCREENSHOTS names a folder for pictures of every page: wide and narrow, 
 
 from __future__ import annotations
 
+import io
 import os
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from chromium import Browser, chromium
 from live_service import LiveService
+from PIL import Image
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -133,6 +137,7 @@ def test_from_an_empty_service_to_a_report_by_clicking(live: LiveService, browse
     report = browser.find('.products a[href^="/reports/"]').get_attribute("href")
     assert report
     assert live.call("GET", f"/v1/reports/{report.rpartition('/')[2]}").json()["schema"] == 1
+    _browse(browser)
     browser.click("Home")
     browser.until("Ended last")
     look(browser, "home")
@@ -153,6 +158,91 @@ def _watch(browser: Browser) -> None:
     browser.find(".state.done")
     browser.find('a[href^="/reports/"]')
     assert browser.find("#sample").get_property("naturalWidth")
+
+
+def _browse(browser: Browser) -> None:
+    """From the job's page to all that it made: report, data set, model, and the synthetic set down to one image."""
+    browser.follow('.products a[href^="/reports/"]')
+    browser.find("iframe.report")
+    browser.until("By itself, to print")
+    look(browser, "report")
+
+    browser.follow('a[href^="/datasets/"]')
+    browser.until("Contact sheets")
+    assert browser.shows(".sheet img")
+    look(browser, "dataset")
+
+    browser.follow('main a[href^="/models/"]')
+    browser.until("From one image to another")
+    browser.type("sample-count", "12")
+    browser.type("sample-truncation", "0.7")
+    browser.click("Make images")
+    browser.until("seed 0, truncation 0.7")
+    assert browser.shows(".made img")
+    browser.type("way-frames", "9")
+    browser.click("Show the way")
+    slider = browser.find("#way-frame")
+    slider.send_keys(browser.RIGHT, browser.RIGHT)
+    assert slider.get_attribute("value") == "3"
+    look(browser, "model")
+
+    browser.follow('main a[href^="/synthetic/"]')
+    browser.until("All images, PNG (zip)")
+    browser.follow('.choose a[href*="label=3"]')
+    browser.until("1 to 10 of 10")
+    assert len(browser.all(".gallery img")) == 10
+    assert browser.shows(".gallery img")
+    look(browser, "synthetic")
+    browser.follow(".gallery a")
+    browser.until("label 3")
+    look(browser, "synthetic-image")
+    permanent = browser.driver.current_url
+    browser.find("body").send_keys(browser.RIGHT)
+    browser.until("← Previous")
+    assert browser.driver.current_url != permanent
+    browser.click("All of label 3")
+    browser.until("1 to 10 of 10")
+    assert browser.faults() == []
+
+
+def class_folders(path: Path) -> Path:
+    """A zip of two classes with 40 grey images each."""
+    rng = np.random.default_rng(0)
+    with zipfile.ZipFile(path, "w") as archive:
+        for label, level in (("normal", 80), ("pneumonia", 160)):
+            for k in range(40):
+                png = io.BytesIO()
+                Image.fromarray(rng.normal(level, 25, (20, 20)).clip(0, 255).astype(np.uint8)).save(png, "PNG")
+                archive.writestr(f"{label}/{k}.png", png.getvalue())
+    return path
+
+
+def test_own_images_are_sent_as_a_zip_and_imported(live: LiveService, browser: Browser, tmp_path: Path) -> None:
+    browser.open("/new")
+    browser.type("key", live.key)
+    browser.click("Sign in")
+    browser.click("Upload own images")
+    (tmp_path / "words.zip").write_text("no zip at all")
+    browser.find("#zip").send_keys(str(tmp_path / "words.zip"))
+    browser.find("#send").click()
+    browser.until("Not uploaded: ")
+    assert "the upload is not a whole, plain zip" in browser.find("#sent").text
+    browser.find("#zip").send_keys(str(class_folders(tmp_path / "films.zip")))
+    browser.find("#send").click()
+    browser.until("80 files are there as uploads/")
+    look(browser, "new-upload")
+    root = browser.find("#data-root").get_attribute("value") or ""
+    assert (root[:8], browser.find("#data-source").get_attribute("value")) == ("uploads/", "folder")
+    browser.follow("input[name=verb][value=import]")
+    fill_in(browser, {"data-positive": "pneumonia", "compute-workers": "1"})
+    browser.click("Start the job")
+    browser.find(".state.done")
+    browser.follow('.products a[href^="/datasets/"]')
+    browser.until("the disease")
+    assert browser.shows(".sheet img")
+    browser.click("Data sets")
+    browser.until("normal, pneumonia")
+    look(browser, "datasets")
 
 
 def test_the_pages_can_be_used_by_keyboard(live: LiveService, browser: Browser) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import socket
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -75,15 +76,27 @@ def until(client: httpx.Client, query: str, seconds: float = 120) -> list[dict[s
 def test_it_is_scraped_and_the_page_shows_it(prometheus: tuple[LiveService, httpx.Client]) -> None:
     service, client = prometheus
     assert until(client, "up{job='gan-aug'} == 1")
-    for _ in range(20):
-        service.call("GET", "/v1/jobs")
-        service.call("GET", "/v1/jobs/none")
-    until(client, "ganaug_requests_total{route='/v1/jobs'} >= 20")
-    time.sleep(3)  # rates need two looks
+    calling = threading.Event()
+
+    def call() -> None:
+        while not calling.wait(0.1):
+            service.call("GET", "/v1/jobs")
+            service.call("GET", "/v1/jobs/none")
+
+    # Rates need two looks at a series, and what was counted before the first one is not seen.
+    caller = threading.Thread(target=call)
+    caller.start()
+    try:
+        until(client, "rate(ganaug_request_seconds_count{route='/v1/jobs'}[5m]) > 0")
+        until(client, "sum by (status) (increase(ganaug_requests_total{status='422'}[1h])) > 0.5")
+    finally:
+        calling.set()
+        caller.join()
     states = {row["metric"]["state"] for row in ask(client, "sum by (state) (ganaug_jobs)")}
     assert states == {"queued", "running", "done", "failed", "cancelled"}
     page = client.get("/consoles/gan-aug.html")
     assert page.status_code == 200, page.text
     assert "nothing is scraped yet" not in page.text
+    assert "NaN" not in page.text
     for said in ("<td>queued</td>", "<td>/v1/jobs</td>", "<td>422</td>", "ms</td>"):
         assert said in page.text, page.text
