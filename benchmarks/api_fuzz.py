@@ -1,8 +1,8 @@
 """Thousands of requests drawn from the OpenAPI document, valid and not: none may be answered with a 5xx.
 
-    python benchmarks/api_fuzz.py [--cases 80] [--seed 0] [--run DIR]
+    python benchmarks/api_fuzz.py [--cases 100] [--seed 0] [--run DIR]
 
-`--cases` is for each of the operations and each of the two kinds (80 give more than 5,000 in all). Each answer is held
+`--cases` is for each of the operations and each of the two kinds (100 give more than 5,000 in all). Each answer is held
 against the document too: its status, media type and schema. `--run` is a finished run whose records are asked for;
 without one a tiny run is made first. Ends with an AssertionError and the request at the first fault.
 """
@@ -29,7 +29,7 @@ from services.settings import Limits  # noqa: E402
 def main() -> None:
     """Send and count."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--cases", type=int, default=80)
+    parser.add_argument("--cases", type=int, default=100)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--run", type=Path)
     asked = parser.parse_args()
