@@ -22,7 +22,8 @@ class JsonLines(logging.Formatter):
             "level": record.levelname.lower(),
             "event": record.getMessage(),
         }
-        line |= {key: value for key, value in vars(record).items() if key not in STANDARD}
+        # Libraries hang marks of their own on every record, such as Ray's _ray_timestamp_ns.
+        line |= {key: value for key, value in vars(record).items() if key not in STANDARD and key[0] != "_"}
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
         return json.dumps(line, default=str)

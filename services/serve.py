@@ -61,7 +61,7 @@ class Sampling:
 
     def __init__(self, settings: Settings) -> None:
         """The database's address is read where the replica runs, so that no password travels."""
-        self._settings = replace(settings, database=os.environ.get(DATABASE_URL))
+        self._settings = replace(settings, database=records_of(settings.state))
         self._made = self._passes = 0
 
     def __serve_build_asgi_app__(self) -> FastAPI:
@@ -92,6 +92,20 @@ class Sampling:
             failures=Buckets(settings.limits.failures, 20),
             metrics=Metrics(dict),
         )
+
+
+def records_of(state: Path) -> str | None:
+    """The address of the service's database as this node has it, None for the file in its folder.
+
+    Raises ConfigError where there is neither: an empty database would know no key.
+    """
+    address = os.environ.get(DATABASE_URL)
+    if not address and not (state / "service.db").is_file():
+        raise ConfigError(
+            f"{state} holds no service.db: start Ray's nodes with the service's {DATABASE_URL} where it has one, and "
+            "give its folder as all nodes see it"
+        )
+    return address or None
 
 
 def application(arguments: dict[str, str]) -> serve.Application:

@@ -53,9 +53,9 @@ def read_events(path: Path, begin: int, end: int | None) -> list[Event]:
 
 
 def stages(events: list[Event]) -> list[StageProgress]:
-    """The stages in the order in which they began."""
+    """The stages in the order in which they began; a note is an aside and tells nothing of how far one is."""
     found: dict[str, StageProgress] = {}
-    for event in events:
+    for event in (event for event in events if event.kind != "note"):
         found.setdefault(event.stage, StageProgress(event.stage)).take(event)
     return list(found.values())
 

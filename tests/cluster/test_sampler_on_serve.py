@@ -104,3 +104,15 @@ def test_what_it_is_told_is_checked(service: Service, words: dict[str, str]) -> 
 
     with pytest.raises(ConfigError, match="state=DIR replicas=4"):
         application({name: value.format(state=service.settings.state) for name, value in words.items()})
+
+
+def test_a_node_without_the_records_says_so(service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("ray", reason="Ray is not installed: pip install 'gan-aug[ray]'")
+    from services.serve import records_of
+
+    monkeypatch.delenv("GAN_AUG_DATABASE_URL", raising=False)
+    assert records_of(service.settings.state) is None
+    with pytest.raises(ConfigError, match="holds no service.db: start Ray's nodes with the service's GAN_AUG_DATABASE"):
+        records_of(tmp_path)
+    monkeypatch.setenv("GAN_AUG_DATABASE_URL", "postgresql://host/name")
+    assert records_of(tmp_path) == "postgresql://host/name"

@@ -146,8 +146,10 @@ def test_only_pictures_of_the_training_are_given(service: Service, whole_run: Pa
 def test_stages_stand_in_their_order_with_what_is_done(tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
     events = [
+        Event("ray", "note", "joined the cluster"),
         Event("dataset", "start"),
         Event("dataset", "finish", "90 images"),
+        Event("dataset", "note", "an aside after its end"),
         Event("train", "start"),
         Event("train", "progress", done=64, total=320, unit="images"),
     ]

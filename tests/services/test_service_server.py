@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import socket
 import subprocess
 import sys
@@ -14,6 +16,7 @@ from chaos import MEANT, OPTIONS, chaos
 from command_line import call
 from live_service import LiveService
 
+from services.logs import JsonLines
 from services.server import main
 
 
@@ -125,3 +128,12 @@ def test_kills_at_random_moments_lose_no_job_and_do_none_twice(tmp_path: Path, d
     service = LiveService(tmp_path, *OPTIONS, database=database)
     ended = chaos(service, rounds=5, seed=0)
     assert {state: ended[state] for state in MEANT} == {"done": 5, "failed": 5, "cancelled": 5}
+
+
+def test_a_line_of_the_log_holds_what_was_handed_along_and_no_librarys_own_marks() -> None:
+    record = logging.makeLogRecord({"msg": "request\nforged", "path": "/v1/jobs", "_ray_timestamp_ns": 1})
+    line = JsonLines().format(record)
+    assert "\n" not in line
+    written = json.loads(line)
+    assert written.keys() == {"time", "level", "event", "path"}
+    assert (written["event"], written["path"]) == ("request\nforged", "/v1/jobs")

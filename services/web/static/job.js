@@ -126,8 +126,10 @@ async function lookForSamples() {
 function take(message) {
   let event;
   try { event = JSON.parse(message.data); } catch { return; } // a line that a crash tore
-  progress(event);
-  say(event);
+  if (event.kind !== "note") { // an aside tells nothing of how far a stage is
+    progress(event);
+    say(event);
+  }
   log(event);
   if (event.stage !== "train") return;
   if (event.values && "loss_d" in event.values) {
