@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Coroutine
 from http import HTTPStatus
 from typing import Any
@@ -13,10 +14,11 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.routing import APIRoute
 
 from services.caller import COOKIE
-from services.problems import KINDS, told
+from services.problems import KINDS, told, unforeseen
 from services.web.rendering import render
 
 SIGN_IN = "/sign-in"
+log = logging.getLogger(__name__)
 
 
 class PageRoute(APIRoute):
@@ -32,7 +34,12 @@ class PageRoute(APIRoute):
             except KINDS as error:
                 if not wants_page(request):
                     raise
-                return problem_page(request, error)
+                return problem_page(request, told(request, error))
+            except Exception:
+                if not wants_page(request):
+                    raise
+                log.exception("fault", extra={"path": request.url.path[:300]})
+                return problem_page(request, unforeseen())
 
         return handled
 
@@ -58,9 +65,8 @@ def own_path(asked: str) -> str:
     return asked if plain and not asked.startswith("//") else "/"
 
 
-def problem_page(request: Request, error: Exception) -> Response:
-    """A problem as a page with its sentence and the way out, or the sign-in page where a key is what is missing."""
-    answer = told(request, error)
+def problem_page(request: Request, answer: Response) -> Response:
+    """A problem document as a page with its sentence and the way out, or the sign-in page where a key is missing."""
     if answer.status_code == HTTPStatus.UNAUTHORIZED:
         return _sign_in(request)
     problem = json.loads(bytes(answer.body))

@@ -8,7 +8,7 @@ from fastapi import FastAPI, Request
 from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
-from services.problems import Problem
+from services.problems import answer, document
 from services.web import datasets, files, home, jobs, keys, models, new_job, reports, session, synthetic
 from services.web.page_route import problem_page, wants_page
 
@@ -38,4 +38,4 @@ async def _nothing(scope: Scope, receive: Receive, send: Send) -> None:
     """Answer a path that is nobody's: with a page where a browser asks for one."""
     if scope["type"] != "http" or scope["path"].startswith("/v1/") or not wants_page(Request(scope)):
         raise HTTPException(HTTPStatus.NOT_FOUND)
-    await problem_page(Request(scope), Problem(HTTPStatus.NOT_FOUND, NOWHERE))(scope, receive, send)
+    await problem_page(Request(scope), answer(document(HTTPStatus.NOT_FOUND, NOWHERE)))(scope, receive, send)

@@ -169,3 +169,19 @@ def test_templates_and_files_are_packaged() -> None:
     patterns = project["tool"]["setuptools"]["package-data"]["services"]
     packaged = {path for pattern in patterns for path in WEB.parent.glob(pattern)}
     assert {path for path in WEB.rglob("*") if path.suffix in (".html", ".css", ".js", ".svg")} <= packaged
+
+
+def test_a_fault_of_ours_is_a_page_that_tells_nothing_of_itself(
+    service: Service, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("the password is secret")
+
+    sign_in(service)
+    monkeypatch.setattr("services.web.jobs.listed", fail)
+    page = see(service, "/jobs")
+    assert (page.status_code, page.headers["content-type"]) == (500, "text/html; charset=utf-8")
+    assert "this is a fault of ours" in page.text
+    assert "secret" not in page.text
+    assert "the password is secret" in caplog.text
+    assert service.client.get("/jobs").headers["content-type"] == "application/problem+json"
