@@ -82,7 +82,7 @@ def settle(
         return assigned, []
     count = len(dropped)
     images, look = ("image", "looks") if count == 1 else ("images", "look")
-    what = "dropped" if policy == "drop" else "kept; see data.near_duplicates"
+    what = "dropped" if policy == "drop" else "kept, so that figures may be too good; see data.near_duplicates"
     note = f"{count} {images} {look} nearly the same as one of a split nearer to the test: {what}"
     if policy != "drop":
         return replace(assigned, notes=(*assigned.notes, note)), found

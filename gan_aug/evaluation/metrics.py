@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -69,9 +70,18 @@ def brier(truth: Truth, scores: FloatArray) -> float:
     return float(squares.mean() if truth.multi_label else squares.sum(axis=1).mean())
 
 
-def sensitivity_at_specificity(
+@dataclass(frozen=True)
+class OperatingPoint:
+    """What thresholds chosen on validation, one for each judged label, reach on the test: the mean over labels."""
+
+    thresholds: tuple[float, ...]
+    sensitivity: Influence
+    specificity: Influence
+
+
+def operating_point(
     validation: Truth, validation_scores: FloatArray, test: Truth, test_scores: FloatArray, specificity: float
-) -> tuple[float, float] | None:
+) -> OperatingPoint | None:
     """Sensitivity and specificity reached on the test at the threshold that gives `specificity` on validation.
 
     The threshold never sees the test, so the specificity reached there differs from the one asked for; both are
@@ -79,7 +89,7 @@ def sensitivity_at_specificity(
     """
     known = validation.judged_scores(validation_scores)
     judged = test.judged_scores(test_scores)
-    reached = []
+    thresholds, found, spared = [], [], []
     for k in range(judged.shape[1]):
         negatives = np.sort(known[~validation.judged[:, k], k])
         if len(negatives) == 0:
@@ -87,9 +97,27 @@ def sensitivity_at_specificity(
         # The smallest threshold at which the asked share of negatives is not above it; rounding must not add a case.
         threshold = negatives[max(0, math.ceil(specificity * len(negatives) - 1e-9) - 1)]
         called, truth = judged[:, k] > threshold, test.judged[:, k]
-        reached.append((called[truth].mean(), (~called[~truth]).mean()))
-    sensitivity, specificity_reached = np.mean(reached, axis=0)
-    return float(sensitivity), float(specificity_reached)
+        thresholds.append(float(threshold))
+        found.append(_share_among(called, truth))
+        spared.append(_share_among(~called, ~truth))
+    return OperatingPoint(tuple(thresholds), _mean_influence(found), _mean_influence(spared))
+
+
+def estimate_share(truth: Truth, influences: Sequence[Influence], among: BoolArray) -> Estimate:
+    """The mean over seeds of shares of the cases `among` `(N, K)`, with its 95 % interval after Wilson."""
+    independent = min(len(np.unique(truth.patients[column])) for column in among.T)
+    return mean_over_seeds(influences, truth.patients, independent, "wilson")
+
+
+def _share_among(called: BoolArray, among: BoolArray) -> Influence:
+    """The share of the cases `among` that is called, with each case's contribution."""
+    count = int(among.sum())
+    value = float(called[among].mean())
+    return Influence(value, np.where(among, (called - value) / math.sqrt(count * max(1, count - 1)), 0.0))
+
+
+def _mean_influence(parts: Sequence[Influence]) -> Influence:
+    return Influence(float(np.mean([part.value for part in parts])), np.mean([part.cases for part in parts], axis=0))
 
 
 def precision_recall(truth: Truth, seeds: Sequence[FloatArray]) -> list[tuple[float | None, float | None]]:

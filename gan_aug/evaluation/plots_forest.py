@@ -1,4 +1,4 @@
-"""The forest plot: each arm's difference in AUC with its interval, beside zero and the margin fixed beforehand."""
+"""The forest plot: each arm's difference in AUC with its interval, beside zero and the margin that was set."""
 
 from __future__ import annotations
 

@@ -24,9 +24,23 @@ def precision_recall_band(truth: Truth, seeds: Sequence[FloatArray]) -> CurveBan
     return curve_band(truth, seeds, _GRID, _precisions)
 
 
+def average_precision_interval(truth: Truth, seeds: Sequence[FloatArray]) -> tuple[float, float]:
+    """The 95 % interval of the mean average precision of scores `(N, K)`, over patients and seeds as `curve_band`."""
+    band = curve_band(truth, seeds, np.zeros(1), _areas)
+    return float(band.low[0]), float(band.high[0])
+
+
 def prevalence(truth: Truth) -> float:
     """The precision of calling everything positive, the mean over labels: what chance reaches at any recall."""
     return float(truth.judged.mean())
+
+
+def _areas(labels: BoolArray, scores: FloatArray, weights: FloatArray) -> FloatArray:
+    """The average precision of each row of weights, `(B, 1)`: the area under the steps."""
+    hits, alarms = cumulated(labels, scores, weights)
+    steps = np.diff(hits, axis=1, prepend=0.0) / hits[:, -1:]
+    areas: FloatArray = (steps * hits / (hits + alarms)).sum(axis=1, keepdims=True)
+    return areas
 
 
 def _precisions(labels: BoolArray, scores: FloatArray, weights: FloatArray) -> FloatArray:

@@ -25,10 +25,12 @@ from gan_aug.evaluation.metrics import (
     brier,
     confusion,
     estimate_accuracy,
+    estimate_share,
+    operating_point,
     partial_auc,
     precision_recall,
-    sensitivity_at_specificity,
 )
+from gan_aug.evaluation.precision_recall import average_precision_interval
 from gan_aug.evaluation.report_files import SCORES, figure_files
 from gan_aug.evaluation.truth import Truth
 from gan_aug.evaluation.uncertainty import Estimate, FloatArray
@@ -128,6 +130,7 @@ def group_by_arm(cells: Sequence[CellResult]) -> dict[str, list[CellResult]]:
 
 def _dataset(manifest: Manifest, test: Truth) -> dict[str, Any]:
     positive = manifest.positive_index
+    named = any(study.patient for study in manifest.studies)
     return {
         "name": manifest.name,
         "fingerprint": manifest.fingerprint,
@@ -135,7 +138,8 @@ def _dataset(manifest: Manifest, test: Truth) -> dict[str, Any]:
         "shape": manifest.shape,
         "counts": {split: len(manifest.indices(split)) for split in SPLITS},
         "counts_per_label": manifest.counts(),
-        "test_patients": test.patient_count if any(study.patient for study in manifest.studies) else None,
+        "test_patients": test.patient_count if named else None,
+        "patients": {split: Truth.of(manifest, split).patient_count for split in SPLITS} if named else None,
         "labels": manifest.labels,
         "positive": None if positive is None else manifest.labels[positive],
         "notes": manifest.notes,
@@ -149,6 +153,7 @@ def _arm(cells: list[CellResult], test: Truth, validation: Truth) -> dict[str, A
         "auc": _estimate(estimate_auc(test, scores)),
         "accuracy": _estimate(estimate_accuracy(test, scores)),
         "average_precision": _mean([average_precision(test, of_seed) for of_seed in scores]),
+        "average_precision_ci95": average_precision_interval(test, scores),
         "partial_auc": {
             "max_false_positive": MAX_FALSE_POSITIVE,
             "value": _mean([partial_auc(test, of_seed, MAX_FALSE_POSITIVE) for of_seed in scores]),
@@ -181,21 +186,28 @@ def _estimate(estimate: Estimate) -> dict[str, Any]:
     return {"value": estimate.value, "ci95": estimate.ci95, "sources": estimate.sources}
 
 
-def _sensitivity(
-    cells: list[CellResult], test: Truth, validation: Truth, specificity: float
-) -> dict[str, float] | None:
-    pairs = []
+def _sensitivity(cells: list[CellResult], test: Truth, validation: Truth, specificity: float) -> dict[str, Any] | None:
+    points = []
     for cell in cells:
-        reached = sensitivity_at_specificity(validation, cell.validation_scores, test, cell.test_scores, specificity)
-        if reached is None:
+        point = operating_point(validation, cell.validation_scores, test, cell.test_scores, specificity)
+        if point is None:
             return None
-        pairs.append(reached)
-    return {"sensitivity": _mean([pair[0] for pair in pairs]), "specificity": _mean([pair[1] for pair in pairs])}
+        points.append(point)
+    sensitivity = estimate_share(test, [point.sensitivity for point in points], test.judged)
+    reached = estimate_share(test, [point.specificity for point in points], ~test.judged)
+    return {
+        "sensitivity": sensitivity.value,
+        "sensitivity_ci95": sensitivity.ci95,
+        "specificity": reached.value,
+        "specificity_ci95": reached.ci95,
+        "thresholds": [point.thresholds for point in points],
+    }
 
 
 def _calibration(test: Truth, scores: list[FloatArray]) -> dict[str, Any]:
-    curve = calibration_curve(test, scores)
-    return {"expected_error": expected_calibration_error(curve), "curve": [asdict(part) for part in curve]}
+    # The error of each seed by itself: pooled, what one seed claims too high makes up for another's too low.
+    errors = [expected_calibration_error(calibration_curve(test, [of_seed])) for of_seed in scores]
+    return {"expected_error": _mean(errors), "curve": [asdict(part) for part in calibration_curve(test, scores)]}
 
 
 def _per_class(test: Truth, scores: list[FloatArray]) -> dict[str, dict[str, Any]]:

@@ -76,8 +76,8 @@ def _sample(report: Report) -> str:
     if not sizes:
         return "No comparison was made"
     return (
-        f"Not planned by this tool; it would have found differences in AUC of {min(sizes):.3f} to {max(sizes):.3f} "
-        "with 80 % power"
+        f"Not planned; by the standard errors seen, single comparisons find differences in AUC of {min(sizes):.3f} to "
+        f"{max(sizes):.3f} with 80 % power, without adjustment"
     )
 
 
@@ -96,7 +96,9 @@ def _software(report: Report) -> str:
 
 def _training(report: Report) -> str:
     arms = report["arms"]
-    number = len(arms) * len(arms["real"]["seeds"])
+    number = len(arms) * len(arms["real"]["seeds"]) + sum(
+        row["draws"] * row["seeds"] for row in report["curves"] or () if row["draws"] > 1
+    )
     return f"{number} classifiers of {counted(arms['real']['optimizer_steps'], 'step')} each; Methods, configuration"
 
 
@@ -134,7 +136,7 @@ _ITEMS: tuple[tuple[str, Answer], ...] = (
     ("Background, intended use and clinical role", AUTHORS),
     ("Aims, objectives and hypotheses", AUTHORS),
     ("Prospective or retrospective", UNKNOWN),
-    ("Goal of the study", "In part: does training with GAN images change the AUC, within a margin fixed beforehand?"),
+    ("Goal of the study", "In part: does training with GAN images change the AUC, by more than a margin that was set?"),
     ("Data sources", _sources),
     ("Inclusion and exclusion criteria", UNKNOWN),
     ("Data preprocessing", _preprocessing),
@@ -155,8 +157,8 @@ _ITEMS: tuple[tuple[str, Answer], ...] = (
     ("Initialisation of parameters", "Random, from each training seed, the same in every arm"),
     ("Details of the training", _training),
     ("Selection of the final model", "Lowest validation loss of the validation points; test images play no part"),
-    ("Ensembling", "None: figures are means over seeds, each of one classifier"),
-    ("Metrics of performance", "AUC, accuracy, average precision, sensitivity at fixed specificity, calibration"),
+    ("Ensembling", "None but in p (DeLong), of scores averaged over seeds; figures are means of single classifiers"),
+    ("Metrics of performance", "AUC, accuracy, average precision, sensitivity at set thresholds, calibration"),
     ("Measures of significance and uncertainty", "95 % intervals, p after Holm, verdict against a margin; Methods"),
     ("Robustness or sensitivity analysis", _robustness),
     ("Explainability or interpretability", "None was made"),
@@ -165,7 +167,7 @@ _ITEMS: tuple[tuple[str, Answer], ...] = (
     ("Clinical trial registration", UNKNOWN),
     ("Numbers of patients or examinations", _numbers),
     ("Demographic and clinical characteristics", UNKNOWN),
-    ("Performance metrics with uncertainty", "In the tables and figures"),
+    ("Performance metrics with uncertainty", "AUC, accuracy, average precision, sensitivity, specificity"),
     ("Diagnostic performance and its precision", "AUC and accuracy with 95 % intervals, per class too"),
     ("Failure analysis", _failures),
     ("Study limitations", "In part: Limits"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from gan_aug.evaluation.canaries import failures
@@ -29,46 +28,52 @@ def curves_table(report: Report) -> Table | None:
         )
         for row in rows
     )
+    validation = counted(report["dataset"]["counts"]["validation"], "labelled validation image")
     caption = (
-        "AUC by the number of real training images; at every size the GAN saw those images alone. Means over draws of "
-        "the images (each with a GAN of its own) and training seeds. The 95 % intervals (Student’s t) hold draws and "
-        "seeds, and not which patients were tested: those are the same everywhere. Worth: the number of real images "
-        "with which the arm “real” reaches the same AUC, read off its mean curve, without an interval."
+        "AUC by the number of real training images; at every size the GAN saw those images alone, and weights were "
+        f"chosen on all {validation}. Means over draws of the images (each with a GAN of its own) and training seeds. "
+        "The 95 % intervals (Student’s t) hold draws and seeds, of all images seeds alone, and not which patients were "
+        "tested: those are the same everywhere. Worth: the number of real images with which the arm “real” reaches the "
+        "same AUC, read off its mean curve to two digits, without an interval."
     )
     head = ("Real images", "Arm", "Draws × seeds", "AUC (95 % CI)", "Less “real” (95 % CI)", "Worth")
     return Table(caption, head, lines)
 
 
 def curves_answer(report: Report) -> list[str]:
-    """How many labelled images the GAN saves: a sentence on the first arm that has both kinds of images."""
+    """How many labelled images the GAN saves: a paragraph on the first arm that has both kinds of images.
+
+    A number is named only where the arm's AUC is above that of labelled images alone by more than chance.
+    """
     rows = report["curves"] or []
     arm = next((arm for arm in _SAVING if any(row["arm"] == arm for row in rows)), None)
-    own = [row for row in rows if row["arm"] == arm and row["real_equivalent"]]
-    if not own:
+    if arm is None:
         return []
+    question = "How many labelled images does the GAN save?"
+    # The point of all images has a single draw: what is to be said of it, the comparison says.
+    own = [row for row in rows if row["arm"] == arm and row["draws"] > 1]
+    if not own:
+        return [f"{question} With one draw of each size that cannot be told: ask for several (compare.draws)."]
     decimals = digits(report)
-    reached = [(row, share(row["auc"]["value"], decimals)) for row in own]
-    parts = [
-        f"{_thousands(row['size'])} did as well as {_equivalent(row['real_equivalent'])} (AUC {auc})"
-        for row, auc in reached
-    ]
+    raised = [_thousands(row["size"]) for row in own if row["difference"]["ci95"][0] > 0]
+    saved = "None is shown"
+    if raised:
+        saved = f"Some, at {listed(raised)}: more than chance between draws and seeds explains, size by size"
+    validation = counted(report["dataset"]["counts"]["validation"], "labelled validation image")
+    parts = "; ".join(_at(row, decimals) for row in own)
     return [
-        "How many labelled images does the GAN save? Of labelled images with the GAN’s beside them (arm "
-        f"“{arm}”), against labelled images alone: {'; '.join(parts)}. {_shown(own)}"
+        f"{question} {saved}. Adding its images to so many labelled training images (arm “{arm}”) changed the AUC "
+        f"{parts}. Every size uses all {validation} beside."
     ]
 
 
-def _shown(rows: Sequence[dict[str, Any]]) -> str:
-    """Whether the savings read off the curves are more than chance: by the differences' intervals at each size."""
-    intervals = {row["size"]: row["difference"]["ci95"] for row in rows if row["difference"]["ci95"]}
-    if not intervals:
-        return "Every point was made once, so what of it is chance cannot be told."
-    raised = [_thousands(size) for size, (low, _) in intervals.items() if low > 0]
-    if not raised:
-        return "At no size was the AUC higher by more than chance between draws and seeds can explain: none is shown."
+def _at(row: dict[str, Any], decimals: int) -> str:
+    """What the arm did at one size: the difference, and what it is worth where it is more than chance."""
+    low, high = row["difference"]["ci95"]
+    worth = f"; worth {_equivalent(row['real_equivalent'])}" if low > 0 and row["real_equivalent"] else ""
     return (
-        f"The AUC was higher by more than chance between draws and seeds can explain at {listed(raised)} labelled "
-        "images (not adjusted for the number of sizes)."
+        f"at {_thousands(row['size'])} by {signed(row['difference']['value'], decimals)} (95 % CI "
+        f"{signed(low, decimals)} to {signed(high, decimals)}{worth})"
     )
 
 
@@ -147,8 +152,10 @@ def _difference(estimate: dict[str, Any] | None, decimals: int) -> str:
 def _equivalent(equivalent: dict[str, Any] | None) -> str:
     if equivalent is None:
         return "–"
-    bound = {"none": "about ", "at least": "more than ", "at most": "less than "}[equivalent["bound"]]
-    return f"{bound}{_thousands(equivalent['images'])}"
+    images = equivalent["images"]
+    if equivalent["bound"] == "none":  # read off a line between two points: more digits would promise too much
+        return f"about {_thousands(int(float(f'{images:.1e}')))}"
+    return f"{'more' if equivalent['bound'] == 'at least' else 'less'} than {_thousands(images)}"
 
 
 def _thousands(number: int) -> str:

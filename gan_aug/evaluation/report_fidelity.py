@@ -60,7 +60,7 @@ def fidelity_table(report: Report) -> Table | None:
         (
             "Label agreement",
             *_pair(fidelity["label_agreement"], percent),
-            "the classifier trained on real images sees the label asked for; real: test images",
+            "the classifier trained on real images sees the label asked for; real: test images, maybe harder",
         ),
         (
             "MS-SSIM within a class",
@@ -69,10 +69,11 @@ def fidelity_table(report: Report) -> Table | None:
         ),
     ]
     extractor = fidelity["extractor"]
+    apart = "" if report["dataset"]["test_patients"] is None else ", no patient in both"
     caption = (
         f"Features: {extractor['name']} ({extractor['dimension']} numbers; resizing: {extractor['filter']}). "
         f"{counted(fidelity['images'], 'image')} a side; the reference is one half of the real training images. "
-        f"Real: the other half against it, no patient in both. MS-SSIM with {_scales(fidelity)}."
+        f"Real: the other half against it{apart}. MS-SSIM with {_scales(fidelity)}."
     )
     return Table(caption, ("Figure", "Synthetic", "Real", "How to read it"), tuple(rows))
 

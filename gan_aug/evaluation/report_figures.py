@@ -184,10 +184,15 @@ def _confusion_text(report: Report) -> str:
 def _history_text(report: Report) -> str:
     ends = []
     for name, arm in report["arms"].items():
-        last = [rows[-1]["validation_accuracy"] for rows in arm["history"] if rows]
-        if last:
-            ends.append(f"{name} {percent(sum(last) / len(last))}")
-    return f"Loss and accuracy during training; validation accuracy at the end: {'; '.join(ends)}."
+        kept = [
+            row["validation_accuracy"]
+            for rows, seed in zip(arm["history"], arm["seeds"], strict=True)
+            for row in rows
+            if row["step"] == seed["best_step"]
+        ]
+        if kept:
+            ends.append(f"{name} {percent(sum(kept) / len(kept))}")
+    return f"Loss and accuracy during training; validation accuracy of the weights kept: {'; '.join(ends)}."
 
 
 def examples_text(count: int, kind: str, label: str) -> str:

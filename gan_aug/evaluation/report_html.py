@@ -19,6 +19,7 @@ from gan_aug.evaluation.report_methods import methods
 from gan_aug.evaluation.report_tables import (
     arms_table,
     comparisons_table,
+    data_table,
     more_figures_table,
     per_class_table,
     sources_table,
@@ -70,6 +71,7 @@ def to_html(
         fidelity_classes=fidelity_classes_table(report),
         fidelity_text=fidelity_text(report),
         classes=per_class_table(report),
+        data=data_table(report),
         sources=sources_table(report),
         config=yaml.safe_dump(report["config"], sort_keys=False, allow_unicode=True),
         limits=limits(report),

@@ -14,6 +14,7 @@ from gan_aug.evaluation.report_tables import (
     Table,
     arms_table,
     comparisons_table,
+    data_table,
     more_figures_table,
     per_class_table,
     sources_table,
@@ -45,6 +46,7 @@ def to_markdown(report: Report) -> str:
     if fidelity and of_classes:
         parts += ["## Fidelity", *fidelity_text(report), _table(fidelity), _table(of_classes)]
     parts += _optional("## Canaries", canaries_table(report))
+    parts += ["## The images", _table(data_table(report))]
     sources = [f"{what}: {where}" for what, where in sources_table(report).rows]
     parts += ["## Where each number comes from", _list(sources), "## Limits", _list(limits(report))]
     return _TAG.sub(r"\\<", "\n\n".join([*parts, *_appendix(report)]) + "\n")

@@ -4,13 +4,28 @@ from __future__ import annotations
 
 from typing import Any
 
-from gan_aug.evaluation.report_text import Report, counted, metric, patients_apart
+from gan_aug.evaluation.report_text import Report, counted, listed, metric, patients_apart
 from gan_aug.evaluation.report_verdict import CLASSIFIERS
 
 REFERENCES = {
     "mirza": "Mirza M, Osindero S. Conditional generative adversarial nets. arXiv:1411.1784, 2014.",
     "radford": "Radford A, Metz L, Chintala S. Unsupervised representation learning with deep convolutional generative "
     "adversarial networks. ICLR 2016.",
+    "goodfellow": "Goodfellow IJ, Pouget-Abadie J, Mirza M, et al. Generative adversarial nets. NeurIPS 2014.",
+    "lim": "Lim JH, Ye JC. Geometric GAN. arXiv:1705.02894, 2017.",
+    "jolicoeur": "Jolicoeur-Martineau A. The relativistic discriminator: a key element missing from standard GAN. "
+    "ICLR 2019.",
+    "huang": "Huang N, Gokaslan A, Kuleshov V, Tompkin J. The GAN is dead; long live the GAN! A modern GAN baseline. "
+    "NeurIPS 2024. arXiv:2501.05441.",
+    "mescheder": "Mescheder L, Geiger A, Nowozin S. Which training methods for GANs do actually converge? ICML 2018.",
+    "miyato": "Miyato T, Kataoka T, Koyama M, Yoshida Y. Spectral normalization for generative adversarial networks. "
+    "ICLR 2018.",
+    "projection": "Miyato T, Koyama M. cGANs with projection discriminator. ICLR 2018.",
+    "vries": "de Vries H, Strub F, Mary J, et al. Modulating early visual processing by language. NeurIPS 2017.",
+    "pepe": "Pepe MS. The statistical evaluation of medical tests for classification and prediction. Oxford 2003.",
+    "wilson": "Wilson EB. Probable inference, the law of succession, and statistical inference. J Am Stat Assoc "
+    "1927;22:209-212.",
+    "rubin": "Rubin DB. The Bayesian bootstrap. Ann Stat 1981;9:130-134.",
     "delong": "DeLong ER, DeLong DM, Clarke-Pearson DL. Comparing the areas under two or more correlated receiver "
     "operating characteristic curves: a nonparametric approach. Biometrics 1988;44:837-845.",
     "sun": "Sun X, Xu W. Fast implementation of DeLong’s algorithm for comparing the areas under correlated receiver "
@@ -27,15 +42,9 @@ REFERENCES = {
     "AAAI 2015.",
 }
 _LOSSES = {
-    "bce": "the non-saturating cross-entropy loss",
-    "hinge": "the hinge loss",
-    "relativistic": "the relativistic loss",
-}
-_REGULARIZERS = {
-    "spectral": "spectral normalisation of the discriminator",
-    "r1": "a gradient penalty",
-    "none": "no regularisation of the discriminator",
-    None: "the regularisation that suits it",
+    "bce": ("the non-saturating cross-entropy loss", "goodfellow"),
+    "hinge": ("the hinge loss", "lim"),
+    "relativistic": ("the relativistic pairing loss", "jolicoeur"),
 }
 _ARMS = {
     "real": "the real training images",
@@ -63,8 +72,8 @@ class _Citations:
 def methods(report: Report) -> tuple[list[str], list[str]]:
     """The paragraphs of the methods, and the references that they cite by number."""
     cite = _Citations()
-    paragraphs = [_data(report), _generator(report, cite), _classifier(report), _statistics(report, cite)]
-    paragraphs += [_figures(report, cite), _software(report)]
+    paragraphs = [_data(report), _generator(report, cite), _classifier(report), _curves(report)]
+    paragraphs += [_statistics(report, cite), _figures(report, cite), _software(report)]
     return [text for text in paragraphs if text], [REFERENCES[name] for name in cite.cited]
 
 
@@ -76,7 +85,8 @@ def _data(report: Report) -> str:
     return (
         f"Data. We used {data['name']} with {labels} {kind}, at {width} × {height} pixels and "
         f"{counted(channels, 'channel')}: {counted(counts['train'], 'training image')}, {counts['validation']} for "
-        f"validation and {counted(counts['test'], 'test image')}, no image in two splits. {patients_apart(report)}"
+        f"validation and {counted(counts['test'], 'test image')}, no identical image in two splits. "
+        f"{patients_apart(report)}"
     )
 
 
@@ -90,15 +100,36 @@ def _generator(report: Report, cite: _Citations) -> str:
             "known. None of them equals a validation or test image."
         )
     gan, train = config["gan"], config["train"]
-    seen = f"{train['images']:,} images".replace(",", "\u202f")
+    loss, source = _LOSSES[gan["loss"]]
     augment = f" Both losses saw images augmented by {', '.join(gan['augment'])}." if gan["augment"] else ""
+    decay = f", the rate falling to 0 over the last {100 * train['decay']:.0f} %" if train["decay"] else ""
+    apart = (
+        ""
+        if report["dataset"]["test_patients"] is None
+        else "; nor did one share a patient with those, as far as patients can be told apart"
+    )
     return (
         "Synthetic images. A class-conditional deep convolutional generative adversarial network "
-        f"{cite('mirza', 'radford')} was trained on the training split alone, with {_LOSSES[gan['loss']]} and "
-        f"{_REGULARIZERS[gan['regularizer']]}, Adam (rate {train['lr']:g}, batches of {train['batch']}), {seen} seen "
-        f"and {gan['latent']} dimensions of noise.{augment} Images came from the generator with exponentially averaged "
-        "weights and were not selected. By content hashes none of its training images was a validation or test image; "
-        "nor did one share a patient with those, as far as patients can be told apart."
+        f"{cite('mirza', 'radford')} with conditional batch normalisation {cite('vries')} and a projection "
+        f"discriminator {cite('projection')} was trained on the training split alone: {loss} {cite(source)}, "
+        f"{_regularizer(gan, cite)}, Adam (rate {train['lr']:g}, betas {listed([f'{b:g}' for b in train['betas']])}, "
+        f"batches of {train['batch']}{decay}), {_whole(train['images'])} images seen, {gan['latent']} dimensions of "
+        f"noise.{augment} Images came from the generator with exponentially averaged weights (half-life "
+        f"{_whole(round(gan['average']))} images seen) and were not selected. By content hashes none of its training "
+        f"images was a validation or test image{apart}."
+    )
+
+
+def _regularizer(gan: dict[str, Any], cite: _Citations) -> str:
+    """What kept the discriminator in bounds: as asked, or what suits the loss (`training.regularizer`)."""
+    kind = gan["regularizer"] or ("r1" if gan["loss"] == "relativistic" else "spectral")
+    if kind == "none":
+        return "no regularisation of the discriminator"
+    if kind == "spectral":
+        return f"spectral normalisation of the discriminator {cite('miyato')}"
+    return (
+        f"R1 and R2 gradient penalties of weight {gan['penalty']:g} every {gan['penalty_every']} steps "
+        f"{cite('mescheder', 'huang')}"
     )
 
 
@@ -111,8 +142,24 @@ def _classifier(report: Report) -> str:
     return (
         f"Classifier. The same {name} ({counted(real['parameters'], 'parameter')}) was trained from random weights for "
         f"{counted(real['optimizer_steps'], 'optimiser step')} ({config['optimizer']}, batches of {config['batch']}) "
-        f"in {counted(len(arms), 'arm')}, {again}: {trained}. Weights were kept by validation loss and thresholds "
-        "chosen on the validation images; the test images were used once, for the figures reported."
+        f"in {counted(len(arms), 'arm')}, {again}: {trained}. Those of the lowest loss on the validation images, "
+        f"looked at {config['epochs']} times, were kept, and thresholds chosen on the same images; test images played "
+        "no part in training, in the choice of weights and thresholds, or of the ratio of synthetic to real images."
+    )
+
+
+def _curves(report: Report) -> str:
+    rows, compare = report["curves"], report["config"]["compare"]
+    if not rows:
+        return ""
+    draws = max(row["draws"] for row in rows)
+    sizes = listed([str(size) for size in compare["sizes"]])
+    seen = _whole(compare["curve_images"] or report["config"]["train"]["images"])
+    made = f", on each a generator of its own trained ({seen} images seen)" if report["provenance"]["synthetic"] else ""
+    return (
+        f"Learning curves. Of the training images {sizes} were taken, by patient and the smaller sets within the "
+        f"larger, in {counted(draws, 'draw')}{made}, and the arms trained on each. Intervals are Student’s t over "
+        "draws and training seeds, with the test patients held fixed."
     )
 
 
@@ -121,7 +168,13 @@ def _statistics(report: Report, cite: _Citations) -> str:
     text = (
         f"Statistics. The primary figure was the area under the ROC curve (AUC) {metric(report).rstrip(',')}. Its "
         f"variance over patients follows DeLong et al. {cite('delong')} by the algorithm of Sun and Xu {cite('sun')}, "
-        f"the images of one patient taken together {cite('clusters')}. "
+        + (
+            "each image counting as a patient of its own. "
+            if report["dataset"]["test_patients"] is None
+            else f"the images of one patient taken together {cite('clusters')}. "
+        )
+        + f"Intervals of an AUC are on the logit scale {cite('pepe')}, of a proportion Wilson’s {cite('wilson')}, of a "
+        "difference on its own. "
     )
     if several:
         text += (
@@ -130,13 +183,14 @@ def _statistics(report: Report, cite: _Citations) -> str:
             "confidence intervals hold both which patients were tested and how training happened to run. "
         )
     if report["comparisons"]:
-        margin = f"{report['comparisons'][0]['margin']:g}"
+        margin, many = f"{report['comparisons'][0]['margin']:g}", len(report["comparisons"])
         text += (
-            "Each arm was compared with the arm “real” on the same images, seed by seed; two-sided p-values were "
-            f"adjusted after Holm {cite('holm')}. An arm improved where the adjusted p was below 0.05 and its AUC "
-            f"higher; it was non-inferior where the interval lay above a margin of −{margin} set before the "
-            "comparison, and inferior where it lay below. We report the smallest difference that would have been "
-            "found with 80 % power."
+            "Each arm was compared with the arm “real” on the same images, seed by seed; two-sided p-values, against "
+            f"no difference, were adjusted after Holm {cite('holm')} for {counted(many, 'comparison')}. An arm "
+            "improved where the adjusted p was below 0.05 and its AUC higher; it was non-inferior where the interval, "
+            f"not adjusted, lay above a margin of −{margin} set in the configuration, and inferior where it lay below. "
+            "No sample size was planned; from the standard errors seen we report the difference that a single "
+            "comparison would have found with 80 % power."
         )
     return text.rstrip()
 
@@ -145,14 +199,17 @@ def _figures(report: Report, cite: _Citations) -> str:
     rate = report["arms"]["real"]["partial_auc"]["max_false_positive"]
     asked = " and ".join(f"{100 * float(s):.0f}" for s in report["arms"]["real"]["sensitivity_at_specificity"])
     text = (
-        "Further figures. We report accuracy, average precision, the standardised partial AUC up to a false-positive "
-        f"rate of {rate:g} {cite('mcclish')}, sensitivity at {asked} % specificity, precision and recall per class, "
-        f"the Brier score {cite('brier')} and the expected calibration error {cite('naeini')} in ten bins."
+        "Further figures. We report accuracy, precision and recall at the most likely class (a probability of 0.5 for "
+        "several labels), average precision, the standardised partial AUC up to a false-positive "
+        f"rate of {rate:g} {cite('mcclish')}, sensitivity and specificity at thresholds set for {asked} % specificity "
+        f"on the validation images, the Brier score {cite('brier')} and the expected calibration error "
+        f"{cite('naeini')} in ten bins. Bands of curves and intervals of the average precision are from a Bayesian "
+        f"bootstrap {cite('rubin')} of patients, with the seeds’ variance added."
     )
     if report["canaries"]:
         text += (
-            " As a check, the classifier was trained on shuffled labels, and a test image was planted among the "
-            "synthetic ones."
+            " As a check, the classifier was trained on labels dealt at random, and a test image was planted among "
+            "the synthetic ones."
         )
     return text
 
@@ -170,3 +227,7 @@ def _software(report: Report) -> str:
 
 def _counts(images: dict[str, Any]) -> str:
     return " + ".join(f"{images[kind]:,} {kind}".replace(",", "\u202f") for kind in images if images[kind])
+
+
+def _whole(number: int) -> str:
+    return f"{number:,}".replace(",", "\u202f")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ from gan_aug.evaluation.report_text import (
     interval,
     metric,
     p_text,
+    patients_apart,
     percent,
     share,
     signed,
@@ -39,17 +41,19 @@ def arms_table(report: Report) -> Table:
             (
                 name,
                 _training_images(name, arm["train_images"]),
-                str(arm["optimizer_steps"]),
+                f"{arm['optimizer_steps']}; {_kept(arm)}",
                 f"{share(auc['value'], decimals)} ({interval(auc['ci95'], decimals)})",
                 f"{percent(accuracy['value'])} ({percent(accuracy['ci95'][0])} to {percent(accuracy['ci95'][1])})",
             )
         )
     tested = counted(report["dataset"]["counts"]["test"], "real test image")
     caption = (
-        f"Each arm on the same {tested}, after the same number of optimiser steps: AUC {metric(report)} and accuracy, "
-        "with 95 % intervals."
+        f"Each arm on the same {tested}, after equal budgets of optimiser steps: AUC {metric(report)} and accuracy "
+        f"{_called(report)}, with 95 % intervals. Tested are the weights of the lowest validation loss; the step at "
+        "which they stood is the median over seeds, with its range."
     )
-    return Table(caption, ("Arm", "Training images", "Steps", "AUC (95 % CI)", "Accuracy (95 % CI)"), tuple(rows))
+    head = ("Arm", "Training images", "Steps; kept at", "AUC (95 % CI)", "Accuracy (95 % CI)")
+    return Table(caption, head, tuple(rows))
 
 
 def more_figures_table(report: Report) -> Table:
@@ -60,16 +64,16 @@ def more_figures_table(report: Report) -> Table:
     rate = arms["real"]["partial_auc"]["max_false_positive"]
     head = (
         "Arm",
-        "Average precision",
+        "Average precision (95 % CI)",
         f"Partial AUC (false positives ≤ {100 * rate:.0f} %)",
-        *(f"Sensitivity at {100 * float(s):.0f} % specificity" for s in asked),
+        *(f"Set for {100 * float(s):.0f} % specificity: sensitivity / specificity" for s in asked),
         "Brier",
         "Calibration error",
     )
     rows = tuple(
         (
             name,
-            share(arm["average_precision"], 3),
+            f"{share(arm['average_precision'], 3)} ({interval(arm['average_precision_ci95'], 3)})",
             share(arm["partial_auc"]["value"], 3),
             *(_sensitivity(arm["sensitivity_at_specificity"][s]) for s in asked),
             f"{arm['brier']:.3f}",
@@ -78,10 +82,10 @@ def more_figures_table(report: Report) -> Table:
         for name, arm in arms.items()
     )
     caption = (
-        f"Further figures{', means over seeds' if several else ''}. Thresholds were chosen on the validation images; "
-        "the specificity reached on the test images stands in brackets. Partial AUC: standardised, 0.5 by chance. "
-        "Brier: mean squared error of the probabilities; calibration error: mean distance of probabilities from what "
-        "held; both 0 at best."
+        f"Further figures{', means over seeds' if several else ''}. Set for a specificity: thresholds chosen on the "
+        "validation images, and what they reach on the test images (95 % CI, thresholds held fixed). Partial AUC: "
+        "standardised, 0.5 by chance. Brier: mean squared error of the probabilities; calibration error: mean distance "
+        "of probabilities from what held; both 0 at best."
     )
     return Table(caption, head, rows)
 
@@ -105,9 +109,12 @@ def comparisons_table(report: Report) -> Table | None:
         for c in report["comparisons"]
     )
     caption = (
-        f"Difference in AUC, paired by patient and by training seed, with a margin of "
-        f"{report['comparisons'][0]['margin']:g} fixed beforehand. Detectable: the smallest difference this comparison "
-        "finds four times in five. DeLong: paired test of the seed-averaged scores, which leaves the seeds out."
+        "Difference in AUC, paired by patient and by training seed. p: two-sided, against no difference; Holm’s "
+        f"adjustment is for the {counted(len(rows), 'comparison')} of this table. The verdicts non-inferior and "
+        "inferior hold the interval, which is not adjusted, against the margin of "
+        f"{report['comparisons'][0]['margin']:g} set in the configuration. Detectable: what a single "
+        "comparison with these patients and seeds finds four times in five, from the standard error seen, without "
+        "adjustment. p (DeLong): secondary; of the scores averaged over seeds, with every image as independent."
     )
     head = ("Arms", "Difference", "95 % CI", "p", "p (Holm)", "p (DeLong)", "Verdict", "Detectable")
     return Table(caption, head, rows)
@@ -122,10 +129,10 @@ def per_class_table(report: Report) -> Table:
             figures = arm["per_class"][label]
             auc = f"{share(figures['auc'], decimals)} ({interval(figures['auc_ci95'], decimals)})"
             rows.append((label, name, auc, percent(figures["precision"]), percent(figures["recall"])))
-    called = "at a probability of 0.5" if report["dataset"]["task"] == "multi-label" else "to its most likely class"
+    together = ", all seeds’ cases together" if len(report["arms"]["real"]["seeds"]) > 1 else ""
     caption = (
-        f"Per class. AUC of each class against all others; precision and recall with each image assigned {called}. "
-        f"A dash: nothing was assigned so. {worst_class(report)}"
+        f"Per class. AUC of each class against all others; precision and recall {_called(report)}{together}. "
+        f"A dash: nothing was called so. {worst_class(report)}"
     )
     return Table(caption, ("Class", "Arm", "AUC (95 % CI)", "Precision", "Recall"), tuple(rows))
 
@@ -139,6 +146,22 @@ def worst_class(report: Report) -> str:
         for name, worst in of_arms.items()
     ]
     return f"Worst class by {'AUC' if by == 'auc' else 'recall'}: {'; '.join(said)}."
+
+
+def data_table(report: Report) -> Table:
+    """How many images each split holds of each label, and how many patients."""
+    data = report["dataset"]
+    splits = tuple(data["counts"])
+    rows = [
+        (label, *(_part(data["counts_per_label"][split][label], data["counts"][split]) for split in splits))
+        for label in data["labels"]
+    ]
+    rows.append(("Images", *(_whole(data["counts"][split]) for split in splits)))
+    if data["patients"] is not None:
+        rows.append(("Patients", *(_whole(data["patients"][split]) for split in splits)))
+    several = " An image may carry several labels." if data["task"] == "multi-label" else ""
+    caption = f"Images of each label in each split, and their share of it.{several} {patients_apart(report)}"
+    return Table(caption, ("Label", *splits), tuple(rows))
 
 
 def sources_table(report: Report) -> Table:
@@ -199,4 +222,29 @@ def _training_images(arm: str, images: dict[str, int]) -> str:
 def _sensitivity(reached: dict[str, Any] | None) -> str:
     if reached is None:
         return "–"
-    return f"{percent(reached['sensitivity'])} ({percent(reached['specificity'])})"
+    pair = (
+        f"{percent(reached[name])} ({percent(low)} to {percent(high)})"
+        for name in ("sensitivity", "specificity")
+        for low, high in (reached[f"{name}_ci95"],)
+    )
+    return " / ".join(pair)
+
+
+def _called(report: Report) -> str:
+    """How an image gets its label."""
+    return "at a probability of 0.5" if report["dataset"]["task"] == "multi-label" else "by the most likely class"
+
+
+def _kept(arm: dict[str, Any]) -> str:
+    """The step whose weights were tested: the median over seeds, with its range where they differ."""
+    steps = [seed["best_step"] for seed in arm["seeds"]]
+    middle = f"{statistics.median(steps):.0f}"
+    return middle if min(steps) == max(steps) else f"{middle} ({min(steps)} to {max(steps)})"
+
+
+def _part(count: int, of: int) -> str:
+    return f"{_whole(count)} ({100 * count / max(1, of):.0f} %)"
+
+
+def _whole(count: int) -> str:
+    return f"{count:,}".replace(",", "\u202f")

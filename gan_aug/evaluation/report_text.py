@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Sequence
 from typing import Any
 
@@ -59,6 +60,10 @@ def p_text(p: float) -> str:
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
 
 
+FAR_OFF = 0.05
+"""A specificity that misses the one asked for by more says that test images are not like those of validation."""
+
+
 def counted(number: int, noun: str) -> str:
     """A number with its noun, in the plural where it is not 1; thousands apart by a thin space."""
     return f"{number:,} {noun if number == 1 else noun + 's'}".replace(",", "\u202f")
@@ -101,9 +106,11 @@ def basis(report: Report) -> str:
             "One training seed: the 95 % intervals hold which patients were tested, not how another run of the "
             "training would come out."
         )
+    made = report["provenance"]["synthetic"] and report["provenance"]["trained_on"] != "unknown"
     return (
         f"Means over {seeds} training seeds, the same in every arm. The 95 % intervals hold two sources of "
-        "uncertainty: which patients were tested and how the training happened to run."
+        "uncertainty: which patients were tested and how the training happened to run"
+        + (", not how another training of the GAN would come out." if made else ".")
     )
 
 
@@ -117,6 +124,7 @@ def limits(report: Report) -> list[str]:
             f"{len(arms['real']['seeds'])} training seeds say little of how another run comes out: where trainings "
             "differ a lot the intervals are too narrow. Take three seeds at least, five for a claim."
         )
+    found += _carried_over(report) + _kept_at_once(report) + _unlike_budgets(report)
     if report["provenance"]["trained_on"] == "unknown":
         found.append(UNTRACED)
     elif report["provenance"]["synthetic"]:
@@ -147,3 +155,43 @@ def limits(report: Report) -> list[str]:
         if report[key] is None and report["provenance"]["synthetic"]
     ]
     return found
+
+
+def _carried_over(report: Report) -> list[str]:
+    """That thresholds of the validation images do not fit the test images, where they do not."""
+    for asked, reached in report["arms"]["real"]["sensitivity_at_specificity"].items():
+        if reached and abs(reached["specificity"] - float(asked)) > FAR_OFF:
+            return [
+                f"Thresholds set for {100 * float(asked):.0f} % specificity on the validation images gave "
+                f"{percent(reached['specificity'])} on the test images (arm “real”): these differ from those, and so "
+                "operating points, accuracy and calibration do not carry over. The AUC compares rankings alone."
+            ]
+    return []
+
+
+def _kept_at_once(report: Report) -> list[str]:
+    """That weights were mostly kept at the first look at the validation images, where they were."""
+    early = []
+    for name, arm in report["arms"].items():
+        first = min((row["step"] for rows in arm["history"] for row in rows), default=None)
+        if first is not None and statistics.median(seed["best_step"] for seed in arm["seeds"]) <= first:
+            early.append(f"“{name}” (step {first})")
+    if not early:
+        return []
+    return [
+        f"The weights tested are mostly those of the first validation point in the arm{'s' * (len(early) > 1)} "
+        f"{listed(early)}: better ones may lie before it, which more validation points would show "
+        "(classifier.epochs)."
+    ]
+
+
+def _unlike_budgets(report: Report) -> list[str]:
+    """That the GANs of the learning curves' subsets and that of all images saw different numbers of images."""
+    seen, whole = report["config"]["compare"]["curve_images"], report["config"]["train"]["images"]
+    if not report["curves"] or seen in (None, whole) or not report["provenance"]["synthetic"]:
+        return []
+    few, many = (f"{number:,}".replace(",", "\u202f") for number in (seen, whole))
+    return [
+        f"In the learning curves the GANs of the subsets saw {few} images each, that of all images {many}: the last "
+        "step of these curves is one of the GAN’s training too."
+    ]

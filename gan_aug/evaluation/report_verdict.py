@@ -17,6 +17,7 @@ from gan_aug.evaluation.report_text import (
     signed,
     size,
 )
+from gan_aug.evaluation.uncertainty import ALPHA
 
 CLASSIFIERS = {
     "cnn": "A CNN",
@@ -113,10 +114,9 @@ def _subject(report: Report, arm: str) -> str:
 
 
 def _improves(subject: str, comparison: dict[str, Any], decimals: int) -> str:
-    p = p_text(comparison["p_adjusted"])
     return (
-        f"{subject} raised the AUC by {_amount(comparison, decimals)} ({_interval(comparison, decimals)}, {p} after "
-        f"Holm’s adjustment; {_could(comparison, decimals)})."
+        f"{subject} raised the AUC by {_amount(comparison, decimals)} ({_interval(comparison, decimals)}, "
+        f"{_holm(comparison)}; {_could(comparison, decimals)})."
     )
 
 
@@ -125,31 +125,36 @@ def _non_inferior(subject: str, comparison: dict[str, Any], decimals: int) -> st
     figures = f"({_figures(comparison, decimals)}; {_could(comparison, decimals)})"
     ruled_out = f"a loss of {margin:g} or more is ruled out"
     if high < 0:
-        return f"{subject} lowered the AUC by {_amount(comparison, decimals)} {figures}, but {ruled_out}."
+        return f"{_lowered(subject, comparison, decimals)}; {ruled_out}."
     if max(-low, high) <= margin:
         bound = _outwards(max(-low, high), decimals)
         return f"{subject} did not change the AUC by more than {bound} either way {figures}: {ruled_out}."
     if low > 0:
-        chance = f"{p_text(comparison['p_adjusted'])} after Holm’s adjustment for the number of arms"
-        return f"{subject} may have raised the AUC {figures}, but that is not shown ({chance}); {ruled_out}."
+        return f"{subject} may have raised the AUC {figures}, but that is not shown ({_holm(comparison)}); {ruled_out}."
     bound = _outwards(-low, decimals)
     return f"{subject} did not lower the AUC by more than {bound} {figures}: {ruled_out}; whether it raised it is open."
+
+
+def _lowered(subject: str, comparison: dict[str, Any], decimals: int) -> str:
+    """A difference whose interval lies below 0: a loss that is shown, or one that the number of arms leaves open."""
+    figures = f"({_figures(comparison, decimals)}; {_could(comparison, decimals)})"
+    if comparison["p_adjusted"] < ALPHA:
+        return f"{subject} lowered the AUC by {_amount(comparison, decimals)} {figures}, {_holm(comparison)}"
+    return f"{subject} may have lowered the AUC {figures}, but that is not shown ({_holm(comparison)})"
 
 
 def _inferior(subject: str, comparison: dict[str, Any], decimals: int) -> str:
     return (
         f"{subject} lowered the AUC by {_amount(comparison, decimals)}, by more than the margin of "
-        f"{comparison['margin']:g} ({_interval(comparison, decimals)}; {_could(comparison, decimals)})."
+        f"{comparison['margin']:g} ({_interval(comparison, decimals)}, {_holm(comparison)}; "
+        f"{_could(comparison, decimals)})."
     )
 
 
 def _inconclusive(subject: str, comparison: dict[str, Any], decimals: int) -> str:
     figures, margin = f"({_figures(comparison, decimals)}; {_could(comparison, decimals)})", f"{comparison['margin']:g}"
     if comparison["ci95"][1] < 0:
-        return (
-            f"{subject} lowered the AUC by {_amount(comparison, decimals)} {figures}; whether by more than the margin "
-            f"of {margin} is open."
-        )
+        return f"{_lowered(subject, comparison, decimals)}; whether by more than the margin of {margin} is open."
     return (
         f"{subject} changed the AUC by no more than chance can explain {figures}, and a loss of {margin} can be "
         "neither shown nor ruled out."
@@ -162,6 +167,10 @@ _WORDS = {
     "inferior": _inferior,
     "inconclusive": _inconclusive,
 }
+
+
+def _holm(comparison: dict[str, Any]) -> str:
+    return f"{p_text(comparison['p_adjusted'])} after Holm’s adjustment for the number of arms"
 
 
 def _amount(comparison: dict[str, Any], decimals: int) -> str:
@@ -184,4 +193,4 @@ def _interval(comparison: dict[str, Any], decimals: int) -> str:
 
 
 def _could(comparison: dict[str, Any], decimals: int) -> str:
-    return f"this test set could have shown {size(comparison['smallest_detectable'], decimals)}"
+    return f"this comparison could have shown {size(comparison['smallest_detectable'], decimals)}"

@@ -12,11 +12,10 @@ import httpx
 import numpy as np
 import pytest
 from ray_samples import RayCluster
-from service_samples import Service
+from service_samples import Service, alone
 
 from gan_aug.errors import ConfigError
-from gan_aug.gan.state import load_generator, newest_checkpoint
-from gan_aug.synthesis.sampler import BLOCK, sample
+from gan_aug.synthesis.sampler import BLOCK
 from services.settings import Limits
 
 pytestmark = [pytest.mark.ray, pytest.mark.filterwarnings("ignore::DeprecationWarning")]  # Ray warns of its own parts
@@ -42,14 +41,6 @@ def sampler(cluster: RayCluster, service: Service, monkeypatch: pytest.MonkeyPat
     serve.start(http_options={"host": "127.0.0.1", "port": PORT})
     yield serve.run(application({"state": str(service.settings.state), "replicas": "1"}), name="sampler")
     serve.shutdown()
-
-
-def alone(run: Path, label: int, seed: int, first: int, count: int) -> Any:
-    checkpoint = newest_checkpoint(run / "train" / "checkpoints")
-    assert checkpoint
-    rows = np.zeros((count, 10), dtype=np.float32)
-    rows[:, label] = 1
-    return sample(load_generator(checkpoint), rows, seed=seed, first=first)
 
 
 def test_images_are_those_of_the_service_and_requests_share_passes(

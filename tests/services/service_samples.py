@@ -8,8 +8,11 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from fastapi.testclient import TestClient
 
+from gan_aug.gan.state import load_generator, newest_checkpoint
+from gan_aug.synthesis.sampler import sample
 from services.app import create_app
 from services.database.tables import Job, JobState, Role, Run, new_id, now
 from services.keys import make_key
@@ -127,3 +130,12 @@ class Service:
                 )
             )
         return identifier
+
+
+def alone(run: Path, label: int, seed: int, first: int, count: int) -> Any:
+    """Images of a run's newest generator as the sampler of the core makes them, with nobody else's in the pass."""
+    checkpoint = newest_checkpoint(run / "train" / "checkpoints")
+    assert checkpoint
+    rows = np.zeros((count, 10), dtype=np.float32)
+    rows[:, label] = 1
+    return sample(load_generator(checkpoint), rows, seed=seed, first=first)

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from service_samples import Service
+from service_samples import Service, alone
 
 from gan_aug.errors import CheckpointError
 from gan_aug.gan.state import load_generator, newest_checkpoint
-from gan_aug.synthesis.sampler import BLOCK, sample
+from gan_aug.synthesis.sampler import BLOCK
 from services import sampling
 from services.sampling import Samplers, rows_can_move
 
@@ -25,14 +25,6 @@ class Counted:
     def __call__(self, images: int, blocks: int) -> None:
         self.images += images
         self.blocks += blocks
-
-
-def alone(run: Path, label: int, seed: int, first: int, count: int) -> Any:
-    checkpoint = newest_checkpoint(run / "train" / "checkpoints")
-    assert checkpoint
-    rows = np.zeros((count, 10), dtype=np.float32)
-    rows[:, label] = 1
-    return sample(load_generator(checkpoint), rows, seed=seed, first=first)
 
 
 @pytest.mark.parametrize("shared", [True, False])

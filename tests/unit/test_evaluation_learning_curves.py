@@ -126,7 +126,7 @@ def test_the_report_shows_curves_ratio_and_canaries_and_shouts_when_one_died(tmp
     for text in (to_markdown(report), to_html(report, draw_figures(report, cells, MANIFEST), {}, {})):
         assert text.index("CANARY FAILED: trained on shuffled labels") < text.index("trained only on synthetic images")
         assert "leaves out 0.5" in text
-        assert "(arm “mixed”), against labelled images alone: 20 did as well as" in text
+        assert "labelled training images (arm “mixed”) changed the AUC at 20 by" in text
         assert "The search kept no score of a test image" in text
     assert curves_svg(report["curves"]) == curves_svg(report["curves"])
     curves_png(report["curves"], tmp_path / "curves.png")
@@ -134,27 +134,27 @@ def test_the_report_shows_curves_ratio_and_canaries_and_shouts_when_one_died(tmp
 
 
 @pytest.mark.parametrize(
-    ("bands", "said"),
+    ("bands", "draws", "said", "worth"),
     [
-        ([None, None], "Every point was made once, so what of it is chance cannot be told."),
-        ([(-0.01, 0.03), (-0.02, -0.01)], "At no size was the AUC higher by more than chance"),
-        (
-            [(0.01, 0.03), (-0.02, 0.01)],
-            "The AUC was higher by more than chance between draws and seeds can explain at 20 ",
-        ),
-        ([(0.01, 0.03), (0.002, 0.01)], "can explain at 20 and 1\u202f000 labelled images (not adjusted"),
+        ([(-0.1, 0.1), (-0.1, 0.1)], 1, "With one draw of each size that cannot be told", 0),
+        ([(-0.01, 0.03), (-0.02, -0.01)], 2, "None is shown. Adding", 0),
+        ([(0.01, 0.03), (-0.02, 0.01)], 2, "Some, at 20: more than chance", 1),
+        ([(0.01, 0.03), (0.002, 0.01)], 2, "Some, at 20 and 1\u202f000: more than chance", 2),
     ],
 )
-def test_a_saving_is_claimed_only_where_it_is_more_than_chance(bands, said):
+def test_a_saving_is_claimed_only_where_it_is_more_than_chance(bands, draws, said, worth):
     rows = [
         {
             "arm": "mixed",
             "size": size,
+            "draws": draws,
             "auc": {"value": 0.9, "ci95": None},
             "difference": {"value": 0.01, "ci95": band},
-            "real_equivalent": {"images": 30, "bound": "none"},
+            "real_equivalent": {"images": 3456, "bound": "none"},
         }
         for size, band in zip((20, 1000), bands, strict=True)
     ]
-    (text,) = curves_answer({"curves": rows, "arms": {"real": {"auc": {"value": 0.9}}}})
+    counts = {"counts": {"validation": 522}}
+    (text,) = curves_answer({"curves": rows, "dataset": counts, "arms": {"real": {"auc": {"value": 0.9}}}})
     assert said in text
+    assert text.count("; worth about 3\u202f500") == worth

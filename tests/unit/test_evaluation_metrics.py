@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy.stats import binomtest
 from sklearn.calibration import calibration_curve as sklearn_curve
 from sklearn.metrics import accuracy_score, average_precision_score, brier_score_loss, confusion_matrix
 
@@ -9,10 +10,12 @@ from gan_aug.evaluation.metrics import (
     brier,
     confusion,
     estimate_accuracy,
+    estimate_share,
+    operating_point,
     precision_recall,
-    sensitivity_at_specificity,
 )
 from gan_aug.evaluation.truth import Truth
+from gan_aug.evaluation.uncertainty import Influence
 
 RNG = np.random.default_rng(0)
 CLASSES = RNG.integers(3, size=60)
@@ -61,9 +64,27 @@ def test_the_threshold_comes_from_validation_alone():
     test = truth_of(np.eye(2)[np.repeat([0, 1], [4, 4])], positive=1)
     shown = np.array([0.1, 0.2, 0.41, 0.3, 0.39, 0.4, 0.42, 0.9])
     shown = np.stack([1 - shown, shown], axis=1)
-    assert sensitivity_at_specificity(validation, known, test, shown, 0.9) == pytest.approx((0.5, 0.75))
+    point = operating_point(validation, known, test, shown, 0.9)
+    assert (point.sensitivity.value, point.specificity.value) == (0.5, 0.75)
+    assert point.thresholds == (0.4,)
+    for share, n in ((point.sensitivity, 4), (point.specificity, 4)):
+        assert share.cases.sum() == pytest.approx(0)
+        assert (share.cases**2).sum() == pytest.approx(share.value * (1 - share.value) / (n - 1))
     nobody_well = truth_of(np.eye(2)[np.ones(3, dtype=int)], positive=1)
-    assert sensitivity_at_specificity(nobody_well, known[:3], test, shown, 0.9) is None
+    assert operating_point(nobody_well, known[:3], test, shown, 0.9) is None
+
+
+def test_a_sensitivity_has_wilsons_interval_over_the_ill_patients():
+    validation = truth_of(np.eye(2)[np.repeat([0, 1], 50)], positive=1)
+    scores = np.linspace(0, 1, 100)
+    point = operating_point(validation, np.stack([1 - scores, scores], axis=1), BINARY, BINARY_SCORES, 0.5)
+    ill = BINARY.judged
+    estimate = estimate_share(BINARY, [point.sensitivity], ill)
+    caught = round(estimate.value * ill.sum())
+    expected = binomtest(caught, int(ill.sum())).proportion_ci(method="wilson")
+    assert estimate.ci95 == pytest.approx(expected, abs=0.01)  # Wilson's with n - 1 in the variance
+    everyone = estimate_share(BINARY, [Influence(1.0, np.zeros(60))], ill)
+    assert everyone.ci95 == pytest.approx((0.05 ** (1 / ill.sum()), 1.0))
 
 
 def test_precision_and_recall_pool_the_seeds_and_say_where_nothing_was_called():

@@ -36,41 +36,49 @@ CASES = [
     (
         compared("non-inferior", 0.002, -0.0064, 0.0104),
         "Adding GAN images did not change the AUC by more than 0.011 either way (difference +0.002, 95 % CI −0.006 to "
-        "+0.010; this test set could have shown 0.016): a loss of 0.02 or more is ruled out.",
+        "+0.010; this comparison could have shown 0.016): a loss of 0.02 or more is ruled out.",
     ),
     (
         compared("improves", 0.021, 0.01, 0.032, p_adjusted=0.002),
-        "Adding GAN images raised the AUC by 0.021 (95 % CI +0.010 to +0.032, p = 0.002 after Holm’s adjustment; this "
-        "test set could have shown 0.016).",
+        "Adding GAN images raised the AUC by 0.021 (95 % CI +0.010 to +0.032, p = 0.002 after Holm’s adjustment for "
+        "the number of arms; this comparison could have shown 0.016).",
     ),
     (
-        compared("inferior", -0.05, -0.07, -0.03),
-        "Adding GAN images lowered the AUC by 0.050, by more than the margin of 0.02 (95 % CI −0.070 to −0.030; this "
-        "test set could have shown 0.016).",
+        compared("inferior", -0.05, -0.07, -0.03, p_adjusted=0.0002),
+        "Adding GAN images lowered the AUC by 0.050, by more than the margin of 0.02 (95 % CI −0.070 to −0.030, "
+        "p < 0.001 after Holm’s adjustment for the number of arms; this comparison could have shown 0.016).",
     ),
     (
         compared("inconclusive", -0.01, -0.05, 0.03),
         "Adding GAN images changed the AUC by no more than chance can explain (difference −0.010, 95 % CI −0.050 to "
-        "+0.030; this test set could have shown 0.016), and a loss of 0.02 can be neither shown nor ruled out.",
+        "+0.030; this comparison could have shown 0.016), and a loss of 0.02 can be neither shown nor ruled out.",
     ),
     (
-        compared("inconclusive", -0.02, -0.035, -0.005),
-        "Adding GAN images lowered the AUC by 0.020 (difference −0.020, 95 % CI −0.035 to −0.005; this test set could "
-        "have shown 0.016); whether by more than the margin of 0.02 is open.",
+        compared("inconclusive", -0.02, -0.035, -0.005, p_adjusted=0.03),
+        "Adding GAN images lowered the AUC by 0.020 (difference −0.020, 95 % CI −0.035 to −0.005; this comparison "
+        "could have shown 0.016), p = 0.030 after Holm’s adjustment for the number of arms; whether by more than "
+        "the margin of 0.02 is open.",
     ),
     (
-        compared("non-inferior", -0.008, -0.015, -0.001),
-        "Adding GAN images lowered the AUC by 0.008 (difference −0.008, 95 % CI −0.015 to −0.001; this test set could "
-        "have shown 0.016), but a loss of 0.02 or more is ruled out.",
+        compared("inconclusive", -0.02, -0.039, -0.001, p_adjusted=0.07),
+        "Adding GAN images may have lowered the AUC (difference −0.020, 95 % CI −0.039 to −0.001; this comparison "
+        "could have shown 0.016), but that is not shown (p = 0.070 after Holm’s adjustment for the number of arms); "
+        "whether by more than the margin of 0.02 is open.",
+    ),
+    (
+        compared("non-inferior", -0.008, -0.015, -0.001, p_adjusted=0.04),
+        "Adding GAN images lowered the AUC by 0.008 (difference −0.008, 95 % CI −0.015 to −0.001; this comparison "
+        "could have shown 0.016), p = 0.040 after Holm’s adjustment for the number of arms; a loss of 0.02 or "
+        "more is ruled out.",
     ),
     (
         compared("non-inferior", 0.03, -0.005, 0.065),
         "Adding GAN images did not lower the AUC by more than 0.005 (difference +0.030, 95 % CI −0.005 to +0.065; this "
-        "test set could have shown 0.016): a loss of 0.02 or more is ruled out; whether it raised it is open.",
+        "comparison could have shown 0.016): a loss of 0.02 or more is ruled out; whether it raised it is open.",
     ),
     (
         compared("non-inferior", 0.03, 0.001, 0.059, p_adjusted=0.08),
-        "Adding GAN images may have raised the AUC (difference +0.030, 95 % CI +0.001 to +0.059; this test set could "
+        "Adding GAN images may have raised the AUC (difference +0.030, 95 % CI +0.001 to +0.059; this comparison could "
         "have shown 0.016), but that is not shown (p = 0.080 after Holm’s adjustment for the number of arms); a loss "
         "of 0.02 or more is ruled out.",
     ),
@@ -98,6 +106,8 @@ def test_what_is_said_to_be_ruled_out_lies_outside_the_interval(
         assert low >= -float(bound[1]) - 1e-9
     assert ("is ruled out" in sentence) == (said == "non-inferior")
     assert ("raised the AUC by" in sentence) == (said == "improves")
+    if "lowered the AUC by" in sentence and said != "inferior":
+        assert p < 0.05
     assert sentence.endswith(".")
 
 
