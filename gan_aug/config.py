@@ -288,7 +288,8 @@ def sections(config: Config, *names: str) -> dict[str, Any]:
 def completed(request: dict[str, Any]) -> dict[str, Any]:
     """A stage's saved request as this version spells it: a key that the version before did not know has its default.
 
-    A section that this version would refuse, and what is no section, stay as they are.
+    So a key that comes later must by default do what was done before it. A section that this version would refuse, and
+    what is no section, stay as they are.
     """
     found = dict(request)
     for name, value in request.items():

@@ -9,6 +9,9 @@ from gan_aug import config as configs
 from gan_aug.errors import RunConflict
 from gan_aug.run import RunDir, read_json, write_json
 
+EARLIER: dict[str, dict[str, Any]] = {"train": {"ranks": 1}}
+"""What a stage was done with before its request said so, for what is no key of the config."""
+
 
 def claim(run: RunDir, stage: str, request: dict[str, Any], products: str) -> None:
     """Save what `stage` is asked before it starts, or check that what it made before was asked the same.
@@ -32,7 +35,7 @@ def check(run: RunDir, stage: str, request: dict[str, Any]) -> None:
     path = run.path / stage / "request.json"
     if not path.exists():
         return
-    before = configs.completed(read_json(path))
+    before = EARLIER.get(stage, {}) | configs.completed(read_json(path))
     changes = differences({key: before.get(key) for key in request}, configs.completed(request))
     if changes:
         raise RunConflict(

@@ -163,11 +163,12 @@ def _unlike_requests(config: dict[str, Any], folder: Path) -> list[str]:
     for stage in ("dataset", "train", "synthetic", "compare"):
         path = folder / stage / "request.json"
         asked = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        ours, theirs = configs.completed(asked), configs.completed(config)
         for section in asked.keys() & config.keys():
-            theirs, ours = config[section], asked[section]
-            if isinstance(theirs, dict):
-                ours = {key: value for key, value in ours.items() if key in theirs}  # paths are left out
-            changes += unequal(theirs, ours, f"config.{section}")
+            pair = [theirs[section], ours[section]]
+            if isinstance(config[section], dict):  # reports leave out paths
+                pair = [{key: values.get(key) for key in config[section]} for values in pair]
+            changes += unequal(pair[0], pair[1], f"config.{section}")
     return changes
 
 

@@ -18,7 +18,7 @@ from gan_aug.data.locate import DATA_ROOT
 from gan_aug.errors import ComputeError
 from gan_aug.run import read_json, write_json
 from services.job_process import LOG, end_file
-from services.processes import Folders, Standing, Work, process_record
+from services.processes import HIDDEN, Folders, Standing, Work, process_record
 from services.settings import Settings
 
 SENT = "ray.json"
@@ -114,7 +114,10 @@ class RayRunner(Folders):
         return f"{command} >> {shlex.quote(str(record / LOG))} 2>&1"
 
     def _environment(self) -> dict[str, str]:
-        own = {DATA_ROOT: str(self._settings.data.resolve())} if self._settings.data else {}
+        # Nodes that serve samples know the records' address: no job is to.
+        own = dict.fromkeys(HIDDEN, "")
+        if self._settings.data:
+            own[DATA_ROOT] = str(self._settings.data.resolve())
         address = os.environ.get("RAY_ADDRESS")
         return own | ({"RAY_ADDRESS": address} if address else {})
 

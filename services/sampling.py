@@ -79,11 +79,6 @@ class Batcher:
         if not self.shares:
             self._count(len(labels), -(-len(labels) // BLOCK))
             return await loop.run_in_executor(self._pool, make_images, self.generator, noise, labels)
-        return await self._shared(noise, labels)
-
-    async def _shared(self, noise: Floats, labels: Floats) -> Images:
-        """The images of some rows, made together with those that others wait for."""
-        loop = asyncio.get_running_loop()
         rows = [_Row(own, label, loop.create_future()) for own, label in zip(noise, labels, strict=True)]
         self._waiting += rows
         if self._task is None:
@@ -105,34 +100,30 @@ class Batcher:
             self._task = None
 
     async def _make_block(self, block: list[_Row]) -> None:
+        """Hand the images of at most one block of rows to those who wait, by one pass in the thread."""
+        from gan_aug.synthesis.sampler import make_block
+
+        loop = asyncio.get_running_loop()
         noise, labels = np.stack([row.noise for row in block]), np.stack([row.labels for row in block])
         try:
-            images = await self.forward(noise, labels)
+            images = await loop.run_in_executor(self._pool, make_block, self.generator, noise, labels)
         except Exception as error:  # noqa: BLE001 - handed to those who wait, each in its own request
             for row in block:
                 if not row.image.done():
                     row.image.set_exception(error)
             return
+        self._count(len(images), 1)
         for row, image in zip(block, images, strict=True):
             if not row.image.done():
                 row.image.set_result(image)
-
-    async def forward(self, noise: Floats, labels: Floats) -> Images:
-        """The images of at most one block of rows, by one pass in the thread."""
-        from gan_aug.synthesis.sampler import make_block
-
-        loop = asyncio.get_running_loop()
-        images = await loop.run_in_executor(self._pool, make_block, self.generator, noise, labels)
-        self._count(len(images), 1)
-        return images
 
 
 class Samplers:
     """The generators that were asked for last, each with its Batcher; they share one thread."""
 
-    def __init__(self, count: Count, batcher: type[Batcher] = Batcher) -> None:
+    def __init__(self, count: Count) -> None:
         """`count` is told of images and the passes they took."""
-        self._count, self._batcher = count, batcher
+        self._count = count
         self._pool = ThreadPoolExecutor(1, "sampler", _one_thread)
         self._loaded: OrderedDict[tuple[Path, int], Batcher] = OrderedDict()
         self._loading = asyncio.Lock()
@@ -159,7 +150,7 @@ class Samplers:
         checkpoint = newest_checkpoint(run / "train" / "checkpoints")
         if checkpoint is None:
             raise no_checkpoint(run)
-        return self._batcher(checkpoint, load_generator(checkpoint), self._pool, self._count)
+        return Batcher(checkpoint, load_generator(checkpoint), self._pool, self._count)
 
 
 def _one_thread() -> None:

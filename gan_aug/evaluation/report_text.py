@@ -85,6 +85,12 @@ def patients_apart(report: Report) -> str:
             "Patient numbers restart in each split of the data set, so whether a patient was in two of them could not "
             f"be told; the test images came from {tested}."
         )
+    alone = data["without_patient"]
+    if alone:
+        return (
+            f"No patient that is named was in two splits; the test images came from {tested}, of which each of the "
+            f"{counted(alone, 'image')} without a patient counts as one."
+        )
     return f"No patient was in two splits; the test images came from {tested}."
 
 

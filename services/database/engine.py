@@ -10,6 +10,8 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config as AlembicConfig
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session
@@ -17,23 +19,39 @@ from sqlalchemy.orm import Session
 from gan_aug.errors import StorageError
 
 WAIT_SECONDS = 10
+MIGRATIONS = str(Path(__file__).with_name("migrations")).replace("%", "%%")
 
 
 class Database:
     """One database with its tables; safe to use from several threads."""
 
-    def __init__(self, url: str) -> None:
-        """Open it and bring its tables up to date; raises StorageError where it is away or of another version."""
-        self.engine = _engine(url)
+    def __init__(self, url: str, *, connections: int = 40, upgrade: bool = True) -> None:
+        """Open it and bring its tables up to date, or with `upgrade` off check that they are.
+
+        `connections` is how many to a server it may hold at once. Raises StorageError where the database is away or of
+        another version.
+        """
+        self.engine = _engine(url, connections)
         self._writing = self.engine.execution_options(begin="IMMEDIATE")
         try:
-            migrate(self.engine)
+            migrate(self.engine) if upgrade else self._check()
         except DBAPIError as error:
             # The driver's words may hold the address, and that a password.
             raise StorageError(
                 f"the database at {self.engine.url.render_as_string(hide_password=True)} cannot be used "
                 f"({type(error.orig).__name__}): check that it runs, its name, user and password"
             ) from None
+
+    def _check(self) -> None:
+        config = AlembicConfig()
+        config.set_main_option("script_location", MIGRATIONS)
+        with self.engine.connect() as connection:
+            found = MigrationContext.configure(connection).get_current_revision()
+        if found != (wanted := ScriptDirectory.from_config(config).get_current_head()):
+            raise StorageError(
+                f"the database is of version {found or 'none'}, and this program of {wanted}: install the service's "
+                "own version here, or start the service that is to upgrade it first"
+            )
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
@@ -64,15 +82,16 @@ class Database:
 def migrate(engine: Engine, revision: str = "head") -> None:
     """Bring the tables to `revision`, in one transaction where the database can."""
     config = AlembicConfig()
-    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")).replace("%", "%%"))
+    config.set_main_option("script_location", MIGRATIONS)
     with engine.begin() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, revision)
 
 
-def _engine(url: str) -> Engine:
+def _engine(url: str, connections: int) -> Engine:
     if not url.startswith("sqlite"):
-        return create_engine(url, pool_size=20, max_overflow=20, pool_pre_ping=True)
+        kept = -(-connections // 2)
+        return create_engine(url, pool_size=kept, max_overflow=connections - kept, pool_pre_ping=True)
     engine = create_engine(url, pool_size=20, max_overflow=20, connect_args={"timeout": WAIT_SECONDS})
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)

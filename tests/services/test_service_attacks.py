@@ -320,7 +320,7 @@ def test_what_the_documentation_says_was_tried_is_tried() -> None:
     assert len(rows) > 20
     there = {
         name
-        for file in Path(__file__).parent.glob("test_*.py")
+        for file in Path(__file__).parents[1].glob("[cs]*/test_*.py")
         for name in re.findall(r"def (test_\w+)", file.read_text())
     }
     for row in rows:

@@ -53,6 +53,9 @@ def test_the_methods_claim_nothing_that_was_not_done() -> None:
 
 def test_patients_are_called_apart_only_where_the_data_set_can_tell_them() -> None:
     assert "No patient was in two splits; the test images came from" in methods(REPORT)[0][0]
+    some = {**REPORT, "dataset": {**REPORT["dataset"], "without_patient": 7}}
+    assert "No patient that is named was in two splits" in methods(some)[0][0]
+    assert "each of the 7 images without a patient counts as one." in methods(some)[0][0]
     data = {**REPORT["config"]["data"], "patient_scope": "split"}
     restarted = {**REPORT, "config": {**REPORT["config"], "data": data}}
     assert (

@@ -38,6 +38,14 @@ def test_a_key_that_an_older_version_did_not_know_was_asked_by_its_default(tmp_p
     assert read_json(run.path / "dataset/request.json") == asked
 
 
+def test_a_training_from_before_there_were_ranks_had_one(tmp_path: Path) -> None:
+    run = RunDir(tmp_path)
+    write_json(run.path / "train/request.json", {"seed": 0, "threads": 1})
+    check(run, "train", {"seed": 0, "threads": 1, "ranks": 1})
+    with pytest.raises(RunConflict, match="ranks was 1, now 2"):
+        check(run, "train", {"seed": 0, "threads": 1, "ranks": 2})
+
+
 def test_differences_name_new_and_lost_keys() -> None:
     assert differences({"a": 1}, {"b": 2}) == ["a was 1, now null", "b was null, now 2"]
     assert not differences({"a": {"b": [1]}}, {"a": {"b": [1]}})
