@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import threading
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -100,15 +101,7 @@ def report_csv(report: dict[str, Any]) -> str:
     writer = csv.writer(out)
     writer.writerow(["arm", "against", "label", "figure", "value", "low", "high"])
     for arm, values in report["arms"].items():
-        for figure, value in values.items():
-            if isinstance(value, int | float | None) and not isinstance(value, bool):
-                writer.writerow([safe_cell(arm), "", "", figure, value, "", ""])
-            elif isinstance(value, dict) and "value" in value:
-                label = safe_cell(value.get("label", ""))
-                writer.writerow([safe_cell(arm), "", label, figure, value["value"], *_interval(value)])
-        for label, figures in values["per_class"].items():
-            for figure, value in figures.items():
-                writer.writerow([safe_cell(arm), "", safe_cell(label), figure, value, "", ""])
+        writer.writerows([safe_cell(arm), "", *row] for row in _arm_rows(values))
     for row in report["comparisons"]:
         both = [safe_cell(row["arm"]), safe_cell(row["against"]), ""]
         writer.writerow([*both, "difference", row["difference"], *_interval(row)])
@@ -117,8 +110,30 @@ def report_csv(report: dict[str, Any]) -> str:
     return out.getvalue()
 
 
-def _interval(values: dict[str, Any]) -> list[Any]:
-    return list(values.get("ci95") or ["", ""])
+def _arm_rows(values: dict[str, Any]) -> Iterator[list[Any]]:
+    """The figures of one arm: label, name, value, and the ends of the interval where there is one."""
+    for figure, value in values.items():
+        if isinstance(value, dict) and "value" in value:
+            yield [safe_cell(value.get("label", "")), figure, value["value"], *_interval(value)]
+    for row in _numbers(values):
+        yield ["", *row]
+    for asked, reached in values["sensitivity_at_specificity"].items():
+        for figure, *numbers in _numbers(reached or {}):
+            yield ["", f"{figure}, set for specificity {asked}", *numbers]
+    for label, figures in values["per_class"].items():
+        for row in _numbers(figures):
+            yield [safe_cell(label), *row]
+
+
+def _numbers(values: dict[str, Any]) -> Iterator[list[Any]]:
+    """The plain numbers among some figures: name, value, and the ends of the interval where there is one."""
+    for figure, value in values.items():
+        if isinstance(value, int | float | None):
+            yield [figure, value, *_interval(values, f"{figure}_ci95")]
+
+
+def _interval(values: dict[str, Any], key: str = "ci95") -> list[Any]:
+    return list(values.get(key) or ["", ""])
 
 
 @lru_cache(maxsize=64)

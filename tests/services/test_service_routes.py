@@ -210,6 +210,13 @@ def test_a_report_as_page_and_table(service: Service, run: str) -> None:
     found = {(row["arm"], row["figure"]): row for row in rows if not row["label"]}
     auc = report["arms"]["mixed"]["auc"]
     assert [float(found["mixed", "auc"][key]) for key in ("value", "low", "high")] == [auc["value"], *auc["ci95"]]
+    precision = found["real", "average_precision"]
+    assert [float(precision[key]) for key in ("low", "high")] == report["arms"]["real"]["average_precision_ci95"]
+    reached = report["arms"]["real"]["sensitivity_at_specificity"]["0.90"]
+    specificity = found["real", "specificity, set for specificity 0.90"]
+    assert [float(specificity[key]) for key in ("value", "low", "high")] == [
+        reached["specificity"], *reached["specificity_ci95"]
+    ]  # fmt: skip
     assert found["synthetic", "verdict"]["value"] == report["comparisons"][0]["verdict"]
     assert_problem(service.call("GET", f"/v1/reports/{run}?format=exe"), 422)
 
