@@ -112,7 +112,7 @@ def _check_figures(
     except CheckpointError as error:
         return [Link(CELLS, "missing", str(error), CheckpointError)]
     again = _made_again(report, config, folder, manifest, synthetic, results, found)
-    if changes := [*unequal(report, again), *_unlike_requests(report["config"], folder)]:
+    if changes := [*unequal(report, again), *_unlike_requests(report["config"], config, folder)]:
         more = f" and {len(changes) - 3} more" if len(changes) > 3 else ""
         says = f"made again from the cells, it differs: {'; '.join(changes[:3])}{more}"
         return [Link("report.json", "ALTERED", says)]
@@ -157,13 +157,14 @@ def unequal(old: Any, new: Any, path: str = "") -> list[str]:
     return [] if old == new else [f"{path} is {_brief(old)}, not {_brief(new)}"]
 
 
-def _unlike_requests(config: dict[str, Any], folder: Path) -> list[str]:
+def _unlike_requests(config: dict[str, Any], parsed: Config, folder: Path) -> list[str]:
     """Where the config in a report differs from what the stages were asked, by their own records."""
+    wanted = {"synthesis": parsed.synthesis_wanted.model_dump(mode="json")}  # as many images as the ratios need
     changes = []
     for stage in ("dataset", "train", "synthetic", "compare"):
         path = folder / stage / "request.json"
         asked = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-        ours, theirs = configs.completed(asked), configs.completed(config)
+        ours, theirs = configs.completed(asked), configs.completed(config) | wanted
         for section in asked.keys() & config.keys():
             pair = [theirs[section], ours[section]]
             if isinstance(config[section], dict):  # reports leave out paths

@@ -10,6 +10,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnection
 from starlette.exceptions import HTTPException
 
 from gan_aug import errors
@@ -17,7 +18,7 @@ from gan_aug.errors import ConfigError, GanAugError
 from services.settings import Settings
 
 MEDIA_TYPE = "application/problem+json"
-KINDS = (HTTPException, RequestValidationError, GanAugError, OperationalError)
+KINDS = (HTTPException, RequestValidationError, GanAugError, OperationalError, NoConnection)
 """The errors that are answered with a problem document of their own."""
 
 log = logging.getLogger(__name__)

@@ -128,9 +128,7 @@ def application(arguments: dict[str, str]) -> serve.Application:
         )
     served = bool(os.environ.get(DATABASE_URL))
     if not served and not (state / "service.db").is_file():
-        raise ConfigError(
-            f"{state} holds no service.db: set {DATABASE_URL} as the service has it, here and on all nodes"
-        )
+        raise ConfigError(f"{state} holds no service.db: set {DATABASE_URL} here and on all nodes")
     actor: dict[str, Any] = {"num_cpus": 1}
     if not served:
         here: str = ray.util.get_node_ip_address()  # type: ignore[no-untyped-call]
@@ -142,9 +140,8 @@ def application(arguments: dict[str, str]) -> serve.Application:
         ray_actor_options=actor,
         autoscaling_config={"min_replicas": 1, "max_replicas": int(most), "target_ongoing_requests": BUSY},
     )
-    # A key's requests may come to any replica: all together they allow no more than was asked for.
-    limits = Limits(rate=float(rate) / int(most), burst=max(1, Limits().burst // int(most)))
-    sampler: serve.Application = deployment(Sampling).bind(Settings(state, limits=limits), served)
+    settings = Settings(state, limits=Limits(rate=float(rate)))
+    sampler: serve.Application = deployment(Sampling).bind(settings, served)
     return sampler
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from gan_aug.evaluation.curve_band import CurveBand, cumulated, curve_band
 from gan_aug.evaluation.truth import Truth
-from gan_aug.evaluation.uncertainty import BoolArray, FloatArray
+from gan_aug.evaluation.uncertainty import BoolArray, FloatArray, exact_interval
 
 _GRID: FloatArray = np.linspace(0.0, 1.0, 201)
 # Recalls are sums of weights over their total: what equals a point of the grid may fall short of it by rounding.
@@ -25,9 +25,13 @@ def precision_recall_band(truth: Truth, seeds: Sequence[FloatArray]) -> CurveBan
 
 
 def average_precision_interval(truth: Truth, seeds: Sequence[FloatArray]) -> tuple[float, float]:
-    """The 95 % interval of the mean average precision of scores `(N, K)`, over patients and seeds as `curve_band`."""
+    """The 95 % interval of the mean average precision of scores `(N, K)`, over patients and seeds as `curve_band`.
+
+    Where nothing varied, as in a perfect ranking, it is the AUC's exact bound.
+    """
     band = curve_band(truth, seeds, np.zeros(1), _areas)
-    return float(band.low[0]), float(band.high[0])
+    low, high = float(band.low[0]), float(band.high[0])
+    return (low, high) if low < high else exact_interval(float(band.mean[0]), truth.pairs)
 
 
 def prevalence(truth: Truth) -> float:

@@ -131,6 +131,7 @@ def group_by_arm(cells: Sequence[CellResult]) -> dict[str, list[CellResult]]:
 def _dataset(manifest: Manifest, test: Truth) -> dict[str, Any]:
     positive = manifest.positive_index
     named = any(study.patient for study in manifest.studies)
+    unnamed = sum(manifest.studies[i].patient is None for i in manifest.indices("test"))
     return {
         "name": manifest.name,
         "fingerprint": manifest.fingerprint,
@@ -139,7 +140,7 @@ def _dataset(manifest: Manifest, test: Truth) -> dict[str, Any]:
         "counts": {split: len(manifest.indices(split)) for split in SPLITS},
         "counts_per_label": manifest.counts(),
         "test_patients": test.patient_count if named else None,
-        "without_patient": sum(study.patient is None for study in manifest.studies) if named else None,
+        "without_patient": unnamed if named else None,
         "patients": {split: Truth.of(manifest, split).patient_count for split in SPLITS} if named else None,
         "labels": manifest.labels,
         "positive": None if positive is None else manifest.labels[positive],

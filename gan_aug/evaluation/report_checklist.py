@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from gan_aug.evaluation.report_tables import Table
-from gan_aug.evaluation.report_text import Report, counted
+from gan_aug.evaluation.report_text import Report, counted, digits, size
 
 UNKNOWN = "not known to this tool"
 AUTHORS = "for the authors to write"
@@ -68,16 +68,18 @@ def _level(report: Report) -> str:
         return "Images alone: no patients are named, so whether one is in two splits cannot be told"
     if report["config"]["data"]["patient_scope"] == "split":
         return "Images alone: patient numbers restart in each split, so whether one is in two cannot be told"
-    return "Patients: none is in two splits, checked by keyed hashes"
+    named = " that is named" if report["dataset"]["without_patient"] else ""
+    return f"Patients: none{named} is in two splits, checked by keyed hashes"
 
 
 def _sample(report: Report) -> str:
     sizes = [comparison["smallest_detectable"] for comparison in report["comparisons"]]
     if not sizes:
         return "No comparison was made"
+    smallest, largest = (size(value, digits(report)) for value in (min(sizes), max(sizes)))
     return (
-        f"Not planned; by the standard errors seen, single comparisons find differences in AUC of {min(sizes):.3f} to "
-        f"{max(sizes):.3f} with 80 % power, without adjustment"
+        f"Not planned; by the standard errors seen, single comparisons find differences in AUC of {smallest} to "
+        f"{largest} with 80 % power, without adjustment"
     )
 
 
@@ -96,9 +98,10 @@ def _software(report: Report) -> str:
 
 def _training(report: Report) -> str:
     arms = report["arms"]
-    number = len(arms) * len(arms["real"]["seeds"]) + sum(
-        row["draws"] * row["seeds"] for row in report["curves"] or () if row["draws"] > 1
-    )
+    number = len(arms) * len(arms["real"]["seeds"])
+    whole = report["dataset"]["counts"]["train"]
+    number += sum(row["draws"] * row["seeds"] for row in report["curves"] or () if row["size"] != whole)
+    number += sum(len(row["seeds"]) for row in (report["ratio"] or {}).get("searched") or ())
     return f"{number} classifiers of {counted(arms['real']['optimizer_steps'], 'step')} each; Methods, configuration"
 
 

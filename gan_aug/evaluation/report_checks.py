@@ -29,10 +29,13 @@ def curves_table(report: Report) -> Table | None:
         for row in rows
     )
     validation = counted(report["dataset"]["counts"]["validation"], "labelled validation image")
+    made = report["provenance"]["synthetic"]
+    saw = "at every size the GAN saw those images alone, and " if made else ""
+    own = " (each with a GAN of its own)" if made else ""
+    held = "draws and seeds, of all images seeds alone," if any(row["draws"] > 1 for row in rows) else "seeds alone,"
     caption = (
-        "AUC by the number of real training images; at every size the GAN saw those images alone, and weights were "
-        f"chosen on all {validation}. Means over draws of the images (each with a GAN of its own) and training seeds. "
-        "The 95 % intervals (Student’s t) hold draws and seeds, of all images seeds alone, and not which patients were "
+        f"AUC by the number of real training images; {saw}weights were chosen on all {validation}. Means over draws of "
+        f"the images{own} and training seeds. The 95 % intervals (Student’s t) hold {held} and not which patients were "
         "tested: those are the same everywhere. Worth: the number of real images with which the arm “real” reaches the "
         "same AUC, read off its mean curve to two digits, without an interval."
     )
@@ -61,9 +64,10 @@ def curves_answer(report: Report) -> list[str]:
         saved = f"Some, at {listed(raised)}: more than chance between draws and seeds explains, size by size"
     validation = counted(report["dataset"]["counts"]["validation"], "labelled validation image")
     parts = "; ".join(_at(row, decimals) for row in own)
+    did = "Training on its images alone, instead of so many" if arm == "synthetic" else "Its images beside so many"
     return [
-        f"{question} {saved}. Adding its images to so many labelled training images (arm “{arm}”) changed the AUC "
-        f"{parts}. Every size uses all {validation} beside."
+        f"{question} {saved}. {did} labelled training images (arm “{arm}”) changed the AUC {parts}. Every size uses "
+        f"all {validation} too."
     ]
 
 

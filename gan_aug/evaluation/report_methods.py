@@ -127,10 +127,10 @@ def _regularizer(gan: dict[str, Any], cite: _Citations) -> str:
         return "no regularisation of the discriminator"
     if kind == "spectral":
         return f"spectral normalisation of the discriminator {cite('miyato')}"
-    return (
-        f"R1 and R2 gradient penalties of weight {gan['penalty']:g} every {gan['penalty_every']} steps "
-        f"{cite('mescheder', 'huang')}"
-    )
+    often = f"of weight {gan['penalty']:g} every {gan['penalty_every']} steps"
+    if gan["loss"] == "relativistic":
+        return f"R1 and R2 gradient penalties {often} {cite('mescheder', 'huang')}"
+    return f"an R1 gradient penalty {often} {cite('mescheder')}"
 
 
 def _classifier(report: Report) -> str:
@@ -152,14 +152,14 @@ def _curves(report: Report) -> str:
     rows, compare = report["curves"], report["config"]["compare"]
     if not rows:
         return ""
-    draws = max(row["draws"] for row in rows)
-    sizes = listed([str(size) for size in compare["sizes"]])
+    sizes = listed([str(size) for size in compare["sizes"] if size != "all"])
     seen = _whole(compare["curve_images"] or report["config"]["train"]["images"])
     made = f", on each a generator of its own trained ({seen} images seen)" if report["provenance"]["synthetic"] else ""
+    beside = ", beside all of them" if "all" in compare["sizes"] else ""
     return (
         f"Learning curves. Of the training images {sizes} were taken, by patient and the smaller sets within the "
-        f"larger, in {counted(draws, 'draw')}{made}, and the arms trained on each. Intervals are Student’s t over "
-        "draws and training seeds, with the test patients held fixed."
+        f"larger, in {counted(compare['draws'], 'draw')}{made}, and the arms trained on each{beside}. Intervals are "
+        "Student’s t over draws and training seeds, with the test patients held fixed."
     )
 
 

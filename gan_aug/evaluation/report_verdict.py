@@ -144,11 +144,11 @@ def _lowered(subject: str, comparison: dict[str, Any], decimals: int) -> str:
 
 
 def _inferior(subject: str, comparison: dict[str, Any], decimals: int) -> str:
-    return (
-        f"{subject} lowered the AUC by {_amount(comparison, decimals)}, by more than the margin of "
-        f"{comparison['margin']:g} ({_interval(comparison, decimals)}, {_holm(comparison)}; "
-        f"{_could(comparison, decimals)})."
-    )
+    figures = f"{_interval(comparison, decimals)}, {_holm(comparison)}; {_could(comparison, decimals)}"
+    lowered = f"{subject} lowered the AUC by {_amount(comparison, decimals)}, by more than the margin of"
+    if comparison["p_adjusted"] < ALPHA:
+        return f"{lowered} {comparison['margin']:g} ({figures})."
+    return f"{lowered} {comparison['margin']:g} by its own interval, though not after the adjustment ({figures})."
 
 
 def _inconclusive(subject: str, comparison: dict[str, Any], decimals: int) -> str:

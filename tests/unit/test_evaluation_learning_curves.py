@@ -126,7 +126,7 @@ def test_the_report_shows_curves_ratio_and_canaries_and_shouts_when_one_died(tmp
     for text in (to_markdown(report), to_html(report, draw_figures(report, cells, MANIFEST), {}, {})):
         assert text.index("CANARY FAILED: trained on shuffled labels") < text.index("trained only on synthetic images")
         assert "leaves out 0.5" in text
-        assert "labelled training images (arm “mixed”) changed the AUC at 20 by" in text
+        assert "Its images beside so many labelled training images (arm “mixed”) changed the AUC at 20 by" in text
         assert "The search kept no score of a test image" in text
     assert curves_svg(report["curves"]) == curves_svg(report["curves"])
     curves_png(report["curves"], tmp_path / "curves.png")
@@ -137,7 +137,7 @@ def test_the_report_shows_curves_ratio_and_canaries_and_shouts_when_one_died(tmp
     ("bands", "draws", "said", "worth"),
     [
         ([(-0.1, 0.1), (-0.1, 0.1)], 1, "With one draw of each size that cannot be told", 0),
-        ([(-0.01, 0.03), (-0.02, -0.01)], 2, "None is shown. Adding", 0),
+        ([(-0.01, 0.03), (-0.02, -0.01)], 2, "None is shown. Its images beside", 0),
         ([(0.01, 0.03), (-0.02, 0.01)], 2, "Some, at 20: more than chance", 1),
         ([(0.01, 0.03), (0.002, 0.01)], 2, "Some, at 20 and 1\u202f000: more than chance", 2),
     ],

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_auc_score
 
 from gan_aug.evaluation.metrics import partial_auc
-from gan_aug.evaluation.precision_recall import precision_recall_band, prevalence
+from gan_aug.evaluation.precision_recall import average_precision_interval, precision_recall_band, prevalence
 from gan_aug.evaluation.truth import Truth
 
 MANIFEST = make_manifest()
@@ -57,3 +57,21 @@ def test_the_band_holds_the_mean_and_stays_within_0_and_1(labels: tuple[str, ...
 def test_scores_that_say_nothing_give_the_prevalence() -> None:
     band = precision_recall_band(TRUTH, [np.full((60, 2), 0.5)])
     np.testing.assert_allclose(band.mean, prevalence(TRUTH))
+
+
+def test_the_interval_of_the_average_precision_holds_it_and_is_exact_where_nothing_varied() -> None:
+    rng = np.random.default_rng(1)
+    labels = np.repeat([False, True], [60, 40])
+    one = Truth(np.stack([~labels, labels], axis=1), ("a", "b"), False, 1, np.arange(100))
+    seeds = [rng.normal(labels, 1.0) for _ in range(3)]
+    scores = [np.stack([-of_seed, of_seed], axis=1) for of_seed in seeds]
+    low, high = average_precision_interval(one, scores)
+    mean = np.mean([average_precision_score(labels, of_seed) for of_seed in seeds])
+    assert 0.5 < low < mean < high < 1
+    # Its half-width is near that of resampling the cases.
+    draws = [rng.integers(100, size=100) for _ in range(300)]
+    spread = np.std([np.mean([average_precision_score(labels[d], s[d]) for s in seeds]) for d in draws])
+    assert (high - low) / 2 == pytest.approx(1.96 * spread, rel=0.5)
+    assert average_precision_interval(one, [np.stack([~labels, labels], axis=1).astype(float)]) == (
+        pytest.approx(0.05 ** (1 / one.pairs)), 1.0
+    )  # fmt: skip

@@ -19,6 +19,7 @@ from gan_aug.evaluation.report_html import to_html
 from gan_aug.evaluation.report_markdown import to_markdown, without_appendix
 from gan_aug.evaluation.report_methods import methods
 from gan_aug.evaluation.report_tables import worst_class
+from gan_aug.evaluation.report_text import limits
 from gan_aug.evaluation.report_verdict import answer
 from gan_aug.evaluation.scores_csv import scores_csv
 
@@ -55,7 +56,7 @@ def test_patients_are_called_apart_only_where_the_data_set_can_tell_them() -> No
     assert "No patient was in two splits; the test images came from" in methods(REPORT)[0][0]
     some = {**REPORT, "dataset": {**REPORT["dataset"], "without_patient": 7}}
     assert "No patient that is named was in two splits" in methods(some)[0][0]
-    assert "each of the 7 images without a patient counts as one." in methods(some)[0][0]
+    assert "7 images without a patient count as one each." in methods(some)[0][0]
     data = {**REPORT["config"]["data"], "patient_scope": "split"}
     restarted = {**REPORT, "config": {**REPORT["config"], "data": data}}
     assert (
@@ -63,7 +64,35 @@ def test_patients_are_called_apart_only_where_the_data_set_can_tell_them() -> No
     )
     assert checklist_table(restarted).rows[19][2].startswith("Images alone: patient numbers restart in each split")
     unnamed = {**REPORT, "dataset": {**REPORT["dataset"], "test_patients": None}}
-    assert "as if each were a patient of its own" in methods(unnamed)[0][0]
+    assert "each image counts as a patient of its own" in methods(unnamed)[0][0]
+
+
+@pytest.mark.parametrize(
+    ("reached", "interval", "validation", "said"),
+    [
+        (0.30, [0.24, 0.36], 500, True),
+        (0.93, [0.90, 0.95], 500, False),  # within five points
+        (0.78, [0.60, 0.90], 40, False),  # of five negatives the threshold is chance
+    ],
+)
+def test_thresholds_are_said_not_to_carry_over_only_beyond_chance(
+    reached: float, interval: list[float], validation: int, said: bool
+) -> None:
+    point = {"sensitivity": 0.9, "sensitivity_ci95": [0.8, 1.0], "specificity": reached, "specificity_ci95": interval}
+    real = {**REPORT["arms"]["real"], "sensitivity_at_specificity": {"0.90": point}}
+    counts = {"validation": {"normal": validation // 8, "pneumonia": validation - validation // 8}}
+    data = {**REPORT["dataset"], "counts_per_label": counts, "counts": {"validation": validation}}
+    found = limits({**REPORT, "dataset": data, "arms": {**REPORT["arms"], "real": real}})
+    assert any("do not carry over" in limit for limit in found) == said
+
+
+def test_weights_kept_at_the_first_look_are_said_to_be() -> None:
+    real = REPORT["arms"]["real"]
+    first = min(row["step"] for rows in real["history"] for row in rows)
+    early = {**real, "seeds": [{**seed, "best_step": first} for seed in real["seeds"]]}
+    assert not any("first validation point" in limit for limit in limits(REPORT))
+    found = limits({**REPORT, "arms": {**REPORT["arms"], "real": early}})
+    assert any(f"first validation point in the arm “real” (step {first})" in limit for limit in found)
 
 
 def test_the_checklist_has_every_item_and_says_what_it_does_not_know() -> None:

@@ -49,6 +49,12 @@ CASES = [
         "p < 0.001 after Holm’s adjustment for the number of arms; this comparison could have shown 0.016).",
     ),
     (
+        compared("inferior", -0.2, -0.379, -0.021, p_adjusted=0.287),
+        "Adding GAN images lowered the AUC by 0.200, by more than the margin of 0.02 by its own interval, though not "
+        "after the adjustment (95 % CI −0.379 to −0.021, p = 0.287 after Holm’s adjustment for the number of arms; "
+        "this comparison could have shown 0.016).",
+    ),
+    (
         compared("inconclusive", -0.01, -0.05, 0.03),
         "Adding GAN images changed the AUC by no more than chance can explain (difference −0.010, 95 % CI −0.050 to "
         "+0.030; this comparison could have shown 0.016), and a loss of 0.02 can be neither shown nor ruled out.",

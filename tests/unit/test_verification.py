@@ -336,3 +336,11 @@ def test_a_run_in_a_store_is_verified_where_its_files_are(
     assert broken(run) == {"synthetic/shard-00001.npy": "ALTERED"}
     (run / "storage.json").unlink()
     assert call(monkeypatch, "verify", run) == 4
+
+
+def test_more_images_made_for_a_larger_ratio_are_no_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "job.yaml").write_text(CONFIG.replace("counts: 10, ", ""))
+    changes = ("compare.ratio=2", "compare.arms=[real, mixed]", "compare.fidelity=false", "compare.canaries=false")
+    options = [word for change in changes for word in ("--set", change)]
+    assert call(monkeypatch, "run", tmp_path / "job.yaml", "--run", tmp_path / "run", *options) == 0
+    assert not [link for link in chain_of(tmp_path / "run").links if link.is_broken]
