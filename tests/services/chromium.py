@@ -10,6 +10,11 @@ from pathlib import Path
 
 import pytest
 from selenium import webdriver
+from selenium.common.exceptions import (
+    ElementClickInterceptedException,
+    NoSuchElementException,
+    StaleElementReferenceException,
+)
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -50,11 +55,11 @@ class Browser:
     def click(self, text: str) -> None:
         """Click the link, button or summary with these words, once it is there."""
         ways = " | ".join(f"//{tag}[contains(normalize-space(.), {text!r})]" for tag in ("a", "button", "summary"))
-        self._centred(WebDriverWait(self.driver, SECONDS).until(lambda at: at.find_element(By.XPATH, ways))).click()
+        self._click(By.XPATH, ways)
 
     def follow(self, selector: str) -> None:
         """Click the first element of a CSS selector, once it is there."""
-        self._centred(self.find(selector)).click()
+        self._click(By.CSS_SELECTOR, selector)
 
     def all(self, selector: str) -> list[WebElement]:
         """The elements of a CSS selector that are there now."""
@@ -70,6 +75,16 @@ class Browser:
         found = self._centred(self.find(f"#{field}"))
         found.clear()
         found.send_keys(text)
+
+    def _click(self, by: str, what: str) -> None:
+        """Click the first such element: again where it moved away, as pictures above it came, before it was hit."""
+
+        def hit(driver: webdriver.Chrome) -> bool:
+            self._centred(driver.find_element(by, what)).click()
+            return True
+
+        moved = (NoSuchElementException, ElementClickInterceptedException, StaleElementReferenceException)
+        WebDriverWait(self.driver, SECONDS, ignored_exceptions=moved).until(hit)
 
     def _centred(self, element: WebElement) -> WebElement:
         """The element, in the middle of the window: what is at its edge may lie under something."""
