@@ -33,6 +33,11 @@ class GanConfig(Section):
     balance: Literal["data", "classes"] = Field("data", description="draw training images as they come, or evenly")
     average: Positive = Field(10_000, description="half-life of the averaged generator, in images")
 
+    @property
+    def regularizer_wanted(self) -> str:
+        """What keeps the discriminator in bounds: as asked, else what suits the loss."""
+        return self.regularizer or ("r1" if self.loss == "relativistic" else "spectral")
+
 
 class TrainConfig(Section):
     """How long and how fast the GAN trains; progress counts images seen."""

@@ -156,7 +156,7 @@ def build_trainer(request: Config, run: RunDir, manifest: Manifest, ranks: Ranks
         lr=request.train.lr,
         betas=request.train.betas,
         decay=request.train.decay,
-        penalty=request.gan.penalty if regularizer(request) == "r1" else 0.0,
+        penalty=request.gan.penalty if request.gan.regularizer_wanted == "r1" else 0.0,
         penalty_every=request.gan.penalty_every,
         augment=request.gan.augment,
         average=request.gan.average,
@@ -173,7 +173,7 @@ def network_settings(request: Config, manifest: Manifest) -> NetworkSettings:
         classes=len(manifest.labels),
         width=request.gan.width,
         latent=request.gan.latent,
-        spectral=regularizer(request) == "spectral",
+        spectral=request.gan.regularizer_wanted == "spectral",
     )
 
 
@@ -189,11 +189,6 @@ def _check_levels(size: tuple[int, int]) -> None:
         levels(size)
     except ValueError as error:
         raise ConfigError(f"data.size: {error}") from error
-
-
-def regularizer(request: Config) -> str:
-    """What keeps the discriminator in bounds: as asked, else what suits the loss."""
-    return request.gan.regularizer or ("r1" if request.gan.loss == "relativistic" else "spectral")
 
 
 def _threads(request: Config, run: RunDir, executor: Executor) -> int:

@@ -6,7 +6,7 @@ from typing import Any
 
 from gan_aug.evaluation.canaries import failures
 from gan_aug.evaluation.report_tables import Table
-from gan_aug.evaluation.report_text import Report, counted, digits, interval, listed, share, signed
+from gan_aug.evaluation.report_text import Report, counted, digits, interval, listed, share, signed, thousands
 
 _SAVING = ("mixed", "classic+mixed", "pretrain", "classic+pretrain", "synthetic")
 
@@ -19,7 +19,7 @@ def curves_table(report: Report) -> Table | None:
     decimals = digits(report)
     lines = tuple(
         (
-            _thousands(row["size"]),
+            thousands(row["size"]),
             row["arm"],
             f"{row['draws']} × {row['seeds']}",
             _with_interval(row["auc"], decimals),
@@ -58,7 +58,7 @@ def curves_answer(report: Report) -> list[str]:
     if not own:
         return [f"{question} With one draw of each size that cannot be told: ask for several (compare.draws)."]
     decimals = digits(report)
-    raised = [_thousands(row["size"]) for row in own if row["difference"]["ci95"][0] > 0]
+    raised = [thousands(row["size"]) for row in own if row["difference"]["ci95"][0] > 0]
     saved = "None is shown"
     if raised:
         saved = f"Some, at {listed(raised)}: more than chance between draws and seeds explains, size by size"
@@ -76,7 +76,7 @@ def _at(row: dict[str, Any], decimals: int) -> str:
     low, high = row["difference"]["ci95"]
     worth = f"; worth {_equivalent(row['real_equivalent'])}" if low > 0 and row["real_equivalent"] else ""
     return (
-        f"at {_thousands(row['size'])} by {signed(row['difference']['value'], decimals)} (95 % CI "
+        f"at {thousands(row['size'])} by {signed(row['difference']['value'], decimals)} (95 % CI "
         f"{signed(low, decimals)} to {signed(high, decimals)}{worth})"
     )
 
@@ -158,9 +158,5 @@ def _equivalent(equivalent: dict[str, Any] | None) -> str:
         return "–"
     images = equivalent["images"]
     if equivalent["bound"] == "none":  # read off a line between two points: more digits would promise too much
-        return f"about {_thousands(int(float(f'{images:.1e}')))}"
-    return f"{'more' if equivalent['bound'] == 'at least' else 'less'} than {_thousands(images)}"
-
-
-def _thousands(number: int) -> str:
-    return f"{number:,}".replace(",", "\u202f")
+        return f"about {thousands(int(float(f'{images:.1e}')))}"
+    return f"{'more' if equivalent['bound'] == 'at least' else 'less'} than {thousands(images)}"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from gan_aug.evaluation.report_text import Report, counted, listed, metric, patients_apart
+from gan_aug.config import GanConfig
+from gan_aug.evaluation.report_text import Report, counted, listed, metric, patients_apart, thousands
 from gan_aug.evaluation.report_verdict import CLASSIFIERS
 
 REFERENCES = {
@@ -113,16 +114,16 @@ def _generator(report: Report, cite: _Citations) -> str:
         f"{cite('mirza', 'radford')} with conditional batch normalisation {cite('vries')} and a projection "
         f"discriminator {cite('projection')} was trained on the training split alone: {loss} {cite(source)}, "
         f"{_regularizer(gan, cite)}, Adam (rate {train['lr']:g}, betas {listed([f'{b:g}' for b in train['betas']])}, "
-        f"batches of {train['batch']}{decay}), {_whole(train['images'])} images seen, {gan['latent']} dimensions of "
-        f"noise.{augment} Images came from the generator with exponentially averaged weights (half-life "
-        f"{_whole(round(gan['average']))} images seen) and were not selected. By content hashes none of its training "
-        f"images was a validation or test image{apart}."
+        f"batches of {train['batch']}{decay}), {thousands(train['images'])} images seen, {gan['latent']} dimensions "
+        f"of noise.{augment} Images came from the generator with exponentially averaged weights (half-life "
+        f"{thousands(round(gan['average']))} images seen) and were not selected. By content hashes none of its "
+        f"training images was a validation or test image{apart}."
     )
 
 
 def _regularizer(gan: dict[str, Any], cite: _Citations) -> str:
-    """What kept the discriminator in bounds: as asked, or what suits the loss (`training.regularizer`)."""
-    kind = gan["regularizer"] or ("r1" if gan["loss"] == "relativistic" else "spectral")
+    """What kept the discriminator in bounds, in words."""
+    kind = GanConfig(loss=gan["loss"], regularizer=gan["regularizer"]).regularizer_wanted
     if kind == "none":
         return "no regularisation of the discriminator"
     if kind == "spectral":
@@ -153,7 +154,7 @@ def _curves(report: Report) -> str:
     if not rows:
         return ""
     sizes = listed([str(size) for size in compare["sizes"] if size != "all"])
-    seen = _whole(compare["curve_images"] or report["config"]["train"]["images"])
+    seen = thousands(compare["curve_images"] or report["config"]["train"]["images"])
     made = f", on each a generator of its own trained ({seen} images seen)" if report["provenance"]["synthetic"] else ""
     beside = ", beside all of them" if "all" in compare["sizes"] else ""
     return (
@@ -226,8 +227,4 @@ def _software(report: Report) -> str:
 
 
 def _counts(images: dict[str, Any]) -> str:
-    return " + ".join(f"{images[kind]:,} {kind}".replace(",", "\u202f") for kind in images if images[kind])
-
-
-def _whole(number: int) -> str:
-    return f"{number:,}".replace(",", "\u202f")
+    return " + ".join(f"{thousands(images[kind])} {kind}" for kind in images if images[kind])

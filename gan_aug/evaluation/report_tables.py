@@ -19,6 +19,7 @@ from gan_aug.evaluation.report_text import (
     share,
     signed,
     size,
+    thousands,
 )
 
 
@@ -156,9 +157,9 @@ def data_table(report: Report) -> Table:
         (label, *(_part(data["counts_per_label"][split][label], data["counts"][split]) for split in splits))
         for label in data["labels"]
     ]
-    rows.append(("Images", *(_whole(data["counts"][split]) for split in splits)))
+    rows.append(("Images", *(thousands(data["counts"][split]) for split in splits)))
     if data["patients"] is not None:
-        rows.append(("Patients", *(_whole(data["patients"][split]) for split in splits)))
+        rows.append(("Patients", *(thousands(data["patients"][split]) for split in splits)))
     several = " An image may carry several labels." if data["task"] == "multi-label" else ""
     caption = f"Images of each label in each split, and their share of it.{several} {patients_apart(report)}"
     return Table(caption, ("Label", *splits), tuple(rows))
@@ -209,7 +210,7 @@ def _size(shape: list[int]) -> str:
 
 
 def _training_images(arm: str, images: dict[str, int]) -> str:
-    real, synthetic = (f"{images[kind]:,} {kind}".replace(",", "\u202f") for kind in ("real", "synthetic"))
+    real, synthetic = (f"{thousands(images[kind])} {kind}" for kind in ("real", "synthetic"))
     if arm == "duplicate":
         return f"{real}, counting copies"
     if arm.endswith("pretrain"):
@@ -243,8 +244,4 @@ def _kept(arm: dict[str, Any]) -> str:
 
 
 def _part(count: int, of: int) -> str:
-    return f"{_whole(count)} ({100 * count / max(1, of):.0f} %)"
-
-
-def _whole(count: int) -> str:
-    return f"{count:,}".replace(",", "\u202f")
+    return f"{thousands(count)} ({100 * count / max(1, of):.0f} %)"

@@ -65,9 +65,14 @@ FAR_OFF = 0.05
 """By so much a specificity may miss the one asked for unremarked, whatever chance says."""
 
 
+def thousands(number: int) -> str:
+    """A whole number with its thousands apart by a thin space."""
+    return f"{number:,}".replace(",", "\u202f")
+
+
 def counted(number: int, noun: str) -> str:
     """A number with its noun, in the plural where it is not 1; thousands apart by a thin space."""
-    return f"{number:,} {noun if number == 1 else noun + 's'}".replace(",", "\u202f")
+    return f"{thousands(number)} {noun if number == 1 else noun + 's'}"
 
 
 def listed(names: Sequence[str]) -> str:
@@ -205,12 +210,11 @@ def _kept_at_once(report: Report) -> list[str]:
 
 def _unlike_budgets(report: Report) -> list[str]:
     """That the GANs of the learning curves' subsets and that of all images saw different numbers of images."""
-    seen, whole = report["config"]["compare"]["curve_images"], report["config"]["train"]["images"]
-    compare = report["config"]["compare"]
+    compare, whole = report["config"]["compare"], report["config"]["train"]["images"]
+    seen = compare["curve_images"]
     if "all" not in compare["sizes"] or seen in (None, whole) or not report["provenance"]["synthetic"]:
         return []
-    few, many = (f"{number:,}".replace(",", "\u202f") for number in (seen, whole))
     return [
-        f"In the learning curves the GANs of the subsets saw {few} images each, that of all images {many}: the last "
-        "step of these curves is one of the GAN’s training too."
+        f"In the learning curves the GANs of the subsets saw {thousands(seen)} images each, that of all images "
+        f"{thousands(whole)}: the last step of these curves is one of the GAN’s training too."
     ]

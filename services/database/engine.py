@@ -20,7 +20,6 @@ from sqlalchemy.orm import Session
 from gan_aug.errors import StorageError
 
 WAIT_SECONDS = 10
-MIGRATIONS = str(Path(__file__).with_name("migrations")).replace("%", "%%")
 
 
 class Database:
@@ -44,11 +43,9 @@ class Database:
             ) from None
 
     def _check(self) -> None:
-        config = AlembicConfig()
-        config.set_main_option("script_location", MIGRATIONS)
         with self.engine.connect() as connection:
             found = MigrationContext.configure(connection).get_current_revision()
-        if found != (wanted := ScriptDirectory.from_config(config).get_current_head()):
+        if found != (wanted := ScriptDirectory.from_config(_migrations()).get_current_head()):
             raise StorageError(
                 f"the database is of version {found or 'none'}, and this program of {wanted}: install the service's "
                 "own version here, or start the service that is to upgrade it first"
@@ -82,11 +79,16 @@ class Database:
 
 def migrate(engine: Engine, revision: str = "head") -> None:
     """Bring the tables to `revision`, in one transaction where the database can."""
-    config = AlembicConfig()
-    config.set_main_option("script_location", MIGRATIONS)
+    config = _migrations()
     with engine.begin() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, revision)
+
+
+def _migrations() -> AlembicConfig:
+    config = AlembicConfig()
+    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")).replace("%", "%%"))
+    return config
 
 
 def _engine(url: str, connections: int) -> Engine:
