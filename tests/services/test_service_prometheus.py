@@ -57,17 +57,19 @@ def prometheus(tmp_path: Path) -> Iterator[tuple[LiveService, httpx.Client]]:
 
 
 def ask(client: httpx.Client, query: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = client.get("/api/v1/query", params={"query": query}).json()["data"]["result"]
+    answer = client.get("/api/v1/query", params={"query": query}).raise_for_status()
+    found: list[dict[str, Any]] = answer.json()["data"]["result"]
     return found
 
 
 def until(client: httpx.Client, query: str, seconds: float = 120) -> list[dict[str, Any]]:
+    """What the query finds, once it finds something; Prometheus answers nothing at first, then 503 until it is up."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         try:
             if found := ask(client, query):
                 return found
-        except httpx.TransportError:
+        except (httpx.TransportError, httpx.HTTPStatusError):
             pass
         time.sleep(0.5)
     raise TimeoutError(query)
