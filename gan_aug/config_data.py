@@ -135,6 +135,17 @@ class DataConfig(Section):
     )
     fold: Annotated[int, Field(ge=0)] = Field(0, description="which of the folds is the test, from 0")
 
+    @field_validator("source")
+    @classmethod
+    def _a_plain_name(cls, name: str) -> str:
+        # A set's name becomes a file's: with a slash in it, it would be a path.
+        if not re.fullmatch(r"\w{1,40}", name, re.ASCII):
+            raise ValueError(
+                f"{name[:60]!r} is no name of a source: use digits, mnist, a MedMNIST name, folder, csv, dicom or "
+                "dicomweb, and data.root for where the files lie"
+            )
+        return name
+
     @field_validator("names", mode="before")
     @classmethod
     def _written_as_in_tables(cls, names: object) -> object:

@@ -10,10 +10,13 @@ from typing import Any
 
 import yaml
 from fastapi import Request
+from starlette.concurrency import run_in_threadpool
 
 from services.problems import Problem
 
 JSON, YAML = "application/json", "application/yaml"
+Loader: type[yaml.CSafeLoader | yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""YAML's safe loader: the one in C where PyYAML has it, ten times as fast."""
 
 
 async def read_object(request: Request, *, limit: int, depth: int) -> dict[str, Any]:
@@ -22,7 +25,8 @@ async def read_object(request: Request, *, limit: int, depth: int) -> dict[str, 
     if kind not in (JSON, YAML):
         raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"the body is {kind!r}: send {JSON} or {YAML}")
     content = b"".join([part async for part in limited(request, limit)])
-    return parse_object(content, kind, depth)
+    # In a thread: what takes long to parse keeps nobody else waiting.
+    return await run_in_threadpool(parse_object, content, kind, depth)
 
 
 def parse_object(content: bytes, kind: str, depth: int) -> dict[str, Any]:
@@ -71,13 +75,13 @@ def _no_constant(name: str) -> Any:
 def _from_yaml(text: str, depth: int) -> Any:
     """YAML without aliases, which can stand for any amount of data; the depth is known before anything is built."""
     level = 0
-    for event in yaml.parse(text, Loader=yaml.SafeLoader):
+    for event in yaml.parse(text, Loader=Loader):
         if isinstance(event, yaml.AliasEvent):
             raise yaml.YAMLError("it has an alias (*name): write the value out")
         level += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if level > depth:
             raise _too_deep(depth)
-    return yaml.safe_load(text)
+    return yaml.load(text, Loader=Loader)  # noqa: S506 - a safe one, by another name
 
 
 def _check(value: Any, depth: int) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 from gan_aug.compute.local import cores
-from gan_aug.config import Config
+from gan_aug.config import ComputeConfig, Config
 from gan_aug.errors import ConfigError
 from services.settings import Settings
 
@@ -18,6 +18,9 @@ GUARDED = {
     "compute.address",
 }  # fmt: skip
 """The config's keys that name a place; a test fails when the config has another."""
+
+WAIT_SECONDS = 120.0
+"""How long a job on Ray waits for a node that can hold a worker, where its request says nothing of it."""
 
 OwnUpload = Callable[[str], bool]
 
@@ -44,8 +47,14 @@ def resolved(config: Config, settings: Settings, own_upload: OwnUpload) -> Confi
         update={
             "data": data.model_copy(update={"root": root, "table": table}),
             "compare": config.compare.model_copy(update={"synthetic": synthetic}),
+            "compute": _patient(config.compute) if settings.ray else config.compute,
         }
     )
+
+
+def _patient(compute: ComputeConfig) -> ComputeConfig:
+    """A cluster whose head was started again has no workers at first: a job that says nothing of it waits for them."""
+    return compute if "wait" in compute.model_fields_set else compute.model_copy(update={"wait": WAIT_SECONDS})
 
 
 def _base(key: str, path: Path, settings: Settings, own_upload: OwnUpload) -> tuple[Path | None, str]:

@@ -19,7 +19,7 @@ class Limits:
 
     body: int = MEBIBYTE
     """Bytes of any request body but an upload."""
-    config: int = 128 << 10
+    config: int = 64 << 10
     """Bytes of a config."""
     depth: int = 24
     """Levels of nesting in a JSON or YAML body."""

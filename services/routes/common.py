@@ -11,6 +11,7 @@ from sqlalchemy import Select
 from sqlalchemy.orm import Session
 
 from services.bodies import JSON, YAML, read_object
+from services.caller import Editor
 from services.database.tables import ID_PATTERN, AuditEntry, Job, Key, Run, Upload
 from services.parts import Parts, parts_of
 from services.problems import MEDIA_TYPE
@@ -86,8 +87,9 @@ def answer(content: BaseModel) -> Response:
     return Response(content.model_dump_json(), media_type=JSON)
 
 
-async def config_body(request: Request, parts: Service) -> dict[str, Any]:
-    """A body that is a config: JSON, or YAML as in configs/."""
+async def config_body(request: Request, caller: Editor, parts: Service) -> dict[str, Any]:
+    """A body that is a config: JSON, or YAML as in configs/; nothing of it is read for who may not send one."""
+    del caller
     return await read_object(request, limit=parts.settings.limits.config, depth=parts.settings.limits.depth)
 
 
