@@ -80,7 +80,9 @@ class ClassifierConfig(Section):
     weight_decay: Annotated[float, Field(ge=0)] | None = Field(
         None, description="without it what suits the optimiser: 1e-2 for adamw, where it is decoupled; else 5e-4"
     )
-    epochs: Count = Field(20, description="validation points, evenly spread over the steps; the best one is kept")
+    epochs: Count = Field(
+        20, description="validation points, evenly spread over the steps (and a few early ones); the best is kept"
+    )
 
 
 class CompareConfig(Section):

@@ -17,7 +17,7 @@ from gan_aug.evaluation.classifier import build
 from gan_aug.evaluation.features import inception_file
 from gan_aug.run import json_sha256
 
-RECIPE = 1
+RECIPE = 2
 """Raised whenever the same request would give another result: older cells are then computed again."""
 
 THREADS = 1

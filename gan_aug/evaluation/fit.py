@@ -21,6 +21,9 @@ from gan_aug.evaluation.classifier import build, predict_logits, to_input
 
 CPU = torch.device("cpu")
 
+EARLIEST = 5
+"""Steps after which the weights are validated first, at the earliest."""
+
 
 @dataclass(frozen=True)
 class HeldOut:
@@ -158,10 +161,19 @@ def phases(plan: ArmPlan, steps: int, pretrain: float) -> list[tuple[int, int, i
     return [(before, len(plan.real), plan.synthetic), (steps - before, 0, len(plan.real))]
 
 
-def validation_steps(steps: int, epochs: int) -> list[int]:
-    """The steps after which to validate: `epochs` of them, or `steps` where those are fewer; the last is `steps`."""
+def validation_steps(steps: int, epochs: int, start: int = 0) -> list[int]:
+    """The steps after which to validate: `epochs` of them (or `steps` where those are fewer), evenly spread.
+
+    A few hundred images are learnt by heart between two of these. So there are more where `start` steps are over and
+    the real images begin: after a half, a quarter, ... of the way between two, down to EARLIEST steps.
+    """
     points = min(steps, epochs)
-    return [steps * (epoch + 1) // points for epoch in range(points)]
+    even = [steps * (epoch + 1) // points for epoch in range(points)]
+    early, gap = [], steps // points // 2
+    while points > 1 and gap >= EARLIEST:
+        early.append(start + gap)
+        gap //= 2
+    return sorted({*even, *(step for step in early if step < steps)})
 
 
 class _Trainer:
@@ -185,9 +197,9 @@ class _Trainer:
         progress: Callable[[int], None] | None,
         cancelled: Callable[[], bool] | None,
     ) -> Fitted:
-        points = validation_steps(self.config.steps, self.config.epochs)
         parts = phases(training.plan, self.config.steps, pretrain)
         kept_from = self.config.steps - parts[-1][0]
+        points = validation_steps(self.config.steps, self.config.epochs, kept_from)
         tally = _Tally()
         history: list[dict[str, Any]] = []
         best = (float("inf"), 0, {k: v.clone() for k, v in self.model.state_dict().items()})
