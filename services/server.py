@@ -13,6 +13,7 @@ from pathlib import Path
 from types import FrameType
 
 import uvicorn
+from fastapi import FastAPI
 
 from gan_aug.data.locate import DATA_ROOT
 from gan_aug.errors import ConfigError, RunConflict
@@ -20,6 +21,7 @@ from gan_aug.run import storage_errors
 from services import keys, logs
 from services.app import create_app
 from services.database.engine import Database
+from services.database.keeper import kept
 from services.database.tables import AuditEntry, Role
 from services.parts import Parts
 from services.settings import Limits, Settings
@@ -38,16 +40,21 @@ def main(arguments: Sequence[str]) -> None:
         if options.new_key is not None:
             print(_new_key(settings, options.new_key))  # noqa: T201 - the one place where a key is shown
             return
-        _serve(settings)
+        _serve(settings, take_over=options.take_over)
 
 
-def _serve(settings: Settings) -> None:
+def _serve(settings: Settings, *, take_over: bool) -> None:
     logs.install()
     app = create_app(settings)
     parts: Parts = app.state.parts
     text = _first_key(settings, parts.database)
     if text:
         print(f"The first key, an administrator's; it is shown this once:\n{text}", flush=True)  # noqa: T201
+    with kept(parts.database, settings.state, take_over=take_over):
+        _listen(settings, app, parts)
+
+
+def _listen(settings: Settings, app: FastAPI, parts: Parts) -> None:
     print(f"Serving on http://{settings.host}:{settings.port}", file=sys.stderr, flush=True)  # noqa: T201
     config = uvicorn.Config(
         app,
@@ -191,6 +198,9 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         metavar="URL[=VARIABLE]",
         help="a DICOMweb archive that requests may name, and the environment variable with its token",
+    )
+    parser.add_argument(
+        "--take-over", action="store_true", help="keep the queue of a database that another --state kept until now"
     )
     parser.add_argument("--new-key", metavar="ROLE[:PROJECT]", help="print a new key (viewer, editor, admin) and end")
     parser.epilog = f"{DATABASE_URL} names a PostgreSQL database; SQLite in the state folder without it."

@@ -198,6 +198,15 @@ class Upload(Table):
     idempotency_key: Mapped[str | None]
 
 
+class Keeper(Table):
+    """The one state folder whose service keeps the queue (keeper.py)."""
+
+    __tablename__ = "keeper"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    state: Mapped[str]
+
+
 class AuditEntry(Table):
     """Who asked what, when; written with what it tells of, never altered, removed when old enough (retention.py)."""
 

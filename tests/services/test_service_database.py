@@ -14,8 +14,9 @@ from alembic.migration import MigrationContext
 from service_samples import Service
 from sqlalchemy import create_engine, select, text
 
-from gan_aug.errors import ConfigError, StorageError
+from gan_aug.errors import ConfigError, RunConflict, StorageError
 from services.database.engine import Database, migrate
+from services.database.keeper import kept
 from services.database.tables import AuditEntry, Job, JobState, Run, Table, Upload, new_id, now
 from services.retention import Retention
 from services.settings import Settings
@@ -36,6 +37,41 @@ def test_a_database_is_opened_again_with_what_it_holds(service: Service) -> None
         assert abs(stored.created - now()) < timedelta(minutes=5)
         assert stored.created.utcoffset() == timedelta(0)
         assert stored.created.astimezone(UTC) == stored.created
+    other.close()
+
+
+def test_the_queue_is_one_folders_until_another_takes_it_over(service: Service, tmp_path: Path) -> None:
+    database, first, second = service.parts.database, service.settings.state, tmp_path / "second"
+    second.mkdir()
+    for _ in range(2):
+        with kept(database, first):
+            pass
+    with pytest.raises(RunConflict, match="--take-over"), kept(database, second):
+        pass
+    with kept(database, second, take_over=True):
+        pass
+    with kept(database, second):
+        pass
+    with pytest.raises(RunConflict, match="--take-over"), kept(database, first):
+        pass
+    with database.reading() as session:
+        entries = session.scalars(select(AuditEntry).where(AuditEntry.action == "queue.take-over")).all()
+    assert [entry.target for entry in entries] == [(second / "id").read_text()]
+
+
+@pytest.mark.parametrize("database", [pytest.param("postgres", marks=pytest.mark.postgres)], indirect=True)
+def test_a_copy_of_the_folder_does_not_keep_the_queue_beside_the_first(service: Service) -> None:
+    # A SQLite database lies in the folder and is copied with it.
+    database, state = service.parts.database, service.settings.state
+    other = Database(service.settings.database_url)
+    with kept(database, state):
+        with pytest.raises(RunConflict, match="stop it first"), kept(other, state, patience=0):
+            pass
+        database.engine.dispose()  # what the pool gives back takes no lock with it
+        with pytest.raises(RunConflict, match="stop it first"), kept(other, state, patience=0):
+            pass
+    with kept(other, state, patience=0):
+        pass
     other.close()
 
 
