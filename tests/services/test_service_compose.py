@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -21,46 +23,30 @@ ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docker-compose.yml").read_text()
 COMPOSE: dict[str, Any] = yaml.safe_load(TEXT)
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
-KINDS: dict[str, type | tuple[type, ...]] = {
-    "image": str,
-    "build": str,
-    "user": str,
-    "command": list,
-    "environment": dict,
-    "volumes": list,
-    "secrets": list,
-    "ports": list,
-    "profiles": list,
-    "depends_on": (list, dict),
-    "healthcheck": dict,
-    "deploy": dict,
-    "restart": str,
-    "init": bool,
-    "shm_size": str,
-    "stop_grace_period": str,
-}
-"""The keys of a service that are used, with their kinds in the Compose specification."""
-
 SECRETS = ("RAY_AUTH_TOKEN", "POSTGRES_PASSWORD")
 ONE_SHOT = {"storage"}
 
 
-def test_every_key_is_one_of_the_specification() -> None:
-    assert {key for key in COMPOSE if not key.startswith("x-")} == {"services", "secrets", "volumes"}
-    assert all(value is None for value in COMPOSE["volumes"].values())
+def judged(file: Path) -> subprocess.CompletedProcess[str]:
+    """What the Compose specification's own schema says of a file."""
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", str(file)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_the_file_is_valid_by_the_specifications_schema(tmp_path: Path) -> None:
+    whole = judged(ROOT / "docker-compose.yml")
+    assert whole.returncode == 0, whole.stdout
+    (tmp_path / "compose.yml").write_text(TEXT.replace("healthcheck:", "healthchek:", 1))
+    faulty = judged(tmp_path / "compose.yml")
+    assert faulty.returncode == 1
+    assert "'healthchek' was unexpected" in faulty.stdout
+
+
+def test_secrets_come_from_outside_and_health_is_asked_without_a_shell() -> None:
     assert all(set(value) == {"environment"} for value in COMPOSE["secrets"].values())
-    for name, service in SERVICES.items():
-        assert re.fullmatch("[a-z0-9-]+", name)
-        for key, value in service.items():
-            assert isinstance(value, KINDS[key]), (name, key)
-        for part in ("command", "volumes", "ports", "profiles", "secrets"):
-            assert all(isinstance(item, str) for item in service.get(part, [])), (name, part)
-        assert all(isinstance(value, str) for value in service.get("environment", {}).values()), name
-        assert service.get("restart", "no") in ("no", "unless-stopped")
-        check = service.get("healthcheck", {"test": ["CMD"]})
-        assert set(check) <= {"test", "interval", "timeout", "retries"}
-        assert check["test"][0] == "CMD"
-        assert all(re.fullmatch(r"\d+s", check.get(part, "1s")) for part in ("interval", "timeout"))
+    for service in SERVICES.values():
+        assert service.get("healthcheck", {"test": ["CMD"]})["test"][0] == "CMD"
+        assert all(isinstance(item, str) for item in service.get("command", []))
 
 
 def test_what_is_named_is_there() -> None:
