@@ -101,6 +101,13 @@ def caller_of(request: Request, sent: str | None = None) -> Caller:
     return caller
 
 
+def holds(request: Request) -> bool:
+    """Whether the key or the session that a request came with is still one: asked anew while an answer goes on."""
+    bearer, cookie = _bearer(request), request.cookies.get(COOKIE, "")
+    with parts_of(request).database.reading() as session:
+        return (key_of_session(session, cookie) if bearer is None else key_of(session, bearer)) is not None
+
+
 async def _caller_of(request: Request) -> Caller:
     """The same, at once where the key in the header was seen a moment ago."""
     parts, bearer = parts_of(request), _bearer(request)

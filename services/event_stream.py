@@ -27,17 +27,17 @@ class JobView(NamedTuple):
 
 
 async def follow(
-    path: Path, look: Callable[[], JobView], last_id: int | None, closing: Callable[[], bool], *, wait: bool
+    path: Path, look: Callable[[], JobView | None], last_id: int | None, closing: Callable[[], bool], *, wait: bool
 ) -> AsyncIterator[bytes]:
     """The events in `path` after `last_id` (the id of the last one seen), then each new one, until the job has ended.
 
-    A change of state is an event of its own without an id. Without `wait` it ends with what there is.
+    A change of state is an event of its own without an id. Without `wait` it ends with what there is, and at any time
+    where `look` gives None: who follows may no longer.
     """
     yield b"retry: 2000\n\n"
-    job, said, quiet = await asyncio.to_thread(look), None, 0.0
-    position = max(job.begin, last_id or 0)
-    while not closing():
-        job = await asyncio.to_thread(look)
+    said, quiet, position = None, 0.0, last_id or 0
+    while not closing() and (job := await asyncio.to_thread(look)):
+        position = max(job.begin, position)
         lines, position = await asyncio.to_thread(read_lines, path, position, job.end)
         for number, text in lines:
             line = text.replace(f"{path.parent}/", "")  # where the service keeps a run is nobody's business

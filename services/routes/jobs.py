@@ -7,7 +7,7 @@ from functools import lru_cache
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from fastapi import Header, Query, Response
+from fastapi import Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from sqlalchemy import Row, select
 from sqlalchemy.orm import InstrumentedAttribute
@@ -15,7 +15,7 @@ from starlette.concurrency import run_in_threadpool
 
 from gan_aug.run import EVENTS
 from services import jobs
-from services.caller import Caller, Editor, Viewer
+from services.caller import Caller, Editor, Viewer, holds
 from services.database.tables import ID_PATTERN, Job, JobState
 from services.event_stream import JobView, follow
 from services.parts import Parts
@@ -144,6 +144,7 @@ def resume(id: Id, caller: Editor, parts: Service) -> JobOut:  # noqa: A002
 )
 async def events(
     id: Id,  # noqa: A002
+    request: Request,
     caller: Viewer,
     parts: Service,
     wait: Annotated[bool, Query(description="stay until the job has ended")] = True,
@@ -157,7 +158,11 @@ async def events(
     if len(streams) >= parts.settings.limits.streams:
         detail = f"this key has {len(streams)} event streams open: close some"
         raise Problem(HTTPStatus.TOO_MANY_REQUESTS, detail, {"Retry-After": "5"})
-    news = follow(path, lambda: _view(_found(parts, caller, id)), seen, parts.closing.is_set, wait=wait)
+
+    def look() -> JobView | None:
+        return _view(_found(parts, caller, id)) if holds(request) else None
+
+    news = follow(path, look, seen, parts.closing.is_set, wait=wait)
 
     async def counted() -> Any:
         mark = object()

@@ -6,7 +6,9 @@ import asyncio
 import json
 import threading
 import time
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -119,6 +121,42 @@ def test_a_stream_over_http(service: Service, whole_run: Path) -> None:
     for odd in ("x", "-1", "9" * 30, "²"):
         whole = service.call("GET", f"/v1/jobs/{run}/events", headers={"Last-Event-ID": odd.encode()})
         assert whole.text == answer.text
+
+
+def test_a_stream_ends_for_who_may_no_longer_follow(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    path.write_text(f"{lines_of(1)[0]}\n")
+    views = iter([JobView(JobState.RUNNING, 0, None)] * 2)
+    said = asyncio.run(asyncio.wait_for(collected(follow(path, lambda: next(views, None), None, bool, wait=True)), 60))
+    assert [part.split(":")[0] for part in said] == ["retry", "id", "event"]
+
+
+async def collected(parts: AsyncIterator[bytes]) -> list[str]:
+    return [part.decode() async for part in parts]
+
+
+@pytest.mark.parametrize("signed_in", [False, True])
+def test_a_revoked_key_and_an_ended_session_follow_nothing(
+    service: Service, monkeypatch: pytest.MonkeyPatch, signed_in: bool
+) -> None:
+    job, looks = service.submit()["id"], []
+
+    def watched(path: Path, look: Callable[[], JobView | None], *rest: Any, wait: bool) -> AsyncIterator[bytes]:
+        looks.append(look)
+        return follow(path, look, *rest, wait=wait)
+
+    monkeypatch.setattr("services.routes.jobs.follow", watched)
+    if signed_in:
+        token = service.client.post("/v1/session", json={"key": service.keys["viewer"]}).json()["csrf_token"]
+    events = f"/v1/jobs/{job}/events?wait=false"
+    assert service.call("GET", events, None if signed_in else "viewer").status_code == 200
+    (look,) = looks
+    assert look() is not None
+    if signed_in:
+        service.call("DELETE", "/v1/session", None, headers={"X-CSRF-Token": token}).raise_for_status()
+    else:
+        service.call("DELETE", f"/v1/keys/{service.key_ids['viewer']}", "admin").raise_for_status()
+    assert look() is None
 
 
 def test_one_key_cannot_hold_all_streams(service: Service) -> None:

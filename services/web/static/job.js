@@ -149,6 +149,16 @@ function follow() {
     find("stages").replaceChildren();
     find("log").replaceChildren();
   });
+  news.addEventListener("error", () => {
+    if (news.readyState !== EventSource.CLOSED) return; // it tries again by itself
+    find("said").textContent = "The connection is lost: this page loads again in a moment.";
+    setTimeout(() => location.reload(), 5000); // signed out, or the service starts again
+  });
+  document.addEventListener("visibilitychange", () => {
+    if (news.readyState === EventSource.CLOSED) return; // the job has ended, or the page is about to load again
+    news.close();
+    followWhileSeen();
+  }, { once: true });
   for (const kind of ["start", "progress", "note", "finish"]) news.addEventListener(kind, take);
   news.addEventListener("state", (message) => {
     const { state } = JSON.parse(message.data);
@@ -160,5 +170,11 @@ function follow() {
   });
 }
 
+/** Follow the job while somebody looks: a tab in the background would hold one of the few connections to a service. */
+function followWhileSeen() {
+  if (document.hidden) document.addEventListener("visibilitychange", followWhileSeen, { once: true });
+  else follow();
+}
+
 draw();
-if ("live" in job.dataset) follow();
+if ("live" in job.dataset) followWhileSeen();
