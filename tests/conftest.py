@@ -8,7 +8,12 @@ from pathlib import Path
 
 import pytest
 from cell_data import CellData, make_cell_data
+from hypothesis import HealthCheck, settings
 from s3_server import S3Server, s3_server
+
+# How long an example takes says more of what else the machine does than of what is tested.
+settings.register_profile("tests", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("tests")
 
 
 @pytest.fixture(scope="session")

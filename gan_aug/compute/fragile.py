@@ -27,7 +27,10 @@ AHEAD = 4
 """Chunks per worker that may be under way or wait for their turn: what bounds the memory."""
 
 ANSWER_SECONDS = 0.05
-"""A worker answers no more often than this: each answer costs both sides time."""
+"""A worker answers no more often than this, but to say that it begins: each answer costs both sides time."""
+
+BEGIN_SECONDS = 300.0
+"""What a worker may take to begin its chunk: it may have to start, and to import what the work needs."""
 
 READY = "ready"
 
@@ -54,7 +57,7 @@ class _Worker:
 
 
 class FragilePool:
-    """Up to `workers` processes, started when first needed; each item may take `limit` seconds.
+    """Up to `workers` processes, started when first needed; each item may take `limit` seconds once it is begun.
 
     A context manager: leaving it ends the processes. One `map` at a time.
     """
@@ -119,13 +122,18 @@ class FragilePool:
         for connection in wait(list(connections), POLL_SECONDS):
             self._receive(connections[connection], run)  # type: ignore[index]
         now = time.monotonic()
-        for worker in list(self._processes):
+        for worker in [worker for worker in self._processes if worker.jobs]:
             left = worker.left.value
+            late = now - worker.heard > (self.limit if left else BEGIN_SECONDS)
             # What already lies in the pipe was done in time: it is we who come late.
-            if worker.ready and worker.jobs and now - worker.heard > self.limit and not worker.connection.poll():
-                self._end(worker)
+            if not late or worker.connection.poll():
+                continue
+            self._end(worker)
+            if left:
                 # Unless it went on to another item just before its end, it was this one that took so long.
                 run.lose(worker, Lost("slow"), left if left == worker.left.value else 0)
+            else:
+                self._never_began(worker, run)
 
     def _receive(self, worker: _Worker, run: _Run[Any, Any]) -> None:
         try:
@@ -136,6 +144,7 @@ class FragilePool:
         worker.heard = time.monotonic()
         if message == READY:
             worker.ready = True
+        else:
             self._stillborn = 0
         for result, error in message if message != READY else ():
             if error is not None:
@@ -147,13 +156,17 @@ class FragilePool:
         self._end(worker)
         if worker.ready:
             run.lose(worker, Lost("died"))
-            return
+        else:
+            self._never_began(worker, run)
+
+    def _never_began(self, worker: _Worker, run: _Run[Any, Any]) -> None:
+        """Have others do what an ended worker was given: no item is to blame; not for ever."""
         run.give_back(worker)
         self._stillborn += 1
         if self._stillborn > 2 * self.workers:
             raise ComputeError(
-                "processes that decode images end before they begin, often for lack of memory or because a script "
-                "calls this outside `if __name__ == '__main__'`: lower compute.workers, or guard the call"
+                "processes that decode images end or hang before they begin, often for lack of memory or because a "
+                "script calls this outside `if __name__ == '__main__'`: lower compute.workers, or guard the call"
             )
 
     def _start(self) -> _Worker:
@@ -242,7 +255,8 @@ def _serve(connection: Connection, left: Any) -> None:
     keep_freed_memory()
     connection.send(READY)
     while True:
-        work, items = connection.recv()
+        work, items = connection.recv()  # imports what they need
+        connection.send([])  # before `left` says so: whoever sees an item under way has heard of its beginning
         answers, sent = [], time.monotonic()
         for place, item in enumerate(items):
             left.value = len(items) - place

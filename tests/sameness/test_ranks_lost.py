@@ -22,7 +22,16 @@ compute: {workers: 1, threads: 1, ranks: 2, device: cpu}
 """
 
 ALONE = [sys.executable, "-m", "gan_aug"]
-TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--max-restarts", "2"]
+TORCHRUN = [
+    sys.executable,
+    "-m",
+    "torch.distributed.run",
+    "--standalone",
+    "--nproc-per-node",
+    "2",
+    "--max-restarts",
+    "2",
+]
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +47,7 @@ def start(launcher: list[str], config: Path, run: Path) -> subprocess.Popen[byte
 
 
 def finish(process: subprocess.Popen[bytes], code: int = 0) -> str:
-    _, said = process.communicate(timeout=300)
+    _, said = process.communicate(timeout=900)
     assert process.returncode == code, said.decode()
     return said.decode()
 
@@ -52,7 +61,7 @@ def identity(run: Path) -> str:
 
 
 def wait_for_checkpoint(run: Path, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 240
+    deadline = time.monotonic() + 900
     while not any((run / "train/checkpoints").glob("[0-9]*")):
         assert process.poll() is None
         assert time.monotonic() < deadline

@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import random
-import signal
 import sys
 import tempfile
 import time
@@ -44,7 +42,7 @@ def chaos(service: LiveService, rounds: int, seed: int) -> dict[str, int]:
         what = draw.choice(["service", "job", "both"])
         kills[what] = kills.get(what, 0) + 1
         if what != "service":
-            kill_jobs(service)
+            service.kill_jobs()
         if what != "job":
             service.kill()
             time.sleep(draw.uniform(0, 0.5))
@@ -66,16 +64,7 @@ def submit(service: LiveService, key: str, config: dict[str, Any]) -> str:
     return str(ids.pop())
 
 
-def kill_jobs(service: LiveService) -> None:
-    """Kill every job's process, by what it wrote of itself."""
-    for record in (service.state / "processes").glob("*/process.json"):
-        with contextlib.suppress(ProcessLookupError, PermissionError, ValueError):
-            pid = int(json.loads(record.read_text())["pid"])
-            if record.parent.name in Path(f"/proc/{pid}/cmdline").read_text() if Path(f"/proc/{pid}").exists() else "":
-                os.killpg(pid, signal.SIGKILL)
-
-
-def wait(service: LiveService, meant: dict[str, str], seconds: float = 600) -> dict[str, str]:
+def wait(service: LiveService, meant: dict[str, str], seconds: float = 1800) -> dict[str, str]:
     """The states of all jobs once they have ended; those that would not end are cancelled."""
     deadline = time.monotonic() + seconds
     states: dict[str, str] = {}
@@ -113,13 +102,8 @@ def main() -> None:
     """Run as a script."""
     given = [int(text) for text in sys.argv[1:]]
     rounds, seed = [*given, *(50, 0)[len(given) :]]
-    with tempfile.TemporaryDirectory() as folder:
-        service = LiveService(Path(folder), *OPTIONS)
-        try:
-            print(chaos(service, rounds, seed))  # noqa: T201 - a script
-        finally:
-            service.kill()
-            kill_jobs(service)
+    with tempfile.TemporaryDirectory() as folder, LiveService(Path(folder), *OPTIONS) as service:
+        print(chaos(service, rounds, seed))  # noqa: T201 - a script
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from selenium import webdriver
 from selenium.common.exceptions import (
     ElementClickInterceptedException,
     NoSuchElementException,
+    SessionNotCreatedException,
     StaleElementReferenceException,
 )
 from selenium.webdriver.chrome.service import Service
@@ -33,7 +34,7 @@ OPTIONS = (
     "--disable-sync",
     "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
 )
-SECONDS = 180
+SECONDS = 600
 
 
 class Browser:
@@ -131,7 +132,10 @@ def chromium(folder: Path, address: str) -> Iterator[Browser]:
     for option in (*OPTIONS, f"--user-data-dir={folder / 'profile'}"):
         options.add_argument(option)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options=options, service=Service(str(programs[1])))
+    try:
+        driver = webdriver.Chrome(options=options, service=Service(str(programs[1])))
+    except SessionNotCreatedException:  # the browser was too slow to start
+        driver = webdriver.Chrome(options=options, service=Service(str(programs[1])))
     try:
         driver.set_page_load_timeout(120)
         yield Browser(driver, address)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -50,16 +51,20 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         _wait_for_port(port, server)
         yield f"postgresql://tests@127.0.0.1:{port}"
     finally:
-        pid = int((folder / "data" / "postmaster.pid").read_text().split()[0])
-        os.kill(pid, 3)  # SIGQUIT: at once
-        server.wait(30)
+        written = folder / "data" / "postmaster.pid"
+        if written.exists():  # it did start
+            os.kill(int(written.read_text().split()[0]), signal.SIGQUIT)  # at once
+        else:
+            server.terminate()
+        server.wait(240)
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def _wait_for_port(port: int, server: subprocess.Popen[bytes]) -> None:
     import psycopg
 
-    for _ in range(200):
+    deadline = time.monotonic() + 240
+    while time.monotonic() < deadline:
         assert server.poll() is None, "PostgreSQL did not start"
         try:
             psycopg.connect(f"postgresql://tests@127.0.0.1:{port}/postgres").close()

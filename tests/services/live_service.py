@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -19,7 +20,10 @@ COUNTING = "from services.processes import LocalRunner; LocalRunner.module = 'st
 
 
 class LiveService:
-    """`gan-aug serve` on a folder; `first` is Python that it runs before: jobs count instead of training by default."""
+    """`gan-aug serve` on a folder; `first` is Python that it runs before: jobs count instead of training by default.
+
+    A context manager: leaving it kills the service, where it was not stopped, and its jobs.
+    """
 
     def __init__(self, folder: Path, *options: str, database: str | None = None, first: str = COUNTING) -> None:
         self.state, self._options, self._first = folder / "state", options, first
@@ -34,14 +38,22 @@ class LiveService:
         self.process: subprocess.Popen[bytes] | None = None
         self.key = ""
 
+    def __enter__(self) -> LiveService:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process and self.process.poll() is None:
+            self.kill()
+        self.kill_jobs()
+
     def start(self) -> None:
         """Start the service and wait until it answers; the first time its key is read from what it prints."""
-        self._client = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=60, verify=False)  # noqa: S501
+        self._client = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=300, verify=False)  # noqa: S501
         command = [sys.executable, "-W", "ignore", "-c", self._first + START]
         options = ["--state", str(self.state), "--port", str(self.port), *self._options]
         with self._out.open("ab") as out, self._out.with_name("err").open("ab") as err:
             self.process = subprocess.Popen([*command, *options], env=self._environment, stdout=out, stderr=err)
-        deadline = time.monotonic() + 240
+        deadline = time.monotonic() + 600
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
                 raise RuntimeError(self._out.with_name("err").read_text()[-2000:])
@@ -65,7 +77,15 @@ class LiveService:
         assert self.process
         self._client.close()
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(60)
+        return self.process.wait(300)
+
+    def kill_jobs(self) -> None:
+        """kill -9 of every job's process, by what it wrote of itself."""
+        for record in (self.state / "processes").glob("*/process.json"):
+            with contextlib.suppress(OSError, ValueError):  # it ended meanwhile
+                pid = int(json.loads(record.read_text())["pid"])
+                if record.parent.name in Path(f"/proc/{pid}/cmdline").read_text():
+                    os.killpg(pid, signal.SIGKILL)
 
     def call(self, method: str, path: str, **more: Any) -> httpx.Response:
         """One request with the administrator's key."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,16 @@ def make_run(path: Path) -> Path:
 
     workflows.start("run", configs.parse(TINY, "the test"), RunDir(path), LocalExecutor(1))
     return path
+
+
+def until(condition: Callable[[], Any], seconds: float = 300) -> Any:
+    """What `condition` gives, once it is true; raises TimeoutError where it stays false."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if found := condition():
+            return found
+        time.sleep(0.02)
+    raise TimeoutError
 
 
 class Service:
@@ -92,7 +103,7 @@ class Service:
         job: dict[str, Any] = answer.json()
         return job
 
-    def wait(self, job_id: str, *states: str, seconds: float = 120) -> dict[str, Any]:
+    def wait(self, job_id: str, *states: str, seconds: float = 600) -> dict[str, Any]:
         """The job once it is in one of the states (any end by default)."""
         wanted = states or ("done", "failed", "cancelled")
         deadline = time.monotonic() + seconds

@@ -10,7 +10,6 @@ import os
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -63,10 +62,9 @@ return weak;
 
 @pytest.fixture
 def live(tmp_path: Path) -> Iterator[LiveService]:
-    service = LiveService(tmp_path, first="")
-    service.start()
-    yield service
-    service.stop()
+    with LiveService(tmp_path, "--nice", "0", first="") as service:
+        service.start()
+        yield service
 
 
 @pytest.fixture
@@ -95,11 +93,7 @@ def fill_in(browser: Browser, values: dict[str, str]) -> None:
     for field, value in values.items():
         closed = "const part = document.getElementById(arguments[0]).closest('details'); return part && !part.open"
         if browser.driver.execute_script(closed, field):
-            summary = browser.find(f"details:has(#{field}) > summary")
-            browser.driver.execute_script(
-                "arguments[0].scrollIntoView({block: 'center', behavior: 'instant'})", summary
-            )
-            summary.click()
+            browser.follow(f"details:has(#{field}) > summary")
         browser.type(field, value)
 
 
@@ -157,7 +151,7 @@ def _watch(browser: Browser) -> None:
     look(browser, "job-running")
     browser.find(".state.done")
     browser.find('a[href^="/reports/"]')
-    assert browser.find("#sample").get_property("naturalWidth")
+    assert browser.shows("#sample")
 
 
 def _browse(browser: Browser) -> None:
@@ -194,7 +188,7 @@ def _browse(browser: Browser) -> None:
     assert browser.shows(".gallery img")
     look(browser, "synthetic")
     browser.follow(".gallery a")
-    browser.until("label 3")
+    assert browser.shows(".enlarged img")
     look(browser, "synthetic-image")
     permanent = browser.driver.current_url
     browser.find("body").send_keys(browser.RIGHT)
@@ -224,11 +218,11 @@ def test_own_images_are_sent_as_a_zip_and_imported(live: LiveService, browser: B
     browser.click("Upload own images")
     (tmp_path / "words.zip").write_text("no zip at all")
     browser.find("#zip").send_keys(str(tmp_path / "words.zip"))
-    browser.find("#send").click()
+    browser.follow("#send:enabled")
     browser.until("Not uploaded: ")
     assert "the upload is not a whole, plain zip" in browser.find("#sent").text
     browser.find("#zip").send_keys(str(class_folders(tmp_path / "films.zip")))
-    browser.find("#send").click()
+    browser.follow("#send:enabled")
     browser.until("80 files are there as uploads/")
     look(browser, "new-upload")
     root = browser.find("#data-root").get_attribute("value") or ""
@@ -249,17 +243,13 @@ def test_the_pages_can_be_used_by_keyboard(live: LiveService, browser: Browser) 
     from selenium.webdriver.common.keys import Keys
 
     browser.open("/")
-    browser.find("#key")
-    active: Any = browser.driver.switch_to.active_element
-    assert active.get_attribute("id") == "key"
-    active.send_keys(live.key, Keys.ENTER)
+    browser.find("#key:focus").send_keys(live.key, Keys.ENTER)
     browser.until("Nothing here yet")
     browser.find("body").send_keys(Keys.TAB)
-    skip = browser.driver.switch_to.active_element
+    skip = browser.find("a:focus")
     assert skip.text == "Skip to the content"
     skip.send_keys(Keys.ENTER)
-    assert browser.driver.switch_to.active_element.get_attribute("id") == "main"
-    browser.driver.switch_to.active_element.send_keys(Keys.TAB)
-    assert browser.driver.switch_to.active_element.text == "Start with the quickstart"
+    browser.find("#main:focus").send_keys(Keys.TAB)
+    assert browser.find("a:focus").text == "Start with the quickstart"
     style = "return getComputedStyle(document.activeElement).outlineStyle"
     assert browser.driver.execute_script(style) == "solid"

@@ -84,6 +84,7 @@ def test_a_restored_service_has_the_same_records_and_goes_on(service: Service, t
             for identifier, values in kept.items():
                 row = before.get_one(table, identifier)
                 columns = [column.name for column in Table.metadata.tables[table.__tablename__].columns]
+                columns = [name for name in columns if name != "last_used"]  # the service went on after the copy
                 assert [values[name] for name in columns] == [getattr(row, name) for name in columns]
     restored.close()
     with Service(tmp_path / "restored", database, limits) as again:

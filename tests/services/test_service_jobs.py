@@ -9,12 +9,11 @@ import json
 import os
 import signal
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from service_samples import TINY, Service
+from service_samples import TINY, Service, until
 
 from gan_aug.run import RunDir
 from services.job_process import OCCUPIED, end_file, process_started, work
@@ -23,7 +22,6 @@ from services.supervisor import Supervisor
 
 LONG: dict[str, Any] = {"train": {"images": 10**9, "batch": 2}}
 SHORT: dict[str, Any] = {"train": {"images": 4, "batch": 2}}
-Found = Any
 
 
 @pytest.fixture
@@ -32,15 +30,6 @@ def counting(monkeypatch: pytest.MonkeyPatch) -> None:
     here = str(Path(__file__).parent)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([here, os.environ.get("PYTHONPATH", "")]))
     monkeypatch.setattr(LocalRunner, "module", "stand_in_job")
-
-
-def until(condition: Callable[[], Found], seconds: float = 90) -> Found:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if found := condition():
-            return found
-        time.sleep(0.02)
-    raise TimeoutError
 
 
 def process(service: Service, job: dict[str, Any]) -> int:
@@ -84,6 +73,16 @@ def test_real_verbs_as_jobs(service: Service) -> None:
     assert '"stage": "compare"' in own
     assert "importing" not in own
     assert own.endswith('data: {"state": "done"}\n\n')
+
+
+class Hesitant(LocalRunner):
+    """Is slow to start what it was told to: not before `go`."""
+
+    def start(self, work: Work) -> None:
+        self._work = work
+
+    def go(self) -> None:
+        super().start(self._work)
 
 
 @pytest.mark.usefixtures("counting")
@@ -157,7 +156,7 @@ class TestJobs:
         job = service.submit("train", **LONG)
         os.kill(process(service, job), signal.SIGSTOP)
         service.call("DELETE", f"/v1/jobs/{job['id']}")
-        assert service.wait(job["id"], seconds=30)["state"] == "cancelled"
+        assert service.wait(job["id"])["state"] == "cancelled"
 
     def test_jobs_wait_for_room(self, service: Service) -> None:
         first, second = service.submit("train", **LONG), service.submit(**SHORT)
@@ -198,14 +197,16 @@ class TestJobs:
     def test_of_two_processes_of_one_job_one_works(self, service: Service) -> None:
         """The second comes from a keeper that did not know of the first, which was only about to begin."""
         job = service.submit("train", **LONG)
-        runners = [LocalRunner(service.settings) for _ in range(2)]
+        runners = [Hesitant(service.settings) for _ in range(2)]
         keepers = [Supervisor(service.settings, service.parts.database, runner) for runner in runners]
-        keepers[0].tick()
-        keepers[1].tick()
+        for keeper in keepers:
+            keeper.tick()
+        for runner in runners:
+            runner.go()
         children = [child for runner in runners for _, child in runner._children]
         at_work = process(service, job)
         idle = next(child for child in children if child.pid != at_work)
-        assert idle.wait(120) == OCCUPIED
+        assert idle.wait(600) == OCCUPIED
         assert starts(service, job) == 1
         for keeper in keepers:
             assert keeper.tick() == 1

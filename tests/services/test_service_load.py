@@ -88,7 +88,7 @@ def test_a_key_looked_up_before_a_revocation_is_not_remembered_after_it() -> Non
 
 def test_few_keys_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(known_keys, "KNOWN", 10)
-    known = KnownKeys()
+    known = KnownKeys(lambda: 0.0)
     for number in range(25):
         known.add(f"{number}", Key(name="k"), known.moment())
         assert known.get(f"{number}")

@@ -8,6 +8,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +27,16 @@ def prometheus(tmp_path: Path) -> Iterator[tuple[LiveService, httpx.Client]]:
     program = shutil.which("prometheus")
     if not program:
         pytest.skip("Prometheus is not installed (Debian: prometheus)")
-    service = LiveService(tmp_path)
-    service.start()
-    (tmp_path / "key").write_text(service.key)
+    with LiveService(tmp_path) as service:
+        service.start()
+        (tmp_path / "key").write_text(service.key)
+        with _scraped(program, service, tmp_path) as client:
+            yield service, client
+
+
+@contextmanager
+def _scraped(program: str, service: LiveService, tmp_path: Path) -> Iterator[httpx.Client]:
+    """A client of a Prometheus that scrapes the service."""
     settings = yaml.safe_load((DEPLOY / "prometheus.yml").read_text())
     settings["global"]["scrape_interval"] = "1s"
     (job,) = settings["scrape_configs"]
@@ -48,12 +56,11 @@ def prometheus(tmp_path: Path) -> Iterator[tuple[LiveService, httpx.Client]]:
     with (tmp_path / "prometheus.log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)
     try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:
-            yield service, client
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=120) as client:
+            yield client
     finally:
         process.terminate()
         process.wait()
-        service.stop()
 
 
 def ask(client: httpx.Client, query: str) -> list[dict[str, Any]]:
@@ -62,7 +69,7 @@ def ask(client: httpx.Client, query: str) -> list[dict[str, Any]]:
     return found
 
 
-def until(client: httpx.Client, query: str, seconds: float = 120) -> list[dict[str, Any]]:
+def until(client: httpx.Client, query: str, seconds: float = 300) -> list[dict[str, Any]]:
     """What the query finds, once it finds something; Prometheus answers nothing at first, then 503 until it is up."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:

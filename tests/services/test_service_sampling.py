@@ -34,7 +34,7 @@ def test_images_are_the_same_bytes_whoever_shares_their_pass(
     if not shared:
         monkeypatch.setattr(sampling, "rows_can_move", lambda generator: False)
     monkeypatch.setattr(
-        sampling, "WINDOW_SECONDS", 1.0
+        sampling, "WINDOW_SECONDS", 5.0
     )  # so that all wait before the first pass, also on a busy machine
     asked = [(k % 10, k % 3, 5 * k, 1 + k % 7) for k in range(60)] + [(3, 9, 0, 150)]
     counted = Counted()

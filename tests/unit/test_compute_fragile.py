@@ -7,11 +7,13 @@ import signal
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import pytest
 
-from gan_aug.compute.fragile import FragilePool, Lost
+from gan_aug.compute import fragile
+from gan_aug.compute.fragile import READY, FragilePool, Lost
 from gan_aug.errors import Cancelled, ComputeError
 
 
@@ -20,6 +22,24 @@ class Marks:
     """Says in a file that it was begun, and hangs."""
 
     path: Path
+
+
+class SlowToImport:
+    """Takes a while to come out of the pipe, as what needs large packages does."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return wake, (4,)
+
+
+def wake(seconds: float) -> str:
+    time.sleep(seconds)
+    return "awake"
+
+
+def never_begin(connection: Connection, left: object) -> None:
+    """Stands for a worker that hangs in an import."""
+    connection.send(READY)
+    time.sleep(600)
 
 
 def behave(item: object) -> object:
@@ -42,7 +62,7 @@ def behave(item: object) -> object:
 
 @pytest.fixture(scope="module")
 def pool() -> Iterator[FragilePool]:
-    with FragilePool(2, limit=2) as pool:
+    with FragilePool(2, limit=5) as pool:
         yield pool
 
 
@@ -62,7 +82,7 @@ def test_what_kills_or_hangs_is_lost_alone(pool: FragilePool) -> None:
 
 def test_what_takes_too_long_costs_its_limit_once(tmp_path: Path) -> None:
     items = [*range(5), Marks(tmp_path / "begun"), *range(6, 20)]
-    with FragilePool(1, limit=1) as pool:
+    with FragilePool(1, limit=3) as pool:
         results = list(pool.map(behave, items, chunk=20))
     assert results == [*range(5), Lost("slow"), *range(6, 20)]
     assert (tmp_path / "begun").read_text() == "begun "
@@ -74,11 +94,23 @@ def test_a_process_that_died_for_another_reason_costs_nothing(pool: FragilePool,
 
 
 def test_a_consumer_that_takes_its_time_makes_nobody_slow() -> None:
-    with FragilePool(1, limit=0.5) as pool:
+    with FragilePool(1, limit=2) as pool:
         results = pool.map(behave, range(4), chunk=2)
         assert next(results) == 0
-        time.sleep(1)
+        time.sleep(4)
         assert list(results) == [1, 2, 3]
+
+
+def test_what_an_import_takes_is_not_held_against_an_item() -> None:
+    with FragilePool(1, limit=2) as pool:
+        assert list(pool.map(behave, [SlowToImport(), "b"])) == ["awake", "b"]
+
+
+def test_processes_that_never_begin_are_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fragile, "BEGIN_SECONDS", 0.1)
+    monkeypatch.setattr(fragile, "_serve", never_begin)
+    with FragilePool(1, limit=60) as pool, pytest.raises(ComputeError, match="end or hang before they begin"):
+        list(pool.map(behave, [1]))
 
 
 def test_an_error_comes_back_as_itself(pool: FragilePool) -> None:
@@ -107,5 +139,5 @@ def test_work_under_way_is_bounded() -> None:
 
 def test_processes_that_cannot_start_are_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gan_aug.compute.fragile._serve", int)  # ends at once: it takes no connection
-    with FragilePool(1, limit=60) as pool, pytest.raises(ComputeError, match="end before they begin"):
+    with FragilePool(1, limit=60) as pool, pytest.raises(ComputeError, match="end or hang before they begin"):
         list(pool.map(behave, [1]))

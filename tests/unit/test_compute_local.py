@@ -32,7 +32,7 @@ def test_cancel_ends_it(workers: int) -> None:
     began = time.monotonic()
     with pytest.raises(Cancelled):
         list(LocalExecutor(workers).map(partial(wait), [1, 2], cancelled=lambda: True))
-    assert time.monotonic() - began < 30
+    assert time.monotonic() - began < 300
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -56,7 +56,7 @@ def test_workers_do_not_outlive_a_killed_parent() -> None:
     parent = subprocess.Popen([sys.executable, "-c", code, tests], stdout=subprocess.PIPE, start_new_session=True)
     assert parent.stdout is not None
     parent.stdout.readline()
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while len(group(parent.pid)) < 3 and time.monotonic() < deadline:
         time.sleep(0.1)
     assert len(group(parent.pid)) >= 3
@@ -64,6 +64,7 @@ def test_workers_do_not_outlive_a_killed_parent() -> None:
     parent.kill()
     parent.wait()
     parent.stdout.close()
+    deadline = time.monotonic() + 120
     while group(parent.pid) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert not group(parent.pid)

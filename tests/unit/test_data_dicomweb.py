@@ -175,7 +175,7 @@ def killed_while_it_retrieves(archive: Archive, folder: Path, uid: str) -> None:
         "import_dataset(DataConfig.model_validate_json(sys.argv[1]), 0, Path(sys.argv[2]))"
     )
     with subprocess.Popen([sys.executable, "-c", code, config, str(folder)]) as process:
-        for _ in range(600):
+        for _ in range(2400):
             if any(path.endswith(uid) for path in archive.asked) or process.poll() is not None:
                 break
             time.sleep(0.1)

@@ -37,7 +37,7 @@ def pixel_arrays(draw: st.DrawFn) -> npt.NDArray[Any]:
     return rng.integers(0, np.iinfo(dtype).max, shape, dtype=dtype, endpoint=True)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(rasters, pixel_arrays())
 def test_any_pixels_become_the_wanted_shape(raster: Raster, pixels: npt.NDArray[Any]) -> None:
     image = raster(pixels)
@@ -46,7 +46,7 @@ def test_any_pixels_become_the_wanted_shape(raster: Raster, pixels: npt.NDArray[
     assert image.flags.c_contiguous
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(rasters, st.integers(1, 24), st.integers(1, 24), st.integers(0, 255), st.sampled_from([1, 257]))
 def test_a_constant_image_stays_constant_but_for_padding(
     raster: Raster, height: int, width: int, value: int, scale: int
@@ -57,7 +57,7 @@ def test_a_constant_image_stays_constant_but_for_padding(
     assert value in image
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(pixel_arrays(), st.sampled_from(FITS), st.sampled_from(FILTERS))
 def test_8_bit_pixels_of_the_right_size_are_kept_as_they_are(pixels: npt.NDArray[Any], fit: Any, name: Any) -> None:
     pixels = pixels.astype(np.uint8)

@@ -50,7 +50,7 @@ def candidate_lists(draw: st.DrawFn) -> list[Candidate]:
     ]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(candidate_lists(), st.integers(0, 5))
 def test_no_patient_and_no_image_is_ever_on_two_sides(candidates: list[Candidate], seed: int) -> None:
     assigned = assign(candidates, seed=seed)
@@ -68,7 +68,7 @@ def test_no_patient_and_no_image_is_ever_on_two_sides(candidates: list[Candidate
     assert len(assigned.dropped) == assigned.splits.count(None)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.integers(3, 40), min_size=1, max_size=5), st.integers(0, 9))
 def test_single_images_are_split_in_proportion_and_small_classes_reach_each_split(sizes: list[int], seed: int) -> None:
     labels = [label for label, size in enumerate(sizes) for _ in range(size)]
@@ -80,7 +80,7 @@ def test_single_images_are_split_in_proportion_and_small_classes_reach_each_spli
         assert counts[label, "train"] >= 1
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(candidate_lists(), st.integers(2, 6), st.integers(0, 5))
 def test_folds_are_disjoint_by_patient_and_content_and_hold_everything(
     candidates: list[Candidate], count: int, seed: int
@@ -99,7 +99,7 @@ def test_folds_are_disjoint_by_patient_and_content_and_hold_everything(
     assert sorted(tested) == list(range(len(unsplit)))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.integers(6, 40), min_size=1, max_size=5), st.integers(2, 6), st.integers(0, 9))
 def test_folds_of_single_images_are_as_even_as_can_be(sizes: list[int], count: int, seed: int) -> None:
     labels = [label for label, size in enumerate(sizes) for _ in range(size)]
@@ -113,7 +113,7 @@ def test_folds_of_single_images_are_as_even_as_can_be(sizes: list[int], count: i
     assert max(fold.total() for fold in held) - min(fold.total() for fold in held) <= len(sizes)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.integers(1, 6), min_size=40, max_size=80), st.integers(2, 5), st.integers(0, 9))
 def test_folds_of_patients_are_even_within_a_patient_or_two(sizes: list[int], count: int, seed: int) -> None:
     patients = [f"p{n}" for n, size in enumerate(sizes) for _ in range(size)]

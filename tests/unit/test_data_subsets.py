@@ -33,7 +33,7 @@ ROWS = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(ROWS, st.integers(0, 3), st.integers(0, 3))
 def test_subsets_are_whole_patients_and_lie_inside_one_another(
     rows: list[tuple[int, int | None, str]], seed: int, draw: int
@@ -54,7 +54,7 @@ def test_subsets_are_whole_patients_and_lie_inside_one_another(
     assert before == train
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.integers(1, 60), min_size=3, max_size=3), st.integers(0, 3), st.data())
 def test_single_images_come_in_proportion_and_no_class_is_left_out(
     counts: list[int], seed: int, data: st.DataObject

@@ -5,7 +5,7 @@ from typing import get_args
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gan_aug.config import ArmName
@@ -57,7 +57,6 @@ def test_arms_take_what_they_say(arm, ratio, counts):
     assert plan.labels.argmax(axis=1).tolist() == expected
 
 
-@settings(deadline=None)
 @given(st.floats(0.1, 5), st.booleans())
 def test_duplicate_has_as_many_images_as_mixed_and_all_of_them_real(ratio, with_synthetic):
     synthetic = SYNTHETIC if with_synthetic else None
@@ -76,13 +75,11 @@ def test_only_pretrain_comes_in_two_parts_and_only_classic_is_augmented():
         assert (plan.pretrain, plan.classic) == (arm.endswith("pretrain"), arm.startswith("classic"))
 
 
-@settings(deadline=None)
 @given(st.permutations(get_args(ArmName)))
 def test_arms_are_listed_with_the_reference_first(arms):
     assert arm_order([*arms, "zebra"]) == [*get_args(ArmName), "zebra"]
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(1, 30), min_size=2, max_size=4), st.integers(0, 9))
 def test_shuffled_labels_are_dealt_by_chance_and_evenly(counts, seed):
     plan = ArmPlan(np.arange(sum(counts)), 0, np.repeat(np.eye(len(counts), dtype=np.float32), counts, axis=0))

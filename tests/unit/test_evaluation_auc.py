@@ -90,7 +90,7 @@ def cases(draw):
     return np.array(labels), np.array(scores, dtype=float)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(cases())
 def test_properties_of_the_auc(case):
     labels, scores = case
@@ -106,7 +106,7 @@ def test_properties_of_the_auc(case):
     assert auc(labels, np.full(len(labels), 0.3)).value == 0.5
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(cases(), st.integers(0, 1000))
 def test_the_paired_test_is_symmetric_and_a_score_never_differs_from_itself(case, seed):
     labels, scores = case

@@ -31,7 +31,7 @@ def weights_of(patients, draws, seed):
     return np.array([np.bincount(rng.integers(count, size=count), minlength=count)[patients] for _ in range(draws)])
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 10_000), st.sampled_from([0, 1, 9]), st.booleans())
 def test_every_resampled_auc_is_scikit_learns_with_the_draw_as_weights(seed, digits, clustered):
     rng = np.random.default_rng(seed)
@@ -76,7 +76,7 @@ def test_the_same_seed_gives_the_same_draws_whatever_the_threads_and_another_see
         assert (first.resampled[name] != other.resampled[name]).any()
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.randoms(use_true_random=False))
 def test_the_order_of_cases_does_not_matter(random):
     rng = np.random.default_rng(4)

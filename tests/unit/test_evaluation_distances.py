@@ -86,7 +86,7 @@ def test_a_slice_at_a_time_gives_the_same_kid():
     assert features_to_kid(first, second).value == pytest.approx(sum(within) - 2 * kernels[2].mean(), abs=1e-9)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 1000), st.randoms(use_true_random=False))
 def test_the_order_of_images_does_not_matter(seed, shuffle):
     first, second = features(seed, 20), features(seed + 1, 30, shift=0.2)

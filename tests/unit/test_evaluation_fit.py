@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from gan_aug.config import ClassifierConfig
@@ -146,7 +146,6 @@ def test_pretraining_sees_synthetic_images_and_then_real_ones_in_as_many_steps()
     assert fitted.best_step in (26, 30)  # the points at 10 and 20 lie before any real image
 
 
-@settings(deadline=None)
 @given(st.integers(1, 50), st.floats(0.01, 0.99), st.booleans())
 def test_the_parts_of_a_training_sum_to_its_steps(steps, share, pretrain):
     plan = ArmPlan(np.arange(7), 5, np.zeros((12, 2), np.float32), pretrain=pretrain)

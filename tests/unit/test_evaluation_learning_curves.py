@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from evaluation_samples import make_cells, make_config, make_manifest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
@@ -54,7 +54,6 @@ def test_the_rows_hold_every_arm_at_every_size_and_the_mean_of_its_cells():
     assert mixed["train_images"] == {"real": 20, "synthetic": 20}
 
 
-@settings(deadline=None)
 @given(arrays(np.float64, st.tuples(st.integers(1, 4), st.integers(1, 4)), elements=st.floats(0, 1)))
 def test_the_band_holds_the_mean_and_turns_with_draws_and_seeds(values):
     interval = crossed_interval(values, 0.0, 1.0)

@@ -70,7 +70,7 @@ def test_images_all_alike_are_handled():
     assert figures(features_to_neighbourhood(alike, alike)) == (1, 1, 2, 1)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 1000), st.randoms(use_true_random=False))
 def test_the_order_of_images_does_not_matter(seed, shuffle):
     real, fake = features(seed, 30), features(seed + 1, 20, shift=0.3)

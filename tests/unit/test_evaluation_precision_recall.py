@@ -28,7 +28,7 @@ def test_the_points_are_scikit_learns() -> None:
 
 
 @given(st.lists(st.integers(0, 9), min_size=12, max_size=12), st.integers(1, 11))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_areas_are_scikit_learns(values: list[int], positives: int) -> None:
     labels = np.arange(12) < positives
     one = Truth(np.stack([~labels, labels], axis=1), ("a", "b"), False, 1, np.arange(12))

@@ -97,7 +97,7 @@ def test_a_verdict_reads_as_a_sentence(comparison: dict[str, Any], sentence: str
 
 
 @given(st.floats(-0.3, 0.3), st.floats(0.0005, 0.2), st.floats(0, 1), st.floats(0.005, 0.1))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_what_is_said_to_be_ruled_out_lies_outside_the_interval(
     difference: float, half: float, p: float, margin: float
 ) -> None:

@@ -25,7 +25,7 @@ def test_a_size_that_cannot_be_halved_names_one_that_can(size: tuple[int, int]) 
         assert levels(side) >= 1  # type: ignore[arg-type]
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=12)
 @given(
     size=st.sampled_from([(16, 16), (28, 28), (32, 48), (64, 64), (128, 128)]),
     channels=st.sampled_from([1, 3]),

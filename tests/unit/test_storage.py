@@ -34,7 +34,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
 NAMES = st.lists(st.sampled_from("abc"), min_size=1, max_size=2).map(lambda parts: "/".join([*parts, "file"]))
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=30)
 @given(contents=st.dictionaries(NAMES, st.binary(max_size=40), max_size=4))
 def test_what_is_written_is_read_listed_and_deleted(place: Place, contents: dict[str, bytes]) -> None:
     store = open_store(place)
