@@ -15,6 +15,8 @@ from typing import Any
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from services.settings import Network
+
 HEAD_BYTES = 64 << 10
 """Bytes of a request line with its headers."""
 
@@ -30,7 +32,6 @@ MOST = 4096
 TOLD_SECONDS = 5.0
 """Closed connections are counted for so long before a line of log tells of them."""
 
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 log = logging.getLogger(__name__)
 
 
