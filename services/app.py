@@ -13,6 +13,7 @@ from fastapi.openapi.utils import get_openapi
 import gan_aug
 from gan_aug.run import storage_errors
 from services import problems
+from services.cookies import COOKIE, SECURE_COOKIE
 from services.database.engine import Database
 from services.limits import Buckets
 from services.metrics import Metrics
@@ -55,14 +56,15 @@ def create_app(settings: Settings) -> FastAPI:
     for noun in NOUNS:
         app.include_router(noun.router)
     site.install(app)
-    app.add_middleware(Around, body_limit=settings.limits.body, unlimited=frozenset({"/v1/uploads"}))
+    unlimited = frozenset({"/v1/uploads"})
+    app.add_middleware(Around, body_limit=settings.limits.body, unlimited=unlimited, https=settings.https)
     app.openapi = partial(_openapi, app)  # type: ignore[method-assign]
     return app
 
 
 def _parts(settings: Settings) -> Parts:
     database = Database(settings.database_url)
-    metrics = Metrics(partial(job_counts, database))
+    metrics = Metrics(partial(job_counts, database), settings.state)
     runner: Runner = RayRunner(settings, settings.ray) if settings.ray else LocalRunner(settings)
 
     def count(images: int, blocks: int) -> None:
@@ -97,6 +99,7 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
     """The OpenAPI document: the routes, the config's schema, problem documents, and which routes need a key."""
     if app.openapi_schema:
         return app.openapi_schema
+    settings: Settings = app.state.parts.settings
     document = get_openapi(title=app.title, version=app.version, summary=app.summary, routes=app.routes)
     parts = document.setdefault("components", {})
     config, sections = config_schema()
@@ -106,7 +109,7 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
         parts["schemas"].pop(unused, None)
     parts["securitySchemes"] = {
         "key": {"type": "http", "scheme": "bearer", "description": "an API key"},
-        "browser": {"type": "apiKey", "in": "cookie", "name": "ganaug_session"},
+        "browser": {"type": "apiKey", "in": "cookie", "name": SECURE_COOKIE if settings.https else COOKIE},
     }
     for path, operations in document["paths"].items():
         for method, operation in operations.items():

@@ -10,17 +10,19 @@ from typing import Annotated, Any
 from urllib.parse import urlsplit
 
 from fastapi import Depends, Request
-from sqlalchemy import Select
+from sqlalchemy import Select, update
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
-from services.database.tables import AuditEntry, Job, Key, Role, Run, Upload, now
-from services.keys import csrf_token, key_of, key_of_session, usable, used
+from services.cookies import cookie_of
+from services.database.tables import AuditEntry, BrowserSession, Job, Key, Role, Run, Upload, now
+from services.keys import csrf_token, key_of, key_of_session, session_end, usable, used
 from services.parts import Parts, parts_of
-from services.problems import Problem
+from services.problems import Problem, database_reason
 
-COOKIE = "ganaug_session"
 CSRF_HEADER = "X-CSRF-Token"
+ADDRESS_LENGTH = 64
 SAFE = {"GET", "HEAD", "OPTIONS"}
 ORDER = [Role.VIEWER, Role.EDITOR, Role.ADMIN]
 log = logging.getLogger(__name__)
@@ -63,8 +65,8 @@ class Caller:
 
 
 def address_of(request: Request) -> str:
-    """The address that a request came from."""
-    return request.client.host if request.client else "unknown"
+    """The address that a request came from; a proxy may say anything of it, at any length."""
+    return request.client.host[:ADDRESS_LENGTH] if request.client else "unknown"
 
 
 def refuse(parts: Parts, address: str) -> Problem:
@@ -81,21 +83,22 @@ def caller_of(request: Request, sent: str | None = None) -> Caller:
     `sent` is that token where a form carries it.
     """
     parts = parts_of(request)
-    bearer, cookie = _bearer(request), request.cookies.get(COOKIE)
+    bearer, cookie = _bearer(request), cookie_of(request)
+    browser = None
     moment = parts.known_keys.moment()
     with parts.database.reading() as session:
         if bearer is not None:
             key = key_of(session, bearer)
         elif cookie:
-            key = key_of_session(session, cookie)
+            key, browser = key_of_session(session, cookie) or (None, None)
         else:
             raise _unknown("it has no key")
     if key is None:
         raise refuse(parts, address_of(request))
     if bearer is None and cookie and request.method not in SAFE:
         check_csrf(request, cookie, sent)
-    caller = _admitted(request, parts, key)
-    _record_use(parts, key)
+    caller = admitted(request, parts, key)
+    _record_use(parts, key, browser)
     if bearer is not None:
         parts.known_keys.add(bearer, key, moment)
     return caller
@@ -114,7 +117,7 @@ async def _caller_of(request: Request) -> Caller:
     key = parts.known_keys.get(bearer) if bearer else None
     if key is None or not usable(key) or used(key):
         return await run_in_threadpool(caller_of, request)
-    return _admitted(request, parts, key)
+    return admitted(request, parts, key)
 
 
 def _bearer(request: Request) -> str | None:
@@ -123,7 +126,7 @@ def _bearer(request: Request) -> str | None:
     return text.strip() if scheme.lower() == "bearer" else None
 
 
-def _admitted(request: Request, parts: Parts, key: Key) -> Caller:
+def admitted(request: Request, parts: Parts, key: Key) -> Caller:
     """The caller that a valid key makes; raises Problem where it asks too often."""
     if wait := parts.rates.take(key.id):
         raise _too_many(wait, "requests with this key")
@@ -139,8 +142,13 @@ def allowed(caller: Caller, role: Role) -> Caller:
 
 
 def foreign(request: Request) -> bool:
-    """Whether a browser says that a page of another site sent this request."""
-    origin = request.headers.get("origin")
+    """Whether a browser says that a page of another site sent this request.
+
+    What it says of that itself holds behind any proxy; the host that a proxy sends on may be its own.
+    """
+    site, origin = request.headers.get("sec-fetch-site"), request.headers.get("origin")
+    if site is not None:
+        return site not in ("same-origin", "none")
     return origin is not None and urlsplit(origin).netloc != request.headers.get("host")
 
 
@@ -160,12 +168,21 @@ def check_csrf(request: Request, cookie: str, sent: str | None = None) -> None:
         raise Problem(HTTPStatus.FORBIDDEN, detail)
 
 
-def _record_use(parts: Parts, key: Key) -> None:
-    if used(key):
+def _record_use(parts: Parts, key: Key, browser: BrowserSession | None) -> None:
+    """Write down that a key and a browser's session were used, where that can be: reading must not end with writing."""
+    moment, end = now() if used(key) else None, browser and session_end(browser)
+    if moment is None and end is None:
+        return
+    try:
         with parts.database.writing() as session:
-            stored = session.get(Key, key.id)
-            if stored:
-                stored.last_used = key.last_used = now()
+            if moment:
+                session.execute(update(Key).where(Key.id == key.id).values(last_used=moment))
+            if browser and end:
+                same = BrowserSession.token_sha256 == browser.token_sha256
+                session.execute(update(BrowserSession).where(same).values(expires=end))
+    except SQLAlchemyError as error:
+        log.warning("use of a key not recorded", extra={"reason": database_reason(error)})
+    key.last_used = moment or key.last_used
 
 
 def _unknown(reason: str) -> Problem:

@@ -15,7 +15,12 @@ from services.database.tables import BrowserSession, Key, Role, new_id, now
 
 PREFIX = "ganaug"
 SHAPE = re.compile(rf"{PREFIX}_([0-9a-f]{{24}})_([A-Za-z0-9_-]{{43}})")
-SESSION_HOURS = 12
+SESSION_TIME, IDLE = timedelta(hours=12), timedelta(hours=1)
+"""A browser's session ends after so long, and after so long without a request."""
+
+SESSIONS = 20
+"""Browsers that may be signed in with one key."""
+
 DEFAULT_PROJECT = "default"
 USE_SECONDS = 60
 """The last use of a key is recorded to within this time, so that reading does not mean writing."""
@@ -54,22 +59,30 @@ def usable_keys(session: Session) -> int:
     return session.scalar(select(func.count()).select_from(Key).where(Key.revoked.is_(None), valid)) or 0
 
 
-def sign_in(session: Session, key: Key) -> tuple[str, datetime]:
-    """A new browser session of a key: its token, for a cookie, and when it ends."""
-    token = secrets.token_urlsafe(32)
-    session.execute(delete(BrowserSession).where(BrowserSession.expires < now()))
-    expires = now() + timedelta(hours=SESSION_HOURS)
-    session.add(BrowserSession(token_sha256=_sha256(token), key_id=key.id, expires=expires))
-    return token, expires
+def sign_in(session: Session, key: Key) -> str:
+    """A new browser session of a key: its token, for a cookie; the key's oldest end where there are too many."""
+    token, begun = secrets.token_urlsafe(32), now()
+    session.execute(delete(BrowserSession).where(BrowserSession.expires < begun))
+    own = select(BrowserSession.token_sha256).where(BrowserSession.key_id == key.id)
+    newest = own.order_by(BrowserSession.created.desc(), BrowserSession.token_sha256).offset(SESSIONS - 1)
+    session.execute(delete(BrowserSession).where(BrowserSession.token_sha256.in_(list(session.scalars(newest)))))
+    session.add(BrowserSession(token_sha256=_sha256(token), key_id=key.id, created=begun, expires=begun + IDLE))
+    return token
 
 
-def key_of_session(session: Session, token: str) -> Key | None:
-    """The key that a browser signed in with, where both still hold."""
+def key_of_session(session: Session, token: str) -> tuple[Key, BrowserSession] | None:
+    """The key that a browser signed in with, and its session, where both still hold."""
     found = session.get(BrowserSession, _sha256(token))
     if found is None or found.expires < now():
         return None
     key = session.get(Key, found.key_id)
-    return key if key and usable(key) else None
+    return (key, found) if key and usable(key) else None
+
+
+def session_end(found: BrowserSession) -> datetime | None:
+    """When a session that is used now would end; None where that is hardly later than what is recorded."""
+    end = min(now() + IDLE, found.created + SESSION_TIME)
+    return end if (end - found.expires).total_seconds() > USE_SECONDS else None
 
 
 def sign_out(session: Session, token: str) -> None:

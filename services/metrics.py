@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
@@ -12,10 +14,10 @@ SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
 
 class Metrics:
-    """Requests by route and status, jobs by state, sampled images and the blocks they took."""
+    """Requests by route and status, jobs by state, sampled images and the blocks they took, room on the disk."""
 
-    def __init__(self, job_counts: Callable[[], dict[str, int]]) -> None:
-        """Begin at zero; `job_counts` is asked for the jobs of each state whenever the figures are."""
+    def __init__(self, job_counts: Callable[[], dict[str, int]], state: Path) -> None:
+        """Begin at zero; `job_counts` and the disk of the folder `state` are asked whenever the figures are."""
         self.registry = CollectorRegistry()
         self.requests = Counter(
             "ganaug_requests", "Requests answered", ["method", "route", "status"], registry=self.registry
@@ -25,11 +27,21 @@ class Metrics:
         )
         self.images = Counter("ganaug_sampled_images", "Images sampled on demand", registry=self.registry)
         self.blocks = Counter("ganaug_sampled_blocks", "Forward passes they took", registry=self.registry)
+        disk = Gauge("ganaug_disk_free_bytes", "Free room where the service keeps things", registry=self.registry)
+        disk.set_function(lambda: disk_free(state))
         self.registry.register(_Jobs(job_counts))
 
     def text(self) -> bytes:
         """All figures in Prometheus' text format."""
         return generate_latest(self.registry)
+
+
+def disk_free(folder: Path) -> int:
+    """Bytes that may still be written where a folder is; 0 where nobody can tell."""
+    try:
+        return shutil.disk_usage(folder).free
+    except OSError:
+        return 0
 
 
 class _Jobs(Collector):

@@ -22,6 +22,9 @@ HEADERS = {
 }
 """Set on every answer unless its route says otherwise."""
 
+HTTPS_HEADERS = {"strict-transport-security": "max-age=31536000"}
+"""Set too where browsers come through https: for a year they come no other way."""
+
 METHODS = {"GET", "HEAD", "POST", "DELETE", "PUT", "PATCH", "OPTIONS"}
 """Those that figures tell apart: a caller could make up any number of others."""
 
@@ -31,9 +34,11 @@ log = logging.getLogger(__name__)
 class Around:
     """The ASGI application around the routes."""
 
-    def __init__(self, app: ASGIApp, *, body_limit: int, unlimited: frozenset[str]) -> None:
-        """`unlimited` are the paths that keep to a limit of their own."""
+    def __init__(self, app: ASGIApp, *, body_limit: int, unlimited: frozenset[str], https: bool = False) -> None:
+        """`unlimited` are the paths that keep to a limit of their own; `https` says how browsers come."""
         self._app, self._limit, self._unlimited = app, body_limit, unlimited
+        headers = HEADERS | HTTPS_HEADERS if https else HEADERS
+        self._headers = [(name.encode(), value.encode()) for name, value in headers.items()]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -47,8 +52,8 @@ class Around:
             if message["type"] == "http.response.start":
                 status, answered = message["status"], True
                 present = {name.lower() for name, _ in message["headers"]}
-                safe = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
-                message["headers"] = [*message["headers"], *(pair for pair in safe if pair[0] not in present)]
+                missing = [pair for pair in self._headers if pair[0] not in present]
+                message["headers"] = [*message["headers"], *missing]
             await send(message)
 
         try:

@@ -9,17 +9,20 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnection
 from starlette.exceptions import HTTPException
 
 from gan_aug import errors
-from gan_aug.errors import ConfigError, GanAugError
+from gan_aug.errors import ConfigError, GanAugError, StorageError
 from services.settings import Settings
 
 MEDIA_TYPE = "application/problem+json"
 KINDS = (HTTPException, RequestValidationError, GanAugError, OperationalError, NoConnection)
 """The errors that are answered with a problem document of their own."""
+
+SQLITE_CANNOT_WRITE = ("SQLITE_FULL", "SQLITE_READONLY", "SQLITE_IOERR")
+POSTGRES_DISK_FULL = "53100"
 
 log = logging.getLogger(__name__)
 
@@ -107,7 +110,18 @@ def _ours(request: Request, error: GanAugError) -> JSONResponse:
     return answer(of_error(type(error)(settings.without_places(str(error)))))
 
 
+def database_reason(error: Exception) -> str:
+    """What the database calls its fault: SQLite's name, PostgreSQL's SQLSTATE, or else the error's own name."""
+    cause = error.orig if isinstance(error, DBAPIError) else error.__cause__
+    named = getattr(cause, "sqlite_errorname", None) or getattr(cause, "sqlstate", None)
+    return str(named or type(cause or error).__name__)
+
+
 def _database(request: Request, error: Exception) -> JSONResponse:
-    log.error("database", extra={"path": request.url.path, "reason": type(error.__cause__ or error).__name__})
+    reason = database_reason(error)
+    log.error("database", extra={"path": request.url.path, "reason": reason})
+    if reason.startswith(SQLITE_CANNOT_WRITE) or reason == POSTGRES_DISK_FULL:
+        full = "the database cannot write, since its disk is full or read-only: nothing of this request was kept; "
+        return answer(of_error(StorageError(full + "free some room there and try again")))
     detail = "the database does not answer: try again in a moment"
     return answer(document(HTTPStatus.SERVICE_UNAVAILABLE, detail), {"Retry-After": "5"})

@@ -70,7 +70,7 @@ class Sampling:
             samplers=Samplers(self._count),
             rates=Buckets(found.limits.rate, found.limits.burst),
             failures=Buckets(found.limits.failures, 20),
-            metrics=Metrics(dict),
+            metrics=Metrics(dict, found.state),
         )
 
     def __serve_build_asgi_app__(self) -> FastAPI:

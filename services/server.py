@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import fcntl
 import os
+import socket
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 from types import FrameType
+from typing import cast
 
 import uvicorn
 from fastapi import FastAPI
@@ -20,9 +24,11 @@ from gan_aug.errors import ConfigError, RunConflict
 from gan_aug.run import storage_errors
 from services import keys, logs
 from services.app import create_app
+from services.connections import HEAD_BYTES, BoundedProtocol, Crowd
 from services.database.engine import Database
 from services.database.keeper import kept
 from services.database.tables import AuditEntry, Role
+from services.listening import BACKLOG, bound, raised_file_limit
 from services.parts import Parts
 from services.settings import Limits, Settings
 
@@ -45,36 +51,46 @@ def main(arguments: Sequence[str]) -> None:
 
 def _serve(settings: Settings, *, take_over: bool) -> None:
     logs.install()
+    files = raised_file_limit()
     app = create_app(settings)
     parts: Parts = app.state.parts
-    text = _first_key(settings, parts.database)
-    if text:
-        print(f"The first key, an administrator's; it is shown this once:\n{text}", flush=True)  # noqa: T201
-    with kept(parts.database, settings.state, take_over=take_over):
-        _listen(settings, app, parts)
+    _refuse_without_key(settings, parts.database)
+    with bound(settings.host, settings.port) as sockets, kept(parts.database, settings.state, take_over=take_over):
+        text = _first_key(parts.database)
+        if text:
+            print(f"The first key, an administrator's; it is shown this once:\n{text}", flush=True)  # noqa: T201
+        _Server(_web_config(settings, app, files), parts).run(sockets)
 
 
-def _listen(settings: Settings, app: FastAPI, parts: Parts) -> None:
-    print(f"Serving on http://{settings.host}:{settings.port}", file=sys.stderr, flush=True)  # noqa: T201
-    config = uvicorn.Config(
+def _web_config(settings: Settings, app: FastAPI, files: int) -> uvicorn.Config:
+    return uvicorn.Config(
         app,
         host=settings.host,
         port=settings.port,
+        http=cast("type[asyncio.Protocol]", partial(BoundedProtocol, Crowd(files))),
+        h11_max_incomplete_event_size=HEAD_BYTES,
+        ws="none",
+        backlog=BACKLOG,
         access_log=False,
         log_config=None,
         server_header=False,
         proxy_headers=False,
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
     )
-    _Server(config, parts).run()
 
 
 class _Server(uvicorn.Server):
-    """A web server whose event streams end as soon as it is told to stop."""
+    """A web server that says where it serves, and whose event streams end as soon as it is told to stop."""
 
     def __init__(self, config: uvicorn.Config, parts: Parts) -> None:
         super().__init__(config)
         self._parts = parts
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to listen, and only then say so."""
+        await super().startup(sockets)
+        port = sockets[0].getsockname()[1] if sockets else self.config.port
+        print(f"Serving on http://{self.config.host}:{port}", file=sys.stderr, flush=True)  # noqa: T201
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Stop taking requests, end those that would never end, then finish the others; asked again, leave at once.
@@ -86,16 +102,21 @@ class _Server(uvicorn.Server):
         self.force_exit, self.should_exit = self.should_exit, True
 
 
-def _first_key(settings: Settings, database: Database) -> str | None:
-    """The first administrator's key where there is none yet; raises ConfigError where others could use it first."""
-    with database.writing() as session:
-        if keys.usable_keys(session):
-            return None
-        if not settings.loopback:
+def _refuse_without_key(settings: Settings, database: Database) -> None:
+    """Raise ConfigError where others could use the first key before whoever starts the service."""
+    with database.reading() as session:
+        if not settings.loopback and not keys.usable_keys(session):
             raise ConfigError(
                 f"--host {settings.host}: others would reach a service without a key; make one first with "
                 "`gan-aug serve --new-key admin`"
             )
+
+
+def _first_key(database: Database) -> str | None:
+    """The first administrator's key where there is none yet."""
+    with database.writing() as session:
+        if keys.usable_keys(session):
+            return None
         key, text = keys.make_key(session, "first", Role.ADMIN)
         session.flush()
         session.add(AuditEntry(action="key.create", target=key.id, detail="the first key"))

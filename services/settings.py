@@ -11,6 +11,7 @@ from gan_aug.compute.local import cores
 from gan_aug.errors import ConfigError
 
 MEBIBYTE = 1 << 20
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,8 @@ class Limits:
     """Jobs that may wait for one project."""
     sample: int = 256
     """Images that one request may sample."""
+    free: int = 256 * MEBIBYTE
+    """Bytes that must be free in the state folder for the service to say that it is ready."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,8 @@ class Settings:
     """Days that entries of the audit are kept; 0 keeps all."""
     https: bool = False
     """Whether browsers reach the service through https: cookies are then sent no other way."""
+    proxies: tuple[Network, ...] = ()
+    """Proxies in front of the service: what they say of who asks is believed."""
     archives: tuple[tuple[str, str | None], ...] = ()
     """DICOMweb archives that a request may name, each with the variable that holds its token."""
     limits: Limits = Limits()

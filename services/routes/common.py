@@ -56,7 +56,7 @@ FAULTS = {
 
 def faults(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The documented problem responses of a route: these statuses, and those that every route has."""
-    wanted = sorted({401, 403, 422, 429, 503, *statuses})
+    wanted = sorted({401, 403, 422, 429, 503, 507, *statuses})
     content = {MEDIA_TYPE: {"schema": {"$ref": f"#/components/schemas/{ProblemOut.__name__}"}}}
     return {status: {"description": FAULTS[status], "content": content} for status in wanted}
 

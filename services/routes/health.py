@@ -9,6 +9,7 @@ from fastapi import APIRouter, Response
 
 import gan_aug
 from services.caller import Viewer
+from services.metrics import disk_free
 from services.routes.common import Service, faults, gives
 from services.schemas import Health
 
@@ -23,11 +24,12 @@ def healthz() -> Health:
 
 @router.get("/readyz", responses={503: {"model": Health, "description": "a part of the service is away"}})
 def readyz(parts: Service, response: Response) -> Health:
-    """Whether database, queue and disk are there; needs no key."""
+    """Whether database and queue are there, and room on the disk; needs no key."""
+    state, limits = parts.settings.state, parts.settings.limits
     checks = {
         "database": parts.database.answers(),
         "queue": parts.supervisor.alive,
-        "disk": os.access(parts.settings.state, os.W_OK),
+        "disk": os.access(state, os.W_OK) and disk_free(state) >= limits.free,
     }
     ready = all(checks.values()) and not parts.closing.is_set()
     if not ready:

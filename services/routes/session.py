@@ -7,7 +7,8 @@ from http import HTTPStatus
 from fastapi import Request, Response
 
 from services import keys
-from services.caller import COOKIE, Caller, Viewer, address_of, check_csrf, refuse
+from services.caller import Viewer, address_of, admitted, check_csrf, refuse
+from services.cookies import cookie_name, cookie_of, forget_cookie, over_https
 from services.database.tables import Role
 from services.routes.common import Service, faults
 from services.routes.common import router as new_router
@@ -19,31 +20,29 @@ router = new_router("session")
 @router.post("/session", responses=faults(400, 413))
 def sign_in(asked: SignIn, request: Request, response: Response, parts: Service) -> SessionOut:
     """Sign a browser in with a key; the answer sets a cookie and names the token for X-CSRF-Token."""
-    address = address_of(request)
+    text = asked.key.strip()
+    with parts.database.reading() as session:
+        known = keys.key_of(session, text)  # a guess is not worth the lock of a writer
+    if known is None:
+        raise refuse(parts, address_of(request))
+    caller = admitted(request, parts, known)
     with parts.database.writing() as session:
-        key = keys.key_of(session, asked.key.strip())
+        key = keys.key_of(session, text)  # it may have been revoked since
         if key:
-            token, _ = keys.sign_in(session, key)
-            caller = Caller(key.id, key.name, Role(key.role), key.project, address)
+            token = keys.sign_in(session, key)
             caller.audit(session, "session.create")
     if key is None:
-        raise refuse(parts, address)
-    response.set_cookie(
-        COOKIE,
-        token,
-        max_age=keys.SESSION_HOURS * 3600,
-        path="/",
-        httponly=True,
-        samesite="strict",
-        secure=parts.settings.https or request.url.scheme == "https",
-    )
+        raise refuse(parts, address_of(request))
+    secure = over_https(request)
+    # No age: it ends with the browser, and at the latest when the session does.
+    response.set_cookie(cookie_name(request), token, path="/", httponly=True, samesite="strict", secure=secure)
     return SessionOut(name=key.name, role=Role(key.role), project=key.project, csrf_token=keys.csrf_token(token))
 
 
 @router.get("/session")
 def get_session(request: Request, caller: Viewer) -> SessionOut:
     """Who is signed in, and the token for X-CSRF-Token where that was by cookie."""
-    cookie = request.cookies.get(COOKIE)
+    cookie = cookie_of(request)
     by_header = "authorization" in request.headers
     token = keys.csrf_token(cookie) if cookie and not by_header else None
     return SessionOut(name=caller.name, role=caller.role, project=caller.project, csrf_token=token)
@@ -52,10 +51,10 @@ def get_session(request: Request, caller: Viewer) -> SessionOut:
 @router.delete("/session", status_code=HTTPStatus.NO_CONTENT)
 def sign_out(request: Request, response: Response, caller: Viewer, parts: Service) -> None:
     """Sign the browser out: its cookie means nothing from now on."""
-    cookie = request.cookies.get(COOKIE)
+    cookie = cookie_of(request)
     if cookie:
         check_csrf(request, cookie)
         with parts.database.writing() as session:
             keys.sign_out(session, cookie)
             caller.audit(session, "session.delete")
-    response.delete_cookie(COOKIE, path="/")
+    forget_cookie(request, response)

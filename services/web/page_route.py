@@ -13,7 +13,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.routing import APIRoute
 
-from services.caller import COOKIE
+from services.cookies import cookie_of
 from services.problems import KINDS, told, unforeseen
 from services.web.rendering import render
 
@@ -78,7 +78,7 @@ def problem_page(request: Request, answer: Response) -> Response:
 def _sign_in(request: Request) -> Response:
     here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     wanted = here if request.method == "GET" else "/"
-    if request.headers.get("sec-fetch-site") == "cross-site" and COOKIE not in request.cookies:
+    if request.headers.get("sec-fetch-site") == "cross-site" and not cookie_of(request):
         # Our cookie is not sent along a link of another site: asked for from here, it is, where there is one.
         return render("again.html", None, path=wanted)
     return go(SIGN_IN if wanted == "/" else f"{SIGN_IN}?{urlencode({'next': wanted})}")

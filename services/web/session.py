@@ -9,7 +9,8 @@ from fastapi import Depends, Request
 from fastapi.responses import Response
 
 from services import keys
-from services.caller import COOKIE, foreign
+from services.caller import foreign
+from services.cookies import cookie_of, forget_cookie
 from services.problems import Problem
 from services.routes.common import Service
 from services.routes.session import sign_in as open_session
@@ -53,8 +54,8 @@ def sign_in(request: Request, parts: Service, fields: Fields) -> Response:
 def sign_out(request: Request, form: ViewerForm, parts: Service) -> Response:
     """Sign the browser out: its cookie means nothing from now on."""
     with parts.database.writing() as session:
-        keys.sign_out(session, request.cookies.get(COOKIE, ""))
+        keys.sign_out(session, cookie_of(request))
         form.visitor.caller.audit(session, "session.delete")
     answer = go(SIGN_IN)
-    answer.delete_cookie(COOKIE, path="/")
+    forget_cookie(request, answer)
     return answer

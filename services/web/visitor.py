@@ -8,7 +8,8 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 from starlette.concurrency import run_in_threadpool
 
-from services.caller import COOKIE, Caller, allowed, caller_of
+from services.caller import Caller, allowed, caller_of
+from services.cookies import cookie_of
 from services.database.tables import Role
 from services.keys import csrf_token
 
@@ -46,7 +47,7 @@ def visitor_of(request: Request, role: Role = Role.VIEWER, sent: str | None = No
     It is kept with the request, so that the page of a problem can be the visitor's too.
     """
     caller = caller_of(request, sent)
-    cookie = request.cookies.get(COOKIE, "")
+    cookie = cookie_of(request)
     visitor = Visitor(caller, csrf_token(cookie) if cookie else "")
     request.state.visitor = visitor
     allowed(caller, role)

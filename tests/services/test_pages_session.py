@@ -10,7 +10,7 @@ from page_samples import PAGE, see, send, sign_in
 from service_samples import NOBODY, Service
 from sqlalchemy import select
 
-from services.caller import COOKIE
+from services.cookies import COOKIE
 from services.database.tables import AuditEntry
 from services.web import files
 

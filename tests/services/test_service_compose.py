@@ -108,7 +108,7 @@ def test_prometheus_asks_the_service_with_a_key() -> None:
 
 @pytest.mark.parametrize("name", ["gan-aug.html"])
 def test_the_page_asks_for_figures_that_there_are(name: str) -> None:
-    metrics = Metrics(lambda: {"queued": 1})
+    metrics = Metrics(lambda: {"queued": 1}, ROOT)
     metrics.requests.labels("GET", "/", "200").inc()
     metrics.seconds.labels("/").observe(1)
     there = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from service_samples import TINY, Service
 from sqlalchemy import select, update
 
 from services import keys
-from services.caller import COOKIE
+from services.cookies import COOKIE, SECURE_COOKIE
 from services.database.tables import AuditEntry, BrowserSession, Key, Role, now
 from services.limits import Buckets
 from services.settings import Limits
@@ -135,6 +136,84 @@ def test_a_wrong_key_in_the_header_is_not_saved_by_a_good_cookie(service: Servic
     assert service.call("GET", "/v1/jobs", None, headers={"Authorization": "Bearer x"}).status_code == 401
 
 
+def test_a_session_ends_an_hour_after_its_last_request_and_half_a_day_after_its_first(service: Service) -> None:
+    answer = service.call("POST", "/v1/session", None, json={"key": service.keys["editor"]})
+    cookie = answer.headers["set-cookie"].lower()
+    assert "max-age" not in cookie
+    assert "expires" not in cookie
+
+    def asked(**changes: Any) -> timedelta:
+        """How long the session lasts after a request that finds it so."""
+        with service.parts.database.writing() as session:
+            session.execute(update(BrowserSession).values(changes))
+        assert service.call("GET", "/v1/jobs", None).status_code == 200
+        with service.parts.database.reading() as session:
+            left: timedelta = session.scalars(select(BrowserSession)).one().expires - now()
+            return left
+
+    minute = timedelta(minutes=1)
+    assert abs(asked(created=now()) - timedelta(hours=1)) < 2 * minute
+    assert abs(asked(expires=now() + 5 * minute) - timedelta(hours=1)) < 2 * minute
+    old = now() - timedelta(hours=11, minutes=50)
+    assert abs(asked(created=old, expires=now() + 5 * minute) - 10 * minute) < 2 * minute
+    with service.parts.database.writing() as session:
+        session.execute(update(BrowserSession).values(expires=now() - minute))
+    assert service.call("GET", "/v1/jobs", None).status_code == 401
+
+
+def test_a_key_has_so_many_browsers_and_the_oldest_go(service: Service) -> None:
+    sign_in(service, "viewer")
+    cookies = []
+    for _ in range(keys.SESSIONS + 5):
+        service.client.cookies.clear()
+        sign_in(service)
+        cookies.append(service.client.cookies[COOKIE])
+    with service.parts.database.reading() as session:
+        assert len(session.scalars(select(BrowserSession)).all()) == keys.SESSIONS + 1
+    statuses = []
+    for cookie in cookies:
+        service.client.cookies.clear()
+        service.client.cookies.set(COOKIE, cookie)
+        statuses.append(service.call("GET", "/v1/session", None).status_code)
+    assert statuses == [401] * 5 + [200] * keys.SESSIONS
+
+
+def test_a_guess_does_not_wait_for_who_writes(service: Service) -> None:
+    with service.parts.database.writing() as session:
+        session.execute(update(Key).values(name="held"))
+        assert service.call("POST", "/v1/session", None, json={"key": "ganaug_x"}).status_code == 401
+
+
+def test_behind_https_the_cookie_is_this_hosts_alone(tmp_path: Path, limits: Limits) -> None:
+    with Service(tmp_path / "state", None, limits, https=True) as service:
+        service.client.base_url = service.client.base_url.copy_with(scheme="https")
+        answer = service.call("POST", "/v1/session", None, json={"key": service.keys["viewer"]})
+        cookie = answer.headers["set-cookie"]
+        assert cookie.startswith(f"{SECURE_COOKIE}=")
+        assert {"Secure", "Path=/", "HttpOnly", "SameSite=strict"} <= set(cookie.split("; "))
+        assert "domain" not in cookie.lower()
+        assert answer.headers["strict-transport-security"] == "max-age=31536000"
+        token = service.client.cookies[SECURE_COOKIE]
+        assert service.call("GET", "/v1/session", None).json()["name"] == "viewer"
+        csrf = {"X-CSRF-Token": answer.json()["csrf_token"]}
+        gone = service.call("DELETE", "/v1/session", None, headers=csrf)
+        assert gone.status_code == 204
+        assert "Secure" in gone.headers["set-cookie"]
+        assert SECURE_COOKIE not in service.client.cookies
+        service.client.cookies.set(COOKIE, token)
+        assert "has no key" in service.call("GET", "/v1/jobs", None).json()["detail"]
+
+
+def test_what_the_browser_says_of_a_forms_site_holds_behind_any_proxy(service: Service) -> None:
+    fields = {"key": service.keys["viewer"], "next": "/jobs"}
+    behind = {"Origin": "https://images.example.org", "Host": "127.0.0.1:8000"}
+    for site, status in (("same-origin", 303), ("none", 303), ("cross-site", 403), ("same-site", 403)):
+        headers = {"Accept": "text/html", "Sec-Fetch-Site": site} | behind
+        answer = service.client.post("/sign-in", data=fields, headers=headers, follow_redirects=False)
+        assert answer.status_code == status, site
+    assert service.client.post("/sign-in", data=fields, headers=behind, follow_redirects=False).status_code == 403
+
+
 class TestRates:
     @pytest.fixture
     def limits(self) -> Limits:
@@ -151,6 +230,13 @@ class TestRates:
         assert statuses == [200, 200, 200, 429, 429]
         assert service.call("GET", "/v1/jobs").headers["retry-after"] == "1"
         assert service.call("GET", "/v1/jobs", "viewer").status_code == 200
+
+    def test_signing_in_is_a_request_of_its_key(self, service: Service) -> None:
+        sent = {"key": service.keys["editor"]}
+        statuses = [service.call("POST", "/v1/session", None, json=sent).status_code for _ in range(5)]
+        assert statuses == [200, 200, 200, 429, 429]
+        form = service.client.post("/sign-in", data=sent, headers={"Accept": "text/html"})
+        assert (form.status_code, form.headers["retry-after"]) == (429, "1")
 
     def test_guessing_is_slowed_down_and_good_keys_are_not(self, service: Service) -> None:
         wrong = {"Authorization": "Bearer ganaug_x"}

@@ -14,7 +14,7 @@ from schemathesis import GenerationMode
 from service_samples import Service
 
 from gan_aug.config import Config
-from services.caller import COOKIE
+from services.cookies import COOKIE
 from services.routes.common import EXAMPLES
 
 CASES = int(os.environ.get("GAN_AUG_API_CASES", "3"))

@@ -69,7 +69,7 @@ def test_no_other_address_without_a_key(
     assert call(monkeypatch, "serve", *state, "--new-key", "editor:lungs") == 0
     assert "ganaug_" in capsys.readouterr().out
     started = []
-    monkeypatch.setattr("services.server._Server.run", lambda server: started.append(server.config.host))
+    monkeypatch.setattr("services.server._Server.run", lambda server, _: started.append(server.config.host))
     assert call(monkeypatch, "serve", *state, "--host", "0.0.0.0") == 0  # noqa: S104
     assert started == ["0.0.0.0"]  # noqa: S104
     assert "ganaug_" not in capsys.readouterr().out

@@ -1,0 +1,164 @@
+"""Connections: how many there may be, and how long one may keep the service waiting for a request.
+
+Requests are read by h11 alone, whatever else is installed: it bounds a request's head, and its states say what a
+connection still owes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+from collections import Counter
+from typing import Any
+
+import h11
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from services.settings import Network
+
+HEAD_BYTES = 64 << 10
+"""Bytes of a request line with its headers."""
+
+HEAD_SECONDS = 30.0
+"""From the connection, or the end of the request before, to the last byte of a request's head."""
+
+BODY_SECONDS = 60.0
+"""Between two parts of a request's body."""
+
+MOST = 4096
+"""Connections at once where the process may open files enough."""
+
+TOLD_SECONDS = 5.0
+"""Closed connections are counted for so long before a line of log tells of them."""
+
+log = logging.getLogger(__name__)
+
+
+class Crowd:
+    """The connections of one server; where there are too many, the one that waits longest for a head goes."""
+
+    def __init__(self, files: int, proxies: tuple[Network, ...] = ()) -> None:
+        """`files` is how many files the process may open; others come through `proxies` and through this machine."""
+        self.most = min(MOST, files // 2)
+        self.most_of_one = self.most // 4
+        self._proxies = proxies
+        self._here: dict[BoundedProtocol, None] = {}
+        self._addresses: Counter[str] = Counter()
+        self._waiting: dict[BoundedProtocol, None] = {}
+        self._closed: Counter[tuple[str, str]] = Counter()
+
+    def admit(self, connection: BoundedProtocol) -> None:
+        """Count a new connection, and close one where they are too many now."""
+        address = connection.address
+        self._here[connection] = None
+        self._addresses[address] += 1
+        if len(self._here) > self.most:
+            next(iter(self._waiting)).end("too many connections")
+        elif self._addresses[address] > self.most_of_one and not self._for_many(address):
+            next(one for one in self._waiting if one.address == address).end("too many connections of one address")
+
+    def leave(self, connection: BoundedProtocol) -> None:
+        """Forget a connection that is closed."""
+        self._waiting.pop(connection, None)
+        if connection in self._here:
+            del self._here[connection]
+            self._addresses[connection.address] -= 1
+            if not self._addresses[connection.address]:
+                del self._addresses[connection.address]
+
+    def waits(self, connection: BoundedProtocol, waits: bool) -> bool:
+        """Note whether a connection waits for a request's head; gives whether it did before."""
+        before = connection in self._waiting
+        if waits:
+            self._waiting.setdefault(connection)
+        else:
+            self._waiting.pop(connection, None)
+        return before
+
+    def count(self, reason: str, address: str) -> None:
+        """Count a connection that was closed; a line of log follows, one for all of the next seconds."""
+        if not self._closed:
+            asyncio.get_running_loop().call_later(TOLD_SECONDS, self._tell)
+        self._closed[reason, address] += 1
+
+    def _tell(self) -> None:
+        closed, self._closed = self._closed, Counter()
+        for reason in sorted({reason for reason, _ in closed}):
+            counts = Counter({address: count for (why, address), count in closed.items() if why == reason})
+            told = {"reason": reason, "connections": counts.total(), "addresses": len(counts)}
+            log.warning("connections closed", extra=told | {"most_from": counts.most_common(1)[0][0]})
+
+    def _for_many(self, address: str) -> bool:
+        try:
+            found = ipaddress.ip_address(address)
+        except ValueError:
+            return False
+        return found.is_loopback or any(found in network for network in self._proxies)
+
+
+class BoundedProtocol(H11Protocol):
+    """One connection, closed where no whole request head comes in time, or no more of a body."""
+
+    def __init__(self, crowd: Crowd, **given: Any) -> None:
+        super().__init__(**given)
+        self._crowd = crowd
+        self._deadline: asyncio.TimerHandle | None = None
+        self.address = "unknown"
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin to wait for a request."""
+        super().connection_made(transport)
+        self.address = self.client[0] if self.client else "unknown"
+        self._expect()
+        self._crowd.admit(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Read on."""
+        super().data_received(data)
+        self._expect()
+
+    def on_response_complete(self) -> None:
+        """Wait for the next request."""
+        super().on_response_complete()
+        self._expect()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait for nothing any more."""
+        super().connection_lost(exc)
+        self._wait(None)
+        self._crowd.leave(self)
+
+    def end(self, reason: str) -> None:
+        """Close the connection, and say why in the log."""
+        self._wait(None)
+        self._crowd.leave(self)
+        self._crowd.count(reason, self.address)
+        self.transport.abort()
+
+    def _expect(self) -> None:
+        """See what the other side owes, and until when."""
+        if self.transport.is_closing():
+            return
+        owes_head = self.conn.their_state is h11.IDLE
+        waited = self._crowd.waits(self, owes_head)
+        if owes_head and not waited:
+            self._wait(HEAD_SECONDS)
+        elif not owes_head:
+            self._wait(BODY_SECONDS if self.conn.their_state is h11.SEND_BODY else None)
+
+    def _wait(self, seconds: float | None) -> None:
+        if self._deadline:
+            self._deadline.cancel()
+        self._deadline = self.loop.call_later(seconds, self._late) if seconds else None
+
+    def _late(self) -> None:
+        if self.conn.their_state is h11.IDLE:
+            self.end("no whole request head in time")
+        elif self.flow.read_paused:
+            self._wait(BODY_SECONDS)  # it is we who do not read
+        else:
+            self.end("no more of a body in time")
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Say nothing: a request that would rather be a WebSocket is answered as what it is."""
