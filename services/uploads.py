@@ -19,6 +19,7 @@ from gan_aug.errors import DataError
 from gan_aug.run import storage_errors
 from services.problems import Problem
 from services.settings import Limits
+from services.zip_directory import count_entries
 
 CHUNK = 1 << 20
 NAME_LENGTH, DEPTH = 200, 16
@@ -48,10 +49,13 @@ def unpack(archive: Path, folder: Path, limits: Limits) -> Unpacked:
     """Unpack a zip into `folder`, which appears only when all of it is there.
 
     Raises DataError for what is no zip or has an entry that is no plain file below the folder, Problem where it holds
-    more than the limits allow. What an entry says of its size is not believed: bytes are counted as they come out.
+    more than the limits allow. Its directory is looked over first: zipfile keeps all of it in memory. What an entry
+    says of its size is not believed: bytes are counted as they come out.
     """
     temporary = folder.with_name(f".{folder.name}.tmp")
     try:
+        if count_entries(archive, limits.files) > limits.files:
+            raise _too_much(f"more than {limits.files:,} files and folders, or names too long for so many")
         with storage_errors(folder), zipfile.ZipFile(archive) as opened:
             shutil.rmtree(temporary, ignore_errors=True)
             temporary.mkdir(parents=True)
@@ -66,8 +70,6 @@ def unpack(archive: Path, folder: Path, limits: Limits) -> Unpacked:
 
 def _unpack(opened: zipfile.ZipFile, folder: Path, limits: Limits) -> Unpacked:
     entries = [entry for entry in opened.infolist() if not entry.is_dir()]
-    if len(entries) > limits.files:
-        raise _too_much(f"{len(entries):,} files, more than {limits.files:,}")
     if not entries:
         raise DataError("the upload holds no files: put one folder per class into the zip")
     size, files, folders = 0, set[str](), set[str]()
