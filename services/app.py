@@ -14,6 +14,7 @@ import gan_aug
 from gan_aug.run import storage_errors
 from services import problems
 from services.database.engine import Database
+from services.leftovers import sweep_uploads
 from services.limits import Buckets
 from services.metrics import Metrics
 from services.middleware import Around
@@ -83,6 +84,7 @@ def _parts(settings: Settings) -> Parts:
 @asynccontextmanager
 async def _lifespan(parts: Parts, app: FastAPI) -> AsyncIterator[None]:
     del app
+    sweep_uploads(parts.settings, parts.database)
     parts.supervisor.start()
     try:
         yield

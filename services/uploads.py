@@ -18,6 +18,7 @@ import anyio
 from gan_aug.errors import DataError
 from gan_aug.run import storage_errors
 from services.problems import Problem
+from services.room import LOOK_BYTES, check_disk
 from services.settings import Limits
 from services.zip_directory import count_entries
 
@@ -33,15 +34,19 @@ class Unpacked(NamedTuple):
     size: int
 
 
-async def receive(parts: AsyncIterator[bytes], path: Path) -> str:
-    """Write a body to `path` as it comes; gives its SHA-256."""
-    digest = hashlib.sha256()
+async def receive(parts: AsyncIterator[bytes], path: Path, limits: Limits) -> str:
+    """Write a body to `path` as it comes; gives its SHA-256. Raises Problem where the disk gets too full for it."""
+    digest, unlooked = hashlib.sha256(), 0
     with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         async with await anyio.open_file(path, "wb") as file:
             async for part in parts:
                 digest.update(part)
                 await file.write(part)
+                unlooked += len(part)
+                if unlooked >= LOOK_BYTES:
+                    check_disk(path.parent, limits)
+                    unlooked = 0
     return digest.hexdigest()
 
 
@@ -72,7 +77,7 @@ def _unpack(opened: zipfile.ZipFile, folder: Path, limits: Limits) -> Unpacked:
     entries = [entry for entry in opened.infolist() if not entry.is_dir()]
     if not entries:
         raise DataError("the upload holds no files: put one folder per class into the zip")
-    size, files, folders = 0, set[str](), set[str]()
+    size, looked, files, folders = 0, 0, set[str](), set[str]()
     for entry in entries:
         name = _checked(entry)
         place = PurePosixPath(name.casefold())
@@ -82,6 +87,9 @@ def _unpack(opened: zipfile.ZipFile, folder: Path, limits: Limits) -> Unpacked:
         files.add(str(place))
         folders |= above
         size += _write(opened, entry, folder / name, limits.unpacked - size, limits)
+        if size - looked >= LOOK_BYTES:
+            check_disk(folder, limits)
+            looked = size
     return Unpacked(len(entries), size)
 
 
