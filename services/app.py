@@ -74,7 +74,7 @@ def _parts(settings: Settings) -> Parts:
         settings=settings,
         database=database,
         supervisor=Supervisor(settings, database, runner),
-        samplers=Samplers(count),
+        samplers=Samplers(count, settings.limits.images),
         rates=Buckets(settings.limits.rate, settings.limits.burst),
         failures=Buckets(settings.limits.failures, 20),
         metrics=metrics,
