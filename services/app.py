@@ -21,14 +21,15 @@ from services.middleware import Around
 from services.parts import Parts
 from services.processes import LocalRunner, Runner
 from services.ray_jobs import RayRunner
-from services.routes import datasets, health, jobs, keys, models, reports, samples, session, synthetic, uploads
+from services.removal import finish_removals
+from services.routes import datasets, health, jobs, keys, models, reports, runs, samples, session, synthetic, uploads
 from services.sampling import Samplers
 from services.schemas import ProblemOut, config_schema
 from services.settings import Settings
 from services.supervisor import Supervisor, job_counts
 from services.web import site
 
-NOUNS = (jobs, datasets, uploads, models, samples, synthetic, reports, keys, session, health)
+NOUNS = (jobs, datasets, uploads, models, samples, synthetic, reports, runs, keys, session, health)
 OPEN = {("/healthz", "get"), ("/readyz", "get"), ("/v1/session", "post")}
 """What needs no key."""
 
@@ -85,6 +86,7 @@ def _parts(settings: Settings) -> Parts:
 async def _lifespan(parts: Parts, app: FastAPI) -> AsyncIterator[None]:
     del app
     sweep_uploads(parts.settings, parts.database)
+    finish_removals(parts.settings, parts.database)
     parts.supervisor.start()
     try:
         yield
