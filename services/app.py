@@ -15,20 +15,22 @@ from gan_aug.run import storage_errors
 from services import problems
 from services.cookies import COOKIE, SECURE_COOKIE
 from services.database.engine import Database
+from services.leftovers import sweep_uploads
 from services.limits import Buckets
 from services.metrics import Metrics
 from services.middleware import Around
 from services.parts import Parts
 from services.processes import LocalRunner, Runner
 from services.ray_jobs import RayRunner
-from services.routes import datasets, health, jobs, keys, models, reports, samples, session, synthetic, uploads
+from services.removal import finish_removals
+from services.routes import datasets, health, jobs, keys, models, reports, runs, samples, session, synthetic, uploads
 from services.sampling import Samplers
 from services.schemas import ProblemOut, config_schema
 from services.settings import Settings
 from services.supervisor import Supervisor, job_counts
 from services.web import site
 
-NOUNS = (jobs, datasets, uploads, models, samples, synthetic, reports, keys, session, health)
+NOUNS = (jobs, datasets, uploads, models, samples, synthetic, reports, runs, keys, session, health)
 OPEN = {("/healthz", "get"), ("/readyz", "get"), ("/v1/session", "post")}
 """What needs no key."""
 
@@ -75,7 +77,7 @@ def _parts(settings: Settings) -> Parts:
         settings=settings,
         database=database,
         supervisor=Supervisor(settings, database, runner),
-        samplers=Samplers(count),
+        samplers=Samplers(count, settings.limits.images),
         rates=Buckets(settings.limits.rate, settings.limits.burst),
         failures=Buckets(settings.limits.failures, 20),
         metrics=metrics,
@@ -85,6 +87,8 @@ def _parts(settings: Settings) -> Parts:
 @asynccontextmanager
 async def _lifespan(parts: Parts, app: FastAPI) -> AsyncIterator[None]:
     del app
+    sweep_uploads(parts.settings, parts.database)
+    finish_removals(parts.settings, parts.database)
     parts.supervisor.start()
     try:
         yield

@@ -22,7 +22,10 @@ CHUNK = 1 << 18
 
 
 def png_zip(folder: Path) -> Iterator[bytes]:
-    """The synthetic set in `folder` as a zip of PNG files in class folders, with labels.csv."""
+    """The synthetic set in `folder` as a zip of PNG files in class folders, with labels.csv.
+
+    Raises ManifestError where it is torn, before anything is sent.
+    """
     manifest = SyntheticManifest.load(folder / "manifest.json")
     return zipped(((name, [content]) for name, content in png_files(folder, manifest)), zipfile.ZIP_STORED)
 

@@ -106,7 +106,7 @@ def caller_of(request: Request, sent: str | None = None) -> Caller:
 
 def holds(request: Request) -> bool:
     """Whether the key or the session that a request came with is still one: asked anew while an answer goes on."""
-    bearer, cookie = _bearer(request), request.cookies.get(COOKIE, "")
+    bearer, cookie = _bearer(request), cookie_of(request) or ""
     with parts_of(request).database.reading() as session:
         return (key_of_session(session, cookie) if bearer is None else key_of(session, bearer)) is not None
 

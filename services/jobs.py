@@ -78,6 +78,8 @@ def resume(parts: Parts, caller: Caller, job_id: str) -> Job:
             job = find(session, caller, job_id, lock=True)
             if not JobState(job.state).ended:
                 raise RunConflict(f"job {job_id} is {job.state}: only an ended job can be resumed")
+            if removed(parts, session, job.run_id):
+                raise RunConflict(f"what job {job_id} made was removed: ask for it with a new job")
             job.state, job.holds_run, job.start, job.attempt = JobState.QUEUED, job.run_id, job.start + 1, 0
             job.cancel = job.ended = job.events_to = job.error = job.message = job.replaced = None
             job.pid = job.pid_started = None
@@ -104,9 +106,19 @@ def find_run(session: Session, caller: Caller, run_id: str, noun: str, product: 
     return run
 
 
+def removed(parts: Parts, session: Session, run_id: str) -> bool:
+    """Whether what a run held was removed: a job of it has events, and it has no folder."""
+    if (parts.settings.runs / run_id).exists():
+        return False
+    worked = select(Job.id).where(Job.run_id == run_id, Job.events_to > 0)
+    return session.scalar(worked.limit(1)) is not None
+
+
 def _insert(parts: Parts, caller: Caller, session: Session, job: Job, run_id: str | None) -> None:
     if run_id:
         run = find_run(session, caller, run_id, "job")
+        if removed(parts, session, run_id):
+            raise RunConflict(f"what the run {run_id} held was removed: leave out ?run=")
     else:
         run = Run(id=job.id, project=caller.project)
         session.add(run)

@@ -15,23 +15,27 @@ from gan_aug.data.manifest import Manifest
 from gan_aug.data.pictures import folder_names
 from gan_aug.errors import CheckpointError
 from gan_aug.evaluation.scores_csv import safe_cell
+from services.run_files import gone, written
 from services.schemas import DatasetOut, ModelOut, SyntheticOut
+from services.synthetic_images import MANIFEST as SYNTHETIC
 from services.synthetic_images import manifest_of
 
+NOUNS = ("dataset", "model", "synthetic", "report")
+"""What may stand in a run folder, as the records of runs call it."""
+
+DATASET = "dataset/manifest.json"
 _DRAWING = threading.Lock()
 """Held while contact sheets are drawn: a page asks for all of them at once, and one drawing makes them all."""
 
 
 def dataset(run: Path) -> DatasetOut:
-    """The data set of a run folder; raises ManifestError where it is torn."""
-    path = run / "dataset" / "manifest.json"
-    return _dataset(run.name, path, path.stat().st_mtime_ns)
+    """The data set of a run folder; raises ManifestError where it is torn, Problem where it was removed."""
+    return _dataset(run.name, run / DATASET, written(run, DATASET))
 
 
 def dataset_facts(run: Path) -> dict[str, Any]:
     """What `gan-aug inspect` says of the data set of a run folder; raises ManifestError where it is torn."""
-    path = run / "dataset" / "manifest.json"
-    return _dataset_facts(path, path.stat().st_mtime_ns)
+    return _dataset_facts(run / DATASET, written(run, DATASET))
 
 
 def label_sheet(run: Path, label: int) -> Path | None:
@@ -57,12 +61,12 @@ def model(run: Path) -> ModelOut:
 def newest_record(run: Path) -> tuple[Path, int]:
     """What names the newest checkpoint without reading it: its record, and when that was written.
 
-    Raises CheckpointError where there is none.
+    Raises CheckpointError where there is none, Problem where the run was removed.
     """
     records = sorted((run / "train" / "checkpoints").glob("[0-9]*/checkpoint.json"))
     if not records:
-        raise no_checkpoint(run)
-    return records[-1], records[-1].stat().st_mtime_ns
+        raise no_checkpoint(run) if run.exists() else gone(run)
+    return records[-1], written(run, str(records[-1].relative_to(run)))
 
 
 @lru_cache(maxsize=64)
@@ -85,9 +89,14 @@ def _model(run: Path, record: Path, written: int) -> ModelOut:
 
 
 def synthetic(run: Path) -> SyntheticOut:
-    """The synthetic set of a run folder; raises ManifestError where it is torn."""
-    path = run / "synthetic" / "manifest.json"
-    return _synthetic(run.name, path, path.stat().st_mtime_ns)
+    """The synthetic set of a run folder; raises ManifestError where it is torn, Problem where it was removed."""
+    return _synthetic(run.name, run / SYNTHETIC, written(run, SYNTHETIC))
+
+
+def forget() -> None:
+    """Remember nothing of any run: to be called after one was removed."""
+    for remembered in (_model, _dataset, _dataset_facts, _synthetic):
+        remembered.cache_clear()
 
 
 def no_checkpoint(run: Path) -> CheckpointError:

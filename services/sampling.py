@@ -10,7 +10,6 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from services.products import newest_record, no_checkpoint
+from services.settings import Limits
+from services.turns import Asked, Turns, Waiting
 
 if TYPE_CHECKING:
     from gan_aug.gan.networks import Generator
@@ -34,96 +35,93 @@ WINDOW_SECONDS = 0.004
 Count = Callable[[int, int], None]
 
 
-@dataclass
-class _Row:
-    """One image that is asked for: its noise, its labels, and where it is awaited."""
-
-    noise: Floats
-    labels: Floats
-    image: asyncio.Future[Images]
-
-
 class Batcher:
     """Makes the images that several requests ask of one generator, a block at a time, in a thread."""
 
-    def __init__(self, checkpoint: Checkpoint, generator: Generator, pool: ThreadPoolExecutor, count: Count) -> None:
+    def __init__(
+        self, checkpoint: Checkpoint, generator: Generator, pool: ThreadPoolExecutor, count: Count, waiting: Waiting
+    ) -> None:
         self.checkpoint, self.generator = checkpoint, generator
         self.shares = rows_can_move(generator)
-        self._pool, self._count = pool, count
-        self._waiting: list[_Row] = []
+        self._pool, self._count, self._waiting = pool, count, waiting
+        self._turns = Turns()
         self._task: asyncio.Task[None] | None = None
 
-    async def sample(self, labels: Floats, seed: int, first: int, truncation: float = 1.0) -> Images:
-        """Images `first`, `first + 1`, ... of a seed as `(N, C, H, W) uint8`, one per row of `labels` `(N, K)`."""
+    async def sample(
+        self, labels: Floats, seed: int, first: int, truncation: float = 1.0, *, caller: str = ""
+    ) -> Images:
+        """Images `first`, `first + 1`, ... of a seed as `(N, C, H, W) uint8`, one per row of `labels` `(N, K)`.
+
+        `caller` is whose turn it takes. Raises Problem where that one waits for too many already.
+        """
         from gan_aug.gan.seeds import Purpose, image_noise
         from gan_aug.synthesis.latents import truncated
 
-        indices, latent = range(first, first + len(labels)), self.generator.settings.latent
-        noise = await asyncio.to_thread(image_noise, seed, Purpose.SYNTHESIS, indices, latent)
-        return await self.make(truncated(noise, truncation), labels)
+        with self._waiting.counted(caller, len(labels)):
+            indices, latent = range(first, first + len(labels)), self.generator.settings.latent
+            noise = await asyncio.to_thread(image_noise, seed, Purpose.SYNTHESIS, indices, latent)
+            return await self._made(truncated(noise, truncation), labels, caller)
 
-    async def between(self, label: Floats, seeds: tuple[int, int], frames: int) -> Images:
-        """The way from image 0 of one seed to that of another, `(frames, C, H, W) uint8`, with one `label` `(K,)`."""
+    async def between(self, label: Floats, seeds: tuple[int, int], frames: int, *, caller: str = "") -> Images:
+        """The way from image 0 of one seed to that of another, `(frames, C, H, W) uint8`, with one `label` `(K,)`.
+
+        `caller` as for `sample`.
+        """
         from gan_aug.gan.seeds import Purpose, image_noise
         from gan_aug.synthesis.latents import between
 
         latent = self.generator.settings.latent
-        start, end = (image_noise(seed, Purpose.SYNTHESIS, [0], latent)[0] for seed in seeds)
-        return await self.make(between(start, end, frames), np.tile(label, (frames, 1)))
+        with self._waiting.counted(caller, frames):
+            start, end = (image_noise(seed, Purpose.SYNTHESIS, [0], latent)[0] for seed in seeds)
+            return await self._made(between(start, end, frames), np.tile(label, (frames, 1)), caller)
 
-    async def make(self, noise: Floats, labels: Floats) -> Images:
-        """Images `(N, C, H, W) uint8`, one per row of noise `(N, latent)` and labels `(N, K)`."""
-        from gan_aug.synthesis.sampler import BLOCK, make_images
+    async def _made(self, noise: Floats, labels: Floats, caller: str) -> Images:
+        """Images `(N, C, H, W) uint8`, one per row of noise `(N, latent)` and labels `(N, K)`.
 
-        loop = asyncio.get_running_loop()
-        if not self.shares:
-            self._count(len(labels), -(-len(labels) // BLOCK))
-            return await loop.run_in_executor(self._pool, make_images, self.generator, noise, labels)
-        rows = [_Row(own, label, loop.create_future()) for own, label in zip(noise, labels, strict=True)]
-        self._waiting += rows
+        Cancelled, it leaves the queue with all that is not in the block at work.
+        """
+        asked = Asked(noise, labels, asyncio.get_running_loop().create_future())
+        self._turns.add(caller, asked)
         if self._task is None:
             self._task = asyncio.create_task(self._make())
-        return np.stack(await asyncio.gather(*(row.image for row in rows)))
+        return await asked.images
 
     async def _make(self) -> None:
         """Make blocks until nobody waits."""
         from gan_aug.synthesis.sampler import BLOCK
 
-        if len(self._waiting) < BLOCK:
-            await asyncio.sleep(WINDOW_SECONDS)
         try:
-            while self._waiting:
-                block, self._waiting = self._waiting[:BLOCK], self._waiting[BLOCK:]
-                if block := [row for row in block if not row.image.done()]:
-                    await self._make_block(block)
+            if self.shares and len(self._turns) < BLOCK:
+                await asyncio.sleep(WINDOW_SECONDS)
+            while block := self._turns.take(BLOCK, together=self.shares):
+                await self._make_block(block)
         finally:
             self._task = None
 
-    async def _make_block(self, block: list[_Row]) -> None:
+    async def _make_block(self, block: list[tuple[Asked, int]]) -> None:
         """Hand the images of at most one block of rows to those who wait, by one pass in the thread."""
         from gan_aug.synthesis.sampler import make_block
 
         loop = asyncio.get_running_loop()
-        noise, labels = np.stack([row.noise for row in block]), np.stack([row.labels for row in block])
+        noise, labels = (np.stack(rows) for rows in zip(*((a.noise[k], a.labels[k]) for a, k in block), strict=True))
         try:
             images = await loop.run_in_executor(self._pool, make_block, self.generator, noise, labels)
         except Exception as error:  # noqa: BLE001 - handed to those who wait, each in its own request
-            for row in block:
-                if not row.image.done():
-                    row.image.set_exception(error)
+            for asked, _ in block:
+                if not asked.images.done():
+                    asked.images.set_exception(error)
             return
         self._count(len(images), 1)
-        for row, image in zip(block, images, strict=True):
-            if not row.image.done():
-                row.image.set_result(image)
+        for (asked, _), image in zip(block, images, strict=True):
+            asked.hand(image)
 
 
 class Samplers:
     """The generators that were asked for last, each with its Batcher; they share one thread."""
 
-    def __init__(self, count: Count) -> None:
-        """`count` is told of images and the passes they took."""
-        self._count = count
+    def __init__(self, count: Count, most: int = Limits().images) -> None:
+        """`count` is told of images and the passes they took; one caller may wait for `most` images."""
+        self._count, self._waiting = count, Waiting(most)
         self._pool = ThreadPoolExecutor(1, "sampler", _one_thread)
         self._loaded: OrderedDict[tuple[Path, int], Batcher] = OrderedDict()
         self._loading = asyncio.Lock()
@@ -140,6 +138,11 @@ class Samplers:
             self._loaded.move_to_end(key)
             return self._loaded[key]
 
+    def let_go(self) -> None:
+        """Forget the generators whose checkpoints are not there any more, since their runs were removed."""
+        for key in [key for key in self._loaded if not key[0].exists()]:
+            del self._loaded[key]
+
     def close(self) -> None:
         """Let the thread end."""
         self._pool.shutdown(wait=False, cancel_futures=True)
@@ -150,7 +153,7 @@ class Samplers:
         checkpoint = newest_checkpoint(run / "train" / "checkpoints")
         if checkpoint is None:
             raise no_checkpoint(run)
-        return Batcher(checkpoint, load_generator(checkpoint), self._pool, self._count)
+        return Batcher(checkpoint, load_generator(checkpoint), self._pool, self._count, self._waiting)
 
 
 def _one_thread() -> None:

@@ -67,7 +67,7 @@ class Sampling:
             settings=found,
             database=database,
             supervisor=Supervisor(found, database, LocalRunner(found)),  # not started: the queue has its keeper
-            samplers=Samplers(self._count),
+            samplers=Samplers(self._count, found.limits.images),
             rates=Buckets(found.limits.rate, found.limits.burst),
             failures=Buckets(found.limits.failures, 20),
             metrics=Metrics(dict, found.state),
@@ -85,7 +85,11 @@ class Sampling:
         return app
 
     async def check_health(self) -> None:
-        """Raise where the database does not answer: Ray Serve then starts another replica."""
+        """Raise where the database does not answer: Ray Serve then starts another replica.
+
+        Generators of runs that were removed meanwhile are let go.
+        """
+        self._parts.samplers.let_go()
         if not await asyncio.to_thread(self._parts.database.answers):
             raise RuntimeError("the database does not answer")
 

@@ -29,7 +29,11 @@ class Limits:
     unpacked: int = 8 << 30
     """Bytes of all files in an uploaded zip together."""
     files: int = 200_000
-    """Files in an uploaded zip."""
+    """Files and folders in an uploaded zip."""
+    uploads: int = 100 << 30
+    """Bytes that the uploads of one project may take together, unpacked."""
+    reserve: int = 1 << 30
+    """Bytes of the disk that no upload may take: jobs and records need them."""
     rate: float = 50.0
     """Requests a second that one key may make over time."""
     burst: int = 200
@@ -44,6 +48,8 @@ class Limits:
     """Images that one request may sample."""
     free: int = 256 * MEBIBYTE
     """Bytes that must be free in the state folder for the service to say that it is ready."""
+    images: int = 1024
+    """Images that one key may wait for at once."""
 
 
 @dataclass(frozen=True)

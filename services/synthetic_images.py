@@ -11,7 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from gan_aug.data.shards import SyntheticManifest, SyntheticShard, read_shard
+from services.run_files import written
 
+MANIFEST = "synthetic/manifest.json"
 SETS, SHARDS = 8, 64
 """Manifests and open shards that are remembered."""
 
@@ -31,15 +33,13 @@ class SetImage:
 
 
 def manifest_of(run: Path) -> SyntheticManifest:
-    """The manifest of the synthetic set in a run folder; raises ManifestError where it is torn."""
-    path = run / "synthetic" / "manifest.json"
-    return _manifest(path, path.stat().st_mtime_ns)
+    """The manifest of the synthetic set in a run folder; raises ManifestError or, where it was removed, Problem."""
+    return _manifest(run / MANIFEST, written(run, MANIFEST))
 
 
 def indices_of(run: Path, label: int | None) -> npt.NDArray[np.int64]:
     """Which images of the set carry the label at a position, in rising order; all of them where that is None."""
-    path = run / "synthetic" / "manifest.json"
-    return _indices(path, path.stat().st_mtime_ns, label)
+    return _indices(run / MANIFEST, written(run, MANIFEST), label)
 
 
 def image_at(manifest: SyntheticManifest, index: int) -> SetImage:
@@ -55,6 +55,12 @@ def pixels(run: Path, image: SetImage) -> npt.NDArray[np.uint8]:
     folder = run / "synthetic"
     written = (folder / image.shard.file).stat().st_mtime_ns if (folder / image.shard.file).exists() else 0
     return np.array(_shard(folder, image.shard, written)[image.row])
+
+
+def forget() -> None:
+    """Close and forget all sets: an open shard takes its room on the disk even after it was removed."""
+    for remembered in (_manifest, _indices, _shard):
+        remembered.cache_clear()
 
 
 @lru_cache(maxsize=SETS)

@@ -18,7 +18,9 @@ import anyio
 from gan_aug.errors import DataError
 from gan_aug.run import storage_errors
 from services.problems import Problem
+from services.room import LOOK_BYTES, check_disk
 from services.settings import Limits
+from services.zip_directory import count_entries
 
 CHUNK = 1 << 20
 NAME_LENGTH, DEPTH = 200, 16
@@ -32,15 +34,19 @@ class Unpacked(NamedTuple):
     size: int
 
 
-async def receive(parts: AsyncIterator[bytes], path: Path) -> str:
-    """Write a body to `path` as it comes; gives its SHA-256."""
-    digest = hashlib.sha256()
+async def receive(parts: AsyncIterator[bytes], path: Path, limits: Limits) -> str:
+    """Write a body to `path` as it comes; gives its SHA-256. Raises Problem where the disk gets too full for it."""
+    digest, unlooked = hashlib.sha256(), 0
     with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         async with await anyio.open_file(path, "wb") as file:
             async for part in parts:
                 digest.update(part)
                 await file.write(part)
+                unlooked += len(part)
+                if unlooked >= LOOK_BYTES:
+                    check_disk(path.parent, limits)
+                    unlooked = 0
     return digest.hexdigest()
 
 
@@ -48,10 +54,13 @@ def unpack(archive: Path, folder: Path, limits: Limits) -> Unpacked:
     """Unpack a zip into `folder`, which appears only when all of it is there.
 
     Raises DataError for what is no zip or has an entry that is no plain file below the folder, Problem where it holds
-    more than the limits allow. What an entry says of its size is not believed: bytes are counted as they come out.
+    more than the limits allow. Its directory is looked over first: zipfile keeps all of it in memory. What an entry
+    says of its size is not believed: bytes are counted as they come out.
     """
     temporary = folder.with_name(f".{folder.name}.tmp")
     try:
+        if count_entries(archive, limits.files) > limits.files:
+            raise _too_much(f"more than {limits.files:,} files and folders, or names too long for so many")
         with storage_errors(folder), zipfile.ZipFile(archive) as opened:
             shutil.rmtree(temporary, ignore_errors=True)
             temporary.mkdir(parents=True)
@@ -66,11 +75,9 @@ def unpack(archive: Path, folder: Path, limits: Limits) -> Unpacked:
 
 def _unpack(opened: zipfile.ZipFile, folder: Path, limits: Limits) -> Unpacked:
     entries = [entry for entry in opened.infolist() if not entry.is_dir()]
-    if len(entries) > limits.files:
-        raise _too_much(f"{len(entries):,} files, more than {limits.files:,}")
     if not entries:
         raise DataError("the upload holds no files: put one folder per class into the zip")
-    size, files, folders = 0, set[str](), set[str]()
+    size, looked, files, folders = 0, 0, set[str](), set[str]()
     for entry in entries:
         name = _checked(entry)
         place = PurePosixPath(name.casefold())
@@ -80,6 +87,9 @@ def _unpack(opened: zipfile.ZipFile, folder: Path, limits: Limits) -> Unpacked:
         files.add(str(place))
         folders |= above
         size += _write(opened, entry, folder / name, limits.unpacked - size, limits)
+        if size - looked >= LOOK_BYTES:
+            check_disk(folder, limits)
+            looked = size
     return Unpacked(len(entries), size)
 
 

@@ -38,6 +38,7 @@ def download(id: Id, caller: Viewer, parts: Service) -> StreamingResponse:  # no
     from gan_aug.gan.state import GENERATOR, RECORD, newest_checkpoint
 
     run = parts.settings.runs / found(parts, caller, id, "model.download")
+    products.newest_record(run)
     newest = newest_checkpoint(run / "train" / "checkpoints")
     if newest is None:
         raise products.no_checkpoint(run)

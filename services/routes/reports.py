@@ -16,6 +16,7 @@ from services.database.tables import Run
 from services.problems import Problem
 from services.routes.common import After, Id, Limit, Service, faults, gives, page
 from services.routes.common import router as new_router
+from services.run_files import still_there
 from services.schemas import Page, RunOut
 from services.settings import Settings
 
@@ -36,9 +37,10 @@ def list_reports(caller: Viewer, parts: Service, limit: Limit = 50, after: After
 
 @router.get("/reports/{id}", response_class=Response, responses=faults(404) | gives(*KINDS))
 def get_report(id: Id, caller: Viewer, parts: Service, format: Format = "json") -> Response:  # noqa: A002
-    """The report of a run."""
-    with parts.database.reading() as session:
+    """The report of a run; who reads it is written down, since it may show training images."""
+    with parts.database.writing() as session:
         run = jobs.find_run(session, caller, id, "report", "report")
+        caller.audit(session, "report.read", run.id, format)
     return _report(parts.settings, run.id, format)
 
 
@@ -48,11 +50,12 @@ def get_report(id: Id, caller: Viewer, parts: Service, format: Format = "json") 
     responses=faults(404) | gives(*KINDS),
 )
 def get_job_report(id: Id, caller: Viewer, parts: Service, format: Format = "json") -> Response:  # noqa: A002
-    """The report in a job's run."""
-    with parts.database.reading() as session:
+    """The report in a job's run; who reads it is written down."""
+    with parts.database.writing() as session:
         run_id = jobs.find(session, caller, id).run_id
         if not session.get_one(Run, run_id).report:
             raise Problem(HTTPStatus.NOT_FOUND, f"the run of job {id} holds no report yet: queue run or compare")
+        caller.audit(session, "report.read", run_id, format)
     return _report(parts.settings, run_id, format)
 
 
@@ -60,9 +63,12 @@ def _report(settings: Settings, run_id: str, kind: str) -> Response:
     """A run's report, without where the service keeps things."""
     run = settings.runs / run_id
     if kind == "csv":
+        with still_there(run):
+            content = read_json(run / "report.json")
         headers = {"Content-Disposition": f'attachment; filename="report-{run_id}.csv"'}
-        return Response(products.report_csv(read_json(run / "report.json")), headers=headers, media_type="text/csv")
-    text = settings.without_places((run / f"report.{kind}").read_text(encoding="utf-8"))
+        return Response(products.report_csv(content), headers=headers, media_type="text/csv")
+    with still_there(run):
+        text = settings.without_places((run / f"report.{kind}").read_text(encoding="utf-8"))
     if kind == "html":
         return HTMLResponse(text, headers={"Content-Security-Policy": PAGE_POLICY})
     return Response(text, media_type="text/markdown" if kind == "md" else "application/json")

@@ -8,11 +8,12 @@ from http import HTTPStatus
 
 import numpy as np
 import numpy.typing as npt
-from fastapi import Response
+from fastapi import Request, Response
 from starlette.concurrency import run_in_threadpool
 
 from gan_aug.data.pictures import png, png_grid
 from services.caller import Viewer
+from services.clients import while_there
 from services.problems import Problem
 from services.routes.common import Id, Service, faults, gives
 from services.routes.common import router as new_router
@@ -31,6 +32,7 @@ GRID_COLUMNS = 8
 async def sample(
     id: Id,  # noqa: A002
     asked: SampleIn,
+    request: Request,
     caller: Viewer,
     parts: Service,
 ) -> Response:
@@ -41,7 +43,9 @@ async def sample(
     run = await run_in_threadpool(found, parts, caller, id, "model.sample")
     batcher = await parts.samplers.of(parts.settings.runs / run)
     row = label_row(asked.label, batcher.checkpoint.labels, batcher.checkpoint.task)
-    images = await batcher.sample(np.tile(row, (asked.count, 1)), asked.seed, asked.first, asked.truncation)
+    rows = np.tile(row, (asked.count, 1))
+    making = batcher.sample(rows, asked.seed, asked.first, asked.truncation, caller=caller.key_id)
+    images = await while_there(request, making)
     headers = {"X-Checkpoint": batcher.checkpoint.id, "X-Synthetic": "true"}
     if asked.format == "npz":
         content = await run_in_threadpool(_npz, images, asked, batcher.checkpoint.id)

@@ -14,7 +14,9 @@ from services.caller import Viewer
 from services.database.tables import Run
 from services.routes.common import After, Id, Limit, Service, faults, gives, page
 from services.routes.common import router as new_router
+from services.run_files import written
 from services.schemas import Page, RunOut, SyntheticOut
+from services.synthetic_images import MANIFEST
 
 router = new_router("synthetic")
 
@@ -49,7 +51,8 @@ def download(
     with parts.database.writing() as session:
         run = jobs.find_run(session, caller, id, "synthetic", "synthetic")
         caller.audit(session, "synthetic.download", id, format)
-    folder = parts.settings.runs / run.id / "synthetic"
+    folder = (parts.settings.runs / run.id / MANIFEST).parent
+    written(folder.parent, MANIFEST)
     content, ending, kind = (png_zip(folder), "zip", "zip") if format == "png" else (npz(folder), "npz", "x-npz")
     headers = {"Content-Disposition": f'attachment; filename="synthetic-{id}.{ending}"'}
     return StreamingResponse(content, headers=headers, media_type=f"application/{kind}")

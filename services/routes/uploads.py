@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from http import HTTPStatus
 from pathlib import Path
 
@@ -16,14 +17,19 @@ from gan_aug.errors import RunConflict
 from services.bodies import limited
 from services.caller import Caller, Editor, Viewer
 from services.database.tables import ENDED, Job, Upload, new_id
+from services.leftovers import removal
 from services.parts import Parts
 from services.problems import Problem, not_found, repeated_otherwise
+from services.room import FILE_BYTES, check_disk, check_share
 from services.routes.common import After, Id, IdempotencyKey, Limit, Service, faults, page
 from services.routes.common import router as new_router
 from services.schemas import Page, UploadOut
 from services.uploads import receive, unpack
 
 router = new_router("uploads")
+_KEEPING = threading.Lock()
+"""Held while an upload is recorded: two at once could both see room for the last one."""
+
 ZIP = {"application/zip": {"schema": {"type": "string", "format": "binary"}}}
 
 
@@ -43,10 +49,12 @@ async def upload(
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind not in ZIP:
         raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"the body is {kind!r}: send application/zip")
+    limits = parts.settings.limits
+    await run_in_threadpool(_check_room, parts, caller, request.headers.get("content-length", ""))
     record = Upload(id=new_id(), project=caller.project, key_id=caller.key_id, idempotency_key=idempotency_key)
     archive = parts.settings.uploads / f".{record.id}.zip.tmp"
     try:
-        record.sha256 = await receive(limited(request, parts.settings.limits.upload), archive)
+        record.sha256 = await receive(limited(request, limits.upload), archive, limits)
         kept = await run_in_threadpool(_kept, parts, caller, record, archive)
     finally:
         archive.unlink(missing_ok=True)
@@ -65,7 +73,7 @@ def list_uploads(caller: Viewer, parts: Service, limit: Limit = 50, after: After
 @router.delete("/uploads/{id}", status_code=HTTPStatus.NO_CONTENT, responses=faults(404, 409))
 def delete_upload(id: Id, caller: Editor, parts: Service) -> None:  # noqa: A002 - the path's word
     """Remove an upload that no job is waiting for or working with; data sets imported from it stay."""
-    with parts.database.writing() as session:
+    with removal(parts.settings.uploads / id) as set_aside, parts.database.writing() as session:
         found = session.get(Upload, id)
         if found is None or not caller.sees(found.project):
             raise not_found("upload", id)
@@ -73,7 +81,17 @@ def delete_upload(id: Id, caller: Editor, parts: Service) -> None:  # noqa: A002
             raise RunConflict(f"a job still needs the upload {id}: wait for it, or cancel it")
         session.delete(found)
         caller.audit(session, "upload.delete", id)
-    shutil.rmtree(parts.settings.uploads / id, ignore_errors=True)
+        session.flush()
+        set_aside()
+
+
+def _check_room(parts: Parts, caller: Caller, declared: str) -> None:
+    """Raise Problem, before any of it is received, where a body of that declared length has no room."""
+    limits = parts.settings.limits
+    coming = min(int(declared), limits.upload) if declared.isdecimal() else 0
+    check_disk(parts.settings.uploads, limits, coming)
+    with parts.database.reading() as session:
+        check_share(session, caller.project, limits, coming)
 
 
 def _in_use(session: Session, upload_id: str) -> bool:
@@ -88,7 +106,8 @@ def _kept(parts: Parts, caller: Caller, record: Upload, archive: Path) -> Upload
     folder = parts.settings.uploads / record.id
     record.files, record.size = unpack(archive, folder, parts.settings.limits)
     try:
-        with parts.database.writing() as session:
+        with _KEEPING, parts.database.writing() as session:
+            check_share(session, record.project, parts.settings.limits, record.size + FILE_BYTES * record.files)
             session.add(record)
             session.flush()
             caller.audit(session, "upload.create", record.id, f"{record.files} files, sha256 {record.sha256}")

@@ -35,7 +35,9 @@ def job_list(visitor: Reader, parts: Service, state: JobState | None = None, aft
 @router.get("/jobs/{id}")
 def job_page(id: Id, visitor: Reader, parts: Service) -> Response:  # noqa: A002 - the path's word
     """One job: how far it is, its losses, samples and log, and what it has made."""
-    job, run = _found(parts, visitor, id)
+    with parts.database.reading() as session:
+        job = jobs.find(session, visitor.caller, id)
+        run, removed = session.get_one(Run, job.run_id), jobs.removed(parts, session, job.run_id)
     folder = parts.settings.runs.resolve() / job.run_id
     events = progress.read_events(folder / EVENTS, job.events_from, job.events_to)
     shown = JobWithConfig.of(job)
@@ -44,6 +46,7 @@ def job_page(id: Id, visitor: Reader, parts: Service) -> Response:  # noqa: A002
         visitor,
         job=shown,
         run=run,
+        removed=removed,
         live=not shown.state.ended,
         stages=progress.stages(events),
         lines=progress.log_lines(events),
@@ -58,14 +61,14 @@ def job_page(id: Id, visitor: Reader, parts: Service) -> Response:  # noqa: A002
 @router.get("/jobs/{id}/samples")
 def sample_names(id: Id, visitor: Reader, parts: Service) -> JSONResponse:  # noqa: A002
     """The names of a job's sample grids, for the page's script."""
-    job, _ = _found(parts, visitor, id)
+    job = _found(parts, visitor, id)
     return JSONResponse(progress.images(parts.settings.runs / job.run_id))
 
 
 @router.get("/jobs/{id}/images/{name}")
 def image(id: Id, name: str, visitor: Reader, parts: Service) -> Response:  # noqa: A002
     """A sample grid or the loss curves of a job's run: made by the generator, so no image of a patient."""
-    job, _ = _found(parts, visitor, id)
+    job = _found(parts, visitor, id)
     path = parts.settings.runs / job.run_id / "train" / name
     if not progress.IMAGE.fullmatch(name) or not path.is_file():
         raise Problem(HTTPStatus.NOT_FOUND, f"job {id} has no picture {name[:80]!r}: load its page anew")
@@ -86,7 +89,6 @@ def resume(id: Id, form: EditorForm, parts: Service) -> Response:  # noqa: A002
     return go(f"/jobs/{id}")
 
 
-def _found(parts: Parts, visitor: Visitor, job_id: str) -> tuple[Job, Run]:
+def _found(parts: Parts, visitor: Visitor, job_id: str) -> Job:
     with parts.database.reading() as session:
-        job = jobs.find(session, visitor.caller, job_id)
-        return job, session.get_one(Run, job.run_id)
+        return jobs.find(session, visitor.caller, job_id)

@@ -17,6 +17,7 @@ from starlette.concurrency import run_in_threadpool
 from gan_aug.data.pictures import png
 from gan_aug.run import json_sha256
 from services import products
+from services.clients import while_there
 from services.parts import Parts
 from services.problems import Problem
 from services.routes.common import After, Id, Service
@@ -100,7 +101,7 @@ async def made(
         facts = await run_in_threadpool(products.model, folder)
         asked = _asked(name, request)
         tag = json_sha256([name, facts.checkpoint, asked.model_dump()])[:32]
-        return held(request, tag) or picture(await _make(asked, visitor, parts, run.id), tag)
+        return held(request, tag) or picture(await _make(asked, request, visitor, parts, run.id), tag)
     drawn = "loss.png" if name == "loss" else newest_grid(folder)
     path = folder / "train" / (drawn or "")
     if not path.is_file():
@@ -115,7 +116,7 @@ async def arrays(id: Id, request: Request, visitor: Reader, parts: Service) -> R
     asked = _asked("sample", request)
     if not isinstance(asked, SampleIn):
         raise TypeError(asked)
-    return await sample(id, asked.model_copy(update={"format": "npz"}), visitor.caller, parts)
+    return await sample(id, asked.model_copy(update={"format": "npz"}), request, visitor.caller, parts)
 
 
 def wish_of(request: Request, model: ModelOut) -> Wish:
@@ -133,14 +134,15 @@ def wish_of(request: Request, model: ModelOut) -> Wish:
     return Wish(form, typed | sent, query=urlencode(sent, doseq=True))
 
 
-async def _make(asked: SampleIn | WayIn, visitor: Visitor, parts: Parts, run_id: str) -> bytes:
+async def _make(asked: SampleIn | WayIn, request: Request, visitor: Visitor, parts: Parts, run_id: str) -> bytes:
     """The PNG of what was asked for: a grid of images, or the frames of a way in one line."""
     if isinstance(asked, SampleIn):
-        return bytes((await sample(run_id, asked, visitor.caller, parts)).body)
+        return bytes((await sample(run_id, asked, request, visitor.caller, parts)).body)
     run = await run_in_threadpool(found_for, parts, visitor.caller, run_id, "model.sample")
     batcher = await parts.samplers.of(parts.settings.runs / run)
     row = label_row(asked.label, batcher.checkpoint.labels, batcher.checkpoint.task)
-    images = await batcher.between(row, (asked.seed, asked.to), asked.frames)
+    making = batcher.between(row, (asked.seed, asked.to), asked.frames, caller=visitor.caller.key_id)
+    images = await while_there(request, making)
     return await run_in_threadpool(png, np.concatenate(list(images), axis=2))
 
 

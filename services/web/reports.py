@@ -12,6 +12,7 @@ from gan_aug.errors import DataError
 from gan_aug.run import read_json
 from services.routes.common import After, Id, Service
 from services.routes.reports import PAGE_POLICY, get_report, list_reports
+from services.run_files import written
 from services.web.page_route import router as new_router
 from services.web.rendering import POLICY, render
 from services.web.runs import LISTED, found, rows
@@ -59,8 +60,7 @@ def whole(id: Id, visitor: Reader, parts: Service) -> Response:  # noqa: A002
 
 def answer_of(run: Path) -> Answer:
     """What the report of a run folder says first."""
-    path = run / "report.json"
-    return _answer(path, path.stat().st_mtime_ns)
+    return _answer(run / "report.json", written(run, "report.json"))
 
 
 @lru_cache(maxsize=64)

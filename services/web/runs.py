@@ -10,13 +10,14 @@ from typing import Generic, TypeVar
 from gan_aug.errors import GanAugError
 from services import jobs, products
 from services.parts import Parts
+from services.problems import Problem
 from services.schemas import DatasetOut, RunOut
 from services.web.visitor import Visitor
 
 LISTED = 20
 """Runs on a page of a list: each is read from its folder the first time."""
 
-UNREADABLE = "its files cannot be read: resume its job"
+UNREADABLE = "its files cannot be read, or were removed by hand"
 Facts = TypeVar("Facts")
 
 
@@ -44,7 +45,7 @@ def data_of(folder: Path) -> DatasetOut | None:
     """The data set in a run folder; None where there is none to read."""
     try:
         return products.dataset(folder)
-    except (GanAugError, OSError):
+    except (GanAugError, OSError, Problem):
         return None
 
 
@@ -53,5 +54,5 @@ def _row(parts: Parts, run: RunOut, read: Callable[[Path], Facts]) -> Row[Facts]
         return Row(run, read(parts.settings.runs / run.id), None)
     except GanAugError as error:
         return Row(run, None, parts.settings.without_places(str(error)))
-    except OSError:
+    except (OSError, Problem):
         return Row(run, None, UNREADABLE)
