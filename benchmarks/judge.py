@@ -153,7 +153,7 @@ def references(truth: Truth, arms: dict, draws: int, trial: int) -> list[bool]:
 
 
 def scenarios() -> list[Scenario]:
-    """Seven kinds of comparison, each with patients alone, both alike and seeds four times the patients."""
+    """Nine kinds of comparison, each with patients alone, both alike and seeds four times the patients."""
     kinds = [
         Scenario("200 patients", 0),
         Scenario("100 patients, 30 % ill, AUC .94", 0, patients=100, ill=0.3, separation=2.2),
@@ -161,6 +161,7 @@ def scenarios() -> list[Scenario]:
         Scenario("200 patients, trainings differ a lot", 0, training=0.5, arm=0.0),
         Scenario("3 classes, 200 patients", 0, classes=3),
         Scenario("200 patients with 2 images each", 0, images=2),
+        Scenario("200 patients, 4 seeds", 0, seeds=4),
         Scenario("200 patients, 3 seeds", 0, seeds=3),
         Scenario("200 patients, 2 seeds", 0, seeds=2),
     ]

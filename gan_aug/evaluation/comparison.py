@@ -10,6 +10,7 @@ import numpy as np
 
 from gan_aug.errors import DataError
 from gan_aug.evaluation.auc import paired_test
+from gan_aug.evaluation.detectable import detectable_gain
 from gan_aug.evaluation.truth import Truth
 from gan_aug.evaluation.uncertainty import (
     ALPHA,
@@ -19,7 +20,6 @@ from gan_aug.evaluation.uncertainty import (
     difference,
     mean_over_seeds,
     p_value,
-    smallest_detectable,
 )
 
 Verdict = Literal["improves", "non-inferior", "inferior", "inconclusive"]
@@ -31,7 +31,7 @@ class Comparison:
 
     `p` and `ci95` come from one statistic that holds patients and seeds; `p_adjusted` is `p` after Holm over the
     arms; `p_delong` is the paired DeLong test of the seed-averaged scores, beside it (it leaves out seeds and counts
-    images of one patient as independent). `smallest_detectable` would have been found with 80 % power.
+    images of one patient as independent). `smallest_detectable` is `detectable_gain`'s, for one comparison alone.
     """
 
     arm: str
@@ -43,7 +43,7 @@ class Comparison:
     p_delong: float
     verdict: Verdict
     margin: float
-    smallest_detectable: float
+    smallest_detectable: float | None
     sources: tuple[str, ...]
 
 
@@ -87,7 +87,7 @@ def compare_arms(
             p_delong=paired_test(truth.auc(np.mean(arms[name], axis=0)), reference, truth.pairs),
             verdict=verdict(estimate, p, margin),
             margin=margin,
-            smallest_detectable=smallest_detectable(estimate),
+            smallest_detectable=detectable_gain(aucs[name], aucs[against], truth.patients, truth.pairs),
             sources=estimate.sources,
         )
         for name, estimate, p in zip(others, estimates, adjusted, strict=True)

@@ -73,12 +73,14 @@ def _level(report: Report) -> str:
 
 
 def _sample(report: Report) -> str:
-    sizes = [comparison["smallest_detectable"] for comparison in report["comparisons"]]
-    if not sizes:
+    if not report["comparisons"]:
         return "No comparison was made"
+    sizes = [c["smallest_detectable"] for c in report["comparisons"] if c["smallest_detectable"] is not None]
+    if not sizes:
+        return "Not planned; by the standard errors seen, no comparison could have shown a gain"
     smallest, largest = (size(value, digits(report)) for value in (min(sizes), max(sizes)))
     return (
-        f"Not planned; by the standard errors seen, single comparisons find differences in AUC of {smallest} to "
+        f"Not planned; by the standard errors seen, single comparisons find gains in AUC of {smallest} to "
         f"{largest} with 80 % power, without adjustment"
     )
 

@@ -190,7 +190,7 @@ def _statistics(report: Report, cite: _Citations) -> str:
             f"no difference, were adjusted after Holm {cite('holm')} for {counted(many, 'comparison')}. An arm "
             "improved where the adjusted p was below 0.05 and its AUC higher; it was non-inferior where the interval, "
             f"not adjusted, lay above a margin of −{margin} set in the configuration, and inferior where it lay below. "
-            "No sample size was planned; from the standard errors seen we report the difference that a single "
+            "No sample size was planned; from the standard errors seen we report the gain that a single "
             "comparison would have found with 80 % power."
         )
     return text.rstrip()

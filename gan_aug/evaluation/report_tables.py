@@ -105,7 +105,7 @@ def comparisons_table(report: Report) -> Table | None:
             p_text(c["p_adjusted"]).removeprefix("p ").removeprefix("= "),
             p_text(c["p_delong"]).removeprefix("p ").removeprefix("= "),
             c["verdict"],
-            size(c["smallest_detectable"], decimals),
+            "–" if c["smallest_detectable"] is None else size(c["smallest_detectable"], decimals),
         )
         for c in report["comparisons"]
     )
@@ -113,9 +113,10 @@ def comparisons_table(report: Report) -> Table | None:
         "Difference in AUC, paired by patient and by training seed. p: two-sided, against no difference; Holm’s "
         f"adjustment is for the {counted(len(rows), 'comparison')} of this table. The verdicts non-inferior and "
         "inferior hold the interval, which is not adjusted, against the margin of "
-        f"{report['comparisons'][0]['margin']:g} set in the configuration. Detectable: what a single "
-        "comparison with these patients and seeds finds four times in five, from the standard error seen, without "
-        "adjustment. p (DeLong): secondary; of the scores averaged over seeds, with every image as independent."
+        f"{report['comparisons'][0]['margin']:g} set in the configuration. Detectable: the gain that a single "
+        "comparison with these patients and seeds finds four times in five, from what varied here, without "
+        "adjustment; a dash: none that fits below an AUC of 1. p (DeLong): secondary; of the scores averaged over "
+        "seeds, with every image as independent."
     )
     head = ("Arms", "Difference", "95 % CI", "p", "p (Holm)", "p (DeLong)", "Verdict", "Detectable")
     return Table(caption, head, rows)

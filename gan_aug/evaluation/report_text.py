@@ -12,7 +12,7 @@ Report = dict[str, Any]
 # Above this an AUC has run out of room to differ, so it gets a fourth decimal and the accuracy beside it.
 _SATURATED = 0.995
 FEW_SEEDS = 3
-"""Fewer cover less than the intervals say (docs/decisions/0010)."""
+"""From fewer the seeds' spread is hardly known (docs/decisions/0010)."""
 UNTRACED = (
     "The provenance of the synthetic images is unknown: nothing says which images their generator was trained on. None "
     "of them equals a validation or test image, but whether it had seen those, or their patients, cannot be told; if "
@@ -133,8 +133,9 @@ def limits(report: Report) -> list[str]:
     found.append(basis(report))
     if 1 < len(arms["real"]["seeds"]) < FEW_SEEDS:
         found.append(
-            f"{len(arms['real']['seeds'])} training seeds say little of how another run comes out: where trainings "
-            "differ a lot the intervals are too narrow. Take three seeds at least, five for a claim."
+            f"{len(arms['real']['seeds'])} training seeds say little of how another run comes out: the intervals "
+            "allow for that, and where trainings differ a lot they are too wide to show anything. Take three seeds at "
+            "least, five for a claim."
         )
     found += _carried_over(report) + _kept_at_once(report) + _unlike_budgets(report)
     if report["provenance"]["trained_on"] == "unknown":

@@ -105,7 +105,8 @@ def verdict_sentence(report: Report, comparison: dict[str, Any]) -> str:
 
     Bounds are rounded outwards, so that what is ruled out is ruled out.
     """
-    return _WORDS[comparison["verdict"]](_subject(report, comparison["arm"]), comparison, digits(report))
+    said = {**comparison, "could": _could(report, comparison)}
+    return _WORDS[comparison["verdict"]](_subject(report, comparison["arm"]), said, digits(report))
 
 
 def _subject(report: Report, arm: str) -> str:
@@ -116,13 +117,13 @@ def _subject(report: Report, arm: str) -> str:
 def _improves(subject: str, comparison: dict[str, Any], decimals: int) -> str:
     return (
         f"{subject} raised the AUC by {_amount(comparison, decimals)} ({_interval(comparison, decimals)}, "
-        f"{_holm(comparison)}; {_could(comparison, decimals)})."
+        f"{_holm(comparison)}; {comparison['could']})."
     )
 
 
 def _non_inferior(subject: str, comparison: dict[str, Any], decimals: int) -> str:
     (low, high), margin = comparison["ci95"], comparison["margin"]
-    figures = f"({_figures(comparison, decimals)}; {_could(comparison, decimals)})"
+    figures = f"({_figures(comparison, decimals)}; {comparison['could']})"
     ruled_out = f"a loss of {margin:g} or more is ruled out"
     if high < 0:
         return f"{_lowered(subject, comparison, decimals)}; {ruled_out}."
@@ -137,14 +138,14 @@ def _non_inferior(subject: str, comparison: dict[str, Any], decimals: int) -> st
 
 def _lowered(subject: str, comparison: dict[str, Any], decimals: int) -> str:
     """A difference whose interval lies below 0: a loss that is shown, or one that the number of arms leaves open."""
-    figures = f"({_figures(comparison, decimals)}; {_could(comparison, decimals)})"
+    figures = f"({_figures(comparison, decimals)}; {comparison['could']})"
     if comparison["p_adjusted"] < ALPHA:
         return f"{subject} lowered the AUC by {_amount(comparison, decimals)} {figures}, {_holm(comparison)}"
     return f"{subject} may have lowered the AUC {figures}, but that is not shown ({_holm(comparison)})"
 
 
 def _inferior(subject: str, comparison: dict[str, Any], decimals: int) -> str:
-    figures = f"{_interval(comparison, decimals)}, {_holm(comparison)}; {_could(comparison, decimals)}"
+    figures = f"{_interval(comparison, decimals)}, {_holm(comparison)}; {comparison['could']}"
     lowered = f"{subject} lowered the AUC by {_amount(comparison, decimals)}, by more than the margin of"
     if comparison["p_adjusted"] < ALPHA:
         return f"{lowered} {comparison['margin']:g} ({figures})."
@@ -152,7 +153,7 @@ def _inferior(subject: str, comparison: dict[str, Any], decimals: int) -> str:
 
 
 def _inconclusive(subject: str, comparison: dict[str, Any], decimals: int) -> str:
-    figures, margin = f"({_figures(comparison, decimals)}; {_could(comparison, decimals)})", f"{comparison['margin']:g}"
+    figures, margin = f"({_figures(comparison, decimals)}; {comparison['could']})", f"{comparison['margin']:g}"
     if comparison["ci95"][1] < 0:
         return f"{_lowered(subject, comparison, decimals)}; whether by more than the margin of {margin} is open."
     return (
@@ -192,5 +193,12 @@ def _interval(comparison: dict[str, Any], decimals: int) -> str:
     return f"95 % CI {low} to {high}"
 
 
-def _could(comparison: dict[str, Any], decimals: int) -> str:
-    return f"this comparison could have shown {size(comparison['smallest_detectable'], decimals)}"
+def _could(report: Report, comparison: dict[str, Any]) -> str:
+    """What one comparison could have shown, before the adjustment where there are several."""
+    gain, decimals = comparison["smallest_detectable"], digits(report)
+    if gain is None:
+        reference = report["arms"][comparison["against"]]["auc"]["value"]
+        left = f"at most {size(1 - reference, decimals)}" if reference < 1 else "nothing"
+        return f"no gain could have been shown, as {left} is left above {share(reference, decimals)}"
+    which = "a single" if len(report["comparisons"]) > 1 else "this"
+    return f"{which} comparison could have shown a gain of {size(gain, decimals)}"

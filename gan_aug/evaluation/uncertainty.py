@@ -12,9 +12,11 @@ holds the seeds and their interaction with the patients (a seed that happens to 
 the patients do to all seeds alike; nothing is counted twice. Obuchowski & Rockette, Commun. Stat. Simul. 24:285 (1995).
 
 The first term rests on S - 1 degrees of freedom, the second on as good as unlimited ones, so that after Satterthwaite
-`df = V^2 / (V_seeds^2 / (S - 1))`: Hillis, Stat. Med. 26:596 (2007). With one seed, or with seeds that agree
-exactly, what is left is the patients' variance of the mean and the normal quantile: DeLong's interval. With two or
-three seeds the first term is often near 0 by chance; it is not taken below the interaction that the patients show.
+`df = V^2 / (V_seeds^2 / (S - 1))`: Hillis, Stat. Med. 26:596 (2007). With two or three seeds the first term is often
+near 0 by chance, just where the interval is narrow already, and Satterthwaite's df then grows without bound. There the
+quantile is the mean of both terms' own, weighted by them (Cochran, Biometrics 20:191, 1964), and df is the one that
+has it. With one seed, or with seeds that agree exactly, what is left is the patients' variance of the mean and the
+normal quantile: DeLong's interval.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy import special
 
 FloatArray = npt.NDArray[np.float64]
 Scale = Literal["logit", "wilson", "identity"]
@@ -34,11 +36,10 @@ BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.int64]
 
 ALPHA = 0.05
-POWER = 0.8
 # Below this a variance is rounding: the smallest that one swapped pair leaves among 10^6 x 10^6 cases is about 2e-24.
 _NO_VARIANCE = 1e-24
-# Up to here the seeds' sample variance is too uncertain to stand alone (docs/decisions/0010).
-_FEW_SEEDS = 3
+# Up to here a sample variance is too uncertain for Satterthwaite's degrees of freedom (docs/decisions/0010).
+_FEW = 3
 
 
 @dataclass(frozen=True)
@@ -80,8 +81,13 @@ def mean_over_seeds(seeds: Sequence[Influence], patients: IntArray, independent:
     left out, as it is in the contributions already. `scale` and `independent` are those of `crossed_estimate`.
     """
     values = np.array([seed.value for seed in seeds])
-    totals = np.array([np.bincount(patients, weights=seed.cases) for seed in seeds])
+    totals = patient_totals(seeds, patients)
     return crossed_estimate(values, totals @ totals.T, independent, scale)
+
+
+def patient_totals(seeds: Sequence[Influence], patients: IntArray) -> FloatArray:
+    """What each patient contributes to each seed's figure, `(S, P)`: images of one patient summed first."""
+    return np.array([np.bincount(patients, weights=seed.cases) for seed in seeds])
 
 
 def crossed_estimate(values: FloatArray, covariance: FloatArray, independent: int, scale: Scale) -> Estimate:
@@ -107,17 +113,28 @@ def _variance(values: FloatArray, covariance: FloatArray) -> tuple[float, float]
     if count == 1:
         return of_patients, math.inf
     shared = float(covariance.sum() - np.trace(covariance)) / (count * (count - 1))
-    interaction = of_patients - shared
     of_seeds = float(values.var(ddof=1)) / count
-    if of_seeds <= (interaction if count <= _FEW_SEEDS else _NO_VARIANCE):
+    if of_seeds <= _NO_VARIANCE:
         return of_patients, math.inf
-    total = of_seeds + max(0.0, shared)
-    return total, total**2 * (count - 1) / of_seeds**2
+    return _sum_of_variances([(of_seeds, count)], max(0.0, shared))
+
+
+def _sum_of_variances(parts: Sequence[tuple[float, int]], known: float) -> tuple[float, float]:
+    """The sum of variances of means with its degrees of freedom.
+
+    `parts` holds variances above 0 of which each was estimated from so many values, `known` is one as good as known.
+    """
+    total = sum(part for part, _ in parts) + known
+    if min(count for _, count in parts) > _FEW:
+        return total, total**2 / sum(part**2 / (count - 1) for part, count in parts)
+    weighted = sum(part * t_quantile(1 - ALPHA / 2, count - 1) for part, count in parts)
+    quantile = (weighted + known * t_quantile(1 - ALPHA / 2, math.inf)) / total
+    return total, float(special.stdtridf(1 - ALPHA / 2, quantile))
 
 
 def plain_interval(value: float, se: float, df: float = math.inf) -> tuple[float, float]:
     """`value ± t se`, untransformed, cut to -1 and 1."""
-    half = _quantile(1 - ALPHA / 2, df) * se
+    half = t_quantile(1 - ALPHA / 2, df) * se
     return max(-1.0, value - half), min(1.0, value + half)
 
 
@@ -127,7 +144,7 @@ def logit_interval(value: float, se: float, df: float = math.inf) -> tuple[float
     For a value strictly between 0 and 1, as it is wherever some pair was lost and another won.
     """
     centre = math.log(value / (1 - value))
-    half = _quantile(1 - ALPHA / 2, df) * se / (value * (1 - value))
+    half = t_quantile(1 - ALPHA / 2, df) * se / (value * (1 - value))
     return _expit(centre - half), _expit(centre + half)
 
 
@@ -137,7 +154,7 @@ def wilson_interval(value: float, se: float, df: float = math.inf) -> tuple[floa
     That number is `n = value (1 - value) / se^2`, as for clustered samples (Korn & Graubard 1998), and t stands in
     for z. Near 1 it is narrower than the logit's, and it keeps within 0 and 1.
     """
-    t = _quantile(1 - ALPHA / 2, df)
+    t = t_quantile(1 - ALPHA / 2, df)
     extra = (t * se) ** 2 / (value * (1 - value))
     centre, half = value + extra / 2, t * se * math.sqrt(1 + extra / (4 * value * (1 - value)))
     return (centre - half) / (1 + extra), (centre + half) / (1 + extra)
@@ -165,31 +182,12 @@ def p_value(estimate: Estimate) -> float:
     """
     if estimate.se == 0.0:
         return float((1 - min(1.0, abs(estimate.value))) ** estimate.independent)
-    return min(1.0, 2 * float(stats.t.sf(abs(estimate.value) / estimate.se, estimate.df)))
+    return min(1.0, 2 * float(special.stdtr(estimate.df, -abs(estimate.value) / estimate.se)))
 
 
-def smallest_detectable(estimate: Estimate) -> float:
-    """The smallest true difference found with 80 % power at two-sided 5 %: `(t_0.975 + t_0.8) se / c4`.
-
-    `c4(df)` is the mean of an estimated standard error over the true one, 0.94 at 4 degrees of freedom: without it the
-    few seeds' would make the figure too small on average. Where nothing varied it is the half-width of
-    `exact_interval`. Cut to 1, the largest difference there is.
-    """
-    if estimate.se == 0.0:
-        return 1 - float(ALPHA ** (1 / estimate.independent))
-    quantiles = _quantile(1 - ALPHA / 2, estimate.df) + _quantile(POWER, estimate.df)
-    return min(1.0, quantiles * estimate.se / _shrinkage(estimate.df))
-
-
-def _shrinkage(df: float) -> float:
-    """c4: the expectation of sqrt(chi2_df / df)."""
-    if df > 1e6:
-        return 1.0
-    return math.sqrt(2 / df) * math.exp(math.lgamma((df + 1) / 2) - math.lgamma(df / 2))
-
-
-def _quantile(probability: float, df: float) -> float:
-    return float(stats.t.ppf(probability, df))
+def t_quantile(probability: float, df: float) -> float:
+    """The quantile of Student's t; the normal's for infinite `df`."""
+    return float(special.stdtrit(df, probability))
 
 
 def _expit(x: float) -> float:

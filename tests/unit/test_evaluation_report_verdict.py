@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from gan_aug.evaluation.comparison import verdict
 from gan_aug.evaluation.report_markdown import to_markdown
+from gan_aug.evaluation.report_tables import comparisons_table
 from gan_aug.evaluation.report_verdict import answer, verdict_sentence
 from gan_aug.evaluation.uncertainty import Estimate
 
@@ -36,56 +37,62 @@ CASES = [
     (
         compared("non-inferior", 0.002, -0.0064, 0.0104),
         "Adding GAN images did not change the AUC by more than 0.011 either way (difference +0.002, 95 % CI −0.006 to "
-        "+0.010; this comparison could have shown 0.016): a loss of 0.02 or more is ruled out.",
+        "+0.010; this comparison could have shown a gain of 0.016): a loss of 0.02 or more is ruled out.",
     ),
     (
         compared("improves", 0.021, 0.01, 0.032, p_adjusted=0.002),
         "Adding GAN images raised the AUC by 0.021 (95 % CI +0.010 to +0.032, p = 0.002 after Holm’s adjustment for "
-        "the number of arms; this comparison could have shown 0.016).",
+        "the number of arms; this comparison could have shown a gain of 0.016).",
     ),
     (
         compared("inferior", -0.05, -0.07, -0.03, p_adjusted=0.0002),
         "Adding GAN images lowered the AUC by 0.050, by more than the margin of 0.02 (95 % CI −0.070 to −0.030, "
-        "p < 0.001 after Holm’s adjustment for the number of arms; this comparison could have shown 0.016).",
+        "p < 0.001 after Holm’s adjustment for the number of arms; this comparison could have shown a gain of 0.016).",
     ),
     (
         compared("inferior", -0.2, -0.379, -0.021, p_adjusted=0.287),
         "Adding GAN images lowered the AUC by 0.200, by more than the margin of 0.02 by its own interval, though not "
         "after the adjustment (95 % CI −0.379 to −0.021, p = 0.287 after Holm’s adjustment for the number of arms; "
-        "this comparison could have shown 0.016).",
+        "this comparison could have shown a gain of 0.016).",
     ),
     (
         compared("inconclusive", -0.01, -0.05, 0.03),
         "Adding GAN images changed the AUC by no more than chance can explain (difference −0.010, 95 % CI −0.050 to "
-        "+0.030; this comparison could have shown 0.016), and a loss of 0.02 can be neither shown nor ruled out.",
+        "+0.030; this comparison could have shown a gain of 0.016), and a loss of 0.02 can be neither shown nor "
+        "ruled out.",
     ),
     (
         compared("inconclusive", -0.02, -0.035, -0.005, p_adjusted=0.03),
         "Adding GAN images lowered the AUC by 0.020 (difference −0.020, 95 % CI −0.035 to −0.005; this comparison "
-        "could have shown 0.016), p = 0.030 after Holm’s adjustment for the number of arms; whether by more than "
+        "could have shown a gain of 0.016), p = 0.030 after Holm’s adjustment for the number of arms; whether "
+        "by more than "
         "the margin of 0.02 is open.",
     ),
     (
         compared("inconclusive", -0.02, -0.039, -0.001, p_adjusted=0.07),
         "Adding GAN images may have lowered the AUC (difference −0.020, 95 % CI −0.039 to −0.001; this comparison "
-        "could have shown 0.016), but that is not shown (p = 0.070 after Holm’s adjustment for the number of arms); "
+        "could have shown a gain of 0.016), but that is not shown (p = 0.070 after Holm’s adjustment for the "
+        "number of arms); "
         "whether by more than the margin of 0.02 is open.",
     ),
     (
         compared("non-inferior", -0.008, -0.015, -0.001, p_adjusted=0.04),
         "Adding GAN images lowered the AUC by 0.008 (difference −0.008, 95 % CI −0.015 to −0.001; this comparison "
-        "could have shown 0.016), p = 0.040 after Holm’s adjustment for the number of arms; a loss of 0.02 or "
+        "could have shown a gain of 0.016), p = 0.040 after Holm’s adjustment for the number of arms; a loss of "
+        "0.02 or "
         "more is ruled out.",
     ),
     (
         compared("non-inferior", 0.03, -0.005, 0.065),
         "Adding GAN images did not lower the AUC by more than 0.005 (difference +0.030, 95 % CI −0.005 to +0.065; this "
-        "comparison could have shown 0.016): a loss of 0.02 or more is ruled out; whether it raised it is open.",
+        "comparison could have shown a gain of 0.016): a loss of 0.02 or more is ruled out; whether it raised "
+        "it is open.",
     ),
     (
         compared("non-inferior", 0.03, 0.001, 0.059, p_adjusted=0.08),
         "Adding GAN images may have raised the AUC (difference +0.030, 95 % CI +0.001 to +0.059; this comparison could "
-        "have shown 0.016), but that is not shown (p = 0.080 after Holm’s adjustment for the number of arms); a loss "
+        "have shown a gain of 0.016), but that is not shown (p = 0.080 after Holm’s adjustment for the number "
+        "of arms); a loss "
         "of 0.02 or more is ruled out.",
     ),
 ]
@@ -139,3 +146,13 @@ def test_few_seeds_are_a_limit() -> None:
     assert "2 training seeds say little" in to_markdown(REPORT)
     three = make_report(BINARY, make_cells(BINARY, ("real", "mixed"), 3), make_synthetic(BINARY))
     assert "training seeds say little" not in to_markdown(three)
+
+
+def test_what_could_have_been_shown_fits_below_an_auc_of_1() -> None:
+    none = compared("non-inferior", 0.002, -0.0064, 0.0104, smallest_detectable=None)
+    arms = {**REPORT["arms"], "real": {**REPORT["arms"]["real"], "auc": {"value": 0.975, "ci95": [0.9, 0.99]}}}
+    said = verdict_sentence({**REPORT, "arms": arms}, none)
+    assert "no gain could have been shown, as at most 0.025 is left above 0.975)" in said
+    several = {**REPORT, "comparisons": [none, none]}
+    assert "a single comparison could have shown a gain of 0.016" in verdict_sentence(several, CASES[0][0])
+    assert comparisons_table({**REPORT, "comparisons": [none]}).rows[0][-1] == "–"
