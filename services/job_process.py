@@ -22,6 +22,9 @@ LOCK, PROCESS, LOG = "lock", "process.json", "log"
 OCCUPIED = 75
 """The exit code of a process that found its job at work in another one."""
 
+FIRST_TO_GO = 800
+"""Of 1000: above all that is not marked so itself, such as Ray's workers."""
+
 PATIENCE = 5.0
 """Seconds to wait for the lock: the service holds it for an instant when it looks."""
 
@@ -88,10 +91,17 @@ def _outcome(run: Path, on: str) -> dict[str, Any]:
     return {"exit": 0}
 
 
+def yield_memory() -> None:
+    """Have the kernel take this process, and those it starts, before the service where memory runs out."""
+    with contextlib.suppress(OSError):  # another system than Linux, or one that forbids it
+        Path("/proc/self/oom_score_adj").write_text(f"{FIRST_TO_GO}", encoding="utf-8")
+
+
 def main() -> None:
     """Run as `python -m services.job_process RECORD START RUN NICE ON`."""
     record, start, run, nice, on = sys.argv[1:]
     os.nice(int(nice))
+    yield_memory()
     sys.exit(work(Path(record), int(start), Path(run), on))
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import asyncio
 import fcntl
+import ipaddress
 import os
 import socket
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import fields
 from functools import partial
 from pathlib import Path
@@ -25,12 +26,12 @@ from gan_aug.run import storage_errors
 from services import keys, logs
 from services.app import create_app
 from services.connections import HEAD_BYTES, BoundedProtocol, Crowd
-from services.database.engine import Database
+from services.database.engine import Database, await_server
 from services.database.keeper import kept
 from services.database.tables import AuditEntry, Role
 from services.listening import BACKLOG, bound, raised_file_limit
 from services.parts import Parts
-from services.settings import Limits, Settings
+from services.settings import Limits, Network, Settings
 
 DATABASE_URL = "GAN_AUG_DATABASE_URL"
 """The environment variable for a database's address, which may hold a password and so is no option's business."""
@@ -41,6 +42,7 @@ SHUTDOWN_SECONDS = 10
 def main(arguments: Sequence[str]) -> None:
     """Serve until told to stop, or make a key; raises GanAugError for a user's fault."""
     options = _parser().parse_args(arguments)
+    os.umask(0o077)  # for the jobs too: what the service keeps is for its own user
     settings = _settings(options)
     with _alone(settings.state) if options.new_key is None else _open(settings.state):
         if options.new_key is not None:
@@ -52,6 +54,7 @@ def main(arguments: Sequence[str]) -> None:
 def _serve(settings: Settings, *, take_over: bool) -> None:
     logs.install()
     files = raised_file_limit()
+    await_server(settings.database_url)
     app = create_app(settings)
     parts: Parts = app.state.parts
     _refuse_without_key(settings, parts.database)
@@ -67,14 +70,15 @@ def _web_config(settings: Settings, app: FastAPI, files: int) -> uvicorn.Config:
         app,
         host=settings.host,
         port=settings.port,
-        http=cast("type[asyncio.Protocol]", partial(BoundedProtocol, Crowd(files))),
+        http=cast("type[asyncio.Protocol]", partial(BoundedProtocol, Crowd(files, settings.proxies))),
         h11_max_incomplete_event_size=HEAD_BYTES,
         ws="none",
         backlog=BACKLOG,
         access_log=False,
         log_config=None,
         server_header=False,
-        proxy_headers=False,
+        proxy_headers=bool(settings.proxies),
+        forwarded_allow_ips=[str(network) for network in settings.proxies],
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
     )
 
@@ -139,9 +143,12 @@ def _new_key(settings: Settings, asked: str) -> str:
 
 @contextmanager
 def _open(state: Path) -> Iterator[None]:
-    """The state folder, made where it is absent and closed to others."""
+    """The state folder, made where it is absent; its records are closed to others, also those of an older version."""
     with storage_errors(state):
         state.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for file in state.glob("service.db*"):
+            with suppress(PermissionError):  # another user's, who gave this one access
+                file.chmod(0o600)
     yield
 
 
@@ -164,6 +171,7 @@ def _settings(options: argparse.Namespace) -> Settings:
     if options.rate:
         values["limits"] = Limits(rate=options.rate, burst=4 * options.rate)
     values["archives"] = tuple(_archive(text) for text in options.archives)
+    values["proxies"] = tuple(_network(text) for text in options.proxies)
     values["database"] = os.environ.get(DATABASE_URL)
     values["state"] = options.state.resolve()
     settings = Settings(**values)
@@ -175,6 +183,16 @@ def _settings(options: argparse.Namespace) -> Settings:
 def _archive(text: str) -> tuple[str, str | None]:
     url, _, variable = text.partition("=")
     return url, variable or None
+
+
+def _network(text: str) -> Network:
+    try:
+        network = ipaddress.ip_network(text)
+    except ValueError as error:
+        raise ConfigError(f"--trust-proxy {text}: name an address or a network, as 10.0.0.7 or 10.0.0.0/28") from error
+    if not network.prefixlen:
+        raise ConfigError(f"--trust-proxy {text}: anyone could choose the address that the audit shows: name the proxy")
+    return network
 
 
 def _at_least(least: int) -> type[int]:
@@ -211,6 +229,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--audit-days", type=_at_least(0), help="days the audit is kept; 0: all [default: 365]")
     parser.add_argument(
         "--https", action="store_true", default=None, help="browsers come through https: secure cookies"
+    )
+    parser.add_argument(
+        "--trust-proxy",
+        dest="proxies",
+        action="append",
+        default=[],
+        metavar="ADDRESS",
+        help="a proxy in front: what it says of who asks, and how, is believed (X-Forwarded-For, X-Forwarded-Proto)",
     )
     parser.add_argument(
         "--dicomweb",

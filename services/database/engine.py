@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+import socket
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +15,8 @@ from alembic import command
 from alembic.config import Config as AlembicConfig
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from alembic.util import CommandError
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnection
 from sqlalchemy.orm import Session
@@ -20,6 +24,10 @@ from sqlalchemy.orm import Session
 from gan_aug.errors import StorageError
 
 WAIT_SECONDS = 10
+START_SECONDS = 30.0
+"""How long a service that starts waits for a server that is not up yet, as when both start with the machine."""
+
+log = logging.getLogger(__name__)
 
 
 class Database:
@@ -41,15 +49,23 @@ class Database:
                 f"the database at {self.engine.url.render_as_string(hide_password=True)} cannot be used "
                 f"({type(error.orig).__name__}): check that it runs, its name, user and password"
             ) from None
+        except CommandError:  # a version that this program does not know
+            raise self._other_version() from None
 
     def _check(self) -> None:
         with self.engine.connect() as connection:
             found = MigrationContext.configure(connection).get_current_revision()
-        if found != (wanted := ScriptDirectory.from_config(_migrations()).get_current_head()):
-            raise StorageError(
-                f"the database is of version {found or 'none'}, and this program of {wanted}: install the service's "
-                "own version here, or start the service that is to upgrade it first"
-            )
+        if found != ScriptDirectory.from_config(_migrations()).get_current_head():
+            raise self._other_version()
+
+    def _other_version(self) -> StorageError:
+        with self.engine.connect() as connection:
+            found = MigrationContext.configure(connection).get_current_revision()
+        return StorageError(
+            f"the database is of version {found or 'none'}, and this program of "
+            f"{ScriptDirectory.from_config(_migrations()).get_current_head()}: install the version of the service that "
+            "keeps it, or restore the copy made before it was upgraded"
+        )
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
@@ -75,6 +91,23 @@ class Database:
     def close(self) -> None:
         """Give all connections back."""
         self.engine.dispose()
+
+
+def await_server(url: str, seconds: float = START_SECONDS) -> None:
+    """Wait until something listens where the database's address says, `seconds` at most; nothing else is waited for."""
+    address, deadline, told = make_url(url), time.monotonic() + seconds, False
+    while address.host and "/" not in address.host and time.monotonic() < deadline:
+        try:
+            socket.create_connection((address.host, address.port or 5432), timeout=seconds).close()
+        except (ConnectionRefusedError, socket.gaierror):
+            if not told:
+                log.warning("waiting for the database", extra={"host": address.host, "seconds": seconds})
+            told = True
+            time.sleep(0.5)
+        except OSError:
+            return
+        else:
+            return
 
 
 def migrate(engine: Engine, revision: str = "head") -> None:

@@ -99,6 +99,15 @@ def limits() -> Limits:
 
 
 @pytest.fixture(autouse=True)
+def the_umask_stays() -> Iterator[None]:
+    """Undo what `gan-aug serve` does to its own process, where a test runs it in this one."""
+    before = os.umask(0o022)
+    os.umask(before)
+    yield
+    os.umask(before)
+
+
+@pytest.fixture(autouse=True)
 def no_process_stays(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """End what a test's services have started: jobs outlive them."""
     started: list[subprocess.Popen[bytes]] = []

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, timedelta
 from pathlib import Path
@@ -11,11 +14,12 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from command_line import call
 from service_samples import Service
 from sqlalchemy import create_engine, select, text
 
 from gan_aug.errors import ConfigError, RunConflict, StorageError
-from services.database.engine import Database, migrate
+from services.database.engine import Database, await_server, migrate
 from services.database.keeper import kept
 from services.database.tables import AuditEntry, Job, JobState, Run, Table, Upload, new_id, now
 from services.retention import Retention
@@ -127,6 +131,52 @@ def test_an_address_that_is_no_database_is_refused_without_its_password(tmp_path
         Database(url)
     assert "secret" not in str(caught.value)
     assert "127.0.0.1" in str(caught.value)
+
+
+def test_a_database_of_a_later_version_is_refused_in_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("GAN_AUG_DATABASE_URL", raising=False)
+    monkeypatch.setattr("services.logs.install", lambda: None)
+    state = tmp_path / "state"
+    state.mkdir()
+    database = Database(f"sqlite:///{state / 'service.db'}")
+    with database.engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    database.close()
+    for more in ((), ("--new-key", "admin")):
+        assert call(monkeypatch, "serve", "--state", state, *more) == StorageError.exit_code
+        said = capsys.readouterr().err
+        assert "the database is of version 9999, and this program of" in said
+        assert len(said.splitlines()) == 1
+
+
+def test_a_server_that_is_not_up_yet_is_waited_for(caplog: pytest.LogCaptureFixture) -> None:
+    with socket.socket() as later:
+        later.bind(("127.0.0.1", 0))
+        url = f"postgresql+psycopg://user:secret@127.0.0.1:{later.getsockname()[1]}/name"
+        begun = time.monotonic()
+        await_server(url, 0.1)
+        listening = threading.Timer(1.0, later.listen)
+        listening.start()
+        await_server(url, 60)
+        assert 1.0 <= time.monotonic() - begun < 50
+        listening.join()
+    await_server("postgresql+psycopg://user@no-such-host.invalid/name", 0.1)
+    told = [vars(record)["host"] for record in caplog.records if record.message == "waiting for the database"]
+    assert told == ["127.0.0.1", "127.0.0.1", "no-such-host.invalid"]
+    assert "secret" not in caplog.text
+
+
+def test_what_is_no_server_of_the_network_is_not_waited_for(tmp_path: Path) -> None:
+    begun = time.monotonic()
+    for url in (
+        f"sqlite:///{tmp_path}/x.db",
+        "postgresql+psycopg:///name",
+        "postgresql+psycopg://user@/name?host=/run",
+    ):
+        await_server(url, 60)
+    assert time.monotonic() - begun < 5
 
 
 KILLED = """
