@@ -22,14 +22,14 @@ from services.parts import Parts
 from services.processes import LocalRunner, Runner
 from services.ray_jobs import RayRunner
 from services.removal import finish_removals
-from services.routes import datasets, health, jobs, keys, models, reports, runs, samples, session, synthetic, uploads
+from services.routes import audit, datasets, health, jobs, keys, models, reports, runs, samples, session, synthetic, uploads
 from services.sampling import Samplers
 from services.schemas import ProblemOut, config_schema
 from services.settings import Settings
 from services.supervisor import Supervisor, job_counts
 from services.web import site
 
-NOUNS = (jobs, datasets, uploads, models, samples, synthetic, reports, runs, keys, session, health)
+NOUNS = (jobs, datasets, uploads, models, samples, synthetic, reports, runs, keys, audit, session, health)
 OPEN = {("/healthz", "get"), ("/readyz", "get"), ("/v1/session", "post")}
 """What needs no key."""
 
