@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Any
 
 from fastapi import FastAPI
-from fastapi.openapi.utils import get_openapi
 
 import gan_aug
 from gan_aug.run import storage_errors
@@ -18,20 +16,31 @@ from services.leftovers import sweep_uploads
 from services.limits import Buckets
 from services.metrics import Metrics
 from services.middleware import Around
+from services.openapi import openapi
 from services.parts import Parts
 from services.processes import LocalRunner, Runner
 from services.ray_jobs import RayRunner
 from services.removal import finish_removals
-from services.routes import audit, datasets, health, jobs, keys, models, reports, runs, samples, session, synthetic, uploads
+from services.routes import (
+    audit,
+    datasets,
+    health,
+    jobs,
+    keys,
+    models,
+    reports,
+    runs,
+    samples,
+    session,
+    synthetic,
+    uploads,
+)
 from services.sampling import Samplers
-from services.schemas import ProblemOut, config_schema
 from services.settings import Settings
 from services.supervisor import Supervisor, job_counts
 from services.web import site
 
 NOUNS = (jobs, datasets, uploads, models, samples, synthetic, reports, runs, keys, audit, session, health)
-OPEN = {("/healthz", "get"), ("/readyz", "get"), ("/v1/session", "post")}
-"""What needs no key."""
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -58,7 +67,7 @@ def create_app(settings: Settings) -> FastAPI:
         app.include_router(noun.router)
     site.install(app)
     app.add_middleware(Around, body_limit=settings.limits.body, unlimited=frozenset({"/v1/uploads"}))
-    app.openapi = partial(_openapi, app)  # type: ignore[method-assign]
+    app.openapi = partial(openapi, app)  # type: ignore[method-assign]
     return app
 
 
@@ -95,26 +104,3 @@ async def _lifespan(parts: Parts, app: FastAPI) -> AsyncIterator[None]:
         parts.supervisor.close()
         parts.samplers.close()
         parts.database.close()
-
-
-def _openapi(app: FastAPI) -> dict[str, Any]:
-    """The OpenAPI document: the routes, the config's schema, problem documents, and which routes need a key."""
-    if app.openapi_schema:
-        return app.openapi_schema
-    document = get_openapi(title=app.title, version=app.version, summary=app.summary, routes=app.routes)
-    parts = document.setdefault("components", {})
-    config, sections = config_schema()
-    parts["schemas"] = parts.get("schemas", {}) | sections | {"Config": config}
-    parts["schemas"][ProblemOut.__name__] = ProblemOut.model_json_schema()
-    for unused in ("HTTPValidationError", "ValidationError"):
-        parts["schemas"].pop(unused, None)
-    parts["securitySchemes"] = {
-        "key": {"type": "http", "scheme": "bearer", "description": "an API key"},
-        "browser": {"type": "apiKey", "in": "cookie", "name": "ganaug_session"},
-    }
-    for path, operations in document["paths"].items():
-        for method, operation in operations.items():
-            if (path, method) not in OPEN:
-                operation["security"] = [{"key": []}, {"browser": []}]
-    app.openapi_schema = document
-    return document
