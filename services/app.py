@@ -5,34 +5,42 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Any
 
 from fastapi import FastAPI
-from fastapi.openapi.utils import get_openapi
 
 import gan_aug
 from gan_aug.run import storage_errors
 from services import problems
-from services.cookies import COOKIE, SECURE_COOKIE
 from services.database.engine import Database
 from services.leftovers import sweep_uploads
 from services.limits import Buckets
 from services.metrics import Metrics
 from services.middleware import Around
+from services.openapi import openapi
 from services.parts import Parts
 from services.processes import LocalRunner, Runner
 from services.ray_jobs import RayRunner
 from services.removal import finish_removals
-from services.routes import datasets, health, jobs, keys, models, reports, runs, samples, session, synthetic, uploads
+from services.routes import (
+    audit,
+    datasets,
+    health,
+    jobs,
+    keys,
+    models,
+    reports,
+    runs,
+    samples,
+    session,
+    synthetic,
+    uploads,
+)
 from services.sampling import Samplers
-from services.schemas import ProblemOut, config_schema
 from services.settings import Settings
 from services.supervisor import Supervisor, job_counts
 from services.web import site
 
-NOUNS = (jobs, datasets, uploads, models, samples, synthetic, reports, runs, keys, session, health)
-OPEN = {("/healthz", "get"), ("/readyz", "get"), ("/v1/session", "post")}
-"""What needs no key."""
+NOUNS = (jobs, datasets, uploads, models, samples, synthetic, reports, runs, keys, audit, session, health)
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -60,7 +68,7 @@ def create_app(settings: Settings) -> FastAPI:
     site.install(app)
     unlimited = frozenset({"/v1/uploads"})
     app.add_middleware(Around, body_limit=settings.limits.body, unlimited=unlimited, https=settings.https)
-    app.openapi = partial(_openapi, app)  # type: ignore[method-assign]
+    app.openapi = partial(openapi, app)  # type: ignore[method-assign]
     return app
 
 
@@ -97,27 +105,3 @@ async def _lifespan(parts: Parts, app: FastAPI) -> AsyncIterator[None]:
         parts.supervisor.close()
         parts.samplers.close()
         parts.database.close()
-
-
-def _openapi(app: FastAPI) -> dict[str, Any]:
-    """The OpenAPI document: the routes, the config's schema, problem documents, and which routes need a key."""
-    if app.openapi_schema:
-        return app.openapi_schema
-    settings: Settings = app.state.parts.settings
-    document = get_openapi(title=app.title, version=app.version, summary=app.summary, routes=app.routes)
-    parts = document.setdefault("components", {})
-    config, sections = config_schema()
-    parts["schemas"] = parts.get("schemas", {}) | sections | {"Config": config}
-    parts["schemas"][ProblemOut.__name__] = ProblemOut.model_json_schema()
-    for unused in ("HTTPValidationError", "ValidationError"):
-        parts["schemas"].pop(unused, None)
-    parts["securitySchemes"] = {
-        "key": {"type": "http", "scheme": "bearer", "description": "an API key"},
-        "browser": {"type": "apiKey", "in": "cookie", "name": SECURE_COOKIE if settings.https else COOKIE},
-    }
-    for path, operations in document["paths"].items():
-        for method, operation in operations.items():
-            if (path, method) not in OPEN:
-                operation["security"] = [{"key": []}, {"browser": []}]
-    app.openapi_schema = document
-    return document

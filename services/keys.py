@@ -59,6 +59,12 @@ def usable_keys(session: Session) -> int:
     return session.scalar(select(func.count()).select_from(Key).where(Key.revoked.is_(None), valid)) or 0
 
 
+def last_admin(session: Session, key: Key) -> bool:
+    """Whether no administrator's key but this one could be used now; those keys are locked until the session ends."""
+    admins = session.scalars(select(Key).where(Key.role == Role.ADMIN, Key.revoked.is_(None)).with_for_update())
+    return [admin.id for admin in admins if usable(admin)] == [key.id]
+
+
 def sign_in(session: Session, key: Key) -> str:
     """A new browser session of a key: its token, for a cookie; the key's oldest end where there are too many."""
     token, begun = secrets.token_urlsafe(32), now()

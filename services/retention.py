@@ -9,7 +9,7 @@ from datetime import timedelta
 from sqlalchemy import delete, func, select
 
 from services.database.engine import Database
-from services.database.tables import AuditEntry, now
+from services.database.tables import AuditEntry, first_id, now
 
 EVERY_SECONDS = 3600.0
 log = logging.getLogger(__name__)
@@ -31,9 +31,7 @@ class Retention:
 
     def prune(self) -> int:
         """Remove what is too old; gives how many entries that were."""
-        # An id begins with its moment in milliseconds: the primary key finds the old ones.
-        eldest = f"{int((now() - timedelta(days=self._days)).timestamp() * 1000):012x}"
-        old = AuditEntry.id < eldest
+        old = AuditEntry.id < first_id(now() - timedelta(days=self._days))
         with self._database.writing() as session:
             count = session.scalar(select(func.count()).select_from(AuditEntry).where(old)) or 0
             if count:

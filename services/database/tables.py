@@ -30,6 +30,11 @@ def new_id() -> str:
     return f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(6)}"
 
 
+def first_id(moment: datetime) -> str:
+    """What no id made at that moment or later is below: the primary key finds records by their age."""
+    return f"{max(0, int(moment.timestamp() * 1000)):012x}"
+
+
 def now() -> datetime:
     """The present moment, in UTC."""
     return datetime.now(UTC)

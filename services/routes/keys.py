@@ -1,4 +1,4 @@
-"""API keys, and who asked what: for administrators."""
+"""API keys: for administrators."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from http import HTTPStatus
 
 from sqlalchemy import select
 
+from gan_aug.errors import RunConflict
 from services import keys
 from services.caller import Admin
-from services.database.tables import AuditEntry, Key, now
+from services.database.tables import Key, now
 from services.problems import not_found
 from services.routes.common import After, Id, Limit, Service, faults, page
 from services.routes.common import router as new_router
-from services.schemas import AuditOut, KeyIn, KeyOut, NewKey, Page
+from services.schemas import KeyIn, KeyOut, NewKey, Page
 
 router = new_router("keys")
 
@@ -36,21 +37,19 @@ def list_keys(caller: Admin, parts: Service, limit: Limit = 50, after: After = N
         return page(session, select(Key), Key, limit, after, KeyOut.of)
 
 
-@router.delete("/keys/{id}", responses=faults(404))
+@router.delete("/keys/{id}", responses=faults(404, 409))
 def revoke_key(id: Id, caller: Admin, parts: Service) -> KeyOut:  # noqa: A002 - the path's word
-    """Revoke a key: it and the browsers signed in with it are refused from the next request on."""
+    """Revoke a key: it and the browsers signed in with it are refused from the next request on.
+
+    The last administrator's key that can be used stays: nobody could make another one from here.
+    """
     with parts.database.writing() as session:
         key = session.get(Key, id)
         if key is None:
             raise not_found("key", id)
+        if keys.last_admin(session, key):
+            raise RunConflict(f"the key {id} is the last one of an administrator: make another one first")
         key.revoked = key.revoked or now()
         caller.audit(session, "key.revoke", id)
     parts.known_keys.forget()
     return KeyOut.of(key)
-
-
-@router.get("/audit")
-def list_audit(caller: Admin, parts: Service, limit: Limit = 50, after: After = None) -> Page[AuditOut]:
-    """Who asked what, when; newest first."""
-    with parts.database.reading() as session:
-        return page(session, select(AuditEntry), AuditEntry, limit, after, AuditOut.of)

@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
 from services.problems import answer, document
-from services.web import datasets, files, home, jobs, keys, models, new_job, removal, reports, session, synthetic
+from services.web import audit, datasets, files, home, jobs, keys, models, new_job, removal, reports, session, synthetic
 from services.web.page_route import problem_page, wants_page
 
 NOWHERE = "there is no such page: go on from home"
@@ -25,6 +25,7 @@ PAGES = (
     reports,
     removal,
     keys,
+    audit,
 )
 
 

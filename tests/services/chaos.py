@@ -1,5 +1,7 @@
 """Kill -9 of the service, of its jobs and of both, at random moments; every job must end as it was meant to.
 
+All the while files are downloaded: what arrives must be whole, and what breaks must be seen to break.
+
     python tests/services/chaos.py [ROUNDS] [SEED]
 
 The tests run a few rounds of it. Each round submits jobs that are to be done, to fail or to be cancelled, kills
@@ -18,27 +20,45 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from downloads import Downloads, place
 from live_service import LiveService
+from service_samples import make_run
 
 CONFIG: dict[str, Any] = {"data": {"source": "digits"}, "train": {"images": 60, "batch": 2}}
 OPTIONS = ("--jobs", "3", "--attempts", "1000", "--rate", "100000")
 MEANT = {
-    "done": CONFIG,
+    "done": CONFIG | {"seed": 7},
     "failed": CONFIG | {"seed": 13},
     "cancelled": CONFIG | {"train": {"images": 10**9, "batch": 2}},
 }
 
 
-def chaos(service: LiveService, rounds: int, seed: int) -> dict[str, int]:
-    """Run the rounds; gives how many jobs ended in each state. Raises AssertionError for a job lost or done twice."""
-    draw = random.Random(seed)
+def chaos(service: LiveService, rounds: int, seed: int, run: Path, database: str | None = None) -> dict[str, int]:
+    """Run the rounds; gives how many jobs ended in each state, and how downloads of the finished `run` did.
+
+    Raises AssertionError for a job lost or done twice, and for half a file that was taken for a whole one.
+    """
+    service.start()
+    with Downloads(service, place(service, run, database)) as downloads:
+        meant, kills = kill(service, rounds, random.Random(seed), downloads)
+        ended = wait(service, meant)
+    service.stop()
+    check(service, meant, ended)
+    return kills | {state: list(ended.values()).count(state) for state in MEANT} | downloads.seen
+
+
+def kill(
+    service: LiveService, rounds: int, draw: random.Random, downloads: Downloads
+) -> tuple[dict[str, str], dict[str, int]]:
+    """Submit and kill; gives how each job is meant to end, and how often what was killed."""
     meant: dict[str, str] = {}
     kills: dict[str, int] = {}
-    service.start()
+    once = f"{draw.random()}"
     for number in range(rounds):
         for state, config in MEANT.items():
-            meant[submit(service, f"{seed}-{number}-{state}", config)] = state
-        time.sleep(draw.uniform(0, 1.5))
+            meant[submit(service, f"{once}-{number}-{state}", config)] = state
+        downloads.jobs = [job for job, state in meant.items() if state == "done"]
+        time.sleep(draw.uniform(0.5, 2))
         what = draw.choice(["service", "job", "both"])
         kills[what] = kills.get(what, 0) + 1
         if what != "service":
@@ -47,10 +67,7 @@ def chaos(service: LiveService, rounds: int, seed: int) -> dict[str, int]:
             service.kill()
             time.sleep(draw.uniform(0, 0.5))
             service.start()
-    ended = wait(service, meant)
-    service.stop()
-    check(service, meant, ended)
-    return kills | {state: list(ended.values()).count(state) for state in MEANT}
+    return meant, kills
 
 
 def submit(service: LiveService, key: str, config: dict[str, Any]) -> str:
@@ -103,7 +120,7 @@ def main() -> None:
     given = [int(text) for text in sys.argv[1:]]
     rounds, seed = [*given, *(50, 0)[len(given) :]]
     with tempfile.TemporaryDirectory() as folder, LiveService(Path(folder), *OPTIONS) as service:
-        print(chaos(service, rounds, seed))  # noqa: T201 - a script
+        print(chaos(service, rounds, seed, make_run(Path(folder) / "run")))  # noqa: T201 - a script
 
 
 if __name__ == "__main__":

@@ -16,7 +16,10 @@ STEP_SECONDS = 0.02
 
 
 def resume(folder: Path, *, on: str = "local", as_json: bool = False) -> None:
-    """Count to `train.images` in steps of `train.batch`, from the last count on disk; a `seed` of 13 is a fault."""
+    """Count to `train.images` in steps of `train.batch`, from the last count on disk.
+
+    A `seed` of 13 is a fault, and one of 7 leaves a report.
+    """
     del on, as_json
     verb, request = saved_request(folder)
     run = RunDir(folder)
@@ -37,6 +40,8 @@ def _count(verb: str, request: Config, run: RunDir) -> None:
         count += request.train.batch
         write_json(counter, count)
         run.emit(verb, "progress", done=count, total=request.train.images)
+    if request.seed == 7:
+        write_json(run.path / "report.json", {"count": count, "padding": "x" * (1 << 20)})
     run.emit(verb, "finish", f"counted to {count}")
 
 

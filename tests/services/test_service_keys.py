@@ -56,6 +56,21 @@ def test_a_revoked_key_is_refused_at_once_and_so_is_its_browser(service: Service
     assert service.call("POST", "/v1/session", None, json={"key": service.keys["viewer"]}).status_code == 401
 
 
+def test_the_last_administrators_key_is_not_revoked(service: Service) -> None:
+    last = service.key_ids["admin"]
+    expired = service.call("POST", "/v1/keys", "admin", json={"name": "old", "role": "admin", "days": 1}).json()["id"]
+    with service.parts.database.writing() as session:
+        session.get_one(Key, expired).expires = now() - timedelta(seconds=1)
+    answer = service.call("DELETE", f"/v1/keys/{last}", "admin")
+    assert (answer.status_code, "make another one first" in answer.json()["detail"]) == (409, True)
+    assert service.call("GET", "/v1/keys", "admin").status_code == 200
+    for other in (expired, service.key_ids["viewer"]):
+        assert service.call("DELETE", f"/v1/keys/{other}", "admin").json()["revoked"]
+    service.call("POST", "/v1/keys", "admin", json={"name": "second", "role": "admin"})
+    assert service.call("DELETE", f"/v1/keys/{last}", "admin").json()["revoked"]
+    assert service.call("GET", "/v1/keys", "admin").status_code == 401
+
+
 def test_an_expired_key_is_refused_and_so_is_its_browser(service: Service) -> None:
     sign_in(service, "viewer")
     with service.parts.database.writing() as session:

@@ -57,6 +57,34 @@ def test_its_examples_are_valid() -> None:
         jsonschema.validate(yaml.safe_load(file.read_text()), schema)
 
 
+def test_every_model_and_every_body_has_an_example_that_is_valid(service: Service) -> None:
+    document = service.call("GET", "/openapi.json", None).json()
+    components = {"components": document["components"]}
+
+    def check(example: Any, schema: dict[str, Any], where: Any) -> None:
+        checker = jsonschema.FormatChecker(["date-time"])
+        faults = jsonschema.Draft202012Validator(components | schema, format_checker=checker).iter_errors(example)
+        assert not [fault.message for fault in faults], where
+
+    for name, schema in document["components"]["schemas"].items():
+        assert "example" in schema, name
+        check(schema["example"], {"$ref": f"#/components/schemas/{name}"}, name)
+    bodies = 0
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            contents = [operation.get("requestBody", {}).get("content", {})]
+            contents += [response.get("content", {}) for response in operation["responses"].values()]
+            for kind, content in (pair for found in contents for pair in found.items()):
+                examples = [entry["value"] for entry in content.get("examples", {}).values()]
+                examples += [content["example"]] if "example" in content else []
+                if "json" in kind and "schema" in content:
+                    assert examples, (method, path, kind)
+                    bodies += 1
+                for example in examples:
+                    check(example, content.get("schema", {}), (method, path, kind))
+    assert bodies > 200
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("default")
 @pytest.mark.parametrize("mode", [GenerationMode.POSITIVE, GenerationMode.NEGATIVE], ids=["valid", "invalid"])

@@ -117,9 +117,14 @@ def test_a_slow_or_broken_client_does_not_hold_the_others(tmp_path: Path) -> Non
 
 
 @pytest.mark.slow
-def test_kills_at_random_moments_lose_no_job_and_do_none_twice(tmp_path: Path, database: str | None) -> None:
+def test_kills_at_random_moments_lose_no_job_do_none_twice_and_serve_no_half_file(
+    tmp_path: Path, whole_run: Path, database: str | None
+) -> None:
     with LiveService(tmp_path, *OPTIONS, database=database) as service:
-        ended = chaos(service, rounds=5, seed=0)
+        ended = chaos(service, 5, 0, whole_run, database)
+    assert ended["whole"]
+    assert ended["reports"]
+    assert ended["cut"]
     assert {state: ended[state] for state in MEANT} == {"done": 5, "failed": 5, "cancelled": 5}
 
 
