@@ -8,12 +8,15 @@ shifts the separation, by a part (0.3 of the variance) that all arms share since
 the variance of an arm's difference is set to nothing, as much as the patients', or four times that. Each trial runs
 `compare_arms` and `estimate_auc`, as the report does.
 
+Learning curves are judged too: at each of five sizes draws of the training images shift an arm's separation as seeds
+do, each taking half of the variance, and `improves` and `any` (of five sizes, after Holm) are what `curve_rows` claims.
+
 Columns, in % of trials: `covered` intervals of the difference and `covered AUC` of an arm that hold the truth (asked:
-93-97); `improves` claimed of one arm where no arm differs, and `any of 3` after Holm (at most 5); `found` where the
-true difference is the size that the null trials called detectable on average, `at` (75-85; nan where it does not fit
-below an AUC of 1). With `--draws` also intervals of the difference from resampled patients, `bootstrap`
-(`crossed_bootstrap`), from patients and seeds drawn together, `drawn seeds`; and `A + B`, the plain sum of both
-sources' variances, which counts the interaction twice.
+93-97); `improves` claimed of one arm where no arm differs, and `any` of three after Holm (at most 5); `none fits` where
+no gain is called detectable below an AUC of 1; `found` where the true gain over the reference is the mean of those that
+the other trials called detectable, `at` (75-85; nan where most trials call none so). With `--draws` also intervals of
+the difference from resampled patients, `bootstrap` (`crossed_bootstrap`), from patients and seeds drawn together,
+`drawn seeds`; and `A + B`, the plain sum of both sources' variances, which counts the interaction twice.
 """
 
 from __future__ import annotations
@@ -27,18 +30,26 @@ from functools import partial
 import numpy as np
 from scipy import stats
 
+from gan_aug.data.subsets import Subset
 from gan_aug.evaluation.bootstrap import crossed_bootstrap
+from gan_aug.evaluation.cells import CellResult
 from gan_aug.evaluation.comparison import compare_arms, estimate_auc, estimate_difference
+from gan_aug.evaluation.learning_curves import curve_rows
 from gan_aug.evaluation.truth import Truth
+from gan_aug.evaluation.uncertainty import p_value
 
 SHARED = 0.3
+SIZES = 5
 OTHERS = ("one", "two", "three")
-COLUMNS = ("covered", "covered AUC", "improves", "any of 3", "found", "at", "bootstrap", "drawn seeds", "A + B")
+COLUMNS = ("covered", "covered AUC", "improves", "any", "none fits", "found", "at", "bootstrap", "drawn seeds", "A + B")
 
 
 @dataclass(frozen=True)
 class Scenario:
-    """One kind of comparison; `ratio` is the seeds' variance over the patients', in an arm's difference."""
+    """One kind of comparison; `ratio` is the seeds' variance over the patients', in an arm's difference.
+
+    With `draws` it is a learning curve.
+    """
 
     name: str
     ratio: float
@@ -50,6 +61,7 @@ class Scenario:
     seeds: int = 5
     training: float = 0.2
     arm: float = 0.1
+    draws: int = 0
 
     def truth(self) -> Truth:
         """Labels in fixed shares; all images of a patient have its label."""
@@ -97,7 +109,9 @@ def spread_of(scenario: Scenario, truth: Truth) -> float:
 
 
 def judge(scenario: Scenario, trials: int, draws: int) -> dict[str, float]:
-    """The table's row: shares in %, and the detectable difference."""
+    """The table's row: shares in %, and the detectable gain."""
+    if scenario.draws:
+        return judge_curves(scenario, trials)
     truth, rng = scenario.truth(), np.random.default_rng(4)
     spread = spread_of(scenario, truth)
     root = math.sqrt(2 + spread**2)
@@ -108,30 +122,90 @@ def judge(scenario: Scenario, trials: int, draws: int) -> dict[str, float]:
         comparisons = compare_arms(truth, arms, "real", 0.02)
         first = comparisons[0]
         low, high = estimate_auc(truth, arms["real"]).ci95
-        (alone,) = compare_arms(truth, {"real": arms["real"], "one": arms["one"]}, "real", 0.02)
         detectable.append(first.smallest_detectable)
         row = [
             first.ci95[0] <= 0 <= first.ci95[1],
             low <= expected <= high,
-            alone.verdict == "improves",
+            first.p < 0.05 and first.difference > 0,
             any(comparison.verdict == "improves" for comparison in comparisons),
+            first.smallest_detectable is None,
         ]
         rows.append(row + (references(truth, arms, draws, trial) if draws else []))
     shares = (100 * np.mean(rows, axis=0)).tolist()
-    target = float(np.mean(detectable))
-    found = 0
-    separations = {arm: root * stats.norm.ppf(expected + sign * target / 2) for arm, sign in (("real", -1), ("one", 1))}
-    for _ in range(trials if target < 2 * (1 - expected) else 0):
-        arms = scenario.scores(rng, truth, spread, separations)
-        (comparison,) = compare_arms(truth, arms, "real", 0.02)
-        found += comparison.verdict == "improves"
-    return dict(
-        zip(
-            COLUMNS,
-            [*shares[:4], 100 * found / trials if target < 2 * (1 - expected) else math.nan, target, *shares[4:]],
-            strict=False,
+    named = [gain for gain in detectable if gain is not None]
+    target = float(np.mean(named)) if len(named) > trials / 2 else math.nan
+    found = math.nan
+    if expected + target < 1:
+        separations = {"real": scenario.separation, "one": root * stats.norm.ppf(expected + target)}
+        found = 100 * np.mean(
+            [is_found(truth, scenario.scores(rng, truth, spread, separations)) for _ in range(trials)]
         )
-    )
+    return dict(zip(COLUMNS, [*shares[:5], found, target, *shares[5:]], strict=False))
+
+
+def is_found(truth: Truth, arms: dict) -> bool:
+    """Whether the one arm is said to improve."""
+    estimate = estimate_difference(truth, arms["one"], arms["real"])
+    return estimate.value > 0 and p_value(estimate) < 0.05
+
+
+def judge_curves(scenario: Scenario, trials: int) -> dict[str, float]:
+    """The row of a learning curve on which no size differs."""
+    truth, rng = scenario.truth(), np.random.default_rng(4)
+    # Halves of the variance of a mean over draws and over seeds.
+    spread = spread_of(scenario, truth) * math.sqrt(0.5)
+    shifts = spread * math.sqrt(scenario.draws / scenario.seeds), spread
+    expected = stats.norm.cdf(scenario.separation / math.sqrt(2 + shifts[0] ** 2 + shifts[1] ** 2))
+    rows = []
+    for _ in range(trials):
+        points = {}
+        for size in range(100, 100 + SIZES):
+            cells = curve_scores(scenario, rng, truth, shifts)
+            for draw in range(scenario.draws):
+                points[Subset(size, draw)] = [
+                    CellResult("", arm, seed, 0, 0, 0.0, 0, {"real": 1, "synthetic": 0}, [], scores, scores)
+                    for arm, of_arm in cells.items()
+                    for seed, scores in enumerate(of_arm[draw])
+                ]
+        found = curve_rows(truth, points)
+        real, *others = found[0], *(row["difference"] for row in found if row["arm"] != "real")
+        first = others[0]
+        rows.append(
+            [
+                first["ci95"][0] <= 0 <= first["ci95"][1],
+                real["auc"]["ci95"][0] <= expected <= real["auc"]["ci95"][1],
+                first["p"] < 0.05 and first["value"] > 0,
+                any(apart["p_adjusted"] < 0.05 and apart["value"] > 0 for apart in others),
+            ]
+        )
+    return dict(zip(COLUMNS, [*(100 * np.mean(rows, axis=0)).tolist(), math.nan, math.nan, math.nan], strict=False))
+
+
+def curve_scores(
+    scenario: Scenario, rng: np.random.Generator, truth: Truth, shifts: tuple[float, float]
+) -> dict[str, list[list[np.ndarray]]]:
+    """Scores `(N, K)` of each arm by draw and seed; draws and seeds are shared between arms in part, as in `scores`."""
+    size = truth.labels.shape
+    own = scenario.noise(rng, size) * math.sqrt(1 - scenario.training - scenario.arm)
+    counts = (scenario.draws, scenario.seeds)
+    common = [shift * math.sqrt(SHARED) * rng.normal(size=n) for shift, n in zip(shifts, counts, strict=True)]
+    arms = {}
+    for name in ("real", "mixed"):
+        held = own + scenario.noise(rng, size) * math.sqrt(scenario.arm)
+        of_draws, of_seeds = (
+            shared + shift * math.sqrt(1 - SHARED) * rng.normal(size=n)
+            for shared, shift, n in zip(common, shifts, counts, strict=True)
+        )
+        arms[name] = [
+            [
+                (scenario.separation + of_draw + of_seed) * truth.labels
+                + held
+                + scenario.noise(rng, size) * math.sqrt(scenario.training)
+                for of_seed in of_seeds
+            ]
+            for of_draw in of_draws
+        ]
+    return arms
 
 
 def references(truth: Truth, arms: dict, draws: int, trial: int) -> list[bool]:
@@ -153,7 +227,7 @@ def references(truth: Truth, arms: dict, draws: int, trial: int) -> list[bool]:
 
 
 def scenarios() -> list[Scenario]:
-    """Nine kinds of comparison, each with patients alone, both alike and seeds four times the patients."""
+    """Kinds of comparison and of curve, each with patients alone, both alike and seeds four times the patients."""
     kinds = [
         Scenario("200 patients", 0),
         Scenario("100 patients, 30 % ill, AUC .94", 0, patients=100, ill=0.3, separation=2.2),
@@ -164,6 +238,8 @@ def scenarios() -> list[Scenario]:
         Scenario("200 patients, 4 seeds", 0, seeds=4),
         Scenario("200 patients, 3 seeds", 0, seeds=3),
         Scenario("200 patients, 2 seeds", 0, seeds=2),
+        Scenario("learning curve, 3 draws, 3 seeds", 0, seeds=3, draws=3),
+        Scenario("learning curve, 2 draws, 3 seeds", 0, seeds=3, draws=2),
     ]
     return [replace(kind, name=f"{kind.name}; seeds {ratio}x", ratio=ratio) for kind in kinds for ratio in (0, 1, 4)]
 
@@ -177,7 +253,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2)
     args = parser.parse_args()
     chosen = [scenario for scenario in scenarios() if args.only in scenario.name]
-    columns = COLUMNS if args.draws else COLUMNS[:6]
+    columns = COLUMNS if args.draws else COLUMNS[:7]
     print(f"{args.trials} trials a row; one standard error of 95 % is {100 * math.sqrt(0.0475 / args.trials):.1f}")
     print("| comparison | " + " | ".join(columns) + " |")
     print("|---" * (len(columns) + 1) + "|")

@@ -9,13 +9,13 @@ For m positives with scores x and n negatives with scores y, with psi 1, 1/2 or 
 DeLong, DeLong & Clarke-Pearson, Biometrics 44:837 (1988). Placement values come from midranks in O(n log n): Sun & Xu,
 IEEE Signal Processing Letters 21:1389 (2014). Each case's contribution is its centred placement value over the size of
 its group, times sqrt(m/(m-1)) or sqrt(n/(n-1)), so that the sum of squares is DeLong's variance exactly and the sum of
-products of two classifiers' is his covariance. The contributions to a mean of several AUCs are the means of the
-contributions, which is how macro AUCs get their variance.
+products of two classifiers' is his covariance. Where patients have several images the factors are those of the patients
+with a positive and of those with a negative image (Obuchowski, Biometrics 53:567, 1997). The contributions to a mean of
+several AUCs are the means of the contributions, which is how macro AUCs get their variance.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -27,6 +27,7 @@ from gan_aug.evaluation.uncertainty import (
     FloatArray,
     Influence,
     IntArray,
+    clustered,
     difference,
     mean_over_seeds,
     p_value,
@@ -71,18 +72,22 @@ def auc_value(labels: BoolArray, scores: FloatArray, name: str = "positive") -> 
     return float(placements(labels, scores)[0].mean())
 
 
-def auc_influence(labels: BoolArray, scores: FloatArray, name: str = "positive") -> Influence:
+def auc_influence(
+    labels: BoolArray, scores: FloatArray, name: str = "positive", patients: IntArray | None = None
+) -> Influence:
     """The AUC of one label with each case's contribution (the module's docstring has the formulas).
 
-    Raises DataError where fewer than two cases have the label `name` or lack it, or a score is not finite.
+    `patients` is `(N,) int64`; without it every case is a patient of its own. Raises DataError where fewer than two
+    cases have the label `name` or lack it, or a score is not finite.
     """
     _check(labels, scores, name, 2)
     m, n = int(labels.sum()), int((~labels).sum())
     of_positives, of_negatives = placements(labels, scores)
     value = float(of_positives.mean())
     cases = np.empty(len(labels))
-    cases[labels] = (of_positives - value) / math.sqrt(m * (m - 1))
-    cases[~labels] = (of_negatives - value) / math.sqrt(n * (n - 1))
+    groups = _each(labels) if patients is None else patients
+    cases[labels] = (of_positives - value) * clustered(groups[labels]) / m
+    cases[~labels] = (of_negatives - value) * clustered(groups[~labels]) / n
     return Influence(value, cases)
 
 
@@ -116,13 +121,15 @@ def partial_auc(labels: BoolArray, scores: FloatArray, max_false_positive: float
     return (1 + (area - chance) / (max_false_positive - chance)) / 2
 
 
-def macro_auc_influence(labels: BoolArray, scores: FloatArray, names: tuple[str, ...]) -> Influence:
+def macro_auc_influence(
+    labels: BoolArray, scores: FloatArray, names: tuple[str, ...], patients: IntArray | None = None
+) -> Influence:
     """The mean over labels of each label's AUC against the rest, with each case's contribution.
 
-    `labels` and `scores` are `(N, K)`: one-vs-rest for multi-class, label by label for multi-label. Raises DataError
-    as `auc_influence` does, naming the label.
+    `labels` and `scores` are `(N, K)`: one-vs-rest for multi-class, label by label for multi-label; `patients` as for
+    `auc_influence`. Raises DataError as that does, naming the label.
     """
-    parts = [auc_influence(labels[:, k], scores[:, k], name) for k, name in enumerate(names)]
+    parts = [auc_influence(labels[:, k], scores[:, k], name, patients) for k, name in enumerate(names)]
     value = float(np.mean([part.value for part in parts]))
     return Influence(value, np.mean([part.cases for part in parts], axis=0))
 

@@ -72,7 +72,8 @@ def compare_arms(
 ) -> list[Comparison]:
     """Every arm of `arms` but `against` compared with it, in the mapping's order; seeds in the same order in each."""
     aucs = {name: [truth.auc(scores) for scores in seeds] for name, seeds in arms.items()}
-    reference = truth.auc(np.mean(arms[against], axis=0))
+    images = truth.by_image()
+    reference = images.auc(np.mean(arms[against], axis=0))
     others = [name for name in arms if name != against]
     estimates = [_difference(truth, aucs[name], aucs[against]) for name in others]
     adjusted = holm([p_value(estimate) for estimate in estimates])
@@ -84,7 +85,7 @@ def compare_arms(
             ci95=estimate.ci95,
             p=p_value(estimate),
             p_adjusted=p,
-            p_delong=paired_test(truth.auc(np.mean(arms[name], axis=0)), reference, truth.pairs),
+            p_delong=paired_test(images.auc(np.mean(arms[name], axis=0)), reference, truth.pairs),
             verdict=verdict(estimate, p, margin),
             margin=margin,
             smallest_detectable=detectable_gain(aucs[name], aucs[against], truth.patients, truth.pairs),

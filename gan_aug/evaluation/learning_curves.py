@@ -1,12 +1,8 @@
 """Learning curves: each arm's AUC by the number of real training images, and how many of them an arm saves.
 
-Every point is a mean over subsets of one size (draws) and training seeds. Both are sources of chance, and they are
-crossed: seed i starts each draw's training alike. The band of a mean of D draws and S seeds is::
-
-    mean ± t se,    se^2 = var(draw means) / D + var(seed means) / S
-
-with a Student t quantile on Welch-Satterthwaite degrees of freedom. What depends on both at once is counted twice, so
-it is rather too wide than too narrow. The test patients are no part of it: they are the same at every point.
+Every point is a mean over subsets of one size (draws) and training seeds on the same test patients: three crossed
+sources of chance, as `uncertainty.mean_over_draws` has them. The point of all images is a single draw, so its figures
+are those of the comparison itself.
 """
 
 from __future__ import annotations
@@ -16,37 +12,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 from gan_aug.data.subsets import Subset
 from gan_aug.evaluation.arms import arm_order
 from gan_aug.evaluation.cells import CellResult
+from gan_aug.evaluation.comparison import holm
 from gan_aug.evaluation.metrics import accuracy_influence
 from gan_aug.evaluation.truth import Truth
-from gan_aug.evaluation.uncertainty import ALPHA, FloatArray
+from gan_aug.evaluation.uncertainty import Estimate, Influence, difference, mean_over_draws, p_value
 
 REFERENCE = "real"
-_NO_VARIANCE = 1e-24
-
-
-def crossed_interval(values: FloatArray, low: float, high: float) -> tuple[float, float] | None:
-    """The 95 % interval of the mean of `values` `(D, S)`, draws by seeds, cut to `low` and `high`.
-
-    The module's docstring has the formula. None for a single value, which says nothing of its chance.
-    """
-    parts = [
-        (float(means.var(ddof=1)) / len(means), len(means) - 1)
-        for means in (values.mean(axis=1), values.mean(axis=0))
-        if len(means) > 1
-    ]
-    if not parts:
-        return None
-    mean, total = float(values.mean()), sum(part for part, _ in parts)
-    if total < _NO_VARIANCE:
-        return mean, mean
-    df = total**2 / sum(part**2 / df for part, df in parts)
-    half = float(stats.t.ppf(1 - ALPHA / 2, df)) * math.sqrt(total)
-    return max(low, mean - half), min(high, mean + half)
+Draws = list[list[CellResult]]
 
 
 def curve_rows(truth: Truth, points: Mapping[Subset | None, Sequence[CellResult]]) -> list[dict[str, Any]]:
@@ -54,7 +30,8 @@ def curve_rows(truth: Truth, points: Mapping[Subset | None, Sequence[CellResult]
 
     `points` holds the cells of each subset, None for all training images. A row has `size` (as asked, or the number of
     all images), `arm`, `draws`, `seeds`, `train_images`, `auc` and `accuracy` {`value`, `ci95`}, `difference` of AUC to
-    the arm real on the same draws and seeds, and `real_equivalent` (see there).
+    the arm real on the same draws and seeds (with `p`, and `p_adjusted` after Holm over the arm's sizes of several
+    draws, None where there is one), and `real_equivalent` (see there).
     """
     sizes: dict[int, list[Sequence[CellResult]]] = {}
     for subset, cells in points.items():
@@ -62,23 +39,15 @@ def curve_rows(truth: Truth, points: Mapping[Subset | None, Sequence[CellResult]
         sizes.setdefault(size, []).append(cells)
     rows = []
     for size, draws in sorted(sizes.items()):
-        reference = _values(truth, draws, REFERENCE)[0]
+        reference = _aucs(truth, _cells(draws, REFERENCE))
         for arm in arm_order({cell.arm for cell in draws[0]}):
-            aucs, accuracies = _values(truth, draws, arm)
-            counts = [cell.train_images for cells in draws for cell in cells if cell.arm == arm]
-            rows.append(
-                {
-                    "size": size,
-                    "arm": arm,
-                    "draws": aucs.shape[0],
-                    "seeds": aucs.shape[1],
-                    "train_images": {kind: round(np.mean([c[kind] for c in counts])) for kind in ("real", "synthetic")},
-                    "auc": _estimate(aucs, 0.0),
-                    "accuracy": _estimate(accuracies, 0.0),
-                    "difference": None if arm == REFERENCE else _estimate(aucs - reference, -1.0),
-                }
-            )
+            against = None if arm == REFERENCE else reference
+            rows.append({"size": size, "arm": arm, **_point(truth, _cells(draws, arm), against)})
     real = {row["size"]: row["auc"]["value"] for row in rows if row["arm"] == REFERENCE}
+    for arm in {row["arm"] for row in rows} - {REFERENCE}:
+        own = [row["difference"] for row in rows if row["arm"] == arm and row["draws"] > 1]
+        for apart, p in zip(own, holm([apart["p"] for apart in own]), strict=True):
+            apart["p_adjusted"] = p
     return [{**row, "real_equivalent": None if row["arm"] == REFERENCE else real_equivalent(real, row)} for row in rows]
 
 
@@ -104,13 +73,35 @@ def real_equivalent(real: Mapping[int, float], row: Mapping[str, Any]) -> dict[s
     return {"images": round(images), "bound": "none"}
 
 
-def _values(truth: Truth, draws: Sequence[Sequence[CellResult]], arm: str) -> tuple[FloatArray, FloatArray]:
-    """AUC and accuracy `(D, S) float64` of an arm's cells, draw by draw, seeds in order."""
-    cells = [sorted((cell for cell in of_draw if cell.arm == arm), key=lambda cell: cell.seed) for of_draw in draws]
-    aucs = [[truth.auc(cell.test_scores).value for cell in of_draw] for of_draw in cells]
-    accuracies = [[accuracy_influence(truth, cell.test_scores).value for cell in of_draw] for of_draw in cells]
-    return np.array(aucs), np.array(accuracies)
+def _cells(draws: Sequence[Sequence[CellResult]], arm: str) -> Draws:
+    """An arm's cells, draw by draw, seeds in order."""
+    return [sorted((cell for cell in of_draw if cell.arm == arm), key=lambda cell: cell.seed) for of_draw in draws]
 
 
-def _estimate(values: FloatArray, low: float) -> dict[str, Any]:
-    return {"value": float(values.mean()), "ci95": crossed_interval(values, low, 1.0)}
+def _aucs(truth: Truth, cells: Draws) -> list[list[Influence]]:
+    return [[truth.auc(cell.test_scores) for cell in of_draw] for of_draw in cells]
+
+
+def _point(truth: Truth, cells: Draws, reference: list[list[Influence]] | None) -> dict[str, Any]:
+    """An arm's figures at one size; `reference` holds the AUCs of the arm real, None for that arm itself."""
+    aucs = _aucs(truth, cells)
+    right = [[accuracy_influence(truth, cell.test_scores) for cell in of_draw] for of_draw in cells]
+    counts = [cell.train_images for of_draw in cells for cell in of_draw]
+    accuracy = mean_over_draws(right, truth.patients, truth.patient_count, "wilson")
+    apart = None
+    if reference is not None:
+        paired = [[difference(*pair) for pair in zip(*both, strict=True)] for both in zip(aucs, reference, strict=True)]
+        estimate = mean_over_draws(paired, truth.patients, truth.pairs, "identity")
+        apart = {**_estimate(estimate), "p": p_value(estimate), "p_adjusted": None}
+    return {
+        "draws": len(cells),
+        "seeds": len(cells[0]),
+        "train_images": {kind: round(np.mean([c[kind] for c in counts])) for kind in ("real", "synthetic")},
+        "auc": _estimate(mean_over_draws(aucs, truth.patients, truth.pairs, "logit")),
+        "accuracy": _estimate(accuracy),
+        "difference": apart,
+    }
+
+
+def _estimate(estimate: Estimate) -> dict[str, Any]:
+    return {"value": estimate.value, "ci95": estimate.ci95}

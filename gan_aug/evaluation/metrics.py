@@ -14,7 +14,15 @@ import numpy as np
 
 from gan_aug.evaluation.auc import partial_auc as partial_area
 from gan_aug.evaluation.truth import Truth
-from gan_aug.evaluation.uncertainty import BoolArray, Estimate, FloatArray, Influence, mean_over_seeds
+from gan_aug.evaluation.uncertainty import (
+    BoolArray,
+    Estimate,
+    FloatArray,
+    Influence,
+    IntArray,
+    clustered,
+    mean_over_seeds,
+)
 
 
 def predictions(truth: Truth, scores: FloatArray) -> BoolArray:
@@ -29,8 +37,8 @@ def accuracy_influence(truth: Truth, scores: FloatArray) -> Influence:
     """The share called right, with each case's contribution; for multi-label the mean over labels."""
     right = predictions(truth, scores) == truth.labels
     per_case = right.mean(axis=1) if truth.multi_label else right.all(axis=1).astype(np.float64)
-    n, value = len(per_case), float(per_case.mean())
-    return Influence(value, (per_case - value) / math.sqrt(n * max(1, n - 1)))
+    value = float(per_case.mean())
+    return Influence(value, (per_case - value) * clustered(truth.patients) / len(per_case))
 
 
 def estimate_accuracy(truth: Truth, seeds: Sequence[FloatArray]) -> Estimate:
@@ -98,8 +106,8 @@ def operating_point(
         threshold = negatives[max(0, math.ceil(specificity * len(negatives) - 1e-9) - 1)]
         called, truth = judged[:, k] > threshold, test.judged[:, k]
         thresholds.append(float(threshold))
-        found.append(_share_among(called, truth))
-        spared.append(_share_among(~called, ~truth))
+        found.append(_share_among(called, truth, test.patients))
+        spared.append(_share_among(~called, ~truth, test.patients))
     return OperatingPoint(tuple(thresholds), _mean_influence(found), _mean_influence(spared))
 
 
@@ -109,11 +117,10 @@ def estimate_share(truth: Truth, influences: Sequence[Influence], among: BoolArr
     return mean_over_seeds(influences, truth.patients, independent, "wilson")
 
 
-def _share_among(called: BoolArray, among: BoolArray) -> Influence:
+def _share_among(called: BoolArray, among: BoolArray, patients: IntArray) -> Influence:
     """The share of the cases `among` that is called, with each case's contribution."""
-    count = int(among.sum())
     value = float(called[among].mean())
-    return Influence(value, np.where(among, (called - value) / math.sqrt(count * max(1, count - 1)), 0.0))
+    return Influence(value, np.where(among, called - value, 0.0) * clustered(patients[among]) / among.sum())
 
 
 def _mean_influence(parts: Sequence[Influence]) -> Influence:

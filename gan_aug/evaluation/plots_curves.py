@@ -31,25 +31,34 @@ def curves_png(rows: Rows, path: Path) -> None:
 
 
 def draw_curves(axes: Axes, rows: Rows) -> None:
-    """Each arm's mean AUC with its band, sizes on a logarithmic axis; arms stand a little apart so that bars show."""
+    """Each arm's mean AUC with its band, sizes on a logarithmic axis; arms stand a little apart so that bars show.
+
+    An arrow at the edge marks a band that goes on beyond it.
+    """
     arms = list(dict.fromkeys(row["arm"] for row in rows))
     sizes = sorted({row["size"] for row in rows})
+    bottom, top = _limits([row["auc"]["value"] for row in rows])
     for number, arm in enumerate(arms):
         own = [row for row in rows if row["arm"] == arm]
         colour, style = COLOURS[number % len(COLOURS)], STYLES[number % len(STYLES)]
         aside = 1 + 0.02 * (number - (len(arms) - 1) / 2)
         x, y = [row["size"] * aside for row in own], [row["auc"]["value"] for row in own]
         axes.plot(x, y, color=colour, ls=style, marker=_MARKERS[number % len(_MARKERS)], ms=4.5, lw=1.6, label=arm)
-        banded = [(at, row["auc"]["ci95"]) for at, row in zip(x, own, strict=True) if row["auc"]["ci95"]]
-        lows, highs = [band[0] for _, band in banded], [band[1] for _, band in banded]
-        axes.fill_between([at for at, _ in banded], lows, highs, color=colour, alpha=0.10, lw=0)
-        axes.vlines([at for at, _ in banded], lows, highs, color=colour, lw=1.0, alpha=0.7)
+        lows, highs = ([row["auc"]["ci95"][end] for row in own] for end in (0, 1))
+        axes.fill_between(x, lows, highs, color=colour, alpha=0.10, lw=0)
+        axes.vlines(x, lows, highs, color=colour, lw=1.0, alpha=0.7)
+        for edge, ends, side, marker in ((bottom, lows, -1, "v"), (top, highs, 1, "^")):
+            beyond = [at for at, end in zip(x, ends, strict=True) if side * end > side * edge]
+            axes.plot(beyond, [edge] * len(beyond), color=colour, marker=marker, ms=6, lw=0, clip_on=False)
     axes.set_xscale("log")
     axes.set_xticks(sizes, [f"{size:,}" for size in sizes])
     axes.minorticks_off()
     axes.set(xlabel="Real training images (logarithmic)", ylabel="AUC on the real test images")
-    means = [row["auc"]["value"] for row in rows]
-    # By the means, not the bands: a band of two draws can be wider than everything there is to see.
-    room = 0.6 * (max(means) - min(means)) + 0.005
-    axes.set_ylim(max(0.0, min(means) - room), min(1.002, max(means) + room))
+    axes.set_ylim(bottom, top)
     axes.legend(loc="lower right")
+
+
+def _limits(means: Sequence[float]) -> tuple[float, float]:
+    """The ends of the axis: by the means, as a band of few draws can be wider than everything there is to see."""
+    room = 0.6 * (max(means) - min(means)) + 0.005
+    return max(0.0, min(means) - room), min(1.002, max(means) + room)

@@ -6,7 +6,19 @@ from typing import Any
 
 from gan_aug.evaluation.canaries import failures
 from gan_aug.evaluation.report_tables import Table
-from gan_aug.evaluation.report_text import Report, counted, digits, interval, listed, share, signed, thousands
+from gan_aug.evaluation.report_text import (
+    Report,
+    counted,
+    digits,
+    interval,
+    listed,
+    p_text,
+    share,
+    signed,
+    size,
+    thousands,
+)
+from gan_aug.evaluation.uncertainty import ALPHA
 
 _SAVING = ("mixed", "classic+mixed", "pretrain", "classic+pretrain", "synthetic")
 
@@ -24,6 +36,7 @@ def curves_table(report: Report) -> Table | None:
             f"{row['draws']} × {row['seeds']}",
             _with_interval(row["auc"], decimals),
             _difference(row["difference"], decimals),
+            _adjusted(row["difference"]),
             _equivalent(row["real_equivalent"]),
         )
         for row in rows
@@ -32,21 +45,23 @@ def curves_table(report: Report) -> Table | None:
     made = report["provenance"]["synthetic"]
     saw = "at every size the GAN saw those images alone, and " if made else ""
     own = " (each with a GAN of its own)" if made else ""
-    held = "draws and seeds, of all images seeds alone," if any(row["draws"] > 1 for row in rows) else "seeds alone,"
+    single = ", of all images patients and seeds" if any(row["draws"] > 1 for row in rows) else ""
     caption = (
         f"AUC by the number of real training images; {saw}weights were chosen on all {validation}. Means over draws of "
-        f"the images{own} and training seeds. The 95 % intervals (Student’s t) hold {held} and not which patients were "
-        "tested: those are the same everywhere. Worth: the number of real images with which the arm “real” reaches the "
-        "same AUC, read off its mean curve to two digits, without an interval."
+        f"the images{own} and training seeds. The 95 % intervals hold which patients were tested, draws and "
+        f"seeds{single}. p: two-sided, against no difference, after Holm’s adjustment for the arm’s sizes of several "
+        "draws. Worth: the number of real images with which the arm “real” reaches the same AUC, read off its mean "
+        "curve to two digits, without an interval."
     )
-    head = ("Real images", "Arm", "Draws × seeds", "AUC (95 % CI)", "Less “real” (95 % CI)", "Worth")
+    head = ("Real images", "Arm", "Draws × seeds", "AUC (95 % CI)", "Less “real” (95 % CI)", "p (Holm)", "Worth")
     return Table(caption, head, lines)
 
 
 def curves_answer(report: Report) -> list[str]:
     """How many labelled images the GAN saves: a paragraph on the first arm that has both kinds of images.
 
-    A number is named only where the arm's AUC is above that of labelled images alone by more than chance.
+    A saving is claimed only where the arm's AUC is above that of labelled images alone by more than chance, after
+    Holm's adjustment for the sizes.
     """
     rows = report["curves"] or []
     arm = next((arm for arm in _SAVING if any(row["arm"] == arm for row in rows)), None)
@@ -58,25 +73,47 @@ def curves_answer(report: Report) -> list[str]:
     if not own:
         return [f"{question} With one draw of each size that cannot be told: ask for several (compare.draws)."]
     decimals = digits(report)
-    raised = [thousands(row["size"]) for row in own if row["difference"]["ci95"][0] > 0]
-    saved = "None is shown"
-    if raised:
-        saved = f"Some, at {listed(raised)}: more than chance between draws and seeds explains, size by size"
     validation = counted(report["dataset"]["counts"]["validation"], "labelled validation image")
-    parts = "; ".join(_at(row, decimals) for row in own)
-    did = "Training on its images alone, instead of so many" if arm == "synthetic" else "Its images beside so many"
+    parts = "; ".join(f"by {_change(row, decimals)}" for row in own)
     return [
-        f"{question} {saved}. {did} labelled training images (arm “{arm}”) changed the AUC {parts}. Every size uses "
-        f"all {validation} too."
+        f"{question} {_saved(own, decimals)} {_DID[arm]} (arm “{arm}”) changed the AUC {parts}. Every size uses all "
+        f"{validation} too."
     ]
 
 
-def _at(row: dict[str, Any], decimals: int) -> str:
+_DID = {
+    "mixed": "Adding its images to the labelled training images",
+    "classic+mixed": "Adding its images to the labelled training images, all with classic augmentation,",
+    "pretrain": "Training on its images before the labelled ones",
+    "classic+pretrain": "Training on its images before the labelled ones, all with classic augmentation,",
+    "synthetic": "Training on its images alone, instead of the labelled ones,",
+}
+
+
+def _saved(own: list[dict[str, Any]], decimals: int) -> str:
+    """At which sizes a saving is shown, or what the intervals leave open."""
+    raised = [thousands(row["size"]) for row in own if _is_raised(row)]
+    if raised:
+        sizes = f" for {counted(len(own), 'size')}" if len(own) > 1 else ""
+        return (
+            f"Some, with {listed(raised)} of them: there the AUC is higher by more than chance in patients, draws and "
+            f"seeds explains, after Holm’s adjustment{sizes}."
+        )
+    most = max(row["difference"]["ci95"][1] for row in own)
+    return "None is shown." if most <= 0 else f"None is shown; a gain of up to {size(most, decimals)} is not ruled out."
+
+
+def _is_raised(row: dict[str, Any]) -> bool:
+    apart = row["difference"]
+    return bool(apart["value"] > 0 and apart["p_adjusted"] < ALPHA)
+
+
+def _change(row: dict[str, Any], decimals: int) -> str:
     """What the arm did at one size: the difference, and what it is worth where it is more than chance."""
     low, high = row["difference"]["ci95"]
-    worth = f"; worth {_equivalent(row['real_equivalent'])}" if low > 0 and row["real_equivalent"] else ""
+    worth = f"; worth {_equivalent(row['real_equivalent'])}" if _is_raised(row) and row["real_equivalent"] else ""
     return (
-        f"at {thousands(row['size'])} by {signed(row['difference']['value'], decimals)} (95 % CI "
+        f"{signed(row['difference']['value'], decimals)} with {thousands(row['size'])} (95 % CI "
         f"{signed(low, decimals)} to {signed(high, decimals)}{worth})"
     )
 
@@ -140,17 +177,21 @@ def _verdict(canary: dict[str, Any]) -> str:
 
 def _with_interval(estimate: dict[str, Any], decimals: int) -> str:
     value = share(estimate["value"], decimals)
-    return f"{value} ({interval(estimate['ci95'], decimals)})" if estimate["ci95"] else value
+    return f"{value} ({interval(estimate['ci95'], decimals)})"
 
 
 def _difference(estimate: dict[str, Any] | None, decimals: int) -> str:
     if estimate is None:
         return "–"
-    value = signed(estimate["value"], decimals)
-    if not estimate["ci95"]:
-        return value
     low, high = (signed(end, decimals) for end in estimate["ci95"])
-    return f"{value} ({low} to {high})"
+    return f"{signed(estimate['value'], decimals)} ({low} to {high})"
+
+
+def _adjusted(estimate: dict[str, Any] | None) -> str:
+    """The p of a difference after Holm, or a dash where there is none."""
+    if estimate is None or estimate["p_adjusted"] is None:
+        return "–"
+    return p_text(estimate["p_adjusted"]).removeprefix("p ").removeprefix("= ")
 
 
 def _equivalent(equivalent: dict[str, Any] | None) -> str:

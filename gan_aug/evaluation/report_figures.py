@@ -80,7 +80,7 @@ def figure_words(report: Report) -> list[tuple[str, str, str, str]]:
         "learning-curves": (
             "Learning curves",
             _curves_text,
-            "Bands: 95 %, over draws of the images and training seeds; a point without one was made once.",
+            "Bands: 95 %, over test patients, draws of the images and training seeds; an arrow: it goes on beyond.",
         ),
         "roc": ("ROC curves", _roc_text, f"{mean}{over}; a curve that misses nothing has no visible band."),
         "precision-recall": (

@@ -159,8 +159,8 @@ def _curves(report: Report) -> str:
     beside = ", beside all of them" if "all" in compare["sizes"] else ""
     return (
         f"Learning curves. Of the training images {sizes} were taken, by patient and the smaller sets within the "
-        f"larger, in {counted(compare['draws'], 'draw')}{made}, and the arms trained on each{beside}. Intervals are "
-        "Student’s t over draws and training seeds, with the test patients held fixed."
+        f"larger, in {counted(compare['draws'], 'draw')}{made}, and the arms trained on each{beside}. Intervals hold "
+        "test patients, draws and training seeds; each arm’s p-values were adjusted after Holm for its sizes."
     )
 
 

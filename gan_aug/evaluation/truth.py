@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -45,6 +45,10 @@ class Truth:
         """The truth of label `k` alone, as one label that holds or does not."""
         return Truth(self.labels[:, [k]], (self.names[k],), True, None, self.patients)
 
+    def by_image(self) -> Truth:
+        """The truth with every image as a patient of its own."""
+        return replace(self, patients=np.arange(len(self.patients)))
+
     @property
     def judged(self) -> BoolArray:
         """The labels `(N, K')` that figures are taken over: the positive one of two classes, else all."""
@@ -63,8 +67,8 @@ class Truth:
         """The task's AUC of scores `(N, K)`: of the positive label for two classes, else the mean over labels."""
         judged = self.judged_scores(scores)
         if self.positive is not None:
-            return auc_influence(self.labels[:, self.positive], judged[:, 0], self.names[self.positive])
-        return macro_auc_influence(self.labels, judged, self.names)
+            return auc_influence(self.labels[:, self.positive], judged[:, 0], self.names[self.positive], self.patients)
+        return macro_auc_influence(self.labels, judged, self.names, self.patients)
 
     @property
     def pairs(self) -> int:

@@ -6,7 +6,14 @@ from scipy import stats
 from sklearn.metrics import roc_auc_score
 
 from gan_aug.errors import DataError
-from gan_aug.evaluation.auc import auc, auc_influence, delong_test, independent_pairs, macro_auc_influence
+from gan_aug.evaluation.auc import (
+    auc,
+    auc_influence,
+    delong_test,
+    independent_pairs,
+    macro_auc_influence,
+    placements,
+)
 
 
 def textbook_delong(labels, *score_vectors):
@@ -138,3 +145,25 @@ def test_one_class_only_and_scores_that_are_not_finite_are_faults_with_a_sentenc
         auc_influence(np.zeros(9, dtype=bool), np.arange(9.0), "ill")
     with pytest.raises(DataError, match="not finite"):
         auc_influence(np.arange(9) > 4, np.full(9, np.nan))
+
+
+def test_images_of_one_patient_have_obuchowski_s_variance():
+    """Biometrics 53:567 (1997), equations of S10, S01 and S11, with I10 and I01 patients of either class."""
+    rng = np.random.default_rng(4)
+    patients = np.repeat(np.arange(12), 5)
+    labels = (patients % 3 == 0) | (rng.random(60) < 0.2)
+    scores = labels + rng.normal(size=60) + 0.7 * rng.normal(size=12)[patients]
+    of_positives, of_negatives = placements(labels, scores)
+    value, m, n = of_positives.mean(), labels.sum(), (~labels).sum()
+    ill, well = np.zeros(60), np.zeros(60)
+    ill[labels], well[~labels] = of_positives - value, of_negatives - value
+    ill, well = (np.bincount(patients, weights=sums) for sums in (ill, well))
+    i10, i01 = len(np.unique(patients[labels])), len(np.unique(patients[~labels]))
+    s10, s01 = (ill @ ill) * i10 / (i10 - 1) / m**2, (well @ well) * i01 / (i01 - 1) / n**2
+    # Obuchowski takes I/(I-1) for the covariance too, which the product of both roots is but for the classes' counts.
+    s11 = (ill @ well) * np.sqrt(i10 / (i10 - 1) * i01 / (i01 - 1)) / (m * n)
+    influence = auc_influence(labels, scores, patients=patients)
+    totals = np.bincount(patients, weights=influence.cases)
+    assert totals @ totals == pytest.approx(s10 + s01 + 2 * s11)
+    assert i10 < m
+    assert i01 < n

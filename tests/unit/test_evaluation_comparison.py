@@ -105,6 +105,16 @@ def test_images_of_one_patient_count_once():
     assert twice.pairs == TRUTH.pairs
 
 
+def test_the_paired_delong_test_beside_it_counts_every_image():
+    rng = np.random.default_rng(8)
+    twice = binary_truth(np.repeat(LABELS, 2), np.repeat(np.arange(len(LABELS)), 2))
+    first, second = draw(rng, twice, seeds=2)
+    (comparison,) = compare_arms(twice, {"real": [first], "synthetic": [second]}, "real", 0.02)
+    plain = delong_test(twice.labels[:, 1], second[:, 1], first[:, 1])
+    assert comparison.p_delong == pytest.approx(plain, abs=1e-12)
+    assert comparison.p != pytest.approx(plain, abs=1e-6)
+
+
 def test_the_difference_changes_sign_with_its_arms():
     rng = np.random.default_rng(4)
     first, second = draw(rng, TRUTH), draw(rng, TRUTH, effect=1.0)

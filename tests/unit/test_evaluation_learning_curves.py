@@ -9,19 +9,20 @@ import pytest
 from evaluation_samples import make_cells, make_config, make_manifest
 from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
-from scipy import stats
+from matplotlib.figure import Figure
 
 from gan_aug.data.subsets import Subset
 from gan_aug.evaluation.cells import Findings
-from gan_aug.evaluation.learning_curves import crossed_interval, curve_rows, real_equivalent
-from gan_aug.evaluation.plots_curves import curves_png, curves_svg
+from gan_aug.evaluation.comparison import compare_arms, estimate_auc, holm
+from gan_aug.evaluation.learning_curves import curve_rows, real_equivalent
+from gan_aug.evaluation.plots_curves import curves_png, curves_svg, draw_curves
 from gan_aug.evaluation.report import build_report
 from gan_aug.evaluation.report_checks import curves_answer
 from gan_aug.evaluation.report_figures import draw_figures
 from gan_aug.evaluation.report_html import to_html
 from gan_aug.evaluation.report_markdown import to_markdown
 from gan_aug.evaluation.truth import Truth
+from gan_aug.evaluation.uncertainty import Influence, mean_over_draws, mean_over_seeds
 
 MANIFEST = make_manifest()
 TRUTH = Truth.of(MANIFEST, "test")
@@ -54,35 +55,83 @@ def test_the_rows_hold_every_arm_at_every_size_and_the_mean_of_its_cells():
     assert mixed["train_images"] == {"real": 20, "synthetic": 20}
 
 
-@given(arrays(np.float64, st.tuples(st.integers(1, 4), st.integers(1, 4)), elements=st.floats(0, 1)))
-def test_the_band_holds_the_mean_and_turns_with_draws_and_seeds(values):
-    interval = crossed_interval(values, 0.0, 1.0)
-    if values.size == 1:
-        assert interval is None
-        return
-    low, high = interval
-    assert 0 <= low <= values.mean() + 1e-12
-    assert values.mean() - 1e-12 <= high <= 1
-    assert crossed_interval(values.T, 0.0, 1.0) == pytest.approx(interval)
+def influences(values, cases):
+    return [[Influence(float(v), c) for v, c in zip(*row, strict=True)] for row in zip(values, cases, strict=True)]
 
 
-def test_with_one_draw_the_band_is_student_s_over_seeds():
-    values = np.array([[0.90, 0.92, 0.97]])
-    expected = stats.t.interval(0.95, 2, values.mean(), values.std(ddof=1) / np.sqrt(3))
-    assert crossed_interval(values, 0.0, 1.0) == pytest.approx((expected[0], min(1.0, expected[1])))
+@given(st.integers(1, 4), st.integers(1, 4), st.integers(0, 1000))
+def test_the_mean_over_draws_turns_with_draws_and_seeds_and_is_that_over_seeds_where_one_is_single(draws, seeds, seed):
+    rng, patients = np.random.default_rng(seed), np.arange(50)
+    values, cases = 0.8 + 0.05 * rng.random((draws, seeds)), 0.01 * rng.normal(size=(draws, seeds, 50))
+    estimate = mean_over_draws(influences(values, cases), patients, 20, "identity")
+    turned = mean_over_draws(influences(values.T, cases.transpose(1, 0, 2)), patients, 20, "identity")
+    assert (turned.se, turned.df) == pytest.approx((estimate.se, estimate.df))
+    assert estimate.value == pytest.approx(values.mean())
+    assert ("draws" in estimate.sources) == (draws > 1)
+    assert ("seeds" in estimate.sources) == (seeds > 1)
+    if draws == 1:
+        alone = mean_over_seeds(influences(values, cases)[0], patients, 20, "identity")
+        assert (alone.se, alone.df, alone.ci95) == (estimate.se, estimate.df, estimate.ci95)
+
+
+def test_the_patients_part_is_the_covariance_of_cells_that_share_neither_draw_nor_seed():
+    rng = np.random.default_rng(0)
+    values, cases = 0.8 + 0.05 * rng.random((4, 5)), 0.01 * rng.normal(size=(4, 5, 50)) + 0.03 * rng.normal(size=50)
+    patients = np.arange(50) // 2
+    totals = cases.reshape(4, 5, 25, 2).sum(axis=3)
+    apart = [
+        totals[d, s] @ totals[e, t] for d in range(4) for e in range(4) for s in range(5) for t in range(5)
+        if d != e and s != t
+    ]  # fmt: skip
+    parts = [(values.mean(axis=1).var(ddof=1) / 4, 3), (values.mean(axis=0).var(ddof=1) / 5, 4)]
+    total = sum(part for part, _ in parts) + np.mean(apart)
+    estimate = mean_over_draws(influences(values, cases), patients, 20, "identity")
+    assert estimate.se**2 == pytest.approx(total)
+    assert estimate.df == pytest.approx(total**2 / sum(part**2 / df for part, df in parts))
 
 
 @pytest.mark.parametrize(("of_draws", "of_seeds", "of_both"), [(1, 0, 0), (0, 1, 0), (1, 1, 0), (1, 1, 1), (0, 0, 1)])
-def test_the_band_covers_the_truth_whatever_the_source_of_chance(of_draws, of_seeds, of_both):
+@pytest.mark.parametrize("of_patients", [0, 2])
+def test_the_interval_covers_the_truth_whatever_the_source_of_chance(of_draws, of_seeds, of_both, of_patients):
     rng = np.random.default_rng(0)
-    covered = 0
-    for _ in range(1000):
+    patients, covered = np.arange(40), 0
+    for _ in range(400):
+        noise = of_patients * rng.normal(size=40)
         values = 0.5 + 0.01 * (
             of_draws * rng.normal(size=(3, 1)) + of_seeds * rng.normal(size=(1, 3)) + of_both * rng.normal(size=(3, 3))
         )
-        low, high = crossed_interval(values, 0.0, 1.0)
+        cases = np.broadcast_to(0.01 * (noise - noise.mean()) / np.sqrt(40 * 39), (3, 3, 40)) * np.sqrt(40)
+        shifted = values + 0.01 * noise.mean() * np.sqrt(40)
+        low, high = mean_over_draws(influences(shifted, cases), patients, 20, "identity").ci95
         covered += low <= 0.5 <= high
-    assert covered > 925
+    assert covered > 0.925 * 400
+
+
+def test_the_point_of_all_images_is_the_comparison_s_own():
+    found = points()
+    scores = {arm: [c.test_scores for c in found[None] if c.arm == arm] for arm in ("real", "mixed")}
+    (comparison,) = compare_arms(TRUTH, scores, "real", 0.02)
+    row = next(row for row in curve_rows(TRUTH, found) if (row["size"], row["arm"]) == (120, "mixed"))
+    assert row["difference"] == {
+        "value": comparison.difference, "ci95": comparison.ci95, "p": comparison.p, "p_adjusted": None
+    }  # fmt: skip
+    assert row["auc"]["ci95"] == estimate_auc(TRUTH, scores["mixed"]).ci95
+
+
+def test_the_p_values_are_adjusted_for_the_sizes_of_several_draws():
+    rows = [row["difference"] for row in curve_rows(TRUTH, points()) if row["arm"] == "mixed"]
+    assert [row["p_adjusted"] for row in rows] == [*holm([row["p"] for row in rows[:2]]), None]
+
+
+def test_a_band_beyond_the_axis_is_marked():
+    rows = [
+        {"arm": "real", "size": size, "auc": {"value": value, "ci95": ends}}
+        for size, value, ends in ((100, 0.9, (0.7, 0.92)), (200, 0.95, (0.94, 0.96)))
+    ]
+    axes = Figure().subplots()
+    draw_curves(axes, rows)
+    marked = {line.get_marker(): len(line.get_xdata()) for line in axes.lines}
+    assert (marked["v"], marked["^"]) == (1, 0)
 
 
 @pytest.mark.parametrize(
@@ -125,7 +174,7 @@ def test_the_report_shows_curves_ratio_and_canaries_and_shouts_when_one_died(tmp
     for text in (to_markdown(report), to_html(report, draw_figures(report, cells, MANIFEST), {}, {})):
         assert text.index("CANARY FAILED: trained on shuffled labels") < text.index("trained only on synthetic images")
         assert "leaves out 0.5" in text
-        assert "Its images beside so many labelled training images (arm “mixed”) changed the AUC at 20 by" in text
+        assert "Adding its images to the labelled training images (arm “mixed”) changed the AUC by" in text
         assert "The search kept no score of a test image" in text
     assert curves_svg(report["curves"]) == curves_svg(report["curves"])
     curves_png(report["curves"], tmp_path / "curves.png")
@@ -133,25 +182,32 @@ def test_the_report_shows_curves_ratio_and_canaries_and_shouts_when_one_died(tmp
 
 
 @pytest.mark.parametrize(
-    ("bands", "draws", "said", "worth"),
+    ("figures", "draws", "said", "worth"),
     [
-        ([(-0.1, 0.1), (-0.1, 0.1)], 1, "With one draw of each size that cannot be told", 0),
-        ([(-0.01, 0.03), (-0.02, -0.01)], 2, "None is shown. Its images beside", 0),
-        ([(0.01, 0.03), (-0.02, 0.01)], 2, "Some, at 20: more than chance", 1),
-        ([(0.01, 0.03), (0.002, 0.01)], 2, "Some, at 20 and 1\u202f000: more than chance", 2),
+        ([(-0.1, 0.1, 0.9), (-0.1, 0.1, 0.9)], 1, "With one draw of each size that cannot be told", 0),
+        (
+            [(-0.01, 0.03, 0.9), (-0.02, 0.01, 0.9)],
+            2,
+            "None is shown; a gain of up to 0.030 is not ruled out. Adding",
+            0,
+        ),
+        ([(-0.03, -0.01, 0.01), (-0.03, -0.01, 0.01)], 2, "None is shown. Adding", 0),
+        ([(0.001, 0.03, 0.08), (-0.02, 0.01, 0.9)], 2, "None is shown; a gain of up to 0.030 is not", 0),
+        ([(0.01, 0.03, 0.01), (-0.02, 0.01, 0.9)], 2, "Some, with 20 of them: there the AUC is higher", 1),
+        ([(0.01, 0.03, 0.01), (0.002, 0.01, 0.04)], 2, "Some, with 20 and 1\u202f000 of them: there", 2),
     ],
 )
-def test_a_saving_is_claimed_only_where_it_is_more_than_chance(bands, draws, said, worth):
+def test_a_saving_is_claimed_only_where_it_is_more_than_chance_after_holm(figures, draws, said, worth):
     rows = [
         {
             "arm": "mixed",
             "size": size,
             "draws": draws,
-            "auc": {"value": 0.9, "ci95": None},
-            "difference": {"value": 0.01, "ci95": band},
+            "auc": {"value": 0.9, "ci95": (0.88, 0.92)},
+            "difference": {"value": (low + high) / 2, "ci95": (low, high), "p": p / 2, "p_adjusted": p},
             "real_equivalent": {"images": 3456, "bound": "none"},
         }
-        for size, band in zip((20, 1000), bands, strict=True)
+        for size, (low, high, p) in zip((20, 1000), figures, strict=True)
     ]
     counts = {"counts": {"validation": 522}}
     (text,) = curves_answer({"curves": rows, "dataset": counts, "arms": {"real": {"auc": {"value": 0.9}}}})
