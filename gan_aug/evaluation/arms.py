@@ -92,6 +92,11 @@ def needs_ratio(arm: ArmName) -> bool:
     return base_of(arm) in ("mixed", "duplicate")
 
 
+def without_synthetic(arm: str) -> str | None:
+    """The arm that lacks what synthetic images bring to `arm` and nothing else; None where it is `real`, or none."""
+    return "classic" if arm in ("classic+mixed", "classic+pretrain") else None
+
+
 def plan_arm(arm: ArmName, manifest: Manifest, synthetic: SyntheticManifest | None, ratio: float) -> ArmPlan:
     """The training set of `arm`.
 

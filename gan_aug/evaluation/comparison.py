@@ -1,4 +1,4 @@
-"""The comparison of arms against the reference arm, paired by seed and by patient."""
+"""The comparison of arms against another, mostly the reference arm, paired by seed and by patient."""
 
 from __future__ import annotations
 
@@ -27,11 +27,12 @@ Verdict = Literal["improves", "non-inferior", "inferior", "inconclusive"]
 
 @dataclass(frozen=True)
 class Comparison:
-    """One arm's AUC less the reference's: the mean over seeds of the paired differences.
+    """One arm's AUC less that of `against`: the mean over seeds of the paired differences.
 
     `p` and `ci95` come from one statistic that holds patients and seeds; `p_adjusted` is `p` after Holm over the
-    arms; `p_delong` is the paired DeLong test of the seed-averaged scores, beside it (it leaves out seeds and counts
-    images of one patient as independent). `smallest_detectable` is `detectable_gain`'s, for one comparison alone.
+    comparisons. Beside them stands the paired DeLong test of the scores averaged over seeds, which leaves out seeds and
+    counts images of one patient as independent: `p_delong`, and the difference that it is of, `difference_delong`,
+    which is not `difference`. `smallest_detectable` is `detectable_gain`'s, for one comparison alone.
     """
 
     arm: str
@@ -40,6 +41,7 @@ class Comparison:
     ci95: tuple[float, float]
     p: float
     p_adjusted: float
+    difference_delong: float
     p_delong: float
     verdict: Verdict
     margin: float
@@ -68,30 +70,38 @@ def _difference(truth: Truth, arm: Sequence[Influence], reference: Sequence[Infl
 
 
 def compare_arms(
-    truth: Truth, arms: Mapping[str, Sequence[FloatArray]], against: str, margin: float
+    truth: Truth,
+    arms: Mapping[str, Sequence[FloatArray]],
+    against: str,
+    margin: float,
+    also: Sequence[tuple[str, str]] = (),
 ) -> list[Comparison]:
-    """Every arm of `arms` but `against` compared with it, in the mapping's order; seeds in the same order in each."""
+    """Every arm of `arms` but `against` compared with it, in the mapping's order; seeds in the same order in each.
+
+    `also` names further pairs, each an arm and what it is compared with; Holm's adjustment is over all of them.
+    """
     aucs = {name: [truth.auc(scores) for scores in seeds] for name, seeds in arms.items()}
     images = truth.by_image()
-    reference = images.auc(np.mean(arms[against], axis=0))
-    others = [name for name in arms if name != against]
-    estimates = [_difference(truth, aucs[name], aucs[against]) for name in others]
+    averaged = {name: images.auc(np.mean(seeds, axis=0)) for name, seeds in arms.items()}
+    pairs = [*((name, against) for name in arms if name != against), *also]
+    estimates = [_difference(truth, aucs[name], aucs[other]) for name, other in pairs]
     adjusted = holm([p_value(estimate) for estimate in estimates])
     return [
         Comparison(
             arm=name,
-            against=against,
+            against=other,
             difference=estimate.value,
             ci95=estimate.ci95,
             p=p_value(estimate),
             p_adjusted=p,
-            p_delong=paired_test(images.auc(np.mean(arms[name], axis=0)), reference, truth.pairs),
+            difference_delong=averaged[name].value - averaged[other].value,
+            p_delong=paired_test(averaged[name], averaged[other], truth.pairs),
             verdict=verdict(estimate, p, margin),
             margin=margin,
-            smallest_detectable=detectable_gain(aucs[name], aucs[against], truth.patients, truth.pairs),
+            smallest_detectable=detectable_gain(aucs[name], aucs[other], truth.patients, truth.pairs),
             sources=estimate.sources,
         )
-        for name, estimate, p in zip(others, estimates, adjusted, strict=True)
+        for (name, other), estimate, p in zip(pairs, estimates, adjusted, strict=True)
     ]
 
 

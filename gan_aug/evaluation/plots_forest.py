@@ -1,4 +1,4 @@
-"""The forest plot: each arm's difference in AUC with its interval, beside zero and the margin that was set."""
+"""The forest plot: each comparison's difference in AUC with its interval, beside zero and the margin that was set."""
 
 from __future__ import annotations
 
@@ -40,13 +40,22 @@ def _draw_differences(axes: Axes, comparisons: Sequence[dict[str, Any]]) -> None
     ends = [abs(end) for comparison in comparisons for end in comparison["ci95"]]
     reach = 1.08 * max(margin, *ends)
     axes.set(xlim=(-reach, reach), ylim=(len(comparisons) - 0.5, -0.5), yticks=list(rows))
-    axes.set_yticklabels([comparison["arm"] for comparison in comparisons])
+    reference = comparisons[0]["against"]
+    axes.set_yticklabels([_named(comparison, reference) for comparison in comparisons])
     axes.locator_params(axis="x", nbins=6)  # longer numbers, such as -0.075, would run into each other
     axes.tick_params(axis="y", length=0)
     axes.grid(visible=False, axis="y")
     axes.spines["left"].set_visible(False)
-    axes.set_xlabel(f"Difference in AUC from “{comparisons[0]['against']}”\n(dashed: the margin, −{margin:g})")
+    others = any(comparison["against"] != reference for comparison in comparisons)
+    unless = ", where no other arm is named" if others else ""
+    axes.set_xlabel(f"Difference in AUC from “{reference}”{unless}\n(dashed: the margin, −{margin:g})")
     axes.set_title("worse  ←      →  better", fontsize=10, color="#333333")
+
+
+def _named(comparison: dict[str, Any], reference: str) -> str:
+    """The arm, with what it is compared with where that is not the reference."""
+    arm, against = comparison["arm"], comparison["against"]
+    return arm if against == reference else f"{arm}\nfrom {against}"
 
 
 def _write_notes(axes: Axes, notes: Notes) -> None:

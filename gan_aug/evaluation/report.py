@@ -15,7 +15,7 @@ from gan_aug.config import Config, dump
 from gan_aug.data.manifest import SPLITS, Manifest
 from gan_aug.data.shards import SyntheticManifest
 from gan_aug.errors import DataError
-from gan_aug.evaluation.arms import arm_order
+from gan_aug.evaluation.arms import arm_order, without_synthetic
 from gan_aug.evaluation.calibration import calibration_curve, expected_calibration_error
 from gan_aug.evaluation.cells import CellResult, Findings
 from gan_aug.evaluation.comparison import compare_arms, estimate_auc
@@ -65,7 +65,7 @@ def build_report(
     arms = group_by_arm(cells)
     test, validation = Truth.of(manifest, "test"), Truth.of(manifest, "validation")
     scores = {arm: [cell.test_scores for cell in of_arm] for arm, of_arm in arms.items()}
-    size = arms[REFERENCE][0].train_images["real"]
+    beside = [(arm, other) for arm in arms if (other := without_synthetic(arm)) in arms and other]
     asked = dump(config)
     compute = asked.pop("compute")
     figures = {
@@ -73,8 +73,8 @@ def build_report(
         "dataset": _dataset(manifest, test),
         "arms": {arm: _arm(of_arm, test, validation) for arm, of_arm in arms.items()},
         "comparisons": [
-            {**asdict(comparison), "size": size}
-            for comparison in compare_arms(test, scores, REFERENCE, config.compare.margin)
+            {**asdict(comparison), "size": arms[comparison.against][0].train_images["real"]}
+            for comparison in compare_arms(test, scores, REFERENCE, config.compare.margin, beside)
         ],
         "ratio": findings.ratio,
         "curves": findings.curves,

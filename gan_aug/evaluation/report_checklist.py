@@ -162,7 +162,7 @@ _ITEMS: tuple[tuple[str, Answer], ...] = (
     ("Initialisation of parameters", "Random, from each training seed, the same in every arm"),
     ("Details of the training", _training),
     ("Selection of the final model", "Lowest validation loss of the validation points; test images play no part"),
-    ("Ensembling", "None but in p (DeLong), of scores averaged over seeds; figures are means of single classifiers"),
+    ("Ensembling", "None but in DeLong’s test, of scores averaged over seeds; figures are means of single classifiers"),
     ("Metrics of performance", "AUC, accuracy, average precision, sensitivity at set thresholds, calibration"),
     ("Measures of significance and uncertainty", "95 % intervals, p after Holm, verdict against a margin; Methods"),
     ("Robustness or sensitivity analysis", _robustness),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
+from typing import Any
 
 from gan_aug.data.manifest import Manifest
 from gan_aug.evaluation.cells import CellResult
@@ -127,11 +128,16 @@ def _notes(report: Report) -> list[tuple[str, str, str]]:
 
 def _differences_text(report: Report) -> str:
     parts = [
-        f"{comparison['arm']} {difference}, p {p if p.startswith('<') else f'= {p}'} after Holm, {verdict}"
+        f"{_compared(comparison)} {difference}, p {p if p.startswith('<') else f'= {p}'} after Holm, {verdict}"
         for comparison, (difference, p, verdict) in zip(report["comparisons"], _notes(report), strict=True)
     ]
     margin = f"{report['comparisons'][0]['margin']:g}"
     return f"Difference in AUC of each arm from “real”, beside zero and the margin of −{margin}: {'; '.join(parts)}."
+
+
+def _compared(comparison: dict[str, Any]) -> str:
+    arm, against = comparison["arm"], comparison["against"]
+    return arm if against == "real" else f"{arm} from “{against}”"
 
 
 def _curves_text(report: Report) -> str:

@@ -185,9 +185,11 @@ def _statistics(report: Report, cite: _Citations) -> str:
         )
     if report["comparisons"]:
         margin, many = f"{report['comparisons'][0]['margin']:g}", len(report["comparisons"])
+        beside = [f"“{c['arm']}”" for c in report["comparisons"] if c["against"] != "real"]
+        also = f", {listed(beside)} with the arm “classic” too" if beside else ""
         text += (
-            "Each arm was compared with the arm “real” on the same images, seed by seed; two-sided p-values, against "
-            f"no difference, were adjusted after Holm {cite('holm')} for {counted(many, 'comparison')}. An arm "
+            f"Each arm was compared with the arm “real”{also}, on the same images, seed by seed; two-sided p-values, "
+            f"against no difference, were adjusted after Holm {cite('holm')} for {counted(many, 'comparison')}. An arm "
             "improved where the adjusted p was below 0.05 and its AUC higher; it was non-inferior where the interval, "
             f"not adjusted, lay above a margin of −{margin} set in the configuration, and inferior where it lay below. "
             "No sample size was planned; from the standard errors seen we report the gain that a single "

@@ -92,7 +92,7 @@ def more_figures_table(report: Report) -> Table:
 
 
 def comparisons_table(report: Report) -> Table | None:
-    """Each arm against the real one, or None where no other arm was run."""
+    """Each arm against the real one, and against its like without synthetic images; None where none was run."""
     if not report["comparisons"]:
         return None
     decimals = digits(report)
@@ -103,7 +103,7 @@ def comparisons_table(report: Report) -> Table | None:
             f"{signed(c['ci95'][0], decimals)} to {signed(c['ci95'][1], decimals)}",
             p_text(c["p"]).removeprefix("p ").removeprefix("= "),
             p_text(c["p_adjusted"]).removeprefix("p ").removeprefix("= "),
-            p_text(c["p_delong"]).removeprefix("p ").removeprefix("= "),
+            f"{signed(c['difference_delong'], decimals)}, {p_text(c['p_delong'])}",
             c["verdict"],
             "–" if c["smallest_detectable"] is None else size(c["smallest_detectable"], decimals),
         )
@@ -115,10 +115,10 @@ def comparisons_table(report: Report) -> Table | None:
         "inferior hold the interval, which is not adjusted, against the margin of "
         f"{report['comparisons'][0]['margin']:g} set in the configuration. Detectable: the gain that a single "
         "comparison with these patients and seeds finds four times in five, from what varied here, without "
-        "adjustment; a dash: none that fits below an AUC of 1. p (DeLong): secondary; of the scores averaged over "
-        "seeds, with every image as independent."
+        "adjustment; a dash: none that fits below an AUC of 1. Averaged scores (DeLong): secondary and of another "
+        "quantity, the difference in AUC of the scores averaged over seeds, with every image as independent."
     )
-    head = ("Arms", "Difference", "95 % CI", "p", "p (Holm)", "p (DeLong)", "Verdict", "Detectable")
+    head = ("Arms", "Difference", "95 % CI", "p", "p (Holm)", "Averaged scores (DeLong)", "Verdict", "Detectable")
     return Table(caption, head, rows)
 
 

@@ -34,24 +34,36 @@ _SUBJECTS = {
     "duplicate": "Adding copies of the real images (a control)",
     "classic": "Classic augmentation, without a GAN (a control),",
     "pretrain": "Training on {kind} images first and on the real ones then",
-    "classic+mixed": "Adding {kind} images, with classic augmentation of all of them,",
-    "classic+pretrain": "Training on {kind} images first and on the real ones then, with classic augmentation,",
+    "classic+mixed": "Adding {kind} images together with classic augmentation of all images",
+    "classic+pretrain": "Training on {kind} images first and on the real ones then, with classic augmentation of all,",
 }
+_BESIDE = {
+    "classic+mixed": "Beside classic augmentation, adding {kind} images",
+    "classic+pretrain": "Beside classic augmentation, training on {kind} images first and on the real ones then",
+}
+"""The same arms where they are compared with the arm `classic`."""
+
+
+_FIRST = ("mixed", "classic+mixed", "synthetic")
+"""What is asked most, before the controls."""
 
 
 def answer(report: Report) -> list[str]:
     """What the comparison found, a few paragraphs, the most asked one first."""
+    # Of an arm with two the last, which is with its like without synthetic images; the table has both.
     comparisons = {comparison["arm"]: comparison for comparison in report["comparisons"]}
     if not comparisons:
         return [f"{_reached_alone(report)} No other arm was run, so nothing is compared."]
-    first = [arm for arm in ("mixed", "synthetic") if arm in comparisons]
+    first = [arm for arm in _FIRST if arm in comparisons]
     paragraphs: list[str] = []
     for arm in [*first, *(arm for arm in comparisons if arm not in first)]:
         sentence = verdict_sentence(report, comparisons[arm])
         if arm == "synthetic":
             sentence += f" {_synthetic_alone(report)}"
         elif not paragraphs:
-            sentence += f" {_levels(report, arm)}"
+            sentence += f" {_levels(report, comparisons[arm])}"
+        if arm in _BESIDE and comparisons[arm]["against"] == "real":
+            sentence += " That is against real images with neither: what classic augmentation does alone was not run."
         paragraphs.append(sentence)
     if report["provenance"]["trained_on"] == "unknown":
         paragraphs.append("What the generator of the synthetic images had seen is unknown: see the limits.")
@@ -85,10 +97,12 @@ def _reached_alone(report: Report) -> str:
     )
 
 
-def _levels(report: Report, arm: str) -> str:
+def _levels(report: Report, comparison: dict[str, Any]) -> str:
+    arm, against = comparison["arm"], comparison["against"]
+    alone = "classic augmentation of the real images alone" if against == "classic" else "the real images alone"
     return (
         f"{classifier_of(report)} reached an AUC of {_reached(report, arm)} {metric(report)} on {_tested(report)} it "
-        f"had never seen, and {_reached(report, 'real')} when trained on the real images alone."
+        f"had never seen, and {_reached(report, against)} when trained on {alone}."
     )
 
 
@@ -106,12 +120,13 @@ def verdict_sentence(report: Report, comparison: dict[str, Any]) -> str:
     Bounds are rounded outwards, so that what is ruled out is ruled out.
     """
     said = {**comparison, "could": _could(report, comparison)}
-    return _WORDS[comparison["verdict"]](_subject(report, comparison["arm"]), said, digits(report))
+    return _WORDS[comparison["verdict"]](_subject(report, comparison), said, digits(report))
 
 
-def _subject(report: Report, arm: str) -> str:
-    kind = "synthetic" if report["provenance"]["trained_on"] == "unknown" else "GAN"
-    return _SUBJECTS.get(arm, f"Training as in the arm “{arm}”").format(kind=kind)
+def _subject(report: Report, comparison: dict[str, Any]) -> str:
+    kind, arm = "synthetic" if report["provenance"]["trained_on"] == "unknown" else "GAN", comparison["arm"]
+    subjects = _BESIDE if comparison["against"] == "classic" else _SUBJECTS
+    return subjects.get(arm, f"Training as in the arm “{arm}”").format(kind=kind)
 
 
 def _improves(subject: str, comparison: dict[str, Any], decimals: int) -> str:
@@ -137,7 +152,7 @@ def _non_inferior(subject: str, comparison: dict[str, Any], decimals: int) -> st
 
 
 def _lowered(subject: str, comparison: dict[str, Any], decimals: int) -> str:
-    """A difference whose interval lies below 0: a loss that is shown, or one that the number of arms leaves open."""
+    """A difference whose interval lies below 0: a loss that is shown, or one that Holm's adjustment leaves open."""
     figures = f"({_figures(comparison, decimals)}; {comparison['could']})"
     if comparison["p_adjusted"] < ALPHA:
         return f"{subject} lowered the AUC by {_amount(comparison, decimals)} {figures}, {_holm(comparison)}"
@@ -171,7 +186,7 @@ _WORDS = {
 
 
 def _holm(comparison: dict[str, Any]) -> str:
-    return f"{p_text(comparison['p_adjusted'])} after Holm’s adjustment for the number of arms"
+    return f"{p_text(comparison['p_adjusted'])} after Holm’s adjustment for the number of comparisons"
 
 
 def _amount(comparison: dict[str, Any], decimals: int) -> str:

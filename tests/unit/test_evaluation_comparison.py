@@ -56,7 +56,18 @@ def test_one_seed_gives_the_paired_delong_test():
     (comparison,) = compare_arms(TRUTH, {"real": [first], "synthetic": [second]}, "real", 0.02)
     assert comparison.p == pytest.approx(delong_test(LABELS, second[:, 1], first[:, 1]), abs=1e-12)
     assert comparison.p == pytest.approx(comparison.p_delong, abs=1e-12)
+    assert comparison.difference_delong == pytest.approx(comparison.difference, abs=1e-12)
     assert comparison.sources == ("patients",)
+
+
+def test_delongs_test_stands_beside_the_difference_that_it_is_of():
+    rng = np.random.default_rng(8)
+    arms = {"real": draw(rng, TRUTH, spread=1.0), "mixed": draw(rng, TRUTH)}
+    (comparison,) = compare_arms(TRUTH, arms, "real", 0.02)
+    mixed, real = (np.mean(arms[name], axis=0)[:, 1] for name in ("mixed", "real"))
+    assert comparison.difference_delong == pytest.approx(auc(LABELS, mixed).value - auc(LABELS, real).value, abs=1e-12)
+    assert comparison.difference_delong != pytest.approx(comparison.difference, abs=1e-4)
+    assert comparison.p_delong == pytest.approx(delong_test(LABELS, mixed, real), abs=1e-12)
 
 
 def test_the_value_is_the_mean_over_seeds_and_seeds_that_differ_widen_the_interval():

@@ -10,7 +10,9 @@ from evaluation_samples import make_cells, make_manifest, make_report, make_synt
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gan_aug.evaluation.comparison import verdict
+from gan_aug.evaluation.comparison import holm, verdict
+from gan_aug.evaluation.report_figures import draw_figures
+from gan_aug.evaluation.report_html import to_html
 from gan_aug.evaluation.report_markdown import to_markdown
 from gan_aug.evaluation.report_tables import comparisons_table
 from gan_aug.evaluation.report_verdict import answer, verdict_sentence
@@ -42,18 +44,19 @@ CASES = [
     (
         compared("improves", 0.021, 0.01, 0.032, p_adjusted=0.002),
         "Adding GAN images raised the AUC by 0.021 (95 % CI +0.010 to +0.032, p = 0.002 after Holm’s adjustment for "
-        "the number of arms; this comparison could have shown a gain of 0.016).",
+        "the number of comparisons; this comparison could have shown a gain of 0.016).",
     ),
     (
         compared("inferior", -0.05, -0.07, -0.03, p_adjusted=0.0002),
         "Adding GAN images lowered the AUC by 0.050, by more than the margin of 0.02 (95 % CI −0.070 to −0.030, "
-        "p < 0.001 after Holm’s adjustment for the number of arms; this comparison could have shown a gain of 0.016).",
+        "p < 0.001 after Holm’s adjustment for the number of comparisons; this comparison could have shown a "
+        "gain of 0.016).",
     ),
     (
         compared("inferior", -0.2, -0.379, -0.021, p_adjusted=0.287),
         "Adding GAN images lowered the AUC by 0.200, by more than the margin of 0.02 by its own interval, though not "
-        "after the adjustment (95 % CI −0.379 to −0.021, p = 0.287 after Holm’s adjustment for the number of arms; "
-        "this comparison could have shown a gain of 0.016).",
+        "after the adjustment (95 % CI −0.379 to −0.021, p = 0.287 after Holm’s adjustment for the number of "
+        "comparisons; this comparison could have shown a gain of 0.016).",
     ),
     (
         compared("inconclusive", -0.01, -0.05, 0.03),
@@ -64,23 +67,20 @@ CASES = [
     (
         compared("inconclusive", -0.02, -0.035, -0.005, p_adjusted=0.03),
         "Adding GAN images lowered the AUC by 0.020 (difference −0.020, 95 % CI −0.035 to −0.005; this comparison "
-        "could have shown a gain of 0.016), p = 0.030 after Holm’s adjustment for the number of arms; whether "
-        "by more than "
-        "the margin of 0.02 is open.",
+        "could have shown a gain of 0.016), p = 0.030 after Holm’s adjustment for the number of comparisons; whether "
+        "by more than the margin of 0.02 is open.",
     ),
     (
         compared("inconclusive", -0.02, -0.039, -0.001, p_adjusted=0.07),
         "Adding GAN images may have lowered the AUC (difference −0.020, 95 % CI −0.039 to −0.001; this comparison "
-        "could have shown a gain of 0.016), but that is not shown (p = 0.070 after Holm’s adjustment for the "
-        "number of arms); "
-        "whether by more than the margin of 0.02 is open.",
+        "could have shown a gain of 0.016), but that is not shown (p = 0.070 after Holm’s adjustment for the number of "
+        "comparisons); whether by more than the margin of 0.02 is open.",
     ),
     (
         compared("non-inferior", -0.008, -0.015, -0.001, p_adjusted=0.04),
         "Adding GAN images lowered the AUC by 0.008 (difference −0.008, 95 % CI −0.015 to −0.001; this comparison "
-        "could have shown a gain of 0.016), p = 0.040 after Holm’s adjustment for the number of arms; a loss of "
-        "0.02 or "
-        "more is ruled out.",
+        "could have shown a gain of 0.016), p = 0.040 after Holm’s adjustment for the number of comparisons; a loss "
+        "of 0.02 or more is ruled out.",
     ),
     (
         compared("non-inferior", 0.03, -0.005, 0.065),
@@ -91,9 +91,8 @@ CASES = [
     (
         compared("non-inferior", 0.03, 0.001, 0.059, p_adjusted=0.08),
         "Adding GAN images may have raised the AUC (difference +0.030, 95 % CI +0.001 to +0.059; this comparison could "
-        "have shown a gain of 0.016), but that is not shown (p = 0.080 after Holm’s adjustment for the number "
-        "of arms); a loss "
-        "of 0.02 or more is ruled out.",
+        "have shown a gain of 0.016), but that is not shown (p = 0.080 after Holm’s adjustment for the number of "
+        "comparisons); a loss of 0.02 or more is ruled out.",
     ),
 ]
 
@@ -140,6 +139,42 @@ def test_the_first_sentence_is_the_verdict_on_adding_images_whatever_the_task(ma
     assert figure in first
     assert second.startswith("Training on GAN images alone, instead of real ones, ")
     assert first in to_markdown(report)
+
+
+ARMS = ("real", "mixed", "classic", "classic+mixed", "classic+pretrain")
+
+
+def test_what_a_gan_adds_to_classic_augmentation_is_told_from_what_that_does_alone() -> None:
+    cells = make_cells(BINARY, ARMS, 2)
+    report = make_report(BINARY, cells, make_synthetic(BINARY))
+    pairs = {(c["arm"], c["against"]): c for c in report["comparisons"]}
+    assert list(pairs) == [*((arm, "real") for arm in ARMS[1:]), *((arm, "classic") for arm in ARMS[3:])]
+    aucs = {arm: values["auc"]["value"] for arm, values in report["arms"].items()}
+    beside = pairs["classic+mixed", "classic"]
+    assert beside["difference"] == pytest.approx(aucs["classic+mixed"] - aucs["classic"])
+    assert [c["p_adjusted"] for c in pairs.values()] == pytest.approx(holm([c["p"] for c in pairs.values()]))
+    said = answer(report)
+    assert sum(sentence.startswith("Beside classic augmentation, adding GAN images ") for sentence in said) == 1
+    assert verdict_sentence(report, beside) in " ".join(said)
+    assert verdict_sentence(report, pairs["classic+mixed", "real"]) not in " ".join(said)
+    figures = draw_figures(report, cells, BINARY)
+    for text in (to_markdown(report), to_html(report, figures, {}, {})):
+        assert "classic+mixed − classic" in text
+        assert "for the 6 comparisons of this table" in text
+        assert "“classic+mixed” and “classic+pretrain” with the arm “classic” too" in text
+        assert "classic+mixed from “classic” " in text
+
+
+def test_classic_augmentation_and_a_gan_together_are_said_to_be_where_neither_was_run_alone() -> None:
+    report = make_report(BINARY, make_cells(BINARY, ("real", "classic+mixed"), 2), make_synthetic(BINARY))
+    (sentence,) = answer(report)
+    assert sentence.startswith("Adding GAN images together with classic augmentation of all images ")
+    assert "what classic augmentation does alone was not run" in sentence
+    three = make_report(BINARY, make_cells(BINARY, ("real", "classic", "classic+mixed"), 2), make_synthetic(BINARY))
+    first, control = answer(three)
+    assert first.startswith("Beside classic augmentation, adding GAN images ")
+    assert first.endswith("when trained on classic augmentation of the real images alone.")
+    assert control.startswith("Classic augmentation, without a GAN (a control), ")
 
 
 def test_few_seeds_are_a_limit() -> None:
