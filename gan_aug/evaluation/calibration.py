@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from gan_aug.evaluation.truth import Truth
-from gan_aug.evaluation.uncertainty import FloatArray
+from gan_aug.evaluation.uncertainty import FloatArray, IntArray
 
 BINS = 10
+_DRAWS = 200
 
 
 @dataclass(frozen=True)
@@ -30,8 +31,7 @@ def calibration_curve(truth: Truth, seeds: Sequence[FloatArray], bins: int = BIN
     """
     parts = [_claims(truth, scores) for scores in seeds]
     claimed, held = (np.concatenate(of_all) for of_all in zip(*parts, strict=True))
-    # Bins are closed below and open above, the last one closed.
-    which = np.minimum((claimed * bins).astype(np.int64), bins - 1)
+    which = _bin_of(claimed, bins)
     counts = np.bincount(which, minlength=bins)
     predicted, observed = (np.bincount(which, weights=values, minlength=bins) for values in (claimed, held))
     return [
@@ -44,6 +44,26 @@ def expected_calibration_error(curve: Sequence[CalibrationBin]) -> float:
     """The mean distance of observed shares from predicted ones, weighted by cases, in 0..1 (Naeini et al. 2015)."""
     cases = sum(part.count for part in curve)
     return sum(part.count * abs(part.observed - part.predicted) for part in curve) / cases
+
+
+def error_if_perfect(truth: Truth, scores: FloatArray, bins: int = BINS) -> float:
+    """The expected calibration error that scores `(N, K)` would have on average if their probabilities were true.
+
+    It is not 0: what holds of few cases scatters about its probability. The mean over labels drawn from the
+    probabilities, case by case, from a seed of its own.
+    """
+    claimed = _claims(truth, scores)[0]
+    which, rng = _bin_of(claimed, bins), np.random.default_rng(0)
+    errors = [
+        np.abs(np.bincount(which, weights=(rng.random(len(claimed)) < claimed) - claimed)).sum() / len(claimed)
+        for _ in range(_DRAWS)
+    ]
+    return float(np.mean(errors))
+
+
+def _bin_of(claimed: FloatArray, bins: int) -> IntArray:
+    """The bin of each probability: closed below and open above, the last one closed."""
+    return np.minimum((claimed * bins).astype(np.int64), bins - 1)
 
 
 def _claims(truth: Truth, scores: FloatArray) -> tuple[FloatArray, FloatArray]:

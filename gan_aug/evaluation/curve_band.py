@@ -34,11 +34,8 @@ def curve_band(truth: Truth, seeds: Sequence[FloatArray], grid: FloatArray, curv
     patients', which comes from a Bayesian bootstrap (Rubin 1981: exponential weights, so that no class is ever empty)
     with the same weights for every seed, as patients and seeds are crossed.
     """
-    patients = len(np.unique(truth.patients))
-    weights = np.random.default_rng(0).exponential(size=(REPLICATES, patients))[:, truth.patients]
-    plain = np.ones((1, len(truth.patients)))
-    curves = np.array([_of_labels(truth, scores, plain, curve)[0] for scores in seeds])
-    of_patients = np.mean([_of_labels(truth, scores, weights, curve) for scores in seeds], axis=0).var(axis=0, ddof=1)
+    curves, replicates = resampled(truth, seeds, curve)
+    of_patients = replicates.mean(axis=0).var(axis=0, ddof=1)
     count, mean = len(seeds), curves.mean(axis=0)
     of_seeds = curves.var(axis=0, ddof=1) / count if count > 1 else np.zeros_like(mean)
     total = of_patients + of_seeds
@@ -46,6 +43,15 @@ def curve_band(truth: Truth, seeds: Sequence[FloatArray], grid: FloatArray, curv
     np.divide(total**2 * (count - 1), of_seeds**2, out=df, where=of_seeds > 0)
     half = stats.t.ppf(0.975, df) * np.sqrt(total)
     return CurveBand(grid, mean, np.clip(mean - half, 0, 1), np.clip(mean + half, 0, 1))
+
+
+def resampled(truth: Truth, seeds: Sequence[FloatArray], curve: Curve) -> tuple[FloatArray, FloatArray]:
+    """Each seed's heights `(S, G)`, and those on Bayesian bootstrap replicates of the patients `(S, REPLICATES, G)`."""
+    patients = len(np.unique(truth.patients))
+    weights = np.random.default_rng(0).exponential(size=(REPLICATES, patients))[:, truth.patients]
+    plain = np.ones((1, len(truth.patients)))
+    curves = np.array([_of_labels(truth, scores, plain, curve)[0] for scores in seeds])
+    return curves, np.array([_of_labels(truth, scores, weights, curve) for scores in seeds])
 
 
 def _of_labels(truth: Truth, scores: FloatArray, weights: FloatArray, curve: Curve) -> FloatArray:

@@ -68,14 +68,23 @@ def partial_auc(truth: Truth, scores: FloatArray, max_false_positive: float) -> 
     return float(np.mean([partial_area(truth.judged[:, k], judged[:, k], max_false_positive) for k in columns]))
 
 
-def brier(truth: Truth, scores: FloatArray) -> float:
-    """The mean squared distance of the probabilities from the truth; 0 is perfect.
+def brier(truth: Truth, seeds: Sequence[FloatArray]) -> tuple[float, tuple[float, float]]:
+    """The mean squared distance of the probabilities from the truth, the mean over `seeds`; 0 is perfect.
 
     Brier, Monthly Weather Review 78:1 (1950): summed over classes, so in 0..2, for three classes and more; that of the
-    positive label for two classes and the mean over labels for multi-label, in 0..1.
+    positive label for two classes and the mean over labels for multi-label, in 0..1. With its 95 % interval over
+    patients and seeds, on the logit scale of its share of the largest there is.
     """
-    squares = (truth.judged_scores(scores) - truth.judged) ** 2
-    return float(squares.mean() if truth.multi_label else squares.sum(axis=1).mean())
+    largest = 1 if truth.multi_label or truth.positive is not None else 2
+    influences = []
+    for scores in seeds:
+        squares = (truth.judged_scores(scores) - truth.judged) ** 2
+        per_case = (squares.mean(axis=1) if truth.multi_label else squares.sum(axis=1)) / largest
+        value = float(per_case.mean())
+        influences.append(Influence(value, (per_case - value) * clustered(truth.patients) / len(per_case)))
+    estimate = mean_over_seeds(influences, truth.patients, truth.patient_count, "logit")
+    low, high = estimate.ci95
+    return largest * estimate.value, (largest * low, largest * high)
 
 
 @dataclass(frozen=True)
@@ -127,18 +136,36 @@ def _mean_influence(parts: Sequence[Influence]) -> Influence:
     return Influence(float(np.mean([part.value for part in parts])), np.mean([part.cases for part in parts], axis=0))
 
 
-def precision_recall(truth: Truth, seeds: Sequence[FloatArray]) -> list[tuple[float | None, float | None]]:
-    """Precision and recall of each label, over the cases of all `seeds` together.
+def precision_recall(truth: Truth, seeds: Sequence[FloatArray]) -> list[tuple[Estimate | None, Estimate | None]]:
+    """Precision and recall of each label, over the cases of all `seeds` together, with 95 % intervals after Wilson.
 
     Precision is None where no case was called so, recall where none is.
     """
-    called = np.concatenate([predictions(truth, scores) for scores in seeds])
-    labels = np.concatenate([truth.labels] * len(seeds))
-    hits, all_called, all_true = (called & labels).sum(axis=0), called.sum(axis=0), labels.sum(axis=0)
-    return [
-        (_share(int(hit), int(calls)), _share(int(hit), int(trues)))
-        for hit, calls, trues in zip(hits, all_called, all_true, strict=True)
-    ]
+    called = [predictions(truth, scores) for scores in seeds]
+    found = []
+    for k in range(len(truth.names)):
+        of_label, is_so = [calls[:, k] for calls in called], truth.labels[:, k]
+        precision = _pooled_share(truth, [is_so] * len(seeds), of_label)
+        found.append((precision, _pooled_share(truth, of_label, [is_so] * len(seeds))))
+    return found
+
+
+def _pooled_share(truth: Truth, hits: Sequence[BoolArray], among: Sequence[BoolArray]) -> Estimate | None:
+    """The share of `hits` among the cases `among` `(N,)` of all seeds together; None where there are no such cases.
+
+    Seeds differ in how many cases they count, so the ratio of both sums is taken to first order: each seed's value is
+    the share plus its own surplus of hits over the mean number of cases.
+    """
+    mean_count = float(np.mean([of_seed.sum() for of_seed in among]))
+    if mean_count == 0:
+        return None
+    value = float(np.mean([(hit & of_seed).sum() for hit, of_seed in zip(hits, among, strict=True)])) / mean_count
+    factor = clustered(truth.patients[np.any(among, axis=0)]) / mean_count
+    influences = []
+    for hit, of_seed in zip(hits, among, strict=True):
+        surplus = np.where(of_seed, hit - value, 0.0)
+        influences.append(Influence(value + float(surplus.sum()) / mean_count, surplus * factor))
+    return estimate_share(truth, influences, np.any(among, axis=0)[:, None])
 
 
 def confusion(truth: Truth, seeds: Sequence[FloatArray]) -> list[list[int]] | None:
@@ -151,7 +178,3 @@ def confusion(truth: Truth, seeds: Sequence[FloatArray]) -> list[list[int]] | No
     called = np.sum([truth.labels.T.astype(np.int64) @ predictions(truth, scores) for scores in seeds], axis=0)
     counts: list[list[int]] = called.tolist()
     return counts
-
-
-def _share(part: int, whole: int) -> float | None:
-    return part / whole if whole else None

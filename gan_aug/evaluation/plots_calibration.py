@@ -26,7 +26,8 @@ def calibration_svg(arms: Mapping[str, Any], positive: str | None) -> str:
         panels = figure.subplots(down, across, sharex=True, sharey=True, squeeze=False).ravel()
         for number, (name, arm) in enumerate(arms.items()):
             _draw(panels[number], arm["calibration"], COLOURS[number % len(COLOURS)])
-            panels[number].set_title(f"{name}\nexpected error {arm['calibration']['expected_error']:.3f}", fontsize=10)
+            error, perfect = (arm["calibration"][key] for key in ("expected_error", "error_if_perfect"))
+            panels[number].set_title(f"{name}\nerror {error:.3f}, if perfect {perfect:.3f}", fontsize=10)
         for spare in panels[len(arms) :]:
             spare.set_visible(False)
         of_what = f" of “{short(positive)}”" if positive else ""

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from gan_aug.evaluation.curve_band import CurveBand, cumulated, curve_band
+from gan_aug.evaluation.curve_band import CurveBand, cumulated, curve_band, resampled
 from gan_aug.evaluation.truth import Truth
-from gan_aug.evaluation.uncertainty import BoolArray, FloatArray, exact_interval
+from gan_aug.evaluation.uncertainty import BoolArray, FloatArray, crossed_estimate
 
 _GRID: FloatArray = np.linspace(0.0, 1.0, 201)
 # Recalls are sums of weights over their total: what equals a point of the grid may fall short of it by rounding.
@@ -25,13 +25,14 @@ def precision_recall_band(truth: Truth, seeds: Sequence[FloatArray]) -> CurveBan
 
 
 def average_precision_interval(truth: Truth, seeds: Sequence[FloatArray]) -> tuple[float, float]:
-    """The 95 % interval of the mean average precision of scores `(N, K)`, over patients and seeds as `curve_band`.
+    """The 95 % interval of the mean average precision of scores `(N, K)`, over patients and seeds, on the logit scale.
 
-    Where nothing varied, as in a perfect ranking, it is the AUC's exact bound.
+    The covariance over patients of the seeds' values is that of their Bayesian bootstrap replicates. Where nothing
+    varied, as in a perfect ranking, it is the AUC's exact bound.
     """
-    band = curve_band(truth, seeds, np.zeros(1), _areas)
-    low, high = float(band.low[0]), float(band.high[0])
-    return (low, high) if low < high else exact_interval(float(band.mean[0]), truth.pairs)
+    areas, replicates = resampled(truth, seeds, _areas)
+    covariance = np.atleast_2d(np.cov(replicates[:, :, 0]))
+    return crossed_estimate(areas[:, 0], covariance, truth.pairs, "logit").ci95
 
 
 def prevalence(truth: Truth) -> float:

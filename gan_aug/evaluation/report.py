@@ -16,7 +16,7 @@ from gan_aug.data.manifest import SPLITS, Manifest
 from gan_aug.data.shards import SyntheticManifest
 from gan_aug.errors import DataError
 from gan_aug.evaluation.arms import arm_order, without_synthetic
-from gan_aug.evaluation.calibration import calibration_curve, expected_calibration_error
+from gan_aug.evaluation.calibration import calibration_curve, error_if_perfect, expected_calibration_error
 from gan_aug.evaluation.cells import CellResult, Findings
 from gan_aug.evaluation.comparison import compare_arms, estimate_auc
 from gan_aug.evaluation.metrics import (
@@ -151,6 +151,7 @@ def _dataset(manifest: Manifest, test: Truth) -> dict[str, Any]:
 def _arm(cells: list[CellResult], test: Truth, validation: Truth) -> dict[str, Any]:
     scores = [cell.test_scores for cell in cells]
     per_class = _per_class(test, scores)
+    mean_brier, brier_ci95 = brier(test, scores)
     return {
         "auc": _estimate(estimate_auc(test, scores)),
         "accuracy": _estimate(estimate_accuracy(test, scores)),
@@ -165,7 +166,8 @@ def _arm(cells: list[CellResult], test: Truth, validation: Truth) -> dict[str, A
         },
         "per_class": per_class,
         "worst_class": _worst_class(test, per_class),
-        "brier": _mean([brier(test, of_seed) for of_seed in scores]),
+        "brier": mean_brier,
+        "brier_ci95": brier_ci95,
         "calibration": _calibration(test, scores),
         "confusion": confusion(test, scores),
         "optimizer_steps": cells[0].steps,
@@ -209,7 +211,11 @@ def _sensitivity(cells: list[CellResult], test: Truth, validation: Truth, specif
 def _calibration(test: Truth, scores: list[FloatArray]) -> dict[str, Any]:
     # The error of each seed by itself: pooled, what one seed claims too high makes up for another's too low.
     errors = [expected_calibration_error(calibration_curve(test, [of_seed])) for of_seed in scores]
-    return {"expected_error": _mean(errors), "curve": [asdict(part) for part in calibration_curve(test, scores)]}
+    return {
+        "expected_error": _mean(errors),
+        "error_if_perfect": _mean([error_if_perfect(test, of_seed) for of_seed in scores]),
+        "curve": [asdict(part) for part in calibration_curve(test, scores)],
+    }
 
 
 def _per_class(test: Truth, scores: list[FloatArray]) -> dict[str, dict[str, Any]]:
@@ -218,7 +224,9 @@ def _per_class(test: Truth, scores: list[FloatArray]) -> dict[str, dict[str, Any
     for k, name in enumerate(test.names):
         alone = test.only(k)
         auc = estimate_auc(alone, [of_seed[:, [k]] for of_seed in scores])
-        per_class[name] = {"auc": auc.value, "auc_ci95": auc.ci95, "precision": shares[k][0], "recall": shares[k][1]}
+        per_class[name] = {"auc": auc.value, "auc_ci95": auc.ci95}
+        for what, share in zip(("precision", "recall"), shares[k], strict=True):
+            per_class[name] |= {what: share and share.value, f"{what}_ci95": share and share.ci95}
     return per_class
 
 

@@ -164,8 +164,14 @@ def _precision_text(report: Report) -> str:
 
 
 def _calibration_text(report: Report) -> str:
-    errors = "; ".join(f"{name} {arm['calibration']['expected_error']:.3f}" for name, arm in report["arms"].items())
-    return f"Reliability diagram of each arm on the real test images, expected calibration error: {errors}."
+    errors = "; ".join(
+        f"{name} {arm['calibration']['expected_error']:.3f} ({arm['calibration']['error_if_perfect']:.3f})"
+        for name, arm in report["arms"].items()
+    )
+    return (
+        "Reliability diagram of each arm on the real test images, expected calibration error (in brackets what perfect "
+        f"probabilities would have by chance): {errors}."
+    )
 
 
 def _confusion_text(report: Report) -> str:

@@ -206,8 +206,9 @@ def _figures(report: Report, cite: _Citations) -> str:
         "several labels), average precision, the standardised partial AUC up to a false-positive "
         f"rate of {rate:g} {cite('mcclish')}, sensitivity and specificity at thresholds set for {asked} % specificity "
         f"on the validation images, the Brier score {cite('brier')} and the expected calibration error "
-        f"{cite('naeini')} in ten bins. Bands of curves and intervals of the average precision are from a Bayesian "
-        f"bootstrap {cite('rubin')} of patients, with the seeds’ variance added."
+        f"{cite('naeini')} in ten bins, beside its mean over labels drawn from the probabilities themselves. Bands of "
+        f"curves are from a Bayesian bootstrap {cite('rubin')} of patients, with the seeds’ variance added; intervals "
+        "of the average precision take their covariance over patients from it and are on the logit scale."
     )
     if report["canaries"]:
         text += (

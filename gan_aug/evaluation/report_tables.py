@@ -68,8 +68,8 @@ def more_figures_table(report: Report) -> Table:
         "Average precision (95 % CI)",
         f"Partial AUC (false positives ≤ {100 * rate:.0f} %)",
         *(f"Set for {100 * float(s):.0f} % specificity: sensitivity / specificity" for s in asked),
-        "Brier",
-        "Calibration error",
+        "Brier (95 % CI)",
+        "Calibration error (if perfect)",
     )
     rows = tuple(
         (
@@ -77,16 +77,17 @@ def more_figures_table(report: Report) -> Table:
             f"{share(arm['average_precision'], 3)} ({interval(arm['average_precision_ci95'], 3)})",
             share(arm["partial_auc"]["value"], 3),
             *(_sensitivity(arm["sensitivity_at_specificity"][s]) for s in asked),
-            f"{arm['brier']:.3f}",
-            f"{arm['calibration']['expected_error']:.3f}",
+            f"{arm['brier']:.3f} ({arm['brier_ci95'][0]:.3f} to {arm['brier_ci95'][1]:.3f})",
+            f"{arm['calibration']['expected_error']:.3f} ({arm['calibration']['error_if_perfect']:.3f})",
         )
         for name, arm in arms.items()
     )
     caption = (
         f"Further figures{', means over seeds' if several else ''}. Set for a specificity: thresholds chosen on the "
         "validation images, and what they reach on the test images (95 % CI, thresholds held fixed). Partial AUC: "
-        "standardised, 0.5 by chance. Brier: mean squared error of the probabilities; calibration error: mean distance "
-        "of probabilities from what held; both 0 at best."
+        "standardised, 0.5 by chance. Brier: mean squared error of the probabilities, 0 at best. Calibration error: "
+        "mean distance of probabilities from what held; if perfect: what it would be on average by chance alone, had "
+        "every probability been true."
     )
     return Table(caption, head, rows)
 
@@ -130,13 +131,21 @@ def per_class_table(report: Report) -> Table:
         for name, arm in report["arms"].items():
             figures = arm["per_class"][label]
             auc = f"{share(figures['auc'], decimals)} ({interval(figures['auc_ci95'], decimals)})"
-            rows.append((label, name, auc, percent(figures["precision"]), percent(figures["recall"])))
+            rows.append((label, name, auc, *(_share_of(figures, what) for what in ("precision", "recall"))))
     together = ", all seeds’ cases together" if len(report["arms"]["real"]["seeds"]) > 1 else ""
     caption = (
         f"Per class. AUC of each class against all others; precision and recall {_called(report)}{together}. "
         f"A dash: nothing was called so. {worst_class(report)}"
     )
-    return Table(caption, ("Class", "Arm", "AUC (95 % CI)", "Precision", "Recall"), tuple(rows))
+    return Table(caption, ("Class", "Arm", "AUC (95 % CI)", "Precision (95 % CI)", "Recall (95 % CI)"), tuple(rows))
+
+
+def _share_of(figures: dict[str, Any], what: str) -> str:
+    """A class's precision or recall with its interval, or a dash."""
+    if figures[what] is None:
+        return percent(None)
+    low, high = figures[f"{what}_ci95"]
+    return f"{percent(figures[what])} ({percent(low)} to {percent(high)})"
 
 
 def worst_class(report: Report) -> str:

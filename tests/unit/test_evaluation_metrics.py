@@ -4,7 +4,7 @@ from scipy.stats import binomtest
 from sklearn.calibration import calibration_curve as sklearn_curve
 from sklearn.metrics import accuracy_score, average_precision_score, brier_score_loss, confusion_matrix
 
-from gan_aug.evaluation.calibration import calibration_curve, expected_calibration_error
+from gan_aug.evaluation.calibration import calibration_curve, error_if_perfect, expected_calibration_error
 from gan_aug.evaluation.metrics import (
     average_precision,
     brier,
@@ -51,10 +51,24 @@ def test_all_right_leaves_the_rule_of_three():
 def test_average_precision_and_brier_follow_scikit_learn():
     positive = BINARY.labels[:, 1]
     assert average_precision(BINARY, BINARY_SCORES) == pytest.approx(average_precision_score(positive, SCORES[:, 0]))
-    assert brier(BINARY, BINARY_SCORES) == pytest.approx(brier_score_loss(positive, SCORES[:, 0]))
+    assert brier(BINARY, [BINARY_SCORES])[0] == pytest.approx(brier_score_loss(positive, SCORES[:, 0]))
     assert average_precision(MULTI, SCORES) == pytest.approx(average_precision_score(MULTI.labels, SCORES))
-    assert brier(MULTI, np.eye(3)[(CLASSES + 1) % 3]) == pytest.approx(2.0)
-    assert brier(LABELS, LABELS.labels.astype(float)) == 0.0
+    assert brier(MULTI, [np.eye(3)[(CLASSES + 1) % 3]]) == (
+        pytest.approx(2.0),
+        pytest.approx((2 * 0.05 ** (1 / 60), 2)),
+    )
+    assert brier(LABELS, [LABELS.labels.astype(float)]) == (0.0, pytest.approx((0, 1 - 0.05 ** (1 / 60))))
+
+
+def test_the_brier_score_s_interval_is_near_that_of_resampled_cases_and_widens_with_the_seeds():
+    rng = np.random.default_rng(1)
+    value, (low, high) = brier(MULTI, [SCORES])
+    squares = ((SCORES - MULTI.labels) ** 2).sum(axis=1)
+    spread = np.std([squares[rng.integers(60, size=60)].mean() for _ in range(2000)])
+    assert 0 < low < value < high < 2
+    assert high - low == pytest.approx(2 * 1.96 * spread, rel=0.1)
+    _, (wide_low, wide_high) = brier(MULTI, [SCORES, np.eye(3)[CLASSES]])
+    assert wide_high - wide_low > high - low
 
 
 def test_the_threshold_comes_from_validation_alone():
@@ -91,9 +105,24 @@ def test_precision_and_recall_pool_the_seeds_and_say_where_nothing_was_called():
     truth = truth_of(np.eye(3)[[0, 0, 1, 1]])
     first, second = np.eye(3)[[0, 0, 0, 1]], np.eye(3)[[0, 1, 1, 1]]
     (a, b, c) = precision_recall(truth, [first, second])
-    assert a == pytest.approx((3 / 4, 3 / 4))
-    assert b == pytest.approx((3 / 4, 3 / 4))
+    for precision, recall in (a, b):
+        assert (precision.value, recall.value) == pytest.approx((3 / 4, 3 / 4))
     assert c == (None, None)
+
+
+def test_precision_and_recall_have_wilsons_interval_over_patients_and_seeds():
+    ((precision, recall), *_) = precision_recall(MULTI, [SCORES])
+    called, true = SCORES.argmax(axis=1) == 0, CLASSES == 0
+    for estimate, among in ((precision, called), (recall, true)):
+        expected = binomtest(int((called & true).sum()), int(among.sum())).proportion_ci(method="wilson")
+        assert estimate.ci95 == pytest.approx(expected, abs=0.01)  # Wilson's with n - 1 in the variance
+    # A seed that calls nothing so weighs nothing in the value, but how much seeds differ is in the interval.
+    nothing = np.eye(3)[np.ones(60, dtype=int)]
+    ((both, _), *_) = precision_recall(MULTI, [SCORES, nothing])
+    assert both.value == pytest.approx(precision.value)
+    assert both.sources == ("patients", "seeds")
+    ((right, _), *_) = precision_recall(MULTI, [np.eye(3)[CLASSES]])
+    assert right.ci95 == pytest.approx((0.05 ** (1 / true.sum()), 1.0))
 
 
 def test_the_calibration_curve_is_scikit_learns_and_its_error_the_weighted_distance():
@@ -106,6 +135,18 @@ def test_the_calibration_curve_is_scikit_learns_and_its_error_the_weighted_dista
     (only,) = calibration_curve(MULTI, [certain])
     assert (only.predicted, only.observed, only.count) == (1.0, 0.75, 60)
     assert expected_calibration_error([only]) == pytest.approx(0.25)
+
+
+def test_perfect_probabilities_have_the_error_that_chance_gives():
+    rng = np.random.default_rng(2)
+    share = rng.beta(0.5, 0.5, size=156)
+    scores = np.stack([1 - share, share], axis=1)
+    drawn = [truth_of(np.eye(2)[(rng.random(156) < share).astype(int)], positive=1) for _ in range(300)]
+    errors = [expected_calibration_error(calibration_curve(truth, [scores])) for truth in drawn]
+    assert error_if_perfect(drawn[0], scores) == pytest.approx(np.mean(errors), rel=0.05)
+    assert error_if_perfect(drawn[0], scores) > 0.05
+    assert error_if_perfect(MULTI, np.eye(3)[CLASSES]) == 0.0
+    assert 0 < error_if_perfect(LABELS, SCORES) < 0.2
 
 
 def test_confusion_counts_the_cases_of_all_seeds():

@@ -75,3 +75,16 @@ def test_the_interval_of_the_average_precision_holds_it_and_is_exact_where_nothi
     assert average_precision_interval(one, [np.stack([~labels, labels], axis=1).astype(float)]) == (
         pytest.approx(0.05 ** (1 / one.pairs)), 1.0
     )  # fmt: skip
+
+
+def test_the_interval_near_1_is_on_the_logit_scale_and_ends_below_1() -> None:
+    rng = np.random.default_rng(3)
+    labels = np.repeat([False, True], [50, 20])
+    one = Truth(np.stack([~labels, labels], axis=1), ("a", "b"), False, 1, np.arange(70))
+    seeds = [rng.normal(3.2 * labels, 1.0) for _ in range(5)]
+    scores = [np.stack([-of_seed, of_seed], axis=1) for of_seed in seeds]
+    low, high = average_precision_interval(one, scores)
+    mean = np.mean([average_precision_score(labels, of_seed) for of_seed in seeds])
+    assert mean > 0.93
+    assert high < 0.999
+    assert np.log(low / (1 - low)) + np.log(high / (1 - high)) == pytest.approx(2 * np.log(mean / (1 - mean)))
