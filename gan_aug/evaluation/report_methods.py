@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gan_aug.config import GanConfig
-from gan_aug.evaluation.report_text import Report, counted, listed, metric, patients_apart, thousands
+from gan_aug.evaluation.report_text import Report, counted, listed, looked_alike, metric, patients_apart, thousands
 from gan_aug.evaluation.report_verdict import CLASSIFIERS
 
 REFERENCES = {
@@ -98,7 +98,7 @@ def _generator(report: Report, cite: _Citations) -> str:
     if made == "unknown":
         return (
             "Synthetic images. The synthetic images were made elsewhere; what their generator was trained on is not "
-            "known. None of them equals a validation or test image."
+            f"known. None of them equals a validation or test image. {looked_alike(report)}"
         )
     gan, train = config["gan"], config["train"]
     loss, source = _LOSSES[gan["loss"]]

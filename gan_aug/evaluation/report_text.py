@@ -15,9 +15,28 @@ FEW_SEEDS = 3
 """Fewer cover less than the intervals say (docs/decisions/0010)."""
 UNTRACED = (
     "The provenance of the synthetic images is unknown: nothing says which images their generator was trained on. None "
-    "of them equals a validation or test image, but whether it had seen those, or their patients, cannot be told; if "
-    "it had, the figures of the arms with synthetic images are too good."
+    "of them equals a validation or test image. {looked} Whether it had seen those, or their patients, cannot be told; "
+    "if it had, the figures of the arms with synthetic images are too good."
 )
+
+
+def looked_alike(report: Report) -> str:
+    """What was found of images made elsewhere that look nearly like a held-out one, as a sentence."""
+    found = report["provenance"]["look_alikes"]
+    if found is None:
+        return "Whether one looks nearly the same as those was not looked for."
+    many = counted(found["of"], "synthetic image")
+    if not found["images"]:
+        return f"None of the {many} looks nearly the same as one of those."
+    shown = "; ".join(
+        f"image {pair['synthetic']} like {pair['split']} image {pair['case']} ({pair['correlation']:.2f})"
+        for pair in found["pairs"][:3]
+    )
+    return (
+        f"{thousands(found['images'])} of the {many} look nearly the same as one of those, so that the figures of the "
+        "arms with synthetic images may be too good (rows of the two manifests, and the correlation of details: "
+        f"{shown})."
+    )
 
 
 def digits(report: Report) -> int:
@@ -138,7 +157,7 @@ def limits(report: Report) -> list[str]:
         )
     found += _carried_over(report) + _kept_at_once(report) + _unlike_budgets(report)
     if report["provenance"]["trained_on"] == "unknown":
-        found.append(UNTRACED)
+        found.append(UNTRACED.format(looked=looked_alike(report)))
     elif report["provenance"]["synthetic"]:
         found.append(
             "The synthetic images come from one generator, trained once: how much another training of it would change "
