@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import re
 from typing import Any
@@ -168,9 +169,22 @@ def test_the_figures_can_be_had_again_from_the_table_of_scores(manifest: Any) ->
 
 def test_the_table_of_scores_names_no_patient_and_computes_nothing() -> None:
     text = scores_csv(HOSTILE, make_cells(HOSTILE, ("real",), 1))
-    assert "patient" not in text
+    assert "-patient" not in text
     for row in csv.reader(io.StringIO(text)):
         assert not any(cell.startswith(("=", "+", "-", "@")) for cell in row)
+
+
+def test_images_of_one_patient_can_be_told_in_the_table_of_scores_whatever_the_key() -> None:
+    def numbers(manifest: Any) -> list[int]:
+        text = scores_csv(manifest, make_cells(manifest, ("real",), 1))
+        return [int(row["patient"]) for row in csv.DictReader(io.StringIO(text))]
+
+    assert numbers(BINARY) == [k // 2 for k in range(60)]
+    keys = {study.patient: f"{k * 7919 % 1000}" for k, study in enumerate(BINARY.studies)}
+    other = tuple(dataclasses.replace(study, patient=keys[study.patient]) for study in BINARY.studies)
+    assert numbers(dataclasses.replace(BINARY, studies=other)) == numbers(BINARY)
+    unnamed = tuple(dataclasses.replace(study, patient=None) for study in BINARY.studies)
+    assert numbers(dataclasses.replace(BINARY, studies=unnamed)) == list(range(60))
 
 
 def test_the_worst_class_is_named() -> None:
