@@ -147,6 +147,8 @@ def _dataset(manifest: Manifest, test: Truth) -> dict[str, Any]:
         "labels": manifest.labels,
         "positive": None if positive is None else manifest.labels[positive],
         "notes": manifest.notes,
+        "splits_from": manifest.splits_from,
+        "flips": manifest.flips,
     }
 
 

@@ -89,6 +89,14 @@ def thousands(number: int) -> str:
     return f"{number:,}".replace(",", "\u202f")
 
 
+def duration(seconds: float) -> str:
+    """A time as people say it: 39 s, 30 min, 1 h 11 min."""
+    if seconds < 99.5:
+        return f"{seconds:.0f} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
+
+
 def counted(number: int, noun: str) -> str:
     """A number with its noun, in the plural where it is not 1; thousands apart by a thin space."""
     return f"{thousands(number)} {noun if number == 1 else noun + 's'}"
@@ -97,6 +105,16 @@ def counted(number: int, noun: str) -> str:
 def listed(names: Sequence[str]) -> str:
     """Names in a row as a sentence has them: a, b and c."""
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def splits_from(report: Report) -> str:
+    """Where the splits come from, as a sentence; empty where the import of an older version did not write it down."""
+    origin, named = report["dataset"]["splits_from"], report["dataset"]["test_patients"] is not None
+    if origin is None:
+        return ""
+    kept = "each patient in one, " if named else ""
+    how = f" ({kept}labels in proportion, by chance from the seed)" if any(c.isdigit() for c in origin) else ""
+    return f"Splits: {origin}{how}."
 
 
 def patients_apart(report: Report) -> str:
