@@ -54,7 +54,10 @@ def run_comparison(
     if "all" in request.compare.sizes:
         points[None] = [results[cell.key] for cell in main]
     curves = curve_rows(Truth.of(manifest, "test"), points) if points else None
-    canaries = _canaries(run, manifest, synthetic, [results[cell.key] for cell in shuffles]) if shuffles else None
+    canaries = None
+    if shuffles:
+        first = [results[cell.key] for cell in shuffles]
+        canaries = _canaries(request, run, manifest, synthetic, first, compute)
     return [results[cell.key] for cell in main], Findings(ratio, curves, canaries)
 
 
@@ -126,12 +129,22 @@ def _plan_subset(request: Config, run: RunDir, manifest: Manifest, subset: Subse
 
 
 def _canaries(
-    run: RunDir, manifest: Manifest, synthetic: SyntheticManifest | None, shuffles: Sequence[CellResult]
+    request: Config,
+    run: RunDir,
+    manifest: Manifest,
+    synthetic: SyntheticManifest | None,
+    shuffles: Sequence[CellResult],
+    compute: Callable[[Sequence[Cell], str], dict[str, CellResult]],
 ) -> dict[str, Any]:
     """What the canaries say; one that failed is said at once too."""
+
+    def further(cells: Sequence[Cell]) -> list[CellResult]:
+        results = compute(cells, "further shuffles, as the first came out above chance")
+        return [results[cell.key] for cell in cells]
+
     image = open_images(run.dataset, manifest)[manifest.indices("test")[0]]
     canaries = {
-        "shuffled_labels": shuffled_labels(manifest, shuffles),
+        "shuffled_labels": shuffled_labels(manifest, request, shuffles, further),
         "planted_test_image": planted_test_image(manifest, synthetic, image),
     }
     for failure in failures(canaries):

@@ -5,17 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from gan_aug.config import Config
-from gan_aug.data.foreign_images import open_foreign, source_sha256
+from gan_aug.data.foreign_images import ForeignImages, open_foreign, source_sha256
 from gan_aug.data.manifest import Manifest
 from gan_aug.data.raster import Raster
-from gan_aug.data.shards import open_shards
+from gan_aug.data.shards import ShardedImages, SyntheticManifest, open_shards
 from gan_aug.errors import DataError, RunConflict
 from gan_aug.evaluation.arms import accept_images
+from gan_aug.evaluation.look_alikes import FILE, check_look_alikes, find_look_alikes, keep_look_alikes
 from gan_aug.run import RunDir, read_json
 from gan_aug.run_storage import storage_of
 from gan_aug.stage_requests import claim
 from gan_aug.storage import below
-from gan_aug.synthesis.foreign import write_foreign_set
+from gan_aug.synthesis.foreign import mixed_order, write_foreign_set
 
 SOURCE = "source"
 """The key, in the request of a synthetic set made elsewhere, of the hash of where it came from."""
@@ -58,7 +59,7 @@ def bring_synthetic(request: Config, run: RunDir, manifest: Manifest) -> None:
 
     Images of another size are fitted as the data set's own were, their grey range kept. Raises RunConflict where the
     run holds another synthetic set, DataError for what `open_foreign` refuses, LeakageError where an image equals one
-    of validation or test.
+    of validation or test, or many look nearly the same as one.
     """
     path = request.compare.synthetic
     if path is None:
@@ -83,7 +84,7 @@ def bring_synthetic(request: Config, run: RunDir, manifest: Manifest) -> None:
         progress=lambda done, total: run.emit("synthetic", "progress", done=done, total=total, unit="images"),
         cancelled=run.cancelled,
     )
-    accept_images(open_shards(place, synthetic), manifest)
+    _check_images(run, manifest, synthetic, open_shards(place, synthetic), foreign)
     if fitted:
         channels, height, width = manifest.shape
         wanted = f"{width}x{height} pixels, {'grey' if channels == 1 else 'colour'}, 8 bit"
@@ -92,3 +93,19 @@ def bring_synthetic(request: Config, run: RunDir, manifest: Manifest) -> None:
         synthetic.save(below(folder, "manifest.json"))
     counts = ", ".join(f"{name} {count:,}" for name, count in synthetic.counts().items())
     run.emit("synthetic", "finish", f"{len(foreign.labels):,} synthetic images of unknown provenance: {counts}")
+
+
+def _check_images(
+    run: RunDir, manifest: Manifest, synthetic: SyntheticManifest, images: ShardedImages, foreign: ForeignImages
+) -> None:
+    """Hold the images against those of validation and test; what looks nearly the same is kept beside the set."""
+    accept_images(images, manifest)
+    run.emit("synthetic", "note", "looking for images nearly the same as a validation or test image")
+    found = find_look_alikes(run.dataset, images, manifest, run.cancelled)
+    order = mixed_order(foreign.labels)
+    source = [foreign.names[order[pair["synthetic"]]] for pair in found["pairs"]] if found else []
+    keep_look_alikes(run.synthetic, manifest, synthetic, found, source)
+    check_look_alikes(found, manifest, source)
+    if found and found["images"]:
+        what = f"{found['images']:,} of {found['of']:,} images look nearly the same as a validation or test image"
+        run.emit("synthetic", "note", f"{what}: they are listed in synthetic/{FILE}, look at them")

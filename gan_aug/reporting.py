@@ -17,6 +17,7 @@ from gan_aug.data.manifest import Manifest
 from gan_aug.data.shards import SyntheticManifest, read_shard
 from gan_aug.data.store import open_images
 from gan_aug.evaluation.cells import CellResult, Findings
+from gan_aug.evaluation.look_alikes import kept_look_alikes
 from gan_aug.evaluation.plots_curves import curves_png
 from gan_aug.evaluation.report import build_report
 from gan_aug.evaluation.report_figures import Figure, draw_figures
@@ -50,7 +51,7 @@ def write_reports(
         synthetic,
         cells,
         request,
-        provenance={},
+        provenance={"look_alikes": kept_look_alikes(run.synthetic, manifest, synthetic)},
         timing={"stages": stage_seconds(run)},
         environment=environment(),
         fidelity=fidelity,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from gan_aug.config import Config
@@ -47,7 +48,8 @@ def findings_again(
     canaries = None
     if config.compare.canaries:
         shuffles = results_of(plan_shuffled(manifest, config), cells)
-        canaries = {**(report["canaries"] or {}), "shuffled_labels": shuffled_labels(manifest, shuffles)}
+        said = shuffled_labels(manifest, config, shuffles, partial(results_of, cells=cells))
+        canaries = {**(report["canaries"] or {}), "shuffled_labels": said}
     points: dict[Subset | None, list[CellResult]] = {}
     for size in (size for size in config.compare.sizes if size != "all"):
         for subset in (Subset(size, draw) for draw in range(config.compare.draws)):

@@ -19,6 +19,7 @@ from gan_aug.errors import CheckpointError, ConfigError, DataError
 from gan_aug.evaluation.cell_files import FILES, REQUEST, read_cell
 from gan_aug.evaluation.cell_plan import plan_cells
 from gan_aug.evaluation.cells import CellResult, Findings
+from gan_aug.evaluation.look_alikes import kept_look_alikes
 from gan_aug.evaluation.report import build_report
 from gan_aug.evaluation.report_files import SCORES
 from gan_aug.evaluation.report_markdown import to_markdown
@@ -133,7 +134,8 @@ def _made_again(
     fidelity = None
     if synthetic is not None and report["fidelity"] is not None:
         fidelity = kept_fidelity(folder / "compare", manifest, synthetic, results, config.compare.features)
-    again = build_report(manifest, synthetic, results, config, {}, {}, {}, fidelity, found)
+    provenance = {"look_alikes": kept_look_alikes(folder / "synthetic", manifest, synthetic)}
+    again = build_report(manifest, synthetic, results, config, provenance, {}, {}, fidelity, found)
     again["config"] = report["config"]  # held against the stages' requests instead
     return json.loads(json.dumps(again))  # type: ignore[no-any-return]
 

@@ -87,6 +87,7 @@ def _import(
         flips=source.flips if config.flips is None else config.flips,
         notes=(*assigned.notes, *import_notes(config, read, patients, repeated)),
         patient_key=patients.key_name if patients else None,
+        splits_from=_splits_from(config, assigned),
     )
     report = import_report(source, raster, read, assigned, manifest)
     write_json(folder / REPORT, report | {"near_duplicates": listed(resembling)})
@@ -104,6 +105,12 @@ def _assign(config: DataConfig, source: Source, seed: int, search: Search) -> As
         ties=search.everywhere() if config.near_duplicates == "move" else (),
         fold=Fold(config.fold, config.folds) if config.folds else None,
     )
+
+
+def _splits_from(config: DataConfig, assigned: Assignment) -> str:
+    """Where the splits come from; a column that was named for them is named."""
+    own, column = "the set's own", config.columns.split
+    return assigned.origin.replace(own, f"{own}, by its column {column!r}", 1) if column else assigned.origin
 
 
 def _positive(config: DataConfig, source: Source) -> str | None:

@@ -67,6 +67,8 @@ class Manifest:
     notes: tuple[str, ...] = ()
     patient_key: str | None = field(default=None)
     """Which key hashed the patients: the first 16 digits of its own SHA-256, never the key."""
+    splits_from: str | None = None
+    """Where the splits come from, for a report; None where it was not written down yet."""
 
     @cached_property
     def fingerprint(self) -> str:

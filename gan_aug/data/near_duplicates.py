@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -41,8 +42,19 @@ class Pair:
     correlation: float
 
 
+class ImagesByRow(Protocol):
+    """Images `(N, C, H, W) uint8` that are read by row: an array, or several one after the other."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Their number, channels, height and width."""
+
+    def __getitem__(self, rows: Rows, /) -> Images:
+        """Copies of the images at `rows` `(B,) int64`."""
+
+
 def near_duplicates(
-    images: Images, first: Rows, second: Rows, *, cancelled: Callable[[], bool] | None = None
+    images: ImagesByRow, first: Rows, second: Rows, *, cancelled: Callable[[], bool] | None = None
 ) -> list[Pair]:
     """The pairs of a row of `first` and one of `second` that look nearly the same; raises Cancelled.
 

@@ -22,34 +22,59 @@ from gan_aug.evaluation.truth import Truth
 SHUFFLES = 5
 """Shuffles of the labels. One would not do: what it is called by chance, a class may be called on the test set too."""
 
+FURTHER = 10
+"""Further ones where the first came out above chance, which they do about once in forty sound comparisons."""
+
 STEPS = 100
 """Optimiser steps of each, at most."""
 
 CHANCE = 0.5
 
 
-def plan_shuffled(manifest: Manifest, config: Config) -> list[Cell]:
-    """The cells of the first canary: the arm real with its training labels shuffled, a few steps, several shuffles."""
+def plan_shuffled(manifest: Manifest, config: Config, *, further: bool = False) -> list[Cell]:
+    """The cells of the first canary: the arm real with its training labels shuffled, a few steps, several shuffles.
+
+    `further` ones are those that decide where the first came out above chance.
+    """
     # One validation point, at the end: to choose among several by real labels would favour weights that got them right.
     changes = {"steps": min(STEPS, config.classifier.steps), "epochs": 1}
     short = config.model_copy(update={"classifier": config.classifier.model_copy(update=changes)})
     return [
         make_cell({**cell_request(manifest, None, short, "real", seed, 0.0), "shuffled": True})
-        for seed in range(SHUFFLES)
+        for seed in (range(SHUFFLES, SHUFFLES + FURTHER) if further else range(SHUFFLES))
     ]
 
 
-def shuffled_labels(manifest: Manifest, results: Sequence[CellResult]) -> dict[str, Any]:
-    """What the shuffled cells showed, as JSON values: it passed where the interval of their mean AUC holds 0.5."""
-    truth = Truth.of(manifest, "test")
-    estimate = estimate_auc(truth, [result.test_scores for result in results])
-    low, high = estimate.ci95
+def shuffled_labels(
+    manifest: Manifest,
+    config: Config,
+    results: Sequence[CellResult],
+    compute: Callable[[Sequence[Cell]], Sequence[CellResult]],
+) -> dict[str, Any]:
+    """What the shuffled cells showed, as JSON values; `compute` gives the results of further ones where they decide.
+
+    It failed where the interval of the mean AUC lies above 0.5, of the first shuffles and of the further ones too. One
+    below 0.5 is chance: labels that leak make an AUC higher.
+    """
+    first = _auc_of(manifest, results)
+    further = compute(plan_shuffled(manifest, config, further=True)) if _is_raised(first) else ()
+    again = _auc_of(manifest, further) if further else None
     return {
-        "passed": bool(low <= CHANCE <= high),
-        "auc": {"value": estimate.value, "ci95": [low, high]},
+        "passed": again is None or not _is_raised(again),
+        "auc": first,
         "shuffles": len(results),
         "optimizer_steps": results[0].steps,
+        "further": {"auc": again, "shuffles": len(further)} if again else None,
     }
+
+
+def _auc_of(manifest: Manifest, results: Sequence[CellResult]) -> dict[str, Any]:
+    estimate = estimate_auc(Truth.of(manifest, "test"), [result.test_scores for result in results])
+    return {"value": estimate.value, "ci95": list(estimate.ci95)}
+
+
+def _is_raised(auc: dict[str, Any]) -> bool:
+    return bool(auc["ci95"][0] > CHANCE)
 
 
 def planted_test_image(
@@ -78,11 +103,15 @@ def failures(canaries: dict[str, Any]) -> list[str]:
     found = []
     shuffles, planted = canaries["shuffled_labels"], canaries["planted_test_image"]
     if not shuffles["passed"]:
-        auc = shuffles["auc"]
+        first, again = (
+            f"{said['auc']['value']:.3f} (95 % CI {said['auc']['ci95'][0]:.3f} to {said['auc']['ci95'][1]:.3f}) over "
+            f"{said['shuffles']} shuffles"
+            for said in (shuffles, shuffles["further"])
+        )
         found.append(
-            f"trained on shuffled labels, the classifier reached an AUC of {auc['value']:.3f} (95 % CI "
-            f"{auc['ci95'][0]:.3f} to {auc['ci95'][1]:.3f}), which leaves out 0.5: test labels reach the training "
-            "somewhere, so believe no figure of this comparison before that is found"
+            f"trained on shuffled labels, the classifier reached an AUC of {first}, and again {again}; both lie above "
+            "0.5, which chance does to about one sound comparison in a thousand: it is likely that test labels reach "
+            "the training, so rely on no figure of this comparison before that is looked into"
         )
     if not planted["passed"]:
         let_in = " and ".join(name for name, refused in planted["refused"].items() if not refused)

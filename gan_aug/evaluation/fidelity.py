@@ -7,8 +7,8 @@ so that distance would be added to the generator's: the 624 test films of Pneumo
 too, lay at a KID of 0.037 ± 0.013 from one half of its training films, a GAN's images at 0.003 ± 0.004. And not all
 training images: with the reference, the other half and the synthetic sample of one size, the bias of FID and the habits
 of nearest neighbours are the same on both sides. The generator saw both halves, so copies of training images score
-better than the other half does. What test images are used for is the accuracy of the classifier that labels are checked
-with, which the arm real reports anyway.
+better than the other half does. The accuracy of the classifier that labels are checked with is that on the validation
+images, for the same reason; its weights were chosen by their loss.
 """
 
 from __future__ import annotations
@@ -89,8 +89,8 @@ def measure_fidelity(
     compared = _compared(extractor, sides, device, cancelled)
     scores = predict_scores(load_classifier(cell)[0].to(device), made.images, manifest.task)
     agreement, of_classes = label_agreement(scores, made.labels, manifest.task)
-    tested = manifest.label_matrix()[manifest.indices("test")]
-    accuracy, of_real_classes = label_agreement(judge.test_scores, tested, manifest.task)
+    held_out = manifest.label_matrix()[manifest.indices("validation")]
+    accuracy, of_real_classes = label_agreement(judge.validation_scores, held_out, manifest.task)
     similarity = [(_similarity(made, k), _similarity(real, k)) for k in range(len(manifest.labels))]
     return {
         "extractor": _described(extractor, compared),

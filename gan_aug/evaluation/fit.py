@@ -102,12 +102,17 @@ def learning_rate(config: ClassifierConfig) -> float:
     return config.lr if config.lr is not None else 0.02 if config.optimizer == "sgd" else 1e-3
 
 
+def weight_decay(config: ClassifierConfig) -> float:
+    """The weight decay of `config`, or the one that suits its optimiser."""
+    if config.weight_decay is not None:
+        return config.weight_decay
+    # Only AdamW keeps it apart from the gradient's own scale; added to the gradient, 1e-2 would drown small ones.
+    return 1e-2 if config.optimizer == "adamw" else 5e-4
+
+
 def make_optimizer(config: ClassifierConfig, model: nn.Module) -> torch.optim.Optimizer:
     """The optimiser of `config` over the model's parameters; weight decay is left off biases and normalisation."""
-    lr, decay = learning_rate(config), config.weight_decay
-    if decay is None:
-        # Only AdamW keeps it apart from the gradient's own scale; added to the gradient, 1e-2 would drown small ones.
-        decay = 1e-2 if config.optimizer == "adamw" else 5e-4
+    lr, decay = learning_rate(config), weight_decay(config)
     decayed = [p for p in model.parameters() if p.ndim > 1]
     plain = [p for p in model.parameters() if p.ndim <= 1]
     groups = [{"params": decayed, "weight_decay": decay}, {"params": plain, "weight_decay": 0.0}]

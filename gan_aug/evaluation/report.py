@@ -57,7 +57,8 @@ def build_report(
 ) -> dict[str, Any]:
     """The report of `cells` (in any order) on the manifest's test split, as JSON values without NaN.
 
-    `provenance` adds to {manifest, checkpoint, synthetic}, which follow from the manifests. `timing` gets the seconds
+    `provenance` adds to {manifest, checkpoint, synthetic}, which follow from the manifests: `look_alikes` are
+    `kept_look_alikes`'. `timing` gets the seconds
     of each arm's training, `environment` the config's compute section. `fidelity` is `measure_fidelity`'s, None where
     it was not measured. Raises DataError where the arm real is absent, the arms differ in seeds or in optimiser steps,
     or the test split holds too few images of a label.
@@ -90,6 +91,7 @@ def build_report(
             "checkpoint": synthetic.checkpoint if synthetic else None,
             "synthetic": synthetic.fingerprint if synthetic else None,
             "trained_on": _trained_on(synthetic),
+            "look_alikes": None,
             **provenance,
         },
         "config": _without_paths(asked),
@@ -145,6 +147,8 @@ def _dataset(manifest: Manifest, test: Truth) -> dict[str, Any]:
         "labels": manifest.labels,
         "positive": None if positive is None else manifest.labels[positive],
         "notes": manifest.notes,
+        "splits_from": manifest.splits_from,
+        "flips": manifest.flips,
     }
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from gan_aug.evaluation.report_tables import Table
-from gan_aug.evaluation.report_text import Report, counted, digits, size
+from gan_aug.evaluation.report_text import Report, counted, digits, size, splits_from
 
 UNKNOWN = "not known to this tool"
 AUTHORS = "for the authors to write"
@@ -57,10 +57,8 @@ def _missing(report: Report) -> str:
 
 def _assigned(report: Report) -> str:
     counts = report["dataset"]["counts"]
-    return (
-        f"{counts['train']} training, {counts['validation']} validation and {counts['test']} test images; as the "
-        "source gives its splits, else by chance from the seed"
-    )
+    origin = splits_from(report) or "As the source gives its splits, else by chance from the seed."
+    return f"{counts['train']} training, {counts['validation']} validation and {counts['test']} test images. {origin}"
 
 
 def _level(report: Report) -> str:
@@ -177,7 +175,7 @@ _ITEMS: tuple[tuple[str, Answer], ...] = (
     ("Failure analysis", _failures),
     ("Study limitations", "In part: Limits"),
     ("Implications for practice", AUTHORS),
-    ("Full protocol or technical details", "In part: the configuration, every default spelt out"),
+    ("Full protocol or technical details", "In part: the configuration with its defaults, and Methods"),
     ("Availability of software, model, data", "In part: fingerprints; where they can be had is for the authors to say"),
     ("Funding and its role", AUTHORS),
 )  # fmt: skip

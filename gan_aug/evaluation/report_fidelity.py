@@ -60,7 +60,7 @@ def fidelity_table(report: Report) -> Table | None:
         (
             "Label agreement",
             *_pair(fidelity["label_agreement"], percent),
-            "the classifier trained on real images sees the label asked for; real: test images, maybe harder",
+            "the classifier trained on real images sees the label asked for; real: validation images",
         ),
         (
             "MS-SSIM within a class",
@@ -88,19 +88,18 @@ def fidelity_classes_table(report: Report) -> Table | None:
             label,
             str(own["images"]),
             *(_both(_kid(own["kid"])),),
-            *(
-                _both(_pair(own[name], _whole_percent))
-                for name in ("precision", "recall", "coverage", "label_agreement")
-            ),
+            *(_both(_pair(own[name], _whole_percent)) for name in ("precision", "recall")),
+            _both(_pair(own["density"], _short)),
+            *(_both(_pair(own[name], _whole_percent)) for name in ("coverage", "label_agreement")),
             _both(_pair(own["ms_ssim"], _plain)),
         )
         for label, own in fidelity["per_class"].items()
     )
     caption = (
         "Fidelity class by class, synthetic / real. A dash: too few images. Figures of few images scatter, and "
-        "precision, recall and coverage depend on how many there are: read each pair, not down the column."
+        "precision, recall, density and coverage depend on how many there are: read each pair, not down the column."
     )
-    head = ("Class", "Images a side", "KID", "Precision", "Recall", "Coverage", "Label agreement", "MS-SSIM")
+    head = ("Class", "Images a side", "KID", "Precision", "Recall", "Density", "Coverage", "Label agreement", "MS-SSIM")
     return Table(caption, head, rows)
 
 
@@ -135,6 +134,10 @@ def _distance(value: float) -> str:
 
 def _plain(value: float) -> str:
     return f"{value:.3f}"
+
+
+def _short(value: float) -> str:
+    return f"{value:.2f}"
 
 
 def _whole_percent(value: float) -> str:

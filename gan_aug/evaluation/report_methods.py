@@ -4,8 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from gan_aug.config import GanConfig
-from gan_aug.evaluation.report_text import Report, counted, listed, metric, patients_apart, thousands
+from gan_aug.config import ClassifierConfig, GanConfig
+from gan_aug.data.transforms import BRIGHTNESS, CONTRAST, DEGREES, NOISE, PROBABILITY, SHIFT, ZOOM
+from gan_aug.evaluation.fit import learning_rate, weight_decay
+from gan_aug.evaluation.report_text import (
+    Report,
+    counted,
+    listed,
+    looked_alike,
+    metric,
+    patients_apart,
+    splits_from,
+    thousands,
+)
 from gan_aug.evaluation.report_verdict import CLASSIFIERS
 
 REFERENCES = {
@@ -59,6 +70,14 @@ _ARMS = {
 }
 
 
+_OPTIMIZERS = {
+    "adam": "Adam",
+    "adamw": "AdamW",
+    "sgd": "stochastic gradient descent with Nesterov momentum of 0.9",
+    "rmsprop": "RMSprop",
+}
+
+
 class _Citations:
     """Numbers references in the order in which they are first cited."""
 
@@ -87,8 +106,8 @@ def _data(report: Report) -> str:
         f"Data. We used {data['name']} with {labels} {kind}, at {width} × {height} pixels and "
         f"{counted(channels, 'channel')}: {counted(counts['train'], 'training image')}, {counts['validation']} for "
         f"validation and {counted(counts['test'], 'test image')}, no identical image in two splits. "
-        f"{patients_apart(report)}"
-    )
+        f"{patients_apart(report)} {splits_from(report)}"
+    ).rstrip()
 
 
 def _generator(report: Report, cite: _Citations) -> str:
@@ -98,7 +117,7 @@ def _generator(report: Report, cite: _Citations) -> str:
     if made == "unknown":
         return (
             "Synthetic images. The synthetic images were made elsewhere; what their generator was trained on is not "
-            "known. None of them equals a validation or test image."
+            f"known. None of them equals a validation or test image. {looked_alike(report)}"
         )
     gan, train = config["gan"], config["train"]
     loss, source = _LOSSES[gan["loss"]]
@@ -140,13 +159,50 @@ def _classifier(report: Report) -> str:
     name = CLASSIFIERS.get(config["name"], config["name"]).removeprefix("A ").removeprefix("An ")
     trained = "; ".join(f"{arm}: {_ARMS.get(arm, 'as named')} ({_counts(arms[arm]['train_images'])})" for arm in arms)
     again = f"each with {seeds} training seeds, shared by all arms" if seeds > 1 else "with one training seed"
+    looks = counted(max(len(rows) for arm in arms.values() for rows in arm["history"]), "time")
     return (
         f"Classifier. The same {name} ({counted(real['parameters'], 'parameter')}) was trained from random weights for "
-        f"{counted(real['optimizer_steps'], 'optimiser step')} ({config['optimizer']}, batches of {config['batch']}) "
-        f"in {counted(len(arms), 'arm')}, {again}: {trained}. Those of the lowest loss on the validation images, "
-        f"looked at {config['epochs']} times, were kept, and thresholds chosen on the same images; test images played "
-        "no part in training, in the choice of weights and thresholds, or of the ratio of synthetic to real images."
+        f"{counted(real['optimizer_steps'], 'optimiser step')} in {counted(len(arms), 'arm')}, {again}: {trained}. "
+        f"{_optimizer(config)}{_augmentation(report)}{_pretraining(report)} The weights with the lowest loss on the "
+        f"validation images, looked at {looks}, were kept, and thresholds chosen on the same images; test images "
+        "played no part in training, in the choice of weights and thresholds, or of the ratio of synthetic to real "
+        "images."
     )
+
+
+def _optimizer(config: dict[str, Any]) -> str:
+    """How a classifier's weights were moved: optimiser, rate and its course, weight decay."""
+    asked = ClassifierConfig.model_validate(config)
+    decay = weight_decay(asked)
+    decoupled = "decoupled " if asked.optimizer == "adamw" else ""
+    decayed = f"{decoupled}weight decay of {decay:g}, not on biases and normalisation" if decay else "no weight decay"
+    return (
+        f"We used {_OPTIMIZERS[asked.optimizer]} on batches of {asked.batch}, the learning rate falling from "
+        f"{learning_rate(asked):g} to 0 along a cosine over the steps, and {decayed}."
+    )
+
+
+def _augmentation(report: Report) -> str:
+    """What classic augmentation does, from its constants; empty without an arm that has it."""
+    if not any(arm.startswith("classic") for arm in report["arms"]):
+        return ""
+    flips = report["dataset"]["flips"]
+    mirrored = f"mirroring ({listed(flips)})" if flips else "no mirroring"
+    return (
+        f" Classic augmentation drew anew for each image, each part with a probability of {PROBABILITY:g}, uniformly: "
+        f"rotation by up to {DEGREES:g}° either way together with shifts of up to {100 * SHIFT:g} % of each side and "
+        f"zooms of {ZOOM[0]:g} to {ZOOM[1]:g}; brightness by up to {100 * BRIGHTNESS:g} % of the range; a gamma of "
+        f"{CONTRAST[0]:g} to {CONTRAST[1]:g}; normal noise with a standard deviation of {100 * NOISE:g} % of the "
+        f"range; {mirrored}."
+    )
+
+
+def _pretraining(report: Report) -> str:
+    """How steps are shared where synthetic images come first; empty without such an arm."""
+    if not any(arm.endswith("pretrain") for arm in report["arms"]):
+        return ""
+    part = f"{100 * report['config']['compare']['pretrain']:g} %"
+    return f" Where synthetic images came first they took {part} of the steps, and only weights after that were kept."
 
 
 def _curves(report: Report) -> str:

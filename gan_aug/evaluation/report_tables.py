@@ -11,6 +11,7 @@ from gan_aug.evaluation.report_text import (
     basis,
     counted,
     digits,
+    duration,
     interval,
     metric,
     p_text,
@@ -19,6 +20,7 @@ from gan_aug.evaluation.report_text import (
     share,
     signed,
     size,
+    splits_from,
     thousands,
 )
 
@@ -30,6 +32,15 @@ class Table:
     caption: str
     head: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+
+
+_STAGES = {
+    "dataset": "import",
+    "train": "GAN",
+    "synthetic": "synthetic images",
+    "sizes": "GANs of the learning curves",
+    "compare": "classifiers and figures",
+}
 
 
 def arms_table(report: Report) -> Table:
@@ -171,7 +182,8 @@ def data_table(report: Report) -> Table:
     if data["patients"] is not None:
         rows.append(("Patients", *(thousands(data["patients"][split]) for split in splits)))
     several = " An image may carry several labels." if data["task"] == "multi-label" else ""
-    caption = f"Images of each label in each split, and their share of it.{several} {patients_apart(report)}"
+    about = f"{patients_apart(report)} {splits_from(report)}".rstrip()
+    caption = f"Images of each label in each split, and their share of it.{several} {about}"
     return Table(caption, ("Label", *splits), tuple(rows))
 
 
@@ -192,6 +204,7 @@ def sources_table(report: Report) -> Table:
         ("Classifier", _classifier(report)),
         ("Seeds", ", ".join(str(seed["seed"]) for seed in seeds)),
         ("Figures", basis(report)),
+        *((what, said) for what, said in (("Computed on", _machine(report)), ("Time taken", _taken(report))) if said),
         ("Every case", f"{report['files']['scores']}: each test image with its score by each arm and seed"),
     ]
     return Table("What the figures rest on.", ("What", "Where from"), tuple(rows))
@@ -203,6 +216,20 @@ def _classifier(report: Report) -> str:
     if len({arm["optimizer_steps"] for arm in arms.values()}) == 1:
         text += f", {counted(arms['real']['optimizer_steps'], 'optimiser step')} in every arm"
     return text
+
+
+def _machine(report: Report) -> str:
+    """What it was computed on, as far as the environment says."""
+    known = report["environment"]
+    cores = counted(known["cores"], "core") if known.get("cores") else None
+    return ", ".join(part for part in (known.get("system"), cores, known.get("gpu")) if part)
+
+
+def _taken(report: Report) -> str:
+    """What each stage took by the clock, other work on the machine included; empty where it is not known."""
+    seconds = report["timing"].get("stages") or {}
+    stages = [f"{name} {duration(seconds[stage])}" for stage, name in _STAGES.items() if stage in seconds]
+    return f"{', '.join(stages)}; by the clock, waiting for other work on the machine included" if stages else ""
 
 
 def _maker(provenance: dict[str, Any]) -> str:

@@ -15,9 +15,28 @@ FEW_SEEDS = 3
 """From fewer the seeds' spread is hardly known (docs/decisions/0010)."""
 UNTRACED = (
     "The provenance of the synthetic images is unknown: nothing says which images their generator was trained on. None "
-    "of them equals a validation or test image, but whether it had seen those, or their patients, cannot be told; if "
-    "it had, the figures of the arms with synthetic images are too good."
+    "of them equals a validation or test image. {looked} Whether it had seen those, or their patients, cannot be told; "
+    "if it had, the figures of the arms with synthetic images are too good."
 )
+
+
+def looked_alike(report: Report) -> str:
+    """What was found of images made elsewhere that look nearly like a held-out one, as a sentence."""
+    found = report["provenance"]["look_alikes"]
+    if found is None:
+        return "Whether one looks nearly the same as those was not looked for."
+    many = counted(found["of"], "synthetic image")
+    if not found["images"]:
+        return f"None of the {many} looks nearly the same as one of those."
+    shown = "; ".join(
+        f"image {pair['synthetic']} like {pair['split']} image {pair['case']} ({pair['correlation']:.2f})"
+        for pair in found["pairs"][:3]
+    )
+    return (
+        f"{thousands(found['images'])} of the {many} look nearly the same as one of those, so that the figures of the "
+        "arms with synthetic images may be too good (rows of the two manifests, and the correlation of details: "
+        f"{shown})."
+    )
 
 
 def digits(report: Report) -> int:
@@ -70,6 +89,14 @@ def thousands(number: int) -> str:
     return f"{number:,}".replace(",", "\u202f")
 
 
+def duration(seconds: float) -> str:
+    """A time as people say it: 39 s, 30 min, 1 h 11 min."""
+    if seconds < 99.5:
+        return f"{seconds:.0f} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
+
+
 def counted(number: int, noun: str) -> str:
     """A number with its noun, in the plural where it is not 1; thousands apart by a thin space."""
     return f"{thousands(number)} {noun if number == 1 else noun + 's'}"
@@ -78,6 +105,16 @@ def counted(number: int, noun: str) -> str:
 def listed(names: Sequence[str]) -> str:
     """Names in a row as a sentence has them: a, b and c."""
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def splits_from(report: Report) -> str:
+    """Where the splits come from, as a sentence; empty where the import of an older version did not write it down."""
+    origin, named = report["dataset"]["splits_from"], report["dataset"]["test_patients"] is not None
+    if origin is None:
+        return ""
+    kept = "each patient in one, " if named else ""
+    how = f" ({kept}labels in proportion, by chance from the seed)" if any(c.isdigit() for c in origin) else ""
+    return f"Splits: {origin}{how}."
 
 
 def patients_apart(report: Report) -> str:
@@ -139,7 +176,7 @@ def limits(report: Report) -> list[str]:
         )
     found += _carried_over(report) + _kept_at_once(report) + _unlike_budgets(report)
     if report["provenance"]["trained_on"] == "unknown":
-        found.append(UNTRACED)
+        found.append(UNTRACED.format(looked=looked_alike(report)))
     elif report["provenance"]["synthetic"]:
         found.append(
             "The synthetic images come from one generator, trained once: how much another training of it would change "

@@ -10,6 +10,7 @@ from gan_aug.evaluation.report_text import (
     counted,
     digits,
     interval,
+    looked_alike,
     metric,
     p_text,
     percent,
@@ -66,7 +67,9 @@ def answer(report: Report) -> list[str]:
             sentence += " That is against real images with neither: what classic augmentation does alone was not run."
         paragraphs.append(sentence)
     if report["provenance"]["trained_on"] == "unknown":
-        paragraphs.append("What the generator of the synthetic images had seen is unknown: see the limits.")
+        alike = report["provenance"]["look_alikes"]
+        found = f" {looked_alike(report)}" if alike and alike["images"] else ""
+        paragraphs.append(f"What the generator of the synthetic images had seen is unknown: see the limits.{found}")
     if digits(report) > 3:
         accuracies = [f"{percent(arm['accuracy']['value'])} ({name})" for name, arm in report["arms"].items()]
         paragraphs.append(

@@ -10,6 +10,7 @@ import numpy as np
 
 from gan_aug.data.manifest import Manifest
 from gan_aug.evaluation.cells import CellResult
+from gan_aug.evaluation.truth import Truth
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 """What a cell must not begin with: a spreadsheet would compute it."""
@@ -23,9 +24,10 @@ def safe_cell(text: str) -> str:
 def scores_csv(manifest: Manifest, cells: Sequence[CellResult]) -> str:
     """One row for each test image: what it is, and the probabilities that each cell gave it, in full precision.
 
-    `case` is the image's row in the manifest and `image` its content hash: no patient and no file name. `labels` are
-    joined by `+`; `truth/LABEL` is 1 or 0 and `ARM/SEED/LABEL` the probability, for the positive label of two classes,
-    else for every label.
+    `case` is the image's row in the manifest and `image` its content hash: no file name. `patient` counts the test
+    patients in order of appearance, which tells images of one from those of others and nothing else; an image of which
+    none is named counts as one. `labels` are joined by `+`; `truth/LABEL` is 1 or 0 and `ARM/SEED/LABEL` the
+    probability, for the positive label of two classes, else for every label.
     """
     rows, labels = manifest.indices("test"), manifest.label_matrix()
     positive = manifest.positive_index if manifest.task == "multi-class" and len(manifest.labels) == 2 else None
@@ -34,14 +36,16 @@ def scores_csv(manifest: Manifest, cells: Sequence[CellResult]) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(
-        ["case", "image", "labels"]
+        ["case", "image", "patient", "labels"]
         + [f"truth/{name}" for name in names]
         + [f"{cell.arm}/{cell.seed}/{name}" for cell in cells for name in names]
     )
     scores = np.concatenate([cell.test_scores[:, judged] for cell in cells], axis=1).tolist()
-    for row, of_case in zip(rows.tolist(), scores, strict=True):
+    numbers: dict[int, int] = {}
+    patients = [numbers.setdefault(own, len(numbers)) for own in Truth.of(manifest, "test").patients.tolist()]
+    for row, patient, of_case in zip(rows.tolist(), patients, scores, strict=True):
         study = manifest.studies[row]
         held = safe_cell("+".join(manifest.labels[k] for k in study.labels))
         truth = [int(labels[row, k]) for k in judged]
-        writer.writerow([row, study.content, held, *truth, *of_case])
+        writer.writerow([row, study.content, patient, held, *truth, *of_case])
     return out.getvalue()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -38,6 +39,26 @@ def test_same_seed_same_fingerprint_and_another_seed_other_splits(tmp_path: Path
     first, again, other = (import_dataset(DIGITS, seed, tmp_path / str(n)) for n, seed in enumerate((1, 1, 2)))
     assert first.fingerprint == again.fingerprint
     assert first.fingerprint != other.fingerprint
+
+
+def test_the_manifest_holds_where_its_splits_come_from_and_older_ones_do_without(tmp_path: Path) -> None:
+    made = import_dataset(DIGITS, 0, tmp_path / "made")
+    assert made.splits_from == "made here: 0.2 of all for test, 0.1 of the rest for validation"
+    root = tmp_path / "films"
+    root.mkdir()
+    for k in range(12):
+        Image.fromarray(np.full((8, 8), 20 * k, np.uint8)).save(root / f"{k}.png")
+    rows = [f"{k}.png,{'ab'[k % 2]},{('train', 'train', 'test')[k // 2 % 3]}" for k in range(12)]
+    (root / "index.csv").write_text("\n".join(["file,label,part", *rows]) + "\n")
+    config = DataConfig.model_validate(
+        {"source": "csv", "root": root, "size": 8, "columns": {"split": "part"}, "validation": 0.5}
+    )
+    own = import_dataset(config, 0, tmp_path / "own")
+    assert own.splits_from == "the set's own, by its column 'part'; validation: 0.5 of its training images"
+    path = tmp_path / "own/manifest.json"
+    older = {key: value for key, value in json.loads(path.read_text()).items() if key != "splits_from"}
+    path.write_text(json.dumps(older))
+    assert Manifest.load(path) == dataclasses.replace(own, splits_from=None)
 
 
 def test_a_cancelled_import_leaves_nothing_that_looks_whole_and_is_redone(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from gan_aug.evaluation.auc import auc, auc_influence, auc_value, delong_test, p
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 FIGURES = ("auc", "partial_auc", "variance", "low", "high", "p")
-SETS, STORED = 200, 20
+SETS = 200
 
 
 def make_set(number):
@@ -94,7 +94,9 @@ def test_two_hundred_random_sets_agree_with_proc(tmp_path):
 
 
 def test_the_stored_figures_of_proc_are_met():
-    for one in json.loads((GOLDEN / "proc.json").read_text()):
+    golden = json.loads((GOLDEN / "proc.json").read_text())
+    assert len(golden) == SETS
+    for one in golden:
         labels, a, b = np.array(one["labels"], dtype=bool), np.array(one["a"]), np.array(one["b"])
         assert all(apart < 1e-9 for apart in deviations(labels, a, b, one["figures"]).values())
 
@@ -110,7 +112,7 @@ def test_scikit_learn_gives_the_same_auc_and_partial_auc():
 
 
 def store(folder):
-    sets = [make_set(number) for number in range(STORED)]
+    sets = [make_set(number) for number in range(SETS)]
     golden = [
         {
             "labels": labels.astype(int).tolist(),

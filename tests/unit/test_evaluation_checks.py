@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from typing import get_args
 
 import numpy as np
 import pytest
 from cell_data import small_config, write_synthetic
 
+from gan_aug.comparing import run_comparison
+from gan_aug.compute.local import LocalExecutor
 from gan_aug.config import ArmName
-from gan_aug.errors import DataError, LeakageError
+from gan_aug.errors import CheckpointError, DataError, LeakageError
 from gan_aug.evaluation import canaries as canary_module
 from gan_aug.evaluation.arms import needs_synthetic
 from gan_aug.evaluation.canaries import failures, plan_shuffled, planted_test_image, shuffled_labels
@@ -19,6 +22,8 @@ from gan_aug.evaluation.cell_plan import plan_cells
 from gan_aug.evaluation.cells import CellResult
 from gan_aug.evaluation.ratio import check_search, choose_ratio, plan_search
 from gan_aug.evaluation.run_cells import CellContext, load_context, run_cell
+from gan_aug.run import RunDir
+from gan_aug.verification_findings import findings_again
 
 
 def result(key: str, validation: np.ndarray) -> CellResult:
@@ -87,13 +92,17 @@ def canary(context: CellContext, monkeypatch: pytest.MonkeyPatch, steps: int = 6
     config = config.model_copy(update={"classifier": config.classifier.model_copy(update={"steps": 200})})
     cells = plan_shuffled(context.manifest, config)
     assert len({cell.key for cell in cells}) == canary_module.SHUFFLES
-    return shuffled_labels(context.manifest, [read_cell(context.cells / run_cell(context, cell)) for cell in cells])
+
+    def results(cells):
+        return [read_cell(context.cells / run_cell(context, cell)) for cell in cells]
+
+    return shuffled_labels(context.manifest, config, results(cells), results)
 
 
 def test_shuffled_labels_give_chance(context, monkeypatch):
     said = canary(context, monkeypatch)
     assert said["passed"]
-    assert said["optimizer_steps"] == 60
+    assert (said["optimizer_steps"], said["shuffles"], said["further"]) == (60, 5, None)
 
 
 def test_the_canary_dies_where_labels_leak_past_the_shuffle(context, monkeypatch, tmp_path):
@@ -102,7 +111,58 @@ def test_the_canary_dies_where_labels_leak_past_the_shuffle(context, monkeypatch
     assert not said["passed"]
     sound = planted_test_image(context.manifest, None, held_out_image(context))
     (sentence,) = failures({"shuffled_labels": said, "planted_test_image": sound})
-    assert "leaves out 0.5" in sentence
+    assert said["further"]["shuffles"] == 10
+    assert "over 5 shuffles, and again 0." in sentence
+    assert "over 10 shuffles; both lie above 0.5" in sentence
+
+
+def test_the_canary_dies_of_two_batches_above_chance_and_not_of_one_or_of_one_below(cell_data):
+    right = cell_data.manifest.label_matrix()[cell_data.manifest.indices("test")].astype(np.float64)
+    rng = np.random.default_rng(0)
+
+    def batch(count, leak):
+        scores = [leak * right + rng.normal(size=right.shape) for _ in range(count)]
+        return [dataclasses.replace(result("", right[:0]), test_scores=of_one) for of_one in scores]
+
+    asked = []
+    for first, again, passed in ((1.0, 0.0, True), (-1.0, 1.0, True), (0.0, 1.0, True), (1.0, 1.0, False)):
+
+        def further(cells, leak=again):
+            asked.append(len(cells))
+            return batch(len(cells), leak)
+
+        said = shuffled_labels(cell_data.manifest, small_config(), batch(5, first), further)
+        assert said["passed"] == passed
+        assert (said["further"] is not None) == (first > 0)
+    assert asked == [10, 10]
+    cells = [cell for both in (False, True) for cell in plan_shuffled(cell_data.manifest, small_config(), further=both)]
+    assert [cell.seed for cell in cells] == list(range(15))
+    assert len({cell.key for cell in cells}) == 15
+
+
+def test_further_shuffles_are_computed_once_kept_and_verified(cell_data, tmp_path, monkeypatch):
+    monkeypatch.setattr("gan_aug.evaluation.run_cells.shuffled", lambda plan, seed: plan)
+    run = RunDir(tmp_path)
+    shutil.copytree(cell_data.dataset, run.dataset)
+    run.compare.mkdir()
+    config = small_config(arms=["real"], seeds=1, canaries=True)
+    config = config.model_copy(update={"classifier": config.classifier.model_copy(update={"steps": 60})})
+    there: list[set[str]] = []
+    for _ in range(2):
+        _, findings = run_comparison(config, run, cell_data.manifest, None, LocalExecutor(1))
+        there.append({path.name for path in (run.compare / "cells").iterdir()})
+    assert len(there[0]) == 16
+    assert there[0] == there[1]
+    assert not findings.canaries["shuffled_labels"]["passed"]
+    assert "CANARY FAILED" in (tmp_path / "events.jsonl").read_text()
+    cells = {name: read_cell(run.compare / "cells" / name) for name in there[0]}
+    report = {"canaries": findings.canaries}
+    assert findings_again(report, config, cell_data.manifest, None, {}, cells).canaries == findings.canaries
+    further = [cell.key for cell in plan_shuffled(cell_data.manifest, config, further=True)]
+    with pytest.raises(CheckpointError, match="1 of the cells"):
+        findings_again(
+            report, config, cell_data.manifest, None, {}, {k: v for k, v in cells.items() if k != further[3]}
+        )
 
 
 def test_the_gate_refuses_a_planted_image_and_a_broken_gate_is_noticed(context, cell_data, monkeypatch):

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -151,6 +152,19 @@ def test_the_three_sides_are_of_one_size_and_held_out_images_stay_out(cell_data)
     *_, side = read_sides(cell_data.manifest, cell_data.images, cell_data.generated, cell_data.synthetic, 1000)
     assert (side.images == cell_data.fakes[chosen[2]]).all()
     assert (side.labels == cell_data.generated.label_matrix()[chosen[2]]).all()
+
+
+def test_the_floor_of_agreement_is_that_of_validation_images_and_no_test_image_plays_a_part(
+    cell_data, judged, tmp_path
+):
+    compare, (judge,) = judged
+    blind = replace(judge, test_scores=np.full_like(judge.test_scores, np.nan))
+    shutil.copytree(compare / "cells", tmp_path / "compare/cells")  # apart, where nothing was measured yet
+    figures = figures_of(cell_data, (tmp_path / "compare", [blind]), tmp_path, cell_data.fakes, "random")
+    validation = cell_data.manifest.label_matrix()[cell_data.manifest.indices("validation")]
+    overall, per_class = label_agreement(judge.validation_scores, validation, "multi-class")
+    assert figures["label_agreement"]["real"] == overall
+    assert [own["label_agreement"]["real"] for own in figures["per_class"].values()] == per_class
 
 
 def test_agreement_is_counted_by_hand():

@@ -161,7 +161,8 @@ def test_the_report_shows_curves_ratio_and_canaries_and_shouts_when_one_died(tmp
 
     canaries = {
         "shuffled_labels": {
-            "passed": False, "auc": {"value": 0.8, "ci95": [0.7, 0.9]}, "shuffles": 5, "optimizer_steps": 100
+            "passed": False, "auc": {"value": 0.8, "ci95": [0.7, 0.9]}, "shuffles": 5, "optimizer_steps": 100,
+            "further": {"auc": {"value": 0.78, "ci95": [0.7, 0.86]}, "shuffles": 10},
         },
         "planted_test_image": {"passed": True, "refused": {"trained_on": True, "content": True}},
     }  # fmt: skip
@@ -173,7 +174,8 @@ def test_the_report_shows_curves_ratio_and_canaries_and_shouts_when_one_died(tmp
     jsonschema.Draft202012Validator(schema).validate(report)
     for text in (to_markdown(report), to_html(report, draw_figures(report, cells, MANIFEST), {}, {})):
         assert text.index("CANARY FAILED: trained on shuffled labels") < text.index("trained only on synthetic images")
-        assert "leaves out 0.5" in text
+        assert "and again 0.780 (95 % CI 0.700 to 0.860) over 10 shuffles; both lie above 0.5" in text
+        assert "0.780 (0.700 to 0.860) over 10 further ones" in text
         assert "Adding its images to the labelled training images (arm “mixed”) changed the AUC by" in text
         assert "The search kept no score of a test image" in text
     assert curves_svg(report["curves"]) == curves_svg(report["curves"])
@@ -213,3 +215,9 @@ def test_a_saving_is_claimed_only_where_it_is_more_than_chance_after_holm(figure
     (text,) = curves_answer({"curves": rows, "dataset": counts, "arms": {"real": {"auc": {"value": 0.9}}}})
     assert said in text
     assert text.count("; worth about 3\u202f500") == worth
+
+
+def test_what_classic_augmentation_saves_is_not_credited_to_the_gan():
+    rows = [{**row, "arm": "classic+mixed"} for row in curve_rows(TRUTH, points()) if row["arm"] == "mixed"]
+    counts = {"counts": {"validation": 522}}
+    assert curves_answer({"curves": rows, "dataset": counts, "arms": {"real": {"auc": {"value": 0.9}}}}) == []

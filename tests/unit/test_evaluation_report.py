@@ -46,6 +46,7 @@ def test_the_report_says_what_was_scored_and_on_what():
         "checkpoint": synthetic.checkpoint,
         "synthetic": synthetic.fingerprint,
         "trained_on": "training split",
+        "look_alikes": None,
     }
     arm = report["arms"]["mixed"]
     assert arm["train_images"] == {"real": 120, "synthetic": 120}
@@ -135,3 +136,25 @@ def test_a_set_that_names_no_training_images_is_unknown_not_proven():
     assert "which images its generator was trained on is unknown" in text
     assert "The provenance of the synthetic images is unknown" in text
     assert "trained on the training images alone" not in text
+
+
+@pytest.mark.parametrize("count", [None, 0, 2])
+def test_images_made_elsewhere_that_look_like_test_images_are_a_limit_and_said_at_the_top(count):
+    synthetic = dataclasses.replace(make_synthetic(BINARY), trained_on=())
+    pairs = [{"synthetic": 7 + k, "case": 200, "split": "test", "correlation": 0.991} for k in range(count or 0)]
+    found = None if count is None else {"images": count, "of": 60, "pairs": pairs}
+    cells = make_cells(BINARY, seeds=1)
+    report = build_report(BINARY, synthetic, cells, make_config(), {"look_alikes": found}, {}, {})
+    assert valid(report)
+    text = to_markdown(report)
+    limits = text[text.index("## Limits") : text.index("## Figures")]
+    said = {
+        None: "Whether one looks nearly the same as those was not looked for.",
+        0: "None of the 60 synthetic images looks nearly the same as one of those.",
+        2: "2 of the 60 synthetic images look nearly the same as one of those",
+    }[count]
+    assert said in limits
+    assert said in text[text.index("## Methods") :]
+    assert (said in text[: text.index("## Arms")]) == bool(count)
+    if count:
+        assert "image 7 like test image 200 (0.99); image 8 like test image 200 (0.99)" in limits

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import html
 import io
 import re
@@ -19,7 +20,7 @@ from gan_aug.evaluation.report_files import figure_files, figure_names
 from gan_aug.evaluation.report_html import to_html
 from gan_aug.evaluation.report_markdown import to_markdown, without_appendix
 from gan_aug.evaluation.report_methods import methods
-from gan_aug.evaluation.report_tables import worst_class
+from gan_aug.evaluation.report_tables import data_table, sources_table, worst_class
 from gan_aug.evaluation.report_text import limits
 from gan_aug.evaluation.report_verdict import answer
 from gan_aug.evaluation.scores_csv import scores_csv
@@ -51,6 +52,60 @@ def test_the_methods_claim_nothing_that_was_not_done() -> None:
     for absent in ("adversarial", "Holm", "Obuchowski and Rockette", "planted", "margin"):
         assert absent not in text
     assert "with one training seed" in text
+
+
+RATES = [
+    ({}, "AdamW on batches of 64, the learning rate falling from 0.001 to 0 along a cosine over the steps"),
+    ({}, "decoupled weight decay of 0.01, not on biases and normalisation."),
+    ({"optimizer": "sgd"}, "Nesterov momentum of 0.9 on batches of 64, the learning rate falling from 0.02 to 0"),
+    ({"optimizer": "adam", "lr": 0.0003}, "Adam on batches of 64, the learning rate falling from 0.0003 to 0"),
+    ({"optimizer": "adam", "weight_decay": 0}, "over the steps, and no weight decay."),
+]
+
+
+@pytest.mark.parametrize(("asked", "said"), RATES)
+def test_the_methods_hold_what_another_needs_to_train_the_classifier_again(asked: dict[str, Any], said: str) -> None:
+    config = {**REPORT["config"], "classifier": {**REPORT["config"]["classifier"], **asked}}
+    text = " ".join(methods({**REPORT, "config": config})[0])
+    assert said in text
+    assert "The weights with the lowest loss on the validation images, looked at 10 times, were kept" in text
+    assert "rotation by" not in text
+    assert "Where synthetic images came first" not in text
+
+
+def test_the_methods_hold_the_sizes_of_classic_augmentation_as_they_are_in_the_code() -> None:
+    manifest = dataclasses.replace(BINARY, flips=("horizontal",))
+    arms = ("real", "classic", "classic+pretrain")
+    text = " ".join(methods(make_report(manifest, make_cells(manifest, arms, 1), make_synthetic(manifest)))[0])
+    assert (
+        "rotation by up to 10° either way together with shifts of up to 5 % of each side and zooms of 0.9 to 1.1; "
+        "brightness by up to 10 % of the range; a gamma of 0.8 to 1.25; normal noise with a standard deviation of 2 % "
+        "of the range; mirroring (horizontal)." in text
+    )
+    assert "Where synthetic images came first they took 50 % of the steps" in text
+
+
+def test_where_the_splits_come_from_is_said_as_far_as_it_is_known() -> None:
+    made = dataclasses.replace(BINARY, splits_from="made here: 0.2 of all for test, 0.1 of the rest for validation")
+    said = f"Splits: {made.splits_from} (each patient in one, labels in proportion"
+    report = make_report(made, CELLS, make_synthetic(made))
+    for text in (methods(report)[0][0], checklist_table(report).rows[18][2], data_table(report).caption):
+        assert said in text
+    own = make_report(dataclasses.replace(BINARY, splits_from="the set's own"), CELLS, make_synthetic(BINARY))
+    assert methods(own)[0][0].endswith("Splits: the set's own.")
+    assert "Splits:" not in methods(REPORT)[0][0]
+
+
+def test_what_a_run_took_and_on_what_is_said_where_it_is_known() -> None:
+    rows = dict(sources_table(REPORT).rows)
+    assert not {"Computed on", "Time taken"} & rows.keys()
+    stages = {"dataset": 39.2, "train": 1788.2, "sizes": 1377.3, "compare": 4281.6}
+    environment = {"system": "Linux x86_64", "cores": 2, "gpu": None}
+    rows = dict(sources_table({**REPORT, "environment": environment, "timing": {"stages": stages}}).rows)
+    assert rows["Computed on"] == "Linux x86_64, 2 cores"
+    assert rows["Time taken"].startswith(
+        "import 39 s, GAN 30 min, GANs of the learning curves 23 min, classifiers and figures 1 h 11 min; by the clock"
+    )
 
 
 def test_patients_are_called_apart_only_where_the_data_set_can_tell_them() -> None:
@@ -169,9 +224,22 @@ def test_the_figures_can_be_had_again_from_the_table_of_scores(manifest: Any) ->
 
 def test_the_table_of_scores_names_no_patient_and_computes_nothing() -> None:
     text = scores_csv(HOSTILE, make_cells(HOSTILE, ("real",), 1))
-    assert "patient" not in text
+    assert "-patient" not in text
     for row in csv.reader(io.StringIO(text)):
         assert not any(cell.startswith(("=", "+", "-", "@")) for cell in row)
+
+
+def test_images_of_one_patient_can_be_told_in_the_table_of_scores_whatever_the_key() -> None:
+    def numbers(manifest: Any) -> list[int]:
+        text = scores_csv(manifest, make_cells(manifest, ("real",), 1))
+        return [int(row["patient"]) for row in csv.DictReader(io.StringIO(text))]
+
+    assert numbers(BINARY) == [k // 2 for k in range(60)]
+    keys = {study.patient: f"{k * 7919 % 1000}" for k, study in enumerate(BINARY.studies)}
+    other = tuple(dataclasses.replace(study, patient=keys[study.patient]) for study in BINARY.studies)
+    assert numbers(dataclasses.replace(BINARY, studies=other)) == numbers(BINARY)
+    unnamed = tuple(dataclasses.replace(study, patient=None) for study in BINARY.studies)
+    assert numbers(dataclasses.replace(BINARY, studies=unnamed)) == list(range(60))
 
 
 def test_the_worst_class_is_named() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,16 @@ from command_line import call
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from scipy.ndimage import gaussian_filter
 
 from gan_aug.config import SynthesisConfig, parse
 from gan_aug.data.foreign_images import open_foreign, source_sha256
-from gan_aug.data.manifest import Manifest
+from gan_aug.data.manifest import SPLITS, Manifest, Split, Study, content_hash
 from gan_aug.data.raster import Raster
 from gan_aug.data.shards import UNKNOWN, SyntheticManifest, read_images
+from gan_aug.data.store import ImageWriter
 from gan_aug.errors import DataError, LeakageError, RunConflict
+from gan_aug.evaluation.look_alikes import FILE, kept_look_alikes
 from gan_aug.foreign_set import bring_synthetic
 from gan_aug.run import RunDir
 from gan_aug.synthesis.export import export_npz, export_png
@@ -136,6 +140,68 @@ def test_copies_of_test_images_are_refused_each_time(cell_data: CellData, tmp_pa
     for _ in range(2):
         with pytest.raises(LeakageError, match="1 of the 20 synthetic images"):
             bring(path, cell_data, tmp_path / "run")
+
+
+def films(count: int, seed: int) -> Images:
+    """Pictures of a coarse shape and fine grain, `(count, 1, 32, 32) uint8`, no two alike."""
+    rng = np.random.default_rng(seed)
+    coarse = gaussian_filter(rng.normal(size=(count, 1, 32, 32)), (0, 0, 5, 5))
+    fine = gaussian_filter(rng.normal(size=coarse.shape), (0, 0, 0.7, 0.7))
+    values = 128 + 60 * coarse / coarse.std() + 20 * fine / fine.std()
+    return values.clip(0, 255).astype(np.uint8)
+
+
+def film_set(folder: Path) -> tuple[Manifest, Images]:
+    """A data set on disk of 60 films of two kinds, 20 for each split."""
+    images = films(60, 1)
+    splits: list[Split] = [split for split in SPLITS for _ in range(20)]
+    studies = tuple(
+        Study(content_hash(image), (k % 2,), split, None, f"film {k}")
+        for k, (image, split) in enumerate(zip(images, splits, strict=True))
+    )
+    manifest = Manifest("films", ("ill", "well"), "multi-class", (1, 32, 32), studies)
+    with ImageWriter(folder, manifest.shape) as writer:
+        for image in images:
+            writer.append(image)
+        writer.commit(list(range(60)))
+    manifest.save(folder / "manifest.json")
+    return manifest, images
+
+
+def saved_again(image: Images) -> Images:
+    """An image enlarged, saved as JPEG and brought back: other bytes, the same film."""
+    file = BytesIO()
+    Image.fromarray(image[0]).resize((64, 64)).save(file, "JPEG", quality=80)
+    return np.asarray(Image.open(file).resize((32, 32)))[None]
+
+
+@pytest.mark.parametrize(("planted", "refused"), [(0, False), (3, False), (12, True)])
+def test_test_images_that_come_as_jpeg_are_found_and_many_are_refused(
+    tmp_path: Path, planted: int, refused: bool
+) -> None:
+    manifest, images = film_set(tmp_path / "run/dataset")
+    brought = films(40, 2)
+    for k in range(planted):
+        brought[5 + k] = saved_again(images[40 + k])
+    path = save(tmp_path / "set.npz", images=brought, labels=np.arange(40) % 2)
+    request = parse({"data": {"source": "digits"}, "compare": {"synthetic": str(path)}}, "a test")
+    run = RunDir(tmp_path / "run")
+    if refused:
+        with pytest.raises(LeakageError, match=r"12 of the 40 synthetic images look .* such as image \d+ \(test image"):
+            bring_synthetic(request, run, manifest)
+        assert not (run.synthetic / "manifest.json").exists()
+        assert len(json.loads((run.synthetic / FILE).read_text())["source"]) == 12
+        return
+    bring_synthetic(request, run, manifest)
+    synthetic = SyntheticManifest.load(run.synthetic / "manifest.json")
+    found = kept_look_alikes(run.synthetic, manifest, synthetic)
+    assert found is not None
+    assert (found["images"], found["of"]) == (planted, 40)
+    assert sorted(pair["case"] for pair in found["pairs"]) == list(range(40, 40 + planted))
+    kept = read_images(run.synthetic, synthetic)
+    for pair in found["pairs"]:
+        np.testing.assert_array_equal(kept[pair["synthetic"]], saved_again(images[pair["case"]]))
+    assert ("3 of 40 images look nearly the same" in (run.path / "events.jsonl").read_text()) == bool(planted)
 
 
 def test_it_is_written_once_and_another_source_is_refused(cell_data: CellData, tmp_path: Path) -> None:
