@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -17,9 +16,7 @@ class S3Server:
     """moto's server: started, stopped and started again on the same port."""
 
     def __init__(self) -> None:
-        with socket.socket() as one:
-            one.bind(("127.0.0.1", 0))
-            self.port = int(one.getsockname()[1])
+        self.port = 0  # any that is free
         self.start()
 
     def start(self) -> None:
@@ -27,6 +24,7 @@ class S3Server:
 
         self._server = ThreadedMotoServer("127.0.0.1", self.port, verbose=False)
         self._server.start()
+        _, self.port = self._server.get_host_and_port()
 
     def stop(self) -> None:
         self._server.stop()

@@ -39,20 +39,32 @@ def die_once_at_six(_: object, item: int, *, mark: Path) -> int:
     """`item`; the first to come to 6 leaves `mark` and dies."""
     if item == 6 and not mark.exists():
         mark.touch()
-        time.sleep(1)  # until the answer of the item before has left this process
+        time.sleep(5)  # until the answer of the item before has left this process
         os.kill(os.getpid(), signal.SIGKILL)
     return item
 
 
 def wait_once(_: object, item: int, *, marks: Path) -> int:
-    """`item`; whoever comes to it first waits, so that its worker is at work for a while."""
-    mark = marks / str(item)
-    if not mark.exists():
-        mark.touch()
-        time.sleep(5)
+    """`item`; whoever comes to it first leaves a mark (item and process) and waits for the mark "go"."""
+    if not any(marks.glob(f"{item}-*")):
+        (marks / f"{item}-{os.getpid()}").touch()
+        deadline = time.monotonic() + 300
+        while not (marks / "go").exists():
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"nobody said go to {item}")
+            time.sleep(0.05)
     return item
 
 
+def gathered(marks: Path, number: int) -> None:
+    """Wait until the folder `marks` holds so many files; raises TimeoutError where it does not come to that."""
+    deadline = time.monotonic() + 240
+    while len(list(marks.iterdir())) < number:
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{marks} holds {len(list(marks.iterdir()))} of {number} files")
+        time.sleep(0.05)
+
+
 def wait(_: object, item: int) -> int:
-    time.sleep(60)
+    time.sleep(600)
     return item

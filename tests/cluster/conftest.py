@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-import socket
 import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ray_samples import RayCluster, Same
+from ray_samples import RayCluster, Same, free_port
 
 from gan_aug import config as configs
 from gan_aug.compute.local import LocalExecutor
@@ -30,15 +29,6 @@ compute: {workers: 1, threads: 1, device: cpu}
 """
 
 
-def free_port(first: int) -> int:
-    """A port from `first` on; below 10000 are none that Ray hands to its workers."""
-    for port in range(first, 10000):
-        with socket.socket() as taken:
-            if taken.connect_ex(("127.0.0.1", port)):
-                return port
-    raise RuntimeError(f"no port is free between {first} and 10000")
-
-
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[RayCluster]:
     with pytest.MonkeyPatch.context() as patch:
@@ -48,6 +38,8 @@ def cluster() -> Iterator[RayCluster]:
         patch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         patch.setenv("RAY_worker_niceness", "0")
+        patch.setenv("RAY_DASHBOARD_STARTUP_TIMEOUT_S", "600")
+        patch.setenv("RAY_memory_monitor_refresh_ms", "0")  # others' memory is no reason to kill a worker here
         patch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)  # whose Python a job's command gets
         here = Path(__file__).parent
         patch.setenv("PYTHONPATH", f"{here}{os.pathsep}{here.parent}", prepend=os.pathsep)  # of the tests' own work

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import socket
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,23 @@ from gan_aug.run import RunDir
 from gan_aug.workflows import start
 
 
+def free_port(first: int) -> int:
+    """A port from `first` on; below 10000 are none that Ray hands to its workers."""
+    for port in range(first, 10000):
+        with socket.socket() as taken:
+            if taken.connect_ex(("127.0.0.1", port)):
+                return port
+    raise RuntimeError(f"no port is free between {first} and 10000")
+
+
+def alive(process: int) -> bool:
+    """Whether it runs: a zombie only waits for whoever is to take note of its end."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
 @dataclass
 class RayCluster:
     """A head with two cores on this machine; `nodes` can be added and killed, `jobs` is the job API's address."""
@@ -21,6 +39,16 @@ class RayCluster:
     nodes: Any
     address: str
     jobs: str
+
+    def add_node(self, cores: int) -> Any:
+        """Add a node with so many cores; gives it once the head knows it."""
+        node = self.nodes.add_node(wait=False, num_cpus=cores, object_store_memory=2**27)
+        self.settle()
+        return node
+
+    def settle(self) -> None:
+        """Wait until the head knows of every node that was added or killed."""
+        self.nodes.wait_for_nodes(timeout=240)
 
 
 @dataclass(frozen=True)

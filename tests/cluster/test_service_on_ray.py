@@ -133,8 +133,8 @@ class TestJobs:
         job, keeper = service.submit("train", **LONG), Keeper(service)
         pid = keeper.process(job)
         os.kill(pid, signal.SIGKILL)
-        keeper.until(lambda: keeper.process(job) != pid)
-        assert (sent(service, job), starts(service, job)) == (2, 2)
+        keeper.until(lambda: keeper.process(job) != pid and starts(service, job) == 2)
+        assert sent(service, job) == 2
         service.call("DELETE", f"/v1/jobs/{job['id']}")
         assert keeper.ended(job)["state"] == "cancelled"
 
@@ -145,7 +145,7 @@ class TestJobs:
         os.kill(pid, signal.SIGSTOP)
         service.call("DELETE", f"/v1/jobs/{job['id']}")
         assert keeper.ended(job)["state"] == "cancelled"
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 240
         while Path(f"/proc/{pid}").exists() and time.monotonic() < deadline:
             time.sleep(0.1)
         assert not Path(f"/proc/{pid}").exists()

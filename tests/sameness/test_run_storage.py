@@ -182,7 +182,7 @@ def test_a_host_that_dies_among_the_shards_is_followed_by_another(
     run = ("run", config, "--run", tmp_path / "dies", *more, "--set", f"compute.storage={STORE}")
     command = [sys.executable, "-c", "from gan_aug.cli import main; main()", *map(str, run)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
-    deadline = time.monotonic() + 240
+    deadline = time.monotonic() + 900
     while not (shards := [key for key in s3.objects() if "/shard-" in key]) and time.monotonic() < deadline:
         time.sleep(0.01)
     os.killpg(process.pid, signal.SIGKILL)  # the host: driver and workers
