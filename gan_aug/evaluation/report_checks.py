@@ -46,7 +46,7 @@ def curves_table(report: Report) -> Table | None:
     made = report["provenance"]["synthetic"]
     saw = "at every size the GAN saw those images alone, and " if made else ""
     own = " (each with a GAN of its own)" if made else ""
-    single = ", of all images patients and seeds" if any(row["draws"] > 1 for row in rows) else ""
+    single = "; those of all images patients and seeds alone" if any(row["draws"] > 1 for row in rows) else ""
     caption = (
         f"AUC by the number of real training images; {saw}weights were chosen on all {validation}. Means over draws of "
         f"the images{own} and training seeds. The 95 % intervals hold which patients were tested, draws and "

@@ -171,8 +171,8 @@ def limits(report: Report) -> list[str]:
     if 1 < len(arms["real"]["seeds"]) < FEW_SEEDS:
         found.append(
             f"{len(arms['real']['seeds'])} training seeds say little of how another run comes out: the intervals "
-            "allow for that, and where trainings differ a lot they are too wide to show anything. Take three seeds at "
-            "least, five for a claim."
+            "allow for that, and where trainings differ a lot they are too wide to show anything. What a comparison "
+            "could have shown is hardly known from them. Take three seeds at least, five for a claim."
         )
     found += _carried_over(report) + _kept_at_once(report) + _unlike_budgets(report)
     if report["provenance"]["trained_on"] == "unknown":
