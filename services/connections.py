@@ -1,7 +1,7 @@
 """Connections: how many there may be, and how long one may keep the service waiting for a request.
 
-Requests are read by h11 alone, whatever else is installed: it bounds a request's head, and its states say what a
-connection still owes.
+Requests are read by httptools alone, whatever else is installed. It bounds nothing itself: what a connection still
+owes, and how much of a head it sent, is noted as the parser tells.
 """
 
 from __future__ import annotations
@@ -10,10 +10,9 @@ import asyncio
 import ipaddress
 import logging
 from collections import Counter
-from typing import Any
+from typing import Any, Literal
 
-import h11
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from services.settings import Network
 
@@ -97,13 +96,15 @@ class Crowd:
         return found.is_loopback or any(found in network for network in self._proxies)
 
 
-class BoundedProtocol(H11Protocol):
+class BoundedProtocol(HttpToolsProtocol):
     """One connection, closed where no whole request head comes in time, or no more of a body."""
 
     def __init__(self, crowd: Crowd, **given: Any) -> None:
         super().__init__(**given)
         self._crowd = crowd
         self._deadline: asyncio.TimerHandle | None = None
+        self._owed: Literal["head", "body"] | None = "head"
+        self._head_bytes = 0
         self.address = "unknown"
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -116,11 +117,28 @@ class BoundedProtocol(H11Protocol):
     def data_received(self, data: bytes) -> None:
         """Read on."""
         super().data_received(data)
+        if self._owed == "head":
+            self._head_bytes += len(data)
+            if self._head_bytes > HEAD_BYTES and not self.transport.is_closing():
+                self._crowd.count("too long a request head", self.address)
+                self.send_400_response("The head of the request is too long.")
         self._expect()
 
+    def on_headers_complete(self) -> None:
+        """Wait for the body, where there is one."""
+        super().on_headers_complete()
+        self._owed, self._head_bytes = "body", 0
+
+    def on_message_complete(self) -> None:
+        """Owe an answer; where it was given before its request was whole, wait for the next one."""
+        super().on_message_complete()
+        self._owed = "head" if self.cycle.response_complete else None
+
     def on_response_complete(self) -> None:
-        """Wait for the next request."""
+        """Wait for the next request, unless it came already."""
         super().on_response_complete()
+        if self._owed is None and self.cycle.response_complete:
+            self._owed = "head"
         self._expect()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -140,12 +158,12 @@ class BoundedProtocol(H11Protocol):
         """See what the other side owes, and until when."""
         if self.transport.is_closing():
             return
-        owes_head = self.conn.their_state is h11.IDLE
+        owes_head = self._owed == "head"
         waited = self._crowd.waits(self, owes_head)
         if owes_head and not waited:
             self._wait(HEAD_SECONDS)
         elif not owes_head:
-            self._wait(BODY_SECONDS if self.conn.their_state is h11.SEND_BODY else None)
+            self._wait(BODY_SECONDS if self._owed == "body" else None)
 
     def _wait(self, seconds: float | None) -> None:
         if self._deadline:
@@ -153,7 +171,7 @@ class BoundedProtocol(H11Protocol):
         self._deadline = self.loop.call_later(seconds, self._late) if seconds else None
 
     def _late(self) -> None:
-        if self.conn.their_state is h11.IDLE:
+        if self._owed == "head":
             self.end("no whole request head in time")
         elif self.flow.read_paused:
             self._wait(BODY_SECONDS)  # it is we who do not read

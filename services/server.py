@@ -25,7 +25,7 @@ from gan_aug.errors import ConfigError, RunConflict
 from gan_aug.run import storage_errors
 from services import keys, logs
 from services.app import create_app
-from services.connections import HEAD_BYTES, BoundedProtocol, Crowd
+from services.connections import BoundedProtocol, Crowd
 from services.database.engine import Database, await_server
 from services.database.keeper import kept
 from services.database.tables import AuditEntry, Role
@@ -71,7 +71,6 @@ def _web_config(settings: Settings, app: FastAPI, files: int) -> uvicorn.Config:
         host=settings.host,
         port=settings.port,
         http=cast("type[asyncio.Protocol]", partial(BoundedProtocol, Crowd(files, settings.proxies))),
-        h11_max_incomplete_event_size=HEAD_BYTES,
         ws="none",
         backlog=BACKLOG,
         access_log=False,

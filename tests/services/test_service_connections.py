@@ -51,7 +51,6 @@ class Server:
         config = uvicorn.Config(
             answering,
             http=partial(BoundedProtocol, crowd),  # type: ignore[arg-type]
-            h11_max_incomplete_event_size=HEAD_BYTES,
             lifespan="off",
             log_config=None,
             timeout_graceful_shutdown=1,
