@@ -192,7 +192,7 @@ class ComputeConfig(Section):
         0.0, description="GPUs each process on a cluster asks for; several share one by fractions, such as 0.25"
     )
     wait: Annotated[float, Field(ge=0)] = Field(
-        0.0, description="seconds to wait for a node that can hold a worker, where a cluster grows on demand"
+        0.0, description="seconds to wait for a cluster that takes no connection, and for a node that can hold a worker"
     )
     dashboard: bool = Field(False, description="with a Ray that is started here: its dashboard, on this machine alone")
 

@@ -37,6 +37,8 @@ FOLDERS, LOCK = "gan-aug-ray-", "lock"
 """What the folder of a Ray that we start begins with, and the file in it that is locked while it runs."""
 
 YOUNG_SECONDS = 10.0
+AGAIN_SECONDS = 2.0
+"""Between two attempts to join a cluster that `compute.wait` waits for."""
 
 STORE_BYTES = 128 * 1024**2
 """The object store of a Ray that we start: images never pass through it."""
@@ -51,7 +53,7 @@ def ray_session(compute: ComputeConfig, note: Note) -> Iterator[None]:
     """
     address = compute.address or os.environ.get("RAY_ADDRESS")
     if address:
-        probe(address)
+        patiently(lambda: probe(address), compute.wait)
     with _variables(_joining() if address else _starting()):
         ray = load_ray()
         if ray.is_initialized():
@@ -60,13 +62,32 @@ def ray_session(compute: ComputeConfig, note: Note) -> Iterator[None]:
         with nullcontext("") if address else _own_folder() as folder:
             try:
                 if address:
-                    _connect({"address": address}, f"join the Ray cluster at {address}")
+                    patiently(
+                        lambda: _connect({"address": address}, f"join the Ray cluster at {address}"), compute.wait
+                    )
                     note(f"joined the Ray cluster at {address}")
                 else:
                     _start(compute, folder, note)
                 yield
             finally:
                 ray.shutdown()  # before the folder is removed: what runs on would make it again
+
+
+def patiently(attempt: Callable[[], object], seconds: float) -> None:
+    """Try until no connection fails any more, for `seconds`: a head that starts or is busy takes one only later.
+
+    Raises the attempt's ComputeError when they are over, and at once where no connection was at fault.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            attempt()
+        except ComputeError as error:
+            if not isinstance(error.__cause__, OSError) or time.monotonic() >= deadline:
+                raise
+            time.sleep(AGAIN_SECONDS)
+        else:
+            return
 
 
 def load_ray() -> Any:

@@ -6,15 +6,17 @@ import importlib.util
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
 from ray_samples import Same, alive
 
-from gan_aug.compute.cluster_session import probe
+from gan_aug.compute.cluster_session import patiently, probe
 from gan_aug.errors import ComputeError
 
 pytestmark = pytest.mark.ray
@@ -46,6 +48,22 @@ def listening(processes: set[int]) -> set[str]:
                 continue
     rows = [line.split() for name in ("tcp", "tcp6") for line in Path(f"/proc/net/{name}").read_text().splitlines()[1:]]
     return {row[1].partition(":")[0] for row in rows if row[3] == LISTENING and row[9] in sockets}
+
+
+def test_a_head_that_takes_connections_late_is_waited_for_and_nothing_else_is() -> None:
+    with socket.socket() as head:
+        head.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{head.getsockname()[1]}"
+        with pytest.raises(ComputeError, match="no Ray cluster answers"):
+            patiently(lambda: probe(address), 0)
+        late = threading.Timer(1, head.listen)
+        late.start()
+        patiently(lambda: probe(address), 60)
+        late.join()
+    attempts = []
+    with pytest.raises(ComputeError, match="job API"):
+        patiently(lambda: (attempts.append(1), probe("http://head:8265")), 3600)
+    assert attempts == [1]
 
 
 def test_a_ray_of_our_own_listens_here_alone_writes_no_token_and_ends_with_ctrl_c(
