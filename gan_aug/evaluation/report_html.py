@@ -21,6 +21,7 @@ from gan_aug.evaluation.report_tables import (
     comparisons_table,
     data_table,
     more_figures_table,
+    operating_points_table,
     per_class_table,
     sources_table,
 )
@@ -61,6 +62,7 @@ def to_html(
         basis=basis(report),
         arms=arms_table(report),
         more=more_figures_table(report),
+        operating=operating_points_table(report),
         ratio=ratio_table(report),
         comparisons=comparisons_table(report),
         curves=curves_table(report),

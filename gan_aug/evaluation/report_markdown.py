@@ -16,6 +16,7 @@ from gan_aug.evaluation.report_tables import (
     comparisons_table,
     data_table,
     more_figures_table,
+    operating_points_table,
     per_class_table,
     sources_table,
 )
@@ -36,7 +37,8 @@ def to_markdown(report: Report) -> str:
     parts += [f"**{sentence}**" for sentence in alarm(report)]
     parts += answer(report) + curves_answer(report)
     parts = [_on_one_line(part) for part in parts]
-    parts += [basis(report), "## Arms", _table(arms_table(report)), _table(more_figures_table(report))]
+    parts += [basis(report), "## Arms", _table(arms_table(report))]
+    parts += [_table(more_figures_table(report)), _table(operating_points_table(report))]
     comparisons = comparisons_table(report)
     if comparisons:
         parts += ["## Comparisons", _table(comparisons)]

@@ -69,16 +69,14 @@ def arms_table(report: Report) -> Table:
 
 
 def more_figures_table(report: Report) -> Table:
-    """Average precision, partial AUC, sensitivities, Brier score and calibration error of each arm."""
+    """Average precision, partial AUC, Brier score and calibration error of each arm."""
     arms = report["arms"]
     several = len(arms["real"]["seeds"]) > 1
-    asked = list(arms["real"]["sensitivity_at_specificity"])
     rate = arms["real"]["partial_auc"]["max_false_positive"]
     head = (
         "Arm",
         "Average precision (95 % CI)",
         f"Partial AUC (false positives ≤ {100 * rate:.0f} %)",
-        *(f"Set for {100 * float(s):.0f} % specificity: sensitivity / specificity" for s in asked),
         "Brier (95 % CI)",
         "Calibration error (if perfect)",
     )
@@ -87,18 +85,30 @@ def more_figures_table(report: Report) -> Table:
             name,
             f"{share(arm['average_precision'], 3)} ({interval(arm['average_precision_ci95'], 3)})",
             share(arm["partial_auc"]["value"], 3),
-            *(_sensitivity(arm["sensitivity_at_specificity"][s]) for s in asked),
             f"{arm['brier']:.3f} ({arm['brier_ci95'][0]:.3f} to {arm['brier_ci95'][1]:.3f})",
             f"{arm['calibration']['expected_error']:.3f} ({arm['calibration']['error_if_perfect']:.3f})",
         )
         for name, arm in arms.items()
     )
     caption = (
-        f"Further figures{', means over seeds' if several else ''}. Set for a specificity: thresholds chosen on the "
-        "validation images, and what they reach on the test images (95 % CI, thresholds held fixed). Partial AUC: "
-        "standardised, 0.5 by chance. Brier: mean squared error of the probabilities, 0 at best. Calibration error: "
-        "mean distance of probabilities from what held; if perfect: what it would be on average by chance alone, had "
-        "every probability been true."
+        f"Further figures{', means over seeds' if several else ''}. Partial AUC: standardised, 0.5 by chance. Brier: "
+        "mean squared error of the probabilities, 0 at best. Calibration error: mean distance of probabilities from "
+        "what held; if perfect: what it would be on average by chance alone, had every probability been true."
+    )
+    return Table(caption, head, rows)
+
+
+def operating_points_table(report: Report) -> Table:
+    """The sensitivity and specificity that each arm reaches with thresholds chosen on the validation images."""
+    arms = report["arms"]
+    asked = list(arms["real"]["sensitivity_at_specificity"])
+    head = ("Arm", *(f"Set for {100 * float(s):.0f} % specificity: sensitivity / specificity" for s in asked))
+    rows = tuple(
+        (name, *(_sensitivity(arm["sensitivity_at_specificity"][s]) for s in asked)) for name, arm in arms.items()
+    )
+    caption = (
+        "Operating points: thresholds set on the validation images, and what they reach on the test images (95 % CI, "
+        "thresholds held fixed; means over seeds)."
     )
     return Table(caption, head, rows)
 
