@@ -84,15 +84,11 @@ def caller_of(request: Request, sent: str | None = None) -> Caller:
     """
     parts = parts_of(request)
     bearer, cookie = _bearer(request), cookie_of(request)
-    browser = None
     moment = parts.known_keys.moment()
+    if bearer is None and not cookie:
+        raise _unknown("it has no key")
     with parts.database.reading() as session:
-        if bearer is not None:
-            key = key_of(session, bearer)
-        elif cookie:
-            key, browser = key_of_session(session, cookie) or (None, None)
-        else:
-            raise _unknown("it has no key")
+        key, browser = _sent(session, bearer, cookie)
     if key is None:
         raise refuse(parts, address_of(request))
     if bearer is None and cookie and request.method not in SAFE:
@@ -106,9 +102,15 @@ def caller_of(request: Request, sent: str | None = None) -> Caller:
 
 def holds(request: Request) -> bool:
     """Whether the key or the session that a request came with is still one: asked anew while an answer goes on."""
-    bearer, cookie = _bearer(request), cookie_of(request) or ""
     with parts_of(request).database.reading() as session:
-        return (key_of_session(session, cookie) if bearer is None else key_of(session, bearer)) is not None
+        return _sent(session, _bearer(request), cookie_of(request))[0] is not None
+
+
+def _sent(session: Session, bearer: str | None, cookie: str | None) -> tuple[Key | None, BrowserSession | None]:
+    """The valid key that came with a request, in its header or by a browser's session, and that session, or None."""
+    if bearer is not None:
+        return key_of(session, bearer), None
+    return (key_of_session(session, cookie) if cookie else None) or (None, None)
 
 
 async def _caller_of(request: Request) -> Caller:

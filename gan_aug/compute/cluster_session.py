@@ -48,8 +48,8 @@ STORE_BYTES = 128 * 1024**2
 def ray_session(compute: ComputeConfig, note: Note) -> Iterator[None]:
     """Be connected to Ray for the length of a block: to `compute.address`, RAY_ADDRESS, or a Ray of its own.
 
-    A process that is connected already stays so. Raises ComputeError where Ray is not installed, no cluster answers,
-    or it is of another version.
+    A process that is connected already stays so. Raises ComputeError where Ray is not installed, no cluster answers
+    within `compute.wait`, or it is of another version.
     """
     address = compute.address or os.environ.get("RAY_ADDRESS")
     if address:

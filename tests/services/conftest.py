@@ -131,6 +131,14 @@ def service(tmp_path: Path, database: str | None, limits: Limits) -> Iterator[Se
         yield made
 
 
+@pytest.fixture(params=[True, False])
+def shared(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Whether images of several requests share a forward pass; they do not where its rows cannot move."""
+    if not request.param:
+        monkeypatch.setattr("services.sampling.rows_can_move", lambda generator: False)
+    return bool(request.param)
+
+
 @pytest.fixture(scope="session")
 def whole_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run folder that went through all stages with tiny budgets; tests must not alter it."""

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from service_samples import Service, alone
 
 from gan_aug.synthesis.sampler import BLOCK
-from services import sampling
 from services.problems import Problem
 from services.sampling import Samplers
 from services.settings import Limits
@@ -23,12 +22,9 @@ from services.turns import Asked, Turns
 ROWS = np.eye(10, dtype=np.float32)
 
 
-@pytest.mark.parametrize("shared", [True, False])
 def test_one_image_does_not_wait_for_all_that_another_caller_asked_for(
     whole_run: Path, shared: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if not shared:
-        monkeypatch.setattr(sampling, "rows_can_move", lambda generator: False)
     passes: list[int] = []
 
     async def ask() -> tuple[int, Any, Any]:
