@@ -59,9 +59,8 @@ async def limited(request: Request, limit: int) -> AsyncIterator[bytes]:
 
 
 def too_large(limit: int) -> Problem:
-    """The Problem of a body over its limit; the connection is closed, since the rest of it will not be read."""
-    detail = f"the body is larger than {limit:,} bytes: send less"
-    return Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail, {"Connection": "close"})
+    """The Problem of a body over its limit; what is left of it is thrown away, for a while (connections.py)."""
+    return Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body is larger than {limit:,} bytes: send less")
 
 
 def _too_deep(depth: int) -> Problem:

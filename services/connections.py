@@ -25,6 +25,12 @@ HEAD_SECONDS = 30.0
 BODY_SECONDS = 60.0
 """Between two parts of a request's body."""
 
+REST_SECONDS = 30.0
+"""How long the rest of a request that has its answer is read and thrown away.
+
+To close at once would take the answer from a client, or a proxy, that sends all before it reads.
+"""
+
 MOST = 4096
 """Connections at once where the process may open files enough."""
 
@@ -66,14 +72,12 @@ class Crowd:
             if not self._addresses[connection.address]:
                 del self._addresses[connection.address]
 
-    def waits(self, connection: BoundedProtocol, waits: bool) -> bool:
-        """Note whether a connection waits for a request's head; gives whether it did before."""
-        before = connection in self._waiting
+    def waits(self, connection: BoundedProtocol, waits: bool) -> None:
+        """Note whether a connection waits for what nobody has begun to work on."""
         if waits:
             self._waiting.setdefault(connection)
         else:
             self._waiting.pop(connection, None)
-        return before
 
     def count(self, reason: str, address: str) -> None:
         """Count a connection that was closed; a line of log follows, one for all of the next seconds."""
@@ -103,7 +107,8 @@ class BoundedProtocol(HttpToolsProtocol):
         super().__init__(**given)
         self._crowd = crowd
         self._deadline: asyncio.TimerHandle | None = None
-        self._owed: Literal["head", "body"] | None = "head"
+        self._owed: Literal["head", "body", "rest"] | None = "head"
+        self._timed: Literal["head", "body", "rest"] | None = None
         self._head_bytes = 0
         self.address = "unknown"
 
@@ -137,8 +142,8 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """Wait for the next request, unless it came already."""
         super().on_response_complete()
-        if self._owed is None and self.cycle.response_complete:
-            self._owed = "head"
+        if self.cycle.response_complete:
+            self._owed = "rest" if self._owed == "body" else "head"
         self._expect()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -158,11 +163,11 @@ class BoundedProtocol(HttpToolsProtocol):
         """See what the other side owes, and until when."""
         if self.transport.is_closing():
             return
-        owes_head = self._owed == "head"
-        waited = self._crowd.waits(self, owes_head)
-        if owes_head and not waited:
-            self._wait(HEAD_SECONDS)
-        elif not owes_head:
+        idle, before, self._timed = self._owed in ("head", "rest"), self._timed, self._owed
+        self._crowd.waits(self, idle)
+        if idle and self._owed != before:
+            self._wait(HEAD_SECONDS if self._owed == "head" else REST_SECONDS)
+        elif not idle:
             self._wait(BODY_SECONDS if self._owed == "body" else None)
 
     def _wait(self, seconds: float | None) -> None:
@@ -173,6 +178,8 @@ class BoundedProtocol(HttpToolsProtocol):
     def _late(self) -> None:
         if self._owed == "head":
             self.end("no whole request head in time")
+        elif self._owed == "rest":
+            self.transport.close()
         elif self.flow.read_paused:
             self._wait(BODY_SECONDS)  # it is we who do not read
         else:

@@ -28,11 +28,12 @@ from services.listening import bound, raised_file_limit
 WHOLE = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 HALF = b"POST /v1/jobs/run HTTP/1.1\r\nHost: x\r\nContent-Length: 99"
 STREAM = b"GET /stream HTTP/1.1\r\nHost: x\r\n\r\n"
+END = b"\r\n0\r\n\r\n"
 
 
 async def answering(scope: Any, receive: Any, send: Any) -> None:
-    """Reads a request whole and says so; `/stream` says something every moment, without an end."""
-    while (await receive()).get("more_body"):
+    """Reads a request whole and says so; `/stream` says something every moment, `/deaf` answers before it reads."""
+    while scope["path"] != "/deaf" and (await receive()).get("more_body"):
         pass
     headers = [(b"content-type", b"text/plain")]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
@@ -146,12 +147,43 @@ def test_who_asks_again_and_again_or_listens_to_a_stream_is_not_closed() -> None
             for _ in range(8):
                 asking.sendall(WHOLE)
                 received = b""
-                while not received.endswith(b"\r\n0\r\n\r\n"):
+                while not received.endswith(END):
                     received += asking.recv(1000)
                     assert received
                 time.sleep(0.5)
             assert answered(listening)
             assert len(listening.recv(100)) > 1
+
+
+def test_who_sends_all_before_it_reads_gets_the_answer_that_came_before() -> None:
+    size = 32 << 20  # more than the kernels' buffers hold
+    with Server(Crowd(1000)) as server:
+        asking = server.connect(b"POST /deaf HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % size)
+        with closing(asking):
+            for _ in range(size >> 16):
+                asking.sendall(bytes(1 << 16))
+            received = b""
+            while not received.endswith(END):
+                received += asking.recv(1000)
+            asking.sendall(WHOLE)
+            assert answered(asking)
+
+
+@pytest.mark.usefixtures("brief")
+def test_the_rest_of_a_request_is_not_read_forever(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(connections, "REST_SECONDS", 0.5)
+    with Server(Crowd(1000)) as server:
+        asking = server.connect(b"POST /deaf HTTP/1.1\r\nHost: x\r\nContent-Length: 999999\r\n\r\n")
+        with closing(asking):
+            assert answered(asking)
+            begun = time.monotonic()
+            with pytest.raises(ConnectionError):
+                while time.monotonic() - begun < 30:  # in time for BODY_SECONDS, part by part
+                    asking.sendall(b"a")
+                    time.sleep(0.05)
+    assert not [record for record in caplog.records if record.message == "connections closed"]
 
 
 def test_a_head_without_an_end_is_refused() -> None:

@@ -190,5 +190,6 @@ def test_behind_nginx_a_browser_signs_in_by_form_and_events_come_as_they_happen(
     forged = client.get("/v1/jobs", headers={"Authorization": "Bearer x", "X-Forwarded-For": "203.0.113.9"})
     assert forged.status_code == 401
     assert "203.0.113.9" not in service.state.with_name("err").read_text()
-    assert client.post("/v1/jobs/run", content=b" " * (2 << 20)).status_code in (401, 413)
+    large = {client.post("/v1/jobs/run", content=bytes(size << 20)).status_code for size in [2, 40] * 5}
+    assert large <= {401, 413}  # not nginx's 502 for a service that went away while it was sent more
     assert re.match(r"<html>", client.get("/", headers={"x": "y" * 100_000}).text)  # nginx's own refusal
