@@ -38,7 +38,10 @@ FOLDERS, LOCK = "gan-aug-ray-", "lock"
 
 YOUNG_SECONDS = 10.0
 AGAIN_SECONDS = 2.0
-"""Between two attempts to join a cluster that `compute.wait` waits for."""
+"""Between two attempts to join a cluster."""
+
+JOIN_SECONDS = 60.0
+"""A head that takes connections is there: if it is too busy to let us in, we try again for so long."""
 
 STORE_BYTES = 128 * 1024**2
 """The object store of a Ray that we start: images never pass through it."""
@@ -48,12 +51,13 @@ STORE_BYTES = 128 * 1024**2
 def ray_session(compute: ComputeConfig, note: Note) -> Iterator[None]:
     """Be connected to Ray for the length of a block: to `compute.address`, RAY_ADDRESS, or a Ray of its own.
 
-    A process that is connected already stays so. Raises ComputeError where Ray is not installed, no cluster answers
-    within `compute.wait`, or it is of another version.
+    A process that is connected already stays so. Raises ComputeError where Ray is not installed, no cluster takes a
+    connection within `compute.wait`, it lets nobody in for a minute more, or it is of another version.
     """
     address = compute.address or os.environ.get("RAY_ADDRESS")
+    deadline = time.monotonic() + compute.wait
     if address:
-        patiently(lambda: probe(address), compute.wait)
+        patiently(lambda: probe(address), deadline)
     with _variables(_joining() if address else _starting()):
         ray = load_ray()
         if ray.is_initialized():
@@ -62,9 +66,9 @@ def ray_session(compute: ComputeConfig, note: Note) -> Iterator[None]:
         with nullcontext("") if address else _own_folder() as folder:
             try:
                 if address:
-                    patiently(
-                        lambda: _connect({"address": address}, f"join the Ray cluster at {address}"), compute.wait
-                    )
+                    purpose = f"join the Ray cluster at {address}"
+                    deadline = max(deadline, time.monotonic() + JOIN_SECONDS)
+                    patiently(lambda: _connect({"address": address}, purpose), deadline)
                     note(f"joined the Ray cluster at {address}")
                 else:
                     _start(compute, folder, note)
@@ -73,12 +77,12 @@ def ray_session(compute: ComputeConfig, note: Note) -> Iterator[None]:
                 ray.shutdown()  # before the folder is removed: what runs on would make it again
 
 
-def patiently(attempt: Callable[[], object], seconds: float) -> None:
-    """Try until no connection fails any more, for `seconds`: a head that starts or is busy takes one only later.
+def patiently(attempt: Callable[[], object], deadline: float) -> None:
+    """Try until no connection fails any more: a head that starts or is busy takes one only later.
 
-    Raises the attempt's ComputeError when they are over, and at once where no connection was at fault.
+    Raises the attempt's ComputeError after `deadline`, a time of `time.monotonic`, and at once where no connection was
+    at fault.
     """
-    deadline = time.monotonic() + seconds
     while True:
         try:
             attempt()
@@ -173,7 +177,7 @@ def _connect(options: dict[str, Any], purpose: str) -> Any:
     try:
         return ray.init(**options, log_to_driver=False, logging_level=logging.ERROR)
     except (ray.exceptions.RayError, RuntimeError, ValueError, OSError, SystemExit) as error:
-        said = " ".join(str(error).split())
+        said = " ".join(f"{error}{f' ({error.__cause__})' if error.__cause__ else ''}".split())
         if "ersion mismatch" in said or "ersions differ" in said or "incompatible" in said.lower():
             said += ": install the same versions on both sides, or send the job there with `gan-aug submit`"
         elif os.environ.get("RAY_AUTH_MODE") != "token" and "onnect" in said:

@@ -14,9 +14,10 @@ import time
 from pathlib import Path
 
 import pytest
-from ray_samples import Same, alive
+from ray_samples import Same, alive, compute
 
-from gan_aug.compute.cluster_session import patiently, probe
+from gan_aug.compute import cluster_session
+from gan_aug.compute.cluster_session import patiently, probe, ray_session
 from gan_aug.errors import ComputeError
 
 pytestmark = pytest.mark.ray
@@ -55,15 +56,45 @@ def test_a_head_that_takes_connections_late_is_waited_for_and_nothing_else_is() 
         head.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{head.getsockname()[1]}"
         with pytest.raises(ComputeError, match="no Ray cluster answers"):
-            patiently(lambda: probe(address), 0)
+            patiently(lambda: probe(address), time.monotonic())
         late = threading.Timer(1, head.listen)
         late.start()
-        patiently(lambda: probe(address), 60)
+        patiently(lambda: probe(address), time.monotonic() + 60)
         late.join()
     attempts = []
     with pytest.raises(ComputeError, match="job API"):
-        patiently(lambda: (attempts.append(1), probe("http://head:8265")), 3600)
+        patiently(lambda: (attempts.append(1), probe("http://head:8265")), time.monotonic() + 3600)
     assert attempts == [1]
+
+
+def test_a_head_that_is_too_busy_to_let_us_in_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'gan-aug[ray]'")
+    refusals = [ConnectionError("Failed to connect"), ConnectionError("Failed to connect")]
+    refusals[0].__cause__ = RuntimeError("no node yet")
+
+    def init(**options: object) -> None:
+        assert options["address"] == address
+        if refusals:
+            raise refusals.pop()
+
+    notes: list[str] = []
+    monkeypatch.setattr(ray, "init", init)
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    monkeypatch.setattr(ray, "shutdown", lambda: None)
+    monkeypatch.setattr(cluster_session, "AGAIN_SECONDS", 0.01)
+    with socket.create_server(("127.0.0.1", 0)) as head:
+        address = f"127.0.0.1:{head.getsockname()[1]}"
+        with ray_session(compute(address=address), notes.append):
+            assert refusals == []
+        assert notes == [f"joined the Ray cluster at {address}"]
+        refusals += [ConnectionError("Failed to connect")] * 2
+        refusals[1].__cause__ = RuntimeError("no node yet")
+        monkeypatch.setattr(cluster_session, "JOIN_SECONDS", 0)
+        with (
+            pytest.raises(ComputeError, match=r"join .* Failed to connect \(no node yet\)"),
+            ray_session(compute(address=address), notes.append),
+        ):
+            pass
 
 
 def test_a_ray_of_our_own_listens_here_alone_writes_no_token_and_ends_with_ctrl_c(
