@@ -26,25 +26,37 @@ def test_one_image_does_not_wait_for_all_that_another_caller_asked_for(
     whole_run: Path, shared: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     passes: list[int] = []
+    blocks: list[list[tuple[Asked, int]]] = []
 
-    async def ask() -> tuple[int, Any, Any]:
+    async def ask() -> tuple[Any, Any]:
         samplers = Samplers(lambda images, blocks: passes.append(images))
         batcher = await samplers.of(whole_run)
+        make_block, both_wait = batcher._make_block, asyncio.Event()
+
+        async def held(block: list[tuple[Asked, int]]) -> None:
+            blocks.append(block)
+            if len(blocks) == 3:
+                await both_wait.wait()
+            await make_block(block)
+
+        batcher._make_block = held  # type: ignore[method-assign]
         greedy = [
             asyncio.create_task(batcher.sample(np.tile(ROWS[1], (256, 1)), 5, 256 * k, caller="greedy"))
             for k in range(4)
         ]
-        while len(passes) < 2:
+        while len(blocks) < 3:
             await asyncio.sleep(0.001)
-        began = len(passes)
-        one = await batcher.sample(ROWS[3:4], 7, 0, caller="other")
-        after = len(passes) - began
-        made = await asyncio.gather(*greedy)
+        other = asyncio.create_task(batcher.sample(ROWS[3:4], 7, 0, caller="other"))
+        while "other" not in batcher._turns._queues:
+            await asyncio.sleep(0.001)
+        both_wait.set()
+        one, *made = await asyncio.gather(other, *greedy)
         samplers.close()
-        return after, one, made
+        return one, made
 
-    after, one, made = asyncio.run(ask())
-    assert after <= 3
+    one, made = asyncio.run(ask())
+    turn = next(turn for turn, block in enumerate(blocks) if any(asked.labels[0][3] for asked, _ in block))
+    assert turn in (3, 4)  # of the blocks from 0; the one at 2 was taken before the other caller came
     assert sum(passes) == 4 * 256 + 1
     assert np.array_equal(one, alone(whole_run, 3, 7, 0, 1))
     assert np.array_equal(np.concatenate(made), alone(whole_run, 1, 5, 0, 1024))
