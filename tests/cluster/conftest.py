@@ -54,10 +54,12 @@ def cluster() -> Iterator[RayCluster]:
         # Tests in several processes start a Ray each, at the same moment: each looks in a range of its own.
         number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 5
         port, agent = free_port(9000 + 100 * number), free_port(9500 + 100 * number)
-        # A folder of its own: clusters that share one are taken for each other.
-        folder = tempfile.mkdtemp(prefix="ray-", dir="/tmp")
+        # A folder of its own, also for the address that Ray notes: clusters that share one are taken for each other.
+        folder = Path(tempfile.mkdtemp(prefix="ray-", dir="/tmp"))
+        patch.setenv("RAY_TMPDIR", str(folder))
+        (folder / "ray").mkdir()
         head = {
-            "temp_dir": folder,
+            "temp_dir": str(folder / "ray"),
             "num_cpus": 2,
             "object_store_memory": 2**27,
             "include_dashboard": True,
