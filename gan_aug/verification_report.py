@@ -133,7 +133,8 @@ def _made_again(
     """The report of these cells; fidelity is the one that was measured and kept beside them."""
     fidelity = None
     if synthetic is not None and report["fidelity"] is not None:
-        fidelity = kept_fidelity(folder / "compare", manifest, synthetic, results, config.compare.features)
+        weights = report["fidelity"]["extractor"]["weights"]
+        fidelity = kept_fidelity(folder / "compare", manifest, synthetic, results, config.compare, weights)
     provenance = {"look_alikes": kept_look_alikes(folder / "synthetic", manifest, synthetic)}
     again = build_report(manifest, synthetic, results, config, provenance, {}, {}, fidelity, found)
     again["config"] = report["config"]  # held against the stages' requests instead

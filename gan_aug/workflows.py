@@ -115,6 +115,7 @@ def compare(request: Config, run: RunDir, executor: Executor) -> dict[str, Any]:
     """Train the arms' classifiers, test them on the same real images, write the report; returns `report.json`."""
     from gan_aug.comparing import run_comparison
     from gan_aug.compute.device import choose_device
+    from gan_aug.evaluation.own_weights import check_weights
     from gan_aug.evaluation.run_fidelity import run_fidelity
     from gan_aug.foreign_set import bring_synthetic, check_source
     from gan_aug.reporting import write_reports
@@ -126,13 +127,15 @@ def compare(request: Config, run: RunDir, executor: Executor) -> dict[str, Any]:
     if request.compare.synthetic:
         bring_synthetic(request, run, manifest)
     synthetic = synthetic_for(request, run, storage.synthetic)
+    if synthetic:
+        check_weights(request.compare, manifest.shape[0])
     write_json(run.compare / "request.json", configs.sections(request, "seed", "classifier", "compare"))
     results, findings = run_comparison(request, run, manifest, synthetic, executor)
     fidelity = None
     if synthetic and request.compare.fidelity:
         run.emit("compare", "note", "measuring fidelity")
-        names, places = request.compare.features, (run.dataset, storage.synthetic, run.compare)
-        fidelity = run_fidelity(*places, results, names, choose_device(request.compute.device), cancelled=run.cancelled)
+        places, device = (run.dataset, storage.synthetic, run.compare), choose_device(request.compute.device)
+        fidelity = run_fidelity(*places, results, request.compare, device, cancelled=run.cancelled)
     report = write_reports(request, run, manifest, synthetic, results, findings, fidelity)
     run.emit("compare", "finish", f"report in {run.path / 'report.html'}")
     return report
@@ -191,6 +194,7 @@ def preflight(request: Config, manifest: Manifest) -> None:
     """Find what needs no training to be found; raises what the stages would: ConfigError, DataError, ComputeError."""
     from gan_aug.compute.device import choose_device
     from gan_aug.evaluation.cell_plan import check_comparison
+    from gan_aug.evaluation.own_weights import check_weights
     from gan_aug.evaluation.ratio import check_search
     from gan_aug.sizes import subsets_of
     from gan_aug.synthesis.plan import plan_labels
@@ -200,6 +204,7 @@ def preflight(request: Config, manifest: Manifest) -> None:
     network_settings(request, manifest)
     planned = plan_labels(request.synthesis_wanted, manifest)
     check_comparison(manifest, request)
+    check_weights(request.compare, manifest.shape[0])
     subsets_of(request, manifest)
     if request.compare.ratio == "search":
         check_search(manifest, request, len(planned))

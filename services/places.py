@@ -14,8 +14,8 @@ UPLOADS = "uploads"
 """The first part of a `data.root` that names an upload: `uploads/ID`."""
 
 GUARDED = {
-    "data.root", "data.table", "data.dicomweb.url", "data.dicomweb.token_env", "compare.synthetic", "compute.storage",
-    "compute.address",
+    "data.root", "data.table", "data.dicomweb.url", "data.dicomweb.token_env", "compare.synthetic", "compare.weights",
+    "compute.storage", "compute.address",
 }  # fmt: skip
 """The config's keys that name a place; a test fails when the config has another."""
 
@@ -39,14 +39,15 @@ def resolved(config: Config, settings: Settings, own_upload: OwnUpload) -> Confi
         base, inside = _base("data.root", data.root, settings, own_upload)
         root = _below("data.root", base, inside)
     table = None if data.table is None else _below("data.table", root or base, str(data.table))
-    synthetic = None
-    if config.compare.synthetic is not None:
-        key = "compare.synthetic"
-        synthetic = _below(key, *_base(key, config.compare.synthetic, settings, own_upload))
+    named = {}
+    for name in ("synthetic", "weights"):
+        if (path := getattr(config.compare, name)) is not None:
+            key = f"compare.{name}"
+            named[name] = _below(key, *_base(key, path, settings, own_upload))
     return config.model_copy(
         update={
             "data": data.model_copy(update={"root": root, "table": table}),
-            "compare": config.compare.model_copy(update={"synthetic": synthetic}),
+            "compare": config.compare.model_copy(update=named),
             "compute": _patient(config.compute) if settings.ray else config.compute,
         }
     )

@@ -117,7 +117,13 @@ def job_address(given: str | None) -> str:
 
 def _check_paths(config: Config, run: Path) -> None:
     """What the cluster is to find on its shared storage must be named in full."""
-    named = {"--run": run, "data.root": config.data.root, "data.table": config.data.table}
+    named = {
+        "--run": run,
+        "data.root": config.data.root,
+        "data.table": config.data.table,
+        "compare.synthetic": config.compare.synthetic,
+        "compare.weights": config.compare.weights,
+    }
     for name, path in named.items():
         if path is not None and not Path(path).is_absolute():
             raise ConfigError(

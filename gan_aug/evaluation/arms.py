@@ -10,7 +10,7 @@ from typing import get_args
 import numpy as np
 import numpy.typing as npt
 
-from gan_aug.config import ArmName
+from gan_aug.config_compare import ArmName
 from gan_aug.data.manifest import Manifest, Task, content_hash
 from gan_aug.data.shards import ShardedImages, SyntheticManifest
 from gan_aug.data.transforms import ClassicAugmentation

@@ -7,14 +7,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from gan_aug.config import ArmName, Config
+from gan_aug.config import Config
+from gan_aug.config_compare import ArmName
 from gan_aug.data.manifest import Manifest
 from gan_aug.data.shards import SyntheticManifest
 from gan_aug.data.subsets import Subset
 from gan_aug.errors import DataError
 from gan_aug.evaluation.arms import accept, base_of, is_classic, needs_ratio, needs_synthetic, plan_arm
 from gan_aug.evaluation.classifier import build
-from gan_aug.evaluation.features import inception_file
 from gan_aug.run import json_sha256
 
 RECIPE = 2
@@ -114,7 +114,7 @@ def unique(cells: Iterable[Cell]) -> list[Cell]:
 
 
 def check_comparison(manifest: Manifest, config: Config) -> None:
-    """Raise DataError where no comparison of this data set can be made, ConfigError where a file it needs is absent."""
+    """Raise DataError where no comparison of this data set can be made."""
     for split in ("validation", "test"):
         if len(manifest.indices(split)) == 0:
             raise DataError(f"{manifest.name} has no {split} images: set data.{split} above 0 in a new run")
@@ -128,5 +128,3 @@ def check_comparison(manifest: Manifest, config: Config) -> None:
                 f"needs {FEWEST} of each: give the test split more, or leave the label out"
             )
     build(config.classifier.name, manifest.shape, len(manifest.labels))
-    if config.compare.fidelity and config.compare.features == "inception":
-        inception_file()

@@ -15,7 +15,7 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import nn
 
-from gan_aug.config import ClassifierName
+from gan_aug.config_compare import ClassifierName
 from gan_aug.data.manifest import Task
 from gan_aug.errors import CheckpointError, DataError
 from gan_aug.run import file_sha256, write_bytes, write_json

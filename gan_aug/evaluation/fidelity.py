@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from gan_aug.config import FeaturesName
+from gan_aug.config_compare import CompareConfig
 from gan_aug.data.manifest import Manifest, Task
 from gan_aug.evaluation import distances, neighbours
 from gan_aug.evaluation.cells import CellResult
@@ -39,6 +39,7 @@ from gan_aug.evaluation.features import (
 from gan_aug.evaluation.fidelity_sets import SEED, Side
 from gan_aug.evaluation.ms_ssim import images_to_similarity, scales_of, window_of
 from gan_aug.evaluation.neighbours import features_to_neighbourhood
+from gan_aug.evaluation.own_weights import NETWORKS, own_features
 
 IMAGES = 5000
 """At most so many images a side."""
@@ -59,14 +60,16 @@ class Compared:
     synthetic: FloatArray
 
 
-def choose_extractor(name: FeaturesName, cell: Path, channels: int, device: torch.device) -> Extractor:
-    """The extractor called `name`; `cell` is that of the arm real whose classifier may serve.
+def choose_extractor(compare: CompareConfig, cell: Path, channels: int, device: torch.device) -> Extractor:
+    """The extractor that `compare.features` names; `cell` is that of the arm real whose classifier may serve.
 
     A softmax regression has no features, so the random network takes its place, under its own name.
     """
-    if name == "inception":
+    if compare.features in NETWORKS:
+        return own_features(compare, channels, device)
+    if compare.features == "inception":
         return inception_features(device)
-    if name == "classifier" and has_features(load_classifier(cell)[1]):
+    if compare.features == "classifier" and has_features(load_classifier(cell)[1]):
         return classifier_features(cell, device)
     return random_features(channels, device)
 

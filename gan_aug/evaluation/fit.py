@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from gan_aug.config import ClassifierConfig
+from gan_aug.config_compare import ClassifierConfig
 from gan_aug.data.manifest import Manifest, Task
 from gan_aug.errors import Cancelled, DataError, TrainingDiverged
 from gan_aug.evaluation.arms import ArmPlan, TrainingSet

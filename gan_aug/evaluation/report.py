@@ -256,7 +256,7 @@ def _mean(values: list[float]) -> float:
 def _without_paths(asked: dict[str, Any]) -> dict[str, Any]:
     """The config without where the files lie, which is the machine's affair and may name people."""
     data = {key: value for key, value in asked["data"].items() if key not in ("root", "table")}
-    compare = {key: value for key, value in asked["compare"].items() if key != "synthetic"}
+    compare = {key: value for key, value in asked["compare"].items() if key not in ("synthetic", "weights")}
     return {**asked, "data": data, "compare": compare}
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from gan_aug.config import ClassifierConfig, GanConfig
+from gan_aug.config import GanConfig
+from gan_aug.config_compare import ClassifierConfig
 from gan_aug.data.transforms import BRIGHTNESS, CONTRAST, DEGREES, NOISE, PROBABILITY, SHIFT, ZOOM
 from gan_aug.evaluation.fit import learning_rate, weight_decay
 from gan_aug.evaluation.report_text import (

@@ -18,7 +18,7 @@ import torch
 
 from gan_aug.compute import counters
 from gan_aug.compute.device import choose_device
-from gan_aug.config import ClassifierConfig
+from gan_aug.config_compare import ClassifierConfig
 from gan_aug.data.artefacts import at_hand, copy_files, put_files, sums_of
 from gan_aug.data.manifest import Manifest, Split
 from gan_aug.data.shards import ShardedImages, SyntheticManifest, open_shards

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from gan_aug.config import FeaturesName
+from gan_aug.config_compare import CompareConfig
 from gan_aug.data.manifest import Manifest
 from gan_aug.data.shards import SyntheticManifest
 from gan_aug.data.store import open_images
@@ -18,6 +18,7 @@ from gan_aug.evaluation.cell_plan import THREADS
 from gan_aug.evaluation.cells import CellResult
 from gan_aug.evaluation.fidelity import IMAGES, choose_extractor, measure_fidelity
 from gan_aug.evaluation.fidelity_sets import read_sides
+from gan_aug.evaluation.own_weights import NETWORKS, weights_identity
 from gan_aug.evaluation.run_cells import torch_threads
 from gan_aug.run import json_sha256, write_json
 from gan_aug.storage import Place, below
@@ -41,26 +42,26 @@ def run_fidelity(
     generated: Place,
     compare: Path,
     results: list[CellResult],
-    features: FeaturesName,
+    asked: CompareConfig,
     device: torch.device,
     cancelled: Callable[[], bool] | None = None,
 ) -> dict[str, Any]:
     """The figures of the synthetic set in `generated`, from `compare/fidelity/` where they were measured before.
 
-    `dataset` and `compare` are the folders of the data set and of the comparison, `results` those of its cells. Raises
-    what `measure_fidelity` and the extractors raise.
+    `dataset` and `compare` are the folders of the data set and of the comparison, `results` those of its cells, and
+    `asked` says by what to compare. Raises what `measure_fidelity` and the extractors raise.
     """
     judge = judge_of(results)
     manifest = Manifest.load(dataset / "manifest.json")
     synthetic = SyntheticManifest.load(below(generated, "manifest.json"))
-    request = _request(manifest, synthetic, judge, features)
+    request = _request(manifest, synthetic, judge, asked, weights_identity(asked))
     path = compare / "fidelity" / f"{json_sha256(request)}.json"
     kept = _read(path, request)
     if kept is not None:
         return kept
     cell, images = compare / "cells" / judge.key, open_images(dataset, manifest)
     with torch_threads(THREADS):
-        extractor = choose_extractor(features, cell, manifest.shape[0], device)
+        extractor = choose_extractor(asked, cell, manifest.shape[0], device)
         sides = read_sides(manifest, images, synthetic, generated, IMAGES)
         figures = measure_fidelity(manifest, sides, cell, judge, extractor, device, cancelled)
     write_json(path, {"request": request, "sum": json_sha256(figures), "figures": figures})
@@ -72,23 +73,30 @@ def kept_fidelity(
     manifest: Manifest,
     synthetic: SyntheticManifest,
     results: list[CellResult],
-    features: FeaturesName,
+    asked: CompareConfig,
+    weights: str,
 ) -> dict[str, Any] | None:
-    """The figures measured before in the comparison's folder `compare`; None where they are absent or altered."""
-    request = _request(manifest, synthetic, judge_of(results), features)
+    """The figures measured before in the comparison's folder `compare`; None where they are absent or altered.
+
+    `weights` identifies what the extractor computed with, by the report.
+    """
+    request = _request(manifest, synthetic, judge_of(results), asked, weights if asked.features in NETWORKS else None)
     return _read(compare / "fidelity" / f"{json_sha256(request)}.json", request)
 
 
 def _request(
-    manifest: Manifest, synthetic: SyntheticManifest, judge: CellResult, features: FeaturesName
+    manifest: Manifest, synthetic: SyntheticManifest, judge: CellResult, asked: CompareConfig, weights: str | None
 ) -> dict[str, Any]:
     """Everything the figures depend on."""
+    seen = asked.model_dump(mode="json")["weights_range"]
+    own = {} if weights is None else {"weights": weights, "weights_range": seen}
     return {
         "recipe": RECIPE,
         "dataset": manifest.fingerprint,
         "synthetic": synthetic.fingerprint,
         "judge": judge.key,
-        "features": features,
+        "features": asked.features,
+        **own,
         "images": IMAGES,
         "threads": THREADS,
     }

@@ -8,7 +8,7 @@ from typing import get_args
 from cell_data import CellData, small_config
 
 from gan_aug.compute.local import LocalExecutor
-from gan_aug.config import ArmName
+from gan_aug.config_compare import ArmName
 from gan_aug.evaluation.cell_plan import plan_cells
 from gan_aug.evaluation.run_cells import load_context, run_cell
 

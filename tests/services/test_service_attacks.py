@@ -79,15 +79,18 @@ def test_a_path_inside_is_made_whole_for_the_job_and_stays_relative_for_its_call
     assert request["data"]["root"] == str((data / "chest").resolve())
 
 
-def test_synthetic_images_made_elsewhere_lie_below_the_data_folder_too(service: Service, data: Path) -> None:
+@pytest.mark.parametrize("key", ["synthetic", "weights"])
+def test_synthetic_images_and_weights_made_elsewhere_lie_below_the_data_folder_too(
+    service: Service, data: Path, key: str
+) -> None:
     def ask(path: str) -> tuple[int, str]:
-        config = {"data": {"source": "digits"}, "compare": {"synthetic": path}}
+        config = {"data": {"source": "digits"}, "compare": {key: path}}
         answer = service.call("POST", "/v1/jobs/run", json=config)
         return answer.status_code, answer.text
 
     for outside in ("../secret", "/etc/passwd", "link", "uploads/0123", "uploads/../../secret"):
         status, said = ask(outside)
-        assert (status, "compare.synthetic" in said, str(data.parent) in said) == (422, True, False)
+        assert (status, f"compare.{key}" in said, str(data.parent) in said) == (422, True, False)
     assert ask("chest")[0] == 202
 
 

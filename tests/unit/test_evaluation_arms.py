@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gan_aug.config import ArmName
+from gan_aug.config_compare import ArmName
 from gan_aug.data.manifest import Manifest, Study, content_hash
 from gan_aug.data.shards import SyntheticManifest
 from gan_aug.errors import DataError, LeakageError

@@ -12,7 +12,7 @@ from cell_data import small_config, write_synthetic
 
 from gan_aug.comparing import run_comparison
 from gan_aug.compute.local import LocalExecutor
-from gan_aug.config import ArmName
+from gan_aug.config_compare import ArmName
 from gan_aug.errors import CheckpointError, DataError, LeakageError
 from gan_aug.evaluation import canaries as canary_module
 from gan_aug.evaluation.arms import needs_synthetic

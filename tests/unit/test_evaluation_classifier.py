@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from gan_aug.config import ClassifierName
+from gan_aug.config_compare import ClassifierName
 from gan_aug.errors import CheckpointError, DataError
 from gan_aug.evaluation.classifier import (
     RECORD,

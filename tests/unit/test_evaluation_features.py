@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from gan_aug.config import ClassifierName
+from gan_aug.config_compare import ClassifierName, CompareConfig, FeaturesName
 from gan_aug.errors import Cancelled, CheckpointError, ConfigError
 from gan_aug.evaluation.classifier import ClassifierCard, build, load_classifier, predict_logits, save_classifier
 from gan_aug.evaluation.features import (
@@ -23,6 +23,10 @@ CPU = torch.device("cpu")
 IMAGES = np.random.default_rng(0).integers(0, 256, (21, 1, 16, 16), dtype=np.uint8)
 
 
+def by(features: FeaturesName) -> CompareConfig:
+    return CompareConfig(features=features)
+
+
 def kept(folder: Path, name: ClassifierName = "cnn") -> Path:
     with torch.random.fork_rng():
         torch.manual_seed(0)
@@ -33,7 +37,7 @@ def kept(folder: Path, name: ClassifierName = "cnn") -> Path:
 
 @pytest.mark.parametrize(("name", "dimension"), [("cnn", 128), ("small-cnn", 64), ("mlp", 128), ("resnet18", 512)])
 def test_a_classifier_gives_what_its_last_layer_sees(tmp_path, name, dimension):
-    extractor = choose_extractor("classifier", kept(tmp_path, name), 1, CPU)
+    extractor = choose_extractor(by("classifier"), kept(tmp_path, name), 1, CPU)
     features = images_to_features(extractor, IMAGES, CPU)
     assert extractor.name == f"classifier {name}, last hidden layer"
     assert features.shape == (21, dimension)
@@ -45,7 +49,7 @@ def test_a_classifier_gives_what_its_last_layer_sees(tmp_path, name, dimension):
 
 
 def test_a_softmax_regression_has_no_features_so_the_random_network_serves(tmp_path):
-    assert choose_extractor("classifier", kept(tmp_path, "softmax"), 1, CPU).name == "random-cnn-1"
+    assert choose_extractor(by("classifier"), kept(tmp_path, "softmax"), 1, CPU).name == "random-cnn-1"
 
 
 def test_the_random_network_is_the_same_everywhere():
@@ -65,7 +69,7 @@ PINNED = (50.43343, 1.276361)
 
 @pytest.mark.parametrize("make", ["classifier", "random"])
 def test_features_do_not_depend_on_the_batch(tmp_path, make):
-    extractor = choose_extractor(make, kept(tmp_path), 1, CPU)
+    extractor = choose_extractor(by(make), kept(tmp_path), 1, CPU)
     whole = images_to_features(extractor, IMAGES, CPU)
     for batch in (1, 4, 20):
         assert images_to_features(extractor, IMAGES, CPU, batch) == pytest.approx(whole, abs=1e-5)

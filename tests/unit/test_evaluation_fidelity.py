@@ -11,14 +11,17 @@ from cell_data import CellData, small_config, write_synthetic
 from evaluation_samples import make_manifest
 
 from gan_aug.config import parse
+from gan_aug.config_compare import CompareConfig
+from gan_aug.data.shards import SyntheticManifest
 from gan_aug.errors import Cancelled, ConfigError, DataError
 from gan_aug.evaluation import run_fidelity as module
 from gan_aug.evaluation.cell_files import read_cell
-from gan_aug.evaluation.cell_plan import check_comparison, plan_cells
+from gan_aug.evaluation.cell_plan import plan_cells
 from gan_aug.evaluation.fidelity import label_agreement
 from gan_aug.evaluation.fidelity_sets import choose_images, read_sides, training_halves
+from gan_aug.evaluation.own_weights import check_weights
 from gan_aug.evaluation.run_cells import load_context, run_cell
-from gan_aug.evaluation.run_fidelity import run_fidelity
+from gan_aug.evaluation.run_fidelity import kept_fidelity, run_fidelity
 
 CPU = torch.device("cpu")
 
@@ -38,7 +41,7 @@ def figures_of(data: CellData, judged, folder, fakes, features="classifier"):
     """The figures of these images, labelled as the training images in order."""
     write_synthetic(folder / "synthetic", fakes, data.manifest)
     compare, results = judged
-    return run_fidelity(data.dataset, folder / "synthetic", compare, results, features, CPU)
+    return run_fidelity(data.dataset, folder / "synthetic", compare, results, CompareConfig(features=features), CPU)
 
 
 @pytest.fixture(scope="module")
@@ -180,17 +183,46 @@ def test_a_request_to_stop_keeps_nothing(cell_data, judged, tmp_path):
     write_synthetic(tmp_path, cell_data.images[:40], cell_data.manifest)
     before = sorted((judged[0] / "fidelity").glob("*"))
     with pytest.raises(Cancelled):
-        run_fidelity(cell_data.dataset, tmp_path, *judged, "random", CPU, cancelled=lambda: True)
+        run_fidelity(
+            cell_data.dataset, tmp_path, *judged, CompareConfig(features="random"), CPU, cancelled=lambda: True
+        )
     assert sorted((judged[0] / "fidelity").glob("*")) == before
 
 
-def test_weights_that_are_away_are_said_before_anything_is_trained(cell_data, monkeypatch, tmp_path):
+def test_weights_that_are_away_are_said_before_anything_is_trained(monkeypatch, tmp_path):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     with pytest.raises(ConfigError, match="compare.features is inception"):
-        check_comparison(cell_data.manifest, small_config(features="inception"))
-    check_comparison(cell_data.manifest, small_config(features="inception", fidelity=False))
+        check_weights(CompareConfig(features="inception"), 1)
+    check_weights(CompareConfig(features="inception", fidelity=False), 1)
+    with pytest.raises(ConfigError, match="no weights are named"):
+        check_weights(CompareConfig(features="resnet50"), 1)
+    check_weights(CompareConfig(), 1)
+
+
+def test_figures_by_weights_of_the_user_are_kept_by_what_the_weights_are(cell_data, judged, tmp_path):
+    from torchvision.models import resnet18
+
+    path, fakes = tmp_path / "weights.pth", cell_data.images[:40]
+    write_synthetic(tmp_path / "synthetic", fakes, cell_data.manifest)
+    synthetic = SyntheticManifest.load(tmp_path / "synthetic" / "manifest.json")
+    asked = CompareConfig(features="resnet18", weights=path)
+    shas = []
+    for seed in range(2):
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            torch.save(resnet18(weights=None).state_dict(), path)  # noqa: TID251 - as such files are published
+        figures = run_fidelity(cell_data.dataset, tmp_path / "synthetic", *judged, asked, CPU)
+        assert figures["extractor"]["name"] == "resnet18 with weights of the user, last pooling"
+        shas.append(figures["extractor"]["weights"])
+    assert shas[0] != shas[1]
+    path.unlink()
+    moved = CompareConfig(features="resnet18", weights=None)  # reports name no paths
+    kept = [kept_fidelity(judged[0], cell_data.manifest, synthetic, judged[1], moved, sha) for sha in shas]
+    assert [one["extractor"]["weights"] for one in kept] == shas
+    other = moved.model_copy(update={"weights_range": (0.0, 1.0)})
+    assert kept_fidelity(judged[0], cell_data.manifest, synthetic, judged[1], other, shas[0]) is None
 
 
 def test_without_the_real_arm_nobody_judges(cell_data, tmp_path):
     with pytest.raises(DataError, match="no arm real"):
-        run_fidelity(cell_data.dataset, cell_data.synthetic, tmp_path, [], "random", CPU)
+        run_fidelity(cell_data.dataset, cell_data.synthetic, tmp_path, [], CompareConfig(features="random"), CPU)

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gan_aug.config import ClassifierConfig
+from gan_aug.config_compare import ClassifierConfig
 from gan_aug.data.manifest import Manifest, Study
 from gan_aug.data.shards import SyntheticManifest
 from gan_aug.data.transforms import ClassicAugmentation

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from command_line import call
 
 from gan_aug.chain import Chain
@@ -118,6 +119,27 @@ def test_the_report_is_written_again_and_nothing_is_trained(
     assert {path: path.stat().st_mtime_ns for path in run.glob("compare/cells/*/*")} == before
     assert (run / "request.json").read_bytes() == request
     assert chain_of(run).broken is None
+
+
+def test_figures_by_weights_of_the_user_verify_where_the_weights_are_not(
+    run: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from torchvision.models import resnet18
+
+    weights = run.parent / "net.pth"
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        torch.save(resnet18(weights=None).state_dict(), weights)  # noqa: TID251 - as such files are published
+    asked = ("--set", "compare.features=resnet18", "--set", f"compare.weights={weights}")
+    (run.parent / "job.yaml").write_text(CONFIG)
+    assert call(monkeypatch, "compare", run.parent / "job.yaml", "--run", run, "--set", "data.limit=20", *asked) == 0
+    report = json.loads((run / "report.json").read_text())
+    assert report["fidelity"]["extractor"]["weights"] == hashlib.sha256(weights.read_bytes()).hexdigest()
+    assert str(run.parent) not in json.dumps(report["config"])
+    weights.unlink()
+    assert chain_of(run).broken is None
+    assert call(monkeypatch, "report", run) == 2
+    assert "compare.weights: there is no file" in capsys.readouterr().err
 
 
 def test_a_report_whose_cells_are_gone_is_not_written_again(
