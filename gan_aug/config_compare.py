@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -12,6 +13,8 @@ from gan_aug.config_section import Count, Positive, Section
 ClassifierName = Literal["cnn", "small-cnn", "softmax", "mlp", "resnet18", "densenet121"]
 ArmName = Literal["real", "synthetic", "mixed", "duplicate", "classic", "pretrain", "classic+mixed", "classic+pretrain"]
 FeaturesName = Literal["classifier", "random", "inception", "resnet18", "resnet50", "densenet121"]
+WEIGHTED: tuple[FeaturesName, ...] = ("resnet18", "resnet50", "densenet121")
+"""The features of networks whose weights `compare.weights` names."""
 
 
 class ClassifierConfig(Section):
@@ -68,7 +71,7 @@ class CompareConfig(Section):
     weights: Path | None = Field(
         None,
         description="with the features resnet18, resnet50 or densenet121: the file of that network's weights, a state "
-        "dict (.pth, .pt, .safetensors) of torchvision's or MONAI's form",
+        "dict (.pth, .pt, .safetensors) of torchvision's form, for densenet121 also of MONAI's",
     )
     weights_range: tuple[float, float] | Literal["imagenet"] = Field(
         "imagenet",
@@ -84,6 +87,13 @@ class CompareConfig(Section):
         if len(set(arms)) < len(arms):
             raise ValueError("an arm is named twice: name each once")
         return arms
+
+    @field_validator("weights_range")
+    @classmethod
+    def _black_below_white(cls, values: tuple[float, float] | str) -> tuple[float, float] | str:
+        if not isinstance(values, str) and not -inf < values[0] < values[1] < inf:
+            raise ValueError("black and white are two finite numbers, the smaller one first: as [-1, 1]")
+        return values
 
     @field_validator("sizes", "ratios")
     @classmethod
@@ -106,6 +116,16 @@ class CompareConfig(Section):
             raise ValueError(
                 "sizes trains a GAN on each subset, and synthetic names images made elsewhere, of whose generator "
                 "nothing is known: leave out one of the two"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _weights_have_a_network(self) -> CompareConfig:
+        # The other way round is asked when they are needed: reports name features, and no paths.
+        if self.weights is not None and self.features not in WEIGHTED:
+            raise ValueError(
+                f"weights are given and features is {self.features}, which takes none: set features to one of "
+                f"{', '.join(WEIGHTED)}"
             )
         return self
 

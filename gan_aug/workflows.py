@@ -193,6 +193,7 @@ def run_all(request: Config, run: RunDir, executor: Executor) -> dict[str, Any]:
 def preflight(request: Config, manifest: Manifest) -> None:
     """Find what needs no training to be found; raises what the stages would: ConfigError, DataError, ComputeError."""
     from gan_aug.compute.device import choose_device
+    from gan_aug.evaluation.arms import needs_synthetic
     from gan_aug.evaluation.cell_plan import check_comparison
     from gan_aug.evaluation.own_weights import check_weights
     from gan_aug.evaluation.ratio import check_search
@@ -204,7 +205,8 @@ def preflight(request: Config, manifest: Manifest) -> None:
     network_settings(request, manifest)
     planned = plan_labels(request.synthesis_wanted, manifest)
     check_comparison(manifest, request)
-    check_weights(request.compare, manifest.shape[0])
+    if any(needs_synthetic(arm) for arm in request.compare.arms):
+        check_weights(request.compare, manifest.shape[0])
     subsets_of(request, manifest)
     if request.compare.ratio == "search":
         check_search(manifest, request, len(planned))

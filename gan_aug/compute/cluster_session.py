@@ -33,6 +33,9 @@ Note = Callable[[str], None]
 PROBE_SECONDS = 5.0
 """A head that does not take a connection for so long is not there; Ray itself would try for two minutes."""
 
+NAMELESS = ("auto", "local")
+"""Addresses that Ray looks up itself, so that nobody can be asked whether a head is there."""
+
 FOLDERS, LOCK = "gan-aug-ray-", "lock"
 """What the folder of a Ray that we start begins with, and the file in it that is locked while it runs."""
 
@@ -67,7 +70,8 @@ def ray_session(compute: ComputeConfig, note: Note) -> Iterator[None]:
             try:
                 if address:
                     purpose = f"join the Ray cluster at {address}"
-                    deadline = max(deadline, time.monotonic() + JOIN_SECONDS)
+                    if address not in NAMELESS:
+                        deadline = max(deadline, time.monotonic() + JOIN_SECONDS)
                     patiently(lambda: _connect({"address": address}, purpose), deadline)
                     note(f"joined the Ray cluster at {address}")
                 else:
@@ -106,7 +110,7 @@ def load_ray() -> Any:
 
 def probe(address: str) -> None:
     """Raise ComputeError unless something takes connections at `address`, as ray.init spells it."""
-    if address in ("auto", "local"):
+    if address in NAMELESS:
         return
     if address.startswith(("http://", "https://")):
         raise ComputeError(f"{address} is the address of Ray's job API: give it to `gan-aug submit`, or name HOST:PORT")
@@ -176,7 +180,7 @@ def _connect(options: dict[str, Any], purpose: str) -> Any:
     handler = signal.getsignal(signal.SIGTERM)
     try:
         return ray.init(**options, log_to_driver=False, logging_level=logging.ERROR)
-    except (ray.exceptions.RayError, RuntimeError, ValueError, OSError, SystemExit) as error:
+    except (Exception, SystemExit) as error:  # of a node that does not start in time Ray raises a plain Exception
         said = " ".join(f"{error}{f' ({error.__cause__})' if error.__cause__ else ''}".split())
         if "ersion mismatch" in said or "ersions differ" in said or "incompatible" in said.lower():
             said += ": install the same versions on both sides, or send the job there with `gan-aug submit`"

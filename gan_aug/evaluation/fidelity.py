@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from gan_aug.config_compare import CompareConfig
+from gan_aug.config_compare import WEIGHTED, CompareConfig
 from gan_aug.data.manifest import Manifest, Task
 from gan_aug.evaluation import distances, neighbours
 from gan_aug.evaluation.cells import CellResult
@@ -39,7 +39,7 @@ from gan_aug.evaluation.features import (
 from gan_aug.evaluation.fidelity_sets import SEED, Side
 from gan_aug.evaluation.ms_ssim import images_to_similarity, scales_of, window_of
 from gan_aug.evaluation.neighbours import features_to_neighbourhood
-from gan_aug.evaluation.own_weights import NETWORKS, own_features
+from gan_aug.evaluation.own_weights import own_features
 
 IMAGES = 5000
 """At most so many images a side."""
@@ -65,7 +65,7 @@ def choose_extractor(compare: CompareConfig, cell: Path, channels: int, device: 
 
     A softmax regression has no features, so the random network takes its place, under its own name.
     """
-    if compare.features in NETWORKS:
+    if compare.features in WEIGHTED:
         return own_features(compare, channels, device)
     if compare.features == "inception":
         return inception_features(device)

@@ -5,22 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from pickle import UnpicklingError  # noqa: TID251 - what torch.load raises; nothing is unpickled here
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 from torch.nn import functional as F
 
-from gan_aug.config_compare import CompareConfig, FeaturesName
+from gan_aug.config_compare import WEIGHTED, CompareConfig, FeaturesName
 from gan_aug.errors import ConfigError
 from gan_aug.evaluation.classifier import build
 from gan_aug.evaluation.features import Extractor, inception_file
 from gan_aug.run import file_sha256
-
-NETWORKS: tuple[FeaturesName, ...] = ("resnet18", "resnet50", "densenet121")
-"""Those whose weights `compare.weights` names."""
 
 SIDE = 224
 """Pixels a side that images are brought to: what these networks are published for."""
@@ -28,8 +23,9 @@ SIDE = 224
 WRAPPERS = ("module.", "model.", "net.", "network.", "encoder.", "backbone.")
 """What state dicts of a network inside another one put before its names."""
 
-STAGES = {"0": "conv1", "1": "bn1", "4": "layer1", "5": "layer2", "6": "layer3", "7": "layer4"}
-"""A ResNet's parts where they were put into a plain sequence, as in RadImageNet's file."""
+RESNET_PARTS = {"0": "conv1", "1": "bn1", "4": "layer1", "5": "layer2", "6": "layer3", "7": "layer4"}
+DENSENET_PARTS = {"0": "features"}
+"""The parts of a network where they were put into a plain sequence, as in RadImageNet's files."""
 
 HEADS = ("fc.", "classifier.", "class_layers.")
 """What comes after the features, in torchvision's ResNet and DenseNet and in MONAI's DenseNet."""
@@ -47,7 +43,7 @@ def check_weights(compare: CompareConfig, channels: int) -> None:
         return
     if compare.features == "inception":
         inception_file()
-    elif compare.features in NETWORKS:
+    elif compare.features in WEIGHTED:
         own_features(compare, channels, torch.device("cpu"))
 
 
@@ -56,7 +52,7 @@ def weights_identity(compare: CompareConfig) -> str | None:
 
     Raises ConfigError where it asks for one and there is none.
     """
-    return file_sha256(_file(compare)) if compare.features in NETWORKS else None
+    return file_sha256(_file(compare)) if compare.features in WEIGHTED else None
 
 
 def own_features(compare: CompareConfig, channels: int, device: torch.device) -> Extractor:
@@ -66,7 +62,7 @@ def own_features(compare: CompareConfig, channels: int, device: torch.device) ->
     ConfigError where the file is absent, is no state dict, or is not of this network.
     """
     path = _file(compare)
-    tensors = _renamed(_read(path))
+    tensors = _renamed(_read(path), DENSENET_PARTS if compare.features == "densenet121" else RESNET_PARTS)
     model, seen = _loaded(compare.features, tensors, path)
     if channels not in (1, seen):
         raise ConfigError(
@@ -113,7 +109,9 @@ def _read(path: Path) -> Tensors:
         if path.suffix == ".safetensors":
             return load_file(path)
         found = torch.load(path, map_location="cpu", weights_only=True)  # noqa: TID251 - published so; tensors alone
-    except (UnpicklingError, SafetensorError, RuntimeError, ValueError, EOFError, KeyError) as error:
+    except OSError as error:
+        raise ConfigError(f"compare.weights: {path.name} cannot be read ({error.strerror}): check it") from error
+    except Exception as error:
         raise fault from error
     for key in ("state_dict", "model_state_dict", "model"):
         if isinstance(found, Mapping) and isinstance(found.get(key), Mapping):
@@ -126,8 +124,8 @@ def _read(path: Path) -> Tensors:
     return tensors
 
 
-def _renamed(tensors: Tensors) -> Tensors:
-    """The same tensors by the names that our networks have, without the last layer's."""
+def _renamed(tensors: Tensors, parts: Mapping[str, str]) -> Tensors:
+    """The same tensors by the names of our networks, without the last layer's; `parts` names those with numbers."""
     while wrapper := next((w for w in WRAPPERS if all(name.startswith((w, *HEADS)) for name in tensors)), None):
         if not any(name.startswith(wrapper) for name in tensors):
             break
@@ -135,7 +133,7 @@ def _renamed(tensors: Tensors) -> Tensors:
     named = {}
     for name, value in tensors.items():
         first, _, rest = name.partition(".")
-        inside = f"{STAGES[first]}.{rest}" if first in STAGES else name
+        inside = f"{parts[first]}.{rest}" if first in parts else name
         named[DENSE_LAYER.sub(r"\1.layers.\2\3.", inside)] = value
     return {name: value for name, value in named.items() if not name.startswith(HEADS)}
 
@@ -157,9 +155,11 @@ def _loaded(name: FeaturesName, tensors: Tensors, path: Path) -> tuple[nn.Module
     lacks = [key for key in lacking.missing_keys if not key.endswith("num_batches_tracked")]
     if odd := [*lacks, *lacking.unexpected_keys]:
         raise ConfigError(
-            f"compare.weights: {path.name} holds another network than {name}, by {odd[0]} and {len(odd) - 1} more: "
-            "name its own file"
+            f"compare.weights: {path.name} holds another network than {name}, by {odd[0][:80]!r} and {len(odd) - 1} "
+            "more: name its own file"
         )
+    if not all(bool(value.isfinite().all()) for value in tensors.values()):
+        raise ConfigError(f"compare.weights: {path.name} holds weights that are not finite: name another file")
     return model, channels
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from gan_aug.config_compare import CompareConfig
+from gan_aug.config_compare import WEIGHTED, CompareConfig
 from gan_aug.data.manifest import Manifest
 from gan_aug.data.shards import SyntheticManifest
 from gan_aug.data.store import open_images
@@ -18,7 +18,7 @@ from gan_aug.evaluation.cell_plan import THREADS
 from gan_aug.evaluation.cells import CellResult
 from gan_aug.evaluation.fidelity import IMAGES, choose_extractor, measure_fidelity
 from gan_aug.evaluation.fidelity_sets import read_sides
-from gan_aug.evaluation.own_weights import NETWORKS, weights_identity
+from gan_aug.evaluation.own_weights import weights_identity
 from gan_aug.evaluation.run_cells import torch_threads
 from gan_aug.run import json_sha256, write_json
 from gan_aug.storage import Place, below
@@ -80,7 +80,7 @@ def kept_fidelity(
 
     `weights` identifies what the extractor computed with, by the report.
     """
-    request = _request(manifest, synthetic, judge_of(results), asked, weights if asked.features in NETWORKS else None)
+    request = _request(manifest, synthetic, judge_of(results), asked, weights if asked.features in WEIGHTED else None)
     return _read(compare / "fidelity" / f"{json_sha256(request)}.json", request)
 
 

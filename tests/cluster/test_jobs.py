@@ -41,7 +41,11 @@ def test_a_submitted_run_is_followed_to_its_end_and_makes_the_same_set(
     [
         (("--run", "relative"), 2, "--run is relative"),
         (("--run", "/r", "--set", "data.root=images"), 2, "data.root is images"),
-        (("--run", "/r", "--set", "compare.weights=net.pth"), 2, "compare.weights is net.pth"),
+        (
+            ("--run", "/r", "--set", "compare.weights=net.pth", "--set", "compare.features=resnet18"),
+            2,
+            "compare.weights is net.pth",
+        ),
         (("--run", "/r"), 2, "give --address http://HEAD:8265"),
         (("--run", "/r", "--address", "127.0.0.1:6379"), 2, "127.0.0.1:6379 is not where Ray takes jobs"),
         (("--run", "/r", "--address", "http://127.0.0.1:1"), 6, "no Ray job API answers at http://127.0.0.1:1"),

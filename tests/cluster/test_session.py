@@ -82,6 +82,10 @@ def test_a_head_that_is_too_busy_to_let_us_in_is_asked_again(monkeypatch: pytest
     monkeypatch.setattr(ray, "is_initialized", lambda: False)
     monkeypatch.setattr(ray, "shutdown", lambda: None)
     monkeypatch.setattr(cluster_session, "AGAIN_SECONDS", 0.01)
+    refusals.append(ConnectionError("Could not find any running Ray instance"))
+    address = "auto"  # nobody knows whether a head is there: it is asked once
+    with pytest.raises(ComputeError, match="Could not find"), ray_session(compute(address="auto"), notes.append):
+        pass
     with socket.create_server(("127.0.0.1", 0)) as head:
         address = f"127.0.0.1:{head.getsockname()[1]}"
         with ray_session(compute(address=address), notes.append):
@@ -103,7 +107,7 @@ def test_a_ray_of_our_own_listens_here_alone_writes_no_token_and_ends_with_ctrl_
     if importlib.util.find_spec("ray") is None:
         pytest.skip("Ray is not installed: pip install 'gan-aug[ray]'")
     run = same.begin(tmp_path / "run").path
-    more = ("--set", "synthesis.counts=5000", "--set", "compute.workers=2")
+    more = ("--set", "synthesis.counts=20000", "--set", "compute.workers=2")
     process = subprocess.Popen(
         [sys.executable, "-m", "gan_aug", "generate", str(config), "--run", str(run), "--on", "ray", *more],
         env={k: v for k, v in os.environ.items() if not k.startswith("RAY_")} | {"HOME": str(tmp_path)},

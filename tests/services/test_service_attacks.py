@@ -84,7 +84,8 @@ def test_synthetic_images_and_weights_made_elsewhere_lie_below_the_data_folder_t
     service: Service, data: Path, key: str
 ) -> None:
     def ask(path: str) -> tuple[int, str]:
-        config = {"data": {"source": "digits"}, "compare": {key: path}}
+        features = {"weights": {"features": "resnet50"}}.get(key, {})
+        config = {"data": {"source": "digits"}, "compare": {key: path, **features}}
         answer = service.call("POST", "/v1/jobs/run", json=config)
         return answer.status_code, answer.text
 

@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 from torch import nn
 from torch.nn import functional as F
 
+from gan_aug.config import parse
 from gan_aug.config_compare import CompareConfig
 from gan_aug.errors import ConfigError
 from gan_aug.evaluation.classifier import build, to_input
@@ -104,6 +105,26 @@ def test_a_backbone_put_into_a_sequence_and_a_checkpoint_around_it_are_the_same_
         assert np.array_equal(images_to_features(found, GREY, CPU), wanted)
 
 
+def test_a_densenet_put_into_a_sequence_is_the_same_too(tmp_path):
+    model = torchvision("densenet121")
+    sequence = nn.Module()
+    sequence.backbone = nn.Sequential(*list(model.children())[:-1])
+    plain, inside = (saved(one, tmp_path / f"{k}.pth") for k, one in enumerate((model, sequence)))
+    wanted, found = (own_features(asked("densenet121", path), 1, CPU) for path in (plain, inside))
+    assert np.array_equal(*(images_to_features(extractor, GREY, CPU) for extractor in (wanted, found)))
+
+
+@pytest.mark.parametrize("values", [[1, 1], [1, -1], [0, float("inf")], [float("nan"), 1], "grey", [1]])
+def test_black_and_white_are_two_finite_numbers(values):
+    with pytest.raises(ConfigError, match=r"compare.weights_range"):
+        parse({"data": {"source": "digits"}, "compare": {"weights_range": values}}, "a test")
+
+
+def test_weights_without_their_network_are_no_request():
+    with pytest.raises(ConfigError, match="features is classifier, which takes none: set features to one of resnet18"):
+        parse({"data": {"source": "digits"}, "compare": {"weights": "net.pth"}}, "a test")
+
+
 def test_densenets_file_of_old_has_a_dot_more(tmp_path):
     model = torchvision("densenet121")
     wanted = own_features(asked("densenet121", saved(model, tmp_path / "new.pth")), 1, CPU)
@@ -122,14 +143,19 @@ def test_what_is_no_such_file_is_said_in_a_sentence(tmp_path):
     torch.save({"conv1.weight": torch.zeros(64, 3, 7, 7)}, tmp_path / "part.pth")  # noqa: TID251
     (tmp_path / "torn.pth").write_bytes(path.read_bytes()[:1000])
     (tmp_path / "torn.safetensors").write_bytes(b"torn")
+    (tmp_path / "table.pth").write_text("a,b\n1,2\n")
+    odd = model.state_dict() | {"bn1.weight": torch.full((64,), torch.nan)}
+    torch.save(odd, tmp_path / "nan.pth")  # noqa: TID251
     for features, file, says in (
         ("resnet18", None, "compare.features is resnet18 and no weights are named"),
         ("resnet18", "absent.pth", "there is no file .*absent.pth"),
         ("resnet18", "pickled.pth", "pickled.pth is no state dict"),
         ("resnet18", "list.pth", "list.pth is no state dict"),
+        ("resnet18", "table.pth", "table.pth is no state dict"),
+        ("resnet18", "nan.pth", "nan.pth holds weights that are not finite"),
         ("resnet18", "torn.pth", "torn.pth is no state dict"),
         ("resnet18", "torn.safetensors", "torn.safetensors is no state dict"),
-        ("resnet18", "part.pth", r"part.pth holds another network than resnet18, by bn1.weight and \d+ more"),
+        ("resnet18", "part.pth", r"part.pth holds another network than resnet18, by .bn1.weight. and \d+ more"),
         ("resnet50", "resnet18.pth", "resnet18.pth holds another network than resnet50"),
         ("densenet121", "resnet18.pth", "resnet18.pth holds no densenet121"),
     ):
