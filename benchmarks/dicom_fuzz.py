@@ -19,7 +19,7 @@ from collections import Counter
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-SECONDS = 20.0
+SECONDS = 120.0
 MEMORY = 6 * 2**30
 PIXELS = 4_000_000
 LIES = {"Rows": 0x0010, "Columns": 0x0011, "BitsAllocated": 0x0100, "BitsStored": 0x0101, "SamplesPerPixel": 0x0002}

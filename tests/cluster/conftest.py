@@ -29,6 +29,11 @@ compute: {workers: 1, threads: 1, device: cpu}
 """
 
 
+# Ray reads these once, when it is loaded, which a test without the cluster below may do first.
+os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")  # loopback alone
+os.environ.setdefault("RAY_DASHBOARD_STARTUP_TIMEOUT_S", "600")
+
+
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[RayCluster]:
     with pytest.MonkeyPatch.context() as patch:
@@ -38,14 +43,14 @@ def cluster() -> Iterator[RayCluster]:
         patch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         patch.setenv("RAY_worker_niceness", "0")
-        patch.setenv("RAY_DASHBOARD_STARTUP_TIMEOUT_S", "600")
         patch.setenv("RAY_memory_monitor_refresh_ms", "0")  # others' memory is no reason to kill a worker here
         patch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)  # whose Python a job's command gets
         here = Path(__file__).parent
         patch.setenv("PYTHONPATH", f"{here}{os.pathsep}{here.parent}", prepend=os.pathsep)  # of the tests' own work
         patch.setenv("TORCH_PROCESS_GROUP_SHUTDOWN_TIMEOUT_S", "3")  # for ranks that wait for one that is gone
         patch.setenv("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.5")
-        patch.setenv("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")  # loopback alone
+        patch.setenv("RAY_agent_register_timeout_ms", "600000")
+        patch.setenv("RAY_gcs_server_port_wait_time_s", "600")
         # Ray reads the above while it is loaded.
         pytest.importorskip("ray", reason="Ray is not installed: pip install 'gan-aug[ray]'")
         import ray  # noqa: TID251

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ray_samples import RayCluster
+from ray_samples import RayCluster, alive
 from service_samples import TINY, Service
 
 from services.ray_jobs import SENT, RayRunner
@@ -146,9 +146,9 @@ class TestJobs:
         service.call("DELETE", f"/v1/jobs/{job['id']}")
         assert keeper.ended(job)["state"] == "cancelled"
         deadline = time.monotonic() + 240
-        while Path(f"/proc/{pid}").exists() and time.monotonic() < deadline:
+        while alive(pid) and time.monotonic() < deadline:
             time.sleep(0.1)
-        assert not Path(f"/proc/{pid}").exists()
+        assert not alive(pid)
 
     def test_a_fault_comes_back_as_what_it_is(self, service: Service) -> None:
         ended = Keeper(service).ended(service.submit(**SHORT, seed=13))

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -41,8 +42,8 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def start(launcher: list[str], config: Path, run: Path) -> subprocess.Popen[bytes]:
-    command = [*launcher, "train", str(config), "--run", str(run)]
+def start(launcher: list[str], config: Path, run: Path, *more: str) -> subprocess.Popen[bytes]:
+    command = [*launcher, "train", str(config), "--run", str(run), *more]
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True)
 
 
@@ -77,6 +78,35 @@ def workers(process: subprocess.Popen[bytes]) -> list[int]:
     return sorted(int(pid) for pid, arguments in children if re.search("spawn_main|gan_aug", arguments))
 
 
+def killed(launcher: list[str], config: Path, folder: Path, rank: int) -> tuple[Path, str]:
+    """A run one of whose processes was killed, and what it said; once more where the training was over by then."""
+    for attempt in range(5):
+        run = folder / f"run{attempt}"
+        process = start(launcher, config, run)
+        wait_for_checkpoint(run, process)
+        with suppress(IndexError, ProcessLookupError, subprocess.CalledProcessError):
+            os.kill(workers(process)[rank], signal.SIGKILL)
+        said = finish(process)
+        if (run / "events.jsonl").read_text().count('"kind": "start"') > 1:
+            return run, said
+    raise AssertionError("every kill came too late")
+
+
+def interrupted(config: Path, folder: Path, *more: str) -> tuple[Path, str]:
+    """A run that was told to stop by Ctrl-C, and what it said; once more where the training was over by then."""
+    for attempt in range(5):
+        run = folder / f"run{attempt}"
+        process = start(ALONE, config, run, *more)
+        wait_for_checkpoint(run, process)
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGINT)
+        _, said = process.communicate(timeout=900)
+        if process.returncode == 130:
+            return run, said.decode()
+        assert process.returncode == 0, said.decode()
+    raise AssertionError("every interrupt came too late")
+
+
 @pytest.fixture(scope="module")
 def undisturbed(config: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     run = tmp_path_factory.mktemp("whole") / "run"
@@ -86,20 +116,14 @@ def undisturbed(config: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.mark.parametrize("rank", [0, 1])
 def test_a_killed_process_changes_nothing(config: Path, tmp_path: Path, undisturbed: str, rank: int) -> None:
-    run = tmp_path / "run"
-    process = start(ALONE, config, run)
-    wait_for_checkpoint(run, process)
-    os.kill(workers(process)[rank], signal.SIGKILL)
-    assert "2 start again from the last whole checkpoint" in finish(process)
+    run, said = killed(ALONE, config, tmp_path, rank)
+    assert "2 start again from the last whole checkpoint" in said
     assert identity(run) == undisturbed
 
 
 def test_ctrl_c_stops_all_with_one_checkpoint_and_resumes(config: Path, tmp_path: Path, undisturbed: str) -> None:
-    run = tmp_path / "run"
-    process = start(ALONE, config, run)
-    wait_for_checkpoint(run, process)
-    os.killpg(process.pid, signal.SIGINT)
-    (stopped,) = re.findall(r"stopped at ([\d,]+) images", finish(process, code=130))
+    run, said = interrupted(config, tmp_path)
+    (stopped,) = re.findall(r"stopped at ([\d,]+) images", said)
     newest = newest_checkpoint(run / "train/checkpoints")
     assert newest is not None
     assert newest.images == int(stopped.replace(",", ""))
@@ -108,26 +132,18 @@ def test_ctrl_c_stops_all_with_one_checkpoint_and_resumes(config: Path, tmp_path
 
 
 def test_under_torchrun_a_killed_process_changes_nothing(config: Path, tmp_path: Path, undisturbed: str) -> None:
-    run = tmp_path / "run"
-    process = start([*TORCHRUN, "-m", "--", "gan_aug"], config, run)
-    wait_for_checkpoint(run, process)
-    os.kill(workers(process)[1], signal.SIGKILL)
-    finish(process)
+    run, _ = killed([*TORCHRUN, "-m", "--", "gan_aug"], config, tmp_path, 1)
     assert identity(run) == undisturbed
 
 
 def test_another_number_of_ranks_needs_leave_and_is_noted(config: Path, tmp_path: Path) -> None:
-    run = tmp_path / "run"
+    run, _ = interrupted(config, tmp_path, "--set", "compute.ranks=1")
 
     def call(*changes: str) -> subprocess.Popen[bytes]:
         sets = [part for change in changes for part in ("--set", change)]
         command = [*ALONE, "train", str(config), "--run", str(run), *sets]
         return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
-    process = call("compute.ranks=1")
-    wait_for_checkpoint(run, process)
-    process.send_signal(signal.SIGINT)
-    finish(process, code=130)
     assert "ranks was 1, now 2" in finish(call(), code=4)
     finish(call("compute.min_ranks=2"))
     assert identity(run)

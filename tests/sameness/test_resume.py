@@ -47,12 +47,12 @@ def report(run: Path) -> dict[str, Any]:
     return {key: value for key, value in values.items() if key not in ("environment", "timing")}
 
 
-def kill_when(process: subprocess.Popen[bytes], condition: Any, number: int) -> bool:
-    """Send a signal as soon as `condition()` holds; whether it came before the end."""
+def interrupt_when(process: subprocess.Popen[bytes], condition: Any) -> bool:
+    """Press Ctrl-C as soon as `condition()` holds; whether it came before the end."""
     deadline = time.monotonic() + 900
     while process.poll() is None and time.monotonic() < deadline:
         if condition():
-            os.kill(process.pid, number)
+            os.kill(process.pid, signal.SIGINT)
             process.communicate(timeout=600)
             return True
         time.sleep(0.005)
@@ -82,13 +82,14 @@ def test_killed_in_every_stage_and_resumed_is_the_same_report(
     died(start("run", config, "--run", run, killed_in="gan_aug.data.manifest:Manifest.save"))
     assert any((run / "dataset").glob("*images*"))
     assert not (run / "dataset/manifest.json").exists()
-    process = start("resume", run)
-    assert kill_when(process, lambda: any((run / "train/checkpoints").glob("[0-9]*")), signal.SIGKILL)
+    died(start("resume", run, killed_in="gan_aug.training:_forget_others"))
+    assert any((run / "train/checkpoints").glob("[0-9]*"))
+    assert not (run / "synthetic").exists()
     died(start("resume", run, killed_in="gan_aug.data.shards:SyntheticManifest.save"))
     assert any((run / "synthetic").glob("*.npy"))
     assert not (run / "synthetic/manifest.json").exists()
-    process = start("resume", run)
-    assert kill_when(process, lambda: any((run / "compare/cells").glob("[0-9a-f]*")), signal.SIGKILL)
+    died(start("resume", run, killed_in="gan_aug.comparing:_named"))
+    assert any((run / "compare/cells").glob("[0-9a-f]*"))
     assert not (run / "report.json").exists()
     finish(start("resume", run))
     assert report(run) == uninterrupted
@@ -99,7 +100,7 @@ def test_ctrl_c_in_training_ends_with_its_code_and_resumes(
 ) -> None:
     run = tmp_path / "run"
     process = start("run", config, "--run", run)
-    assert kill_when(process, lambda: any((run / "train/checkpoints").glob("[0-9]*")), signal.SIGINT)
+    assert interrupt_when(process, lambda: any((run / "train/checkpoints").glob("[0-9]*")))
     assert process.returncode == 130
     finish(start("resume", run))
     assert report(run) == uninterrupted

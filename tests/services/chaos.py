@@ -22,7 +22,7 @@ from typing import Any
 import httpx
 from downloads import Downloads, place
 from live_service import LiveService
-from service_samples import make_run
+from service_samples import make_run, until
 
 CONFIG: dict[str, Any] = {"data": {"source": "digits"}, "train": {"images": 60, "batch": 2}}
 OPTIONS = ("--jobs", "3", "--attempts", "1000", "--rate", "100000")
@@ -42,6 +42,7 @@ def chaos(service: LiveService, rounds: int, seed: int, run: Path, database: str
     with Downloads(service, place(service, run, database)) as downloads:
         meant, kills = kill(service, rounds, random.Random(seed), downloads)
         ended = wait(service, meant)
+        until(lambda: downloads.seen["whole"] and downloads.seen["reports"])
     service.stop()
     check(service, meant, ended)
     return kills | {state: list(ended.values()).count(state) for state in MEANT} | downloads.seen
@@ -64,7 +65,8 @@ def kill(
         if what != "service":
             service.kill_jobs()
         if what != "job":
-            service.kill()
+            with downloads.held():
+                service.kill()
             time.sleep(draw.uniform(0, 0.5))
             service.start()
     return meant, kills

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -13,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from held_port import HeldPort
 from service_samples import Service, make_run
 
 from services.settings import Limits
 
+POPEN = subprocess.Popen  # what outlives a test is not among what a test started
 PROGRAMS = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
 
 
@@ -35,13 +36,12 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if os.getuid() == 0:
         shutil.chown(folder, "postgres", "postgres")
         as_user = ["runuser", "-u", "postgres", "--"]
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    held = HeldPort()
+    port = held.number
     setup = [programs / "initdb", "-D", folder / "data", "-A", "trust", "-U", "tests", "--no-sync"]
     subprocess.run([*as_user, *setup], check=True, capture_output=True, cwd="/")
     options = ["-c", "fsync=off", "-c", "listen_addresses=127.0.0.1", "-c", "max_connections=200", "-k", str(folder)]
-    server = subprocess.Popen(
+    server = POPEN(
         [*as_user, str(programs / "postgres"), "-D", str(folder / "data"), "-p", str(port), *options],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -58,6 +58,7 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             server.terminate()
         server.wait(240)
         shutil.rmtree(folder, ignore_errors=True)
+        held.close()
 
 
 def _wait_for_port(port: int, server: subprocess.Popen[bytes]) -> None:

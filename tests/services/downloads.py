@@ -10,6 +10,8 @@ import threading
 import time
 import zipfile
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +76,8 @@ class Downloads:
         """Jobs whose reports are fetched too: they appear whole, or not yet."""
         self.seen: Counter[str] = Counter()
         self._faults: list[str] = []
+        self._go_on, self._standing = threading.Event(), threading.Event()
+        self._go_on.set()
         self._ending = threading.Event()
         self._paths = [
             f"/v1/reports/{run}",
@@ -95,6 +99,20 @@ class Downloads:
         for thread in self._threads:
             thread.join()
         assert not self._faults, self._faults
+
+    @contextmanager
+    def held(self, seconds: float = 240) -> Iterator[None]:
+        """A block in which a transfer stands at its first part: most of it is still the service's to send.
+
+        What the kernels hold of a transfer arrives though the service is gone, some 5 MiB of the 8.
+        """
+        self._standing.clear()
+        self._go_on.clear()
+        try:
+            assert self._standing.wait(seconds), "no transfer began"
+            yield
+        finally:
+            self._go_on.set()
 
     def _keep(self, way: Any, number: int) -> None:
         while not self._ending.is_set() and not self._faults:
@@ -130,7 +148,11 @@ class Downloads:
         try:
             with httpx.stream("GET", url, headers=headers, timeout=60) as answer:
                 began = True
+                large = path == self._paths[0] and answer.status_code == 200
                 for part in answer.iter_raw():
+                    if large and not content and not self._go_on.is_set():
+                        self._standing.set()
+                        self._go_on.wait()
                     content += part
                     if self._ending.wait(PAUSE):
                         return None

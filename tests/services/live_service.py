@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from held_port import HeldPort
 
 START = "import sys; from gan_aug.cli import main; sys.argv = ['gan-aug', 'serve', *sys.argv[1:]]; main()"
 COUNTING = "from services.processes import LocalRunner; LocalRunner.module = 'stand_in_job'; "
@@ -27,9 +27,8 @@ class LiveService:
 
     def __init__(self, folder: Path, *options: str, database: str | None = None, first: str = COUNTING) -> None:
         self.state, self._options, self._first = folder / "state", options, first
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self._held = HeldPort()
+        self.port = self._held.number
         here, root = Path(__file__).parent, Path(__file__).parents[2]
         self._environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(root), str(here)])}
         if database:
@@ -45,6 +44,7 @@ class LiveService:
         if self.process and self.process.poll() is None:
             self.kill()
         self.kill_jobs()
+        self._held.close()
 
     def start(self) -> None:
         """Start the service and wait until it answers; the first time its key is read from what it prints."""

@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 SMALL = {
     "data-size": "16",
-    "train-images": "1920",
+    "train-images": "9600",
     "classifier-steps": "20",
     "compare-seeds": "2",
     "data-limit": "30",

@@ -7,17 +7,18 @@ import os
 import re
 import shlex
 import shutil
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
 from command_line import call
 from fastapi.testclient import TestClient
+from held_port import HeldPort
 from live_service import LiveService
 from service_samples import TINY, Service
 
@@ -122,12 +123,15 @@ def proxied(tmp_path: Path) -> Iterator[tuple[LiveService, httpx.Client, Path]]:
     if not NGINX or not shutil.which("openssl"):
         pytest.skip("nginx is not installed (Debian: nginx-light, openssl)")
     service = LiveService(tmp_path, "--https", "--trust-proxy", "127.0.0.1")
-    service.start()
-    ports = []
-    for _ in range(2):
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            ports.append(free.getsockname()[1])
+    with service, HeldPort() as plain, HeldPort() as tls:
+        service.start()
+        with _nginx(service, (plain.number, tls.number), tmp_path) as client:
+            yield service, client, tmp_path
+
+
+@contextmanager
+def _nginx(service: LiveService, ports: tuple[int, int], tmp_path: Path) -> Iterator[httpx.Client]:
+    """A client of nginx before the service, on these ports for http and https."""
     certificate = ["-subj", f"/CN={HOST}", "-keyout", tmp_path / "privkey.pem", "-out", tmp_path / "fullchain.pem"]
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", *certificate], capture_output=True, check=True
@@ -158,11 +162,10 @@ def proxied(tmp_path: Path) -> Iterator[tuple[LiveService, httpx.Client, Path]]:
                     break
                 except httpx.TransportError:
                     time.sleep(0.1)
-            yield service, client, tmp_path
+            yield client
     finally:
         process.terminate()
         process.wait()
-        service.stop()
 
 
 @pytest.mark.nginx

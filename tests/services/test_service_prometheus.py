@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import shutil
-import socket
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 import httpx
 import pytest
 import yaml
+from held_port import HeldPort
 from live_service import LiveService
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
@@ -43,9 +43,8 @@ def _scraped(program: str, service: LiveService, tmp_path: Path) -> Iterator[htt
     job["authorization"]["credentials_file"] = str(tmp_path / "key")
     job["static_configs"] = [{"targets": [f"127.0.0.1:{service.port}"]}]
     (tmp_path / "prometheus.yml").write_text(yaml.safe_dump(settings))
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    held = HeldPort()
+    port = held.number
     options = {
         "config.file": tmp_path / "prometheus.yml",
         "storage.tsdb.path": tmp_path / "tsdb",
@@ -61,6 +60,7 @@ def _scraped(program: str, service: LiveService, tmp_path: Path) -> Iterator[htt
     finally:
         process.terminate()
         process.wait()
+        held.close()
 
 
 def ask(client: httpx.Client, query: str) -> list[dict[str, Any]]:
@@ -82,6 +82,16 @@ def until(client: httpx.Client, query: str, seconds: float = 300) -> list[dict[s
     raise TimeoutError(query)
 
 
+def until_shown(client: httpx.Client, wanted: Iterable[str], seconds: float = 120) -> httpx.Response:
+    """The page once it shows all that: a scrape that took too long leaves a gap."""
+    deadline = time.monotonic() + seconds
+    while True:
+        page = client.get("/consoles/gan-aug.html")
+        if all(said in page.text for said in wanted) or time.monotonic() > deadline:
+            return page
+        time.sleep(0.5)
+
+
 def test_it_is_scraped_and_the_page_shows_it(prometheus: tuple[LiveService, httpx.Client]) -> None:
     service, client = prometheus
     assert until(client, "up{job='gan-aug'} == 1")
@@ -101,11 +111,12 @@ def test_it_is_scraped_and_the_page_shows_it(prometheus: tuple[LiveService, http
     finally:
         calling.set()
         caller.join()
-    states = {row["metric"]["state"] for row in ask(client, "sum by (state) (ganaug_jobs)")}
+    states = {row["metric"]["state"] for row in until(client, "sum by (state) (ganaug_jobs)")}
     assert states == {"queued", "running", "done", "failed", "cancelled"}
-    page = client.get("/consoles/gan-aug.html")
+    wanted = ("<td>queued</td>", "<td>/v1/jobs</td>", "<td>422</td>", "ms</td>")
+    page = until_shown(client, wanted)
     assert page.status_code == 200, page.text
     assert "nothing is scraped yet" not in page.text
     assert "NaN" not in page.text
-    for said in ("<td>queued</td>", "<td>/v1/jobs</td>", "<td>422</td>", "ms</td>"):
+    for said in wanted:
         assert said in page.text, page.text

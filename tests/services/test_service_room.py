@@ -112,18 +112,18 @@ def test_an_upload_that_was_half_removed_is_there_again(service: Service, monkey
 
 
 def test_kill_9_during_an_upload_leaves_nothing_for_long(tmp_path: Path) -> None:
-    service = LiveService(tmp_path)
-    service.start()
-    headers = {"content-type": "application/zip"}
-    kept = service.call("POST", "/v1/uploads", content=ONE, headers=headers).json()["id"]
-    with socket.create_connection(("127.0.0.1", service.port)) as client:
-        head = f"POST /v1/uploads HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {service.key}\r\n"
-        client.sendall(f"{head}Content-Type: application/zip\r\nContent-Length: 9999999\r\n\r\n".encode() + ONE)
-        folder = service.state / "uploads"
-        while not list(folder.glob(".*")):
-            time.sleep(0.05)
-        service.kill()
-    assert list(folder.glob(".*"))
-    service.start()
-    assert [path.name for path in folder.iterdir()] == [kept]
-    service.stop()
+    with LiveService(tmp_path) as service:
+        service.start()
+        headers = {"content-type": "application/zip"}
+        kept = service.call("POST", "/v1/uploads", content=ONE, headers=headers).json()["id"]
+        with socket.create_connection(("127.0.0.1", service.port)) as client:
+            head = f"POST /v1/uploads HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {service.key}\r\n"
+            client.sendall(f"{head}Content-Type: application/zip\r\nContent-Length: 9999999\r\n\r\n".encode() + ONE)
+            folder = service.state / "uploads"
+            while not list(folder.glob(".*")):
+                time.sleep(0.05)
+            service.kill()
+        assert list(folder.glob(".*"))
+        service.start()
+        assert [path.name for path in folder.iterdir()] == [kept]
+        service.stop()

@@ -62,7 +62,7 @@ def behave(item: object) -> object:
 
 @pytest.fixture(scope="module")
 def pool() -> Iterator[FragilePool]:
-    with FragilePool(2, limit=5) as pool:
+    with FragilePool(2, limit=15) as pool:
         yield pool
 
 
@@ -82,7 +82,7 @@ def test_what_kills_or_hangs_is_lost_alone(pool: FragilePool) -> None:
 
 def test_what_takes_too_long_costs_its_limit_once(tmp_path: Path) -> None:
     items = [*range(5), Marks(tmp_path / "begun"), *range(6, 20)]
-    with FragilePool(1, limit=3) as pool:
+    with FragilePool(1, limit=10) as pool:
         results = list(pool.map(behave, items, chunk=20))
     assert results == [*range(5), Lost("slow"), *range(6, 20)]
     assert (tmp_path / "begun").read_text() == "begun "

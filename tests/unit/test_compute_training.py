@@ -47,7 +47,11 @@ def die_at_first(folder: Path) -> None:
 def die_of_company(folder: Path) -> None:
     if meet() > 1 and dist.get_rank() == 0:
         os.kill(os.getpid(), signal.SIGKILL)
-    (folder / f"{meet()} left").touch()
+    try:
+        left = meet()
+    except RuntimeError as error:
+        raise RankLost("gone") from error
+    (folder / f"{left} left").touch()
 
 
 def fail_on_one(_: Path) -> None:

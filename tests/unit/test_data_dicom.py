@@ -204,10 +204,12 @@ def test_damaged_files_are_read_or_set_aside_and_nothing_else(tmp_path: Path) ->
     colour = np.random.default_rng(0).integers(0, 256, (5, 4, 3), dtype=np.uint8)
     compressed = dataset()
     compressed.compress(RLELossless)
-    for name, made in {"grey": dataset(), "colour": dataset(colour), "rle": compressed}.items():
+    for number, (name, made) in enumerate({"grey": dataset(), "colour": dataset(colour), "rle": compressed}.items()):
+        made.SOPInstanceUID, made.StudyInstanceUID, made.SeriesInstanceUID = (f"1.2.{k}.{number}" for k in range(3))
+        made.file_meta.MediaStorageSOPInstanceUID = made.SOPInstanceUID  # the same bytes are damaged at every run
         save(tmp_path / name, made)
     fuzz = [sys.executable, "benchmarks/dicom_fuzz.py", str(tmp_path), "400"]
-    done = subprocess.run(fuzz, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
+    done = subprocess.run(fuzz, cwd=ROOT, capture_output=True, text=True, check=False, timeout=1800)
     assert done.returncode == 0, done.stdout + done.stderr
     # Were none or all of them read, the damage would not reach the decoders, or not be damage.
     counts = {line.split()[1]: int(line.split()[0]) for line in done.stdout.splitlines()[:2]}

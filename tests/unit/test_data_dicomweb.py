@@ -55,7 +55,7 @@ def archive() -> Iterator[Archive]:
 
 
 def asked(url: str, label_from: str = "BodyPartExamined", table: Path | None = None, **web: Any) -> DataConfig:
-    values = {"url": url, "search": {"Modality": "CR"}, "timeout": 5, "retries": 2} | web
+    values = {"url": url, "search": {"Modality": "CR"}, "timeout": 60, "retries": 2} | web
     dicom = {"label_from": None if table else label_from}
     return DataConfig.model_validate(
         {"source": "dicomweb", "size": 16, "dicom": dicom, "table": table, "dicomweb": values}

@@ -49,40 +49,43 @@ def orthanc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         pytest.skip("Orthanc is not installed: apt-get install orthanc orthanc-dicomweb")
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    port, folder = free_port(), tmp_path / "orthanc"
+    folder = tmp_path / "orthanc"
     folder.mkdir()
     settings = {
         "StorageDirectory": str(folder / "db"),
         "IndexDirectory": str(folder / "db"),
-        "HttpPort": port,
         "DicomServerEnabled": False,
         "RemoteAccessAllowed": False,
         "AuthenticationEnabled": False,
         "Plugins": [str(PLUGIN)],
         "DicomWeb": {"Enable": True, "Root": "/dicom-web/"},
     }
-    (folder / "orthanc.json").write_text(json.dumps(settings))
-    with (
-        (folder / "log").open("w") as log,
-        subprocess.Popen([program, str(folder / "orthanc.json")], stdout=log, stderr=log) as process,
-    ):
-        try:
-            wait_for(f"http://127.0.0.1:{port}/dicom-web/studies?limit=1", process, folder / "log")
-            yield f"http://127.0.0.1:{port}/dicom-web"
-        finally:
-            process.terminate()
+    for _ in range(5):  # another program may take the port before the archive does
+        settings["HttpPort"] = port = free_port()
+        (folder / "orthanc.json").write_text(json.dumps(settings))
+        with (
+            (folder / "log").open("w") as log,
+            subprocess.Popen([program, str(folder / "orthanc.json")], stdout=log, stderr=log) as process,
+        ):
+            try:
+                if serves(f"http://127.0.0.1:{port}/dicom-web/studies?limit=1", process):
+                    yield f"http://127.0.0.1:{port}/dicom-web"
+                    return
+            finally:
+                process.terminate()
+    raise AssertionError((folder / "log").read_text())
 
 
-def wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+def serves(url: str, process: subprocess.Popen[bytes]) -> bool:
+    """Whether it answers there before it ends."""
     deadline = time.monotonic() + 240
-    while time.monotonic() < deadline:
-        assert process.poll() is None, log.read_text()
+    while process.poll() is None and time.monotonic() < deadline:
         try:
             with urllib.request.urlopen(url, timeout=60):  # noqa: S310
-                return
+                return True
         except (URLError, OSError):
             time.sleep(0.1)
-    raise AssertionError(log.read_text())
+    return False
 
 
 def films(folder: Path) -> list[Path]:
