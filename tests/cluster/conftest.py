@@ -29,9 +29,14 @@ compute: {workers: 1, threads: 1, device: cpu}
 """
 
 
-# Ray reads these once, when it is loaded, which a test without the cluster below may do first.
-os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")  # loopback alone
-os.environ.setdefault("RAY_DASHBOARD_STARTUP_TIMEOUT_S", "600")
+# Ray reads these once, when it is loaded, and a test that needs no cluster may be the first to load it.
+os.environ |= {
+    "RAY_AUTH_MODE": "token",
+    "RAY_AUTH_TOKEN": secrets.token_hex(32),
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_DASHBOARD_STARTUP_TIMEOUT_S": "600",
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # loopback alone
+}
 
 
 @pytest.fixture(scope="session")
@@ -39,9 +44,6 @@ def cluster() -> Iterator[RayCluster]:
     with pytest.MonkeyPatch.context() as patch:
         for name in ("RAY_ADDRESS", "RAY_API_SERVER_ADDRESS"):
             patch.delenv(name, raising=False)
-        patch.setenv("RAY_AUTH_MODE", "token")
-        patch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
-        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         patch.setenv("RAY_worker_niceness", "0")
         patch.setenv("RAY_memory_monitor_refresh_ms", "0")  # others' memory is no reason to kill a worker here
         patch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)  # whose Python a job's command gets
