@@ -24,6 +24,8 @@ RANDOM = "random-cnn-1"
 RANDOM_SIDE = 64  # px; larger images are averaged down to it first
 RANDOM_WIDTHS = (32, 64, 64)
 INCEPTION_SIDE = 299
+IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+"""Mean and deviation, channel by channel, that torchvision's networks were trained with, of values in [0, 1]."""
 
 
 @dataclass(frozen=True)
@@ -122,9 +124,7 @@ def inception_features(device: torch.device) -> Extractor:
     model.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))  # noqa: TID251 - published so
     model.fc = nn.Identity()
     model.eval().to(device)
-    mean, std = (
-        torch.tensor(v, device=device)[None, :, None, None] for v in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-    )
+    mean, std = (torch.tensor(part, device=device)[None, :, None, None] for part in IMAGENET)
 
     def compute(images: torch.Tensor) -> torch.Tensor:
         size = (INCEPTION_SIDE, INCEPTION_SIDE)

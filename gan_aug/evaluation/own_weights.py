@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import torch
@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from gan_aug.config_compare import WEIGHTED, CompareConfig, FeaturesName
 from gan_aug.errors import ConfigError
 from gan_aug.evaluation.classifier import build
-from gan_aug.evaluation.features import Extractor, inception_file
+from gan_aug.evaluation.features import IMAGENET, Extractor, inception_file
 from gan_aug.run import file_sha256
 
 SIDE = 224
@@ -33,7 +33,6 @@ HEADS = ("fc.", "classifier.", "class_layers.")
 DENSE_LAYER = re.compile(r"(\.denselayer\d+)\.(norm|conv)\.?(\d)\.")
 """A name in torchvision's DenseNet that MONAI's has inside `layers`; files of old have one dot more."""
 
-IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 Tensors = dict[str, torch.Tensor]
 
 
@@ -74,8 +73,8 @@ def own_features(compare: CompareConfig, channels: int, device: torch.device) ->
 
     def compute(images: torch.Tensor) -> torch.Tensor:
         images = F.interpolate(images, (SIDE, SIDE), mode="bilinear", antialias=True, align_corners=False)
-        images = images.contiguous(memory_format=torch.channels_last)  # a third faster on a CPU
-        features: torch.Tensor = model(images.expand(-1, seen, -1, -1) * scale + shift)
+        images = images.expand(-1, seen, -1, -1) * scale + shift
+        features: torch.Tensor = model(images.contiguous(memory_format=torch.channels_last))  # faster on a CPU
         return features
 
     black_to_white = compare.weights_range
@@ -126,9 +125,7 @@ def _read(path: Path) -> Tensors:
 
 def _renamed(tensors: Tensors, parts: Mapping[str, str]) -> Tensors:
     """The same tensors by the names of our networks, without the last layer's; `parts` names those with numbers."""
-    while wrapper := next((w for w in WRAPPERS if all(name.startswith((w, *HEADS)) for name in tensors)), None):
-        if not any(name.startswith(wrapper) for name in tensors):
-            break
+    while wrapper := _wrapper(tensors):
         tensors = {name.removeprefix(wrapper): value for name, value in tensors.items()}
     named = {}
     for name, value in tensors.items():
@@ -136,6 +133,12 @@ def _renamed(tensors: Tensors, parts: Mapping[str, str]) -> Tensors:
         inside = f"{parts[first]}.{rest}" if first in parts else name
         named[DENSE_LAYER.sub(r"\1.layers.\2\3.", inside)] = value
     return {name: value for name, value in named.items() if not name.startswith(HEADS)}
+
+
+def _wrapper(names: Iterable[str]) -> str | None:
+    """What stands before all names but the last layer's, of which there are others."""
+    inner = [name for name in names if not name.startswith(HEADS)]
+    return next((wrapper for wrapper in WRAPPERS if inner and all(name.startswith(wrapper) for name in inner)), None)
 
 
 def _loaded(name: FeaturesName, tensors: Tensors, path: Path) -> tuple[nn.Module, int]:
