@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
@@ -157,6 +157,18 @@ class Config(Section):
         if self.data.validation + self.data.test >= 1:
             raise ValueError("data.validation and data.test leave nothing to train on: their sum must be below 1")
         return self
+
+
+def path_keys() -> list[tuple[str, str]]:
+    """The keys that name a file or folder of this machine, each as its section and its name there."""
+    sections = ((name, field.annotation) for name, field in Config.model_fields.items())
+    return [
+        (section, name)
+        for section, kind in sections
+        if isinstance(kind, type) and issubclass(kind, Section)
+        for name, field in kind.model_fields.items()
+        if Path in get_args(field.annotation)
+    ]
 
 
 def load(path: Path | None, overrides: tuple[str, ...] = ()) -> Config:

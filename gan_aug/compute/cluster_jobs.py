@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import gan_aug
 from gan_aug.compute.cluster_session import knock, load_ray
-from gan_aug.config import Config, dump, yaml_text
+from gan_aug.config import Config, dump, path_keys, yaml_text
 from gan_aug.errors import ComputeError, ConfigError
 from gan_aug.run import write_text
 
@@ -117,14 +117,8 @@ def job_address(given: str | None) -> str:
 
 def _check_paths(config: Config, run: Path) -> None:
     """What the cluster is to find on its shared storage must be named in full."""
-    named = {
-        "--run": run,
-        "data.root": config.data.root,
-        "data.table": config.data.table,
-        "compare.synthetic": config.compare.synthetic,
-        "compare.weights": config.compare.weights,
-    }
-    for name, path in named.items():
+    named = {f"{section}.{name}": getattr(getattr(config, section), name) for section, name in path_keys()}
+    for name, path in {"--run": run, **named}.items():
         if path is not None and not Path(path).is_absolute():
             raise ConfigError(
                 f"{name} is {path}, relative to a folder of this machine: name it in full, as the cluster sees it"

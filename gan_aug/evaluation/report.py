@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from gan_aug.config import Config, dump
+from gan_aug.config import Config, dump, path_keys
 from gan_aug.data.manifest import SPLITS, Manifest
 from gan_aug.data.shards import SyntheticManifest
 from gan_aug.errors import DataError
@@ -255,9 +255,13 @@ def _mean(values: list[float]) -> float:
 
 def _without_paths(asked: dict[str, Any]) -> dict[str, Any]:
     """The config without where the files lie, which is the machine's affair and may name people."""
-    data = {key: value for key, value in asked["data"].items() if key not in ("root", "table")}
-    compare = {key: value for key, value in asked["compare"].items() if key not in ("synthetic", "weights")}
-    return {**asked, "data": data, "compare": compare}
+    paths = path_keys()
+    return {
+        section: {key: value for key, value in values.items() if (section, key) not in paths}
+        if isinstance(values, dict)
+        else values
+        for section, values in asked.items()
+    }
 
 
 def _plain(value: Any) -> Any:
