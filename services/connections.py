@@ -148,7 +148,7 @@ class BoundedProtocol(HttpToolsProtocol):
             return
         self._unread += len(data)
         super().data_received(data)
-        if max(self._head_bytes, self._unread) > HEAD_BYTES and not self.leaving:
+        if max(self._head_bytes, self._unread) > HEAD_BYTES and not self.leaving and not self._transport.is_closing():
             self._refuse_head()
         self._expect()
 
