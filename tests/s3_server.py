@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from held_port import HeldPort
 
 BUCKET = "bucket"
 
@@ -17,8 +17,8 @@ class S3Server:
     """moto's server: started, stopped and started again on the same port."""
 
     def __init__(self) -> None:
-        self.port = 0  # any that is free
-        self._held: socket.socket | None = None
+        self._held = HeldPort()
+        self.port = self._held.number
         self.start()
 
     def start(self) -> None:
@@ -26,19 +26,14 @@ class S3Server:
 
         self._server = ThreadedMotoServer("127.0.0.1", self.port, verbose=False)
         self._server.start()
-        self._let_go()
-        _, self.port = self._server.get_host_and_port()
 
     def stop(self) -> None:
         self._server.stop()
-        self._held = socket.socket()  # bound, it refuses connections, and nobody else gets the port
-        self._held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self._held.bind(("127.0.0.1", self.port))
 
-    def _let_go(self) -> None:
-        if self._held:
-            self._held.close()
-            self._held = None
+    def close(self) -> None:
+        """Stop for good."""
+        self.stop()
+        self._held.close()
 
     def client(self) -> Any:
         import boto3  # noqa: TID251 - the operator's side
@@ -87,5 +82,4 @@ def s3_server(monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Server]:
         for key in server.objects():
             server.delete(key)
         server.client().delete_bucket(Bucket=BUCKET)
-        server.stop()
-        server._let_go()
+        server.close()

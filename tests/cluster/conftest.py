@@ -53,7 +53,6 @@ def cluster() -> Iterator[RayCluster]:
         patch.setenv("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.5")
         patch.setenv("RAY_agent_register_timeout_ms", "600000")
         patch.setenv("RAY_gcs_server_port_wait_time_s", "600")
-        # Ray reads the above while it is loaded.
         pytest.importorskip("ray", reason="Ray is not installed: pip install 'gan-aug[ray]'")
         import ray  # noqa: TID251
         from ray.cluster_utils import Cluster  # noqa: TID251

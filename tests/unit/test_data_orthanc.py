@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import socket
 import subprocess
 import time
 import urllib.request
@@ -17,6 +16,7 @@ import numpy as np
 import pytest
 from dicom_samples import dataset, save
 from dicomweb_client.web import DICOMwebClient  # noqa: TID251
+from held_port import HeldPort
 from pydicom import dcmread  # noqa: TID251
 from pydicom.uid import JPEG2000Lossless, RLELossless, generate_uid  # noqa: TID251
 from requests.adapters import HTTPAdapter  # noqa: TID251
@@ -35,12 +35,6 @@ PLUGIN = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
 pytestmark = pytest.mark.orthanc
 
 
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
-
-
 @pytest.fixture
 def orthanc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The DICOMweb root of an empty archive of this test's own."""
@@ -51,41 +45,36 @@ def orthanc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     folder = tmp_path / "orthanc"
     folder.mkdir()
-    settings = {
-        "StorageDirectory": str(folder / "db"),
-        "IndexDirectory": str(folder / "db"),
-        "DicomServerEnabled": False,
-        "RemoteAccessAllowed": False,
-        "AuthenticationEnabled": False,
-        "Plugins": [str(PLUGIN)],
-        "DicomWeb": {"Enable": True, "Root": "/dicom-web/"},
-    }
-    for _ in range(5):  # another program may take the port before the archive does
-        settings["HttpPort"] = port = free_port()
+    with HeldPort() as port, (folder / "log").open("w") as log:
+        settings = {
+            "StorageDirectory": str(folder / "db"),
+            "IndexDirectory": str(folder / "db"),
+            "HttpPort": port.number,
+            "DicomServerEnabled": False,
+            "RemoteAccessAllowed": False,
+            "AuthenticationEnabled": False,
+            "Plugins": [str(PLUGIN)],
+            "DicomWeb": {"Enable": True, "Root": "/dicom-web/"},
+        }
         (folder / "orthanc.json").write_text(json.dumps(settings))
-        with (
-            (folder / "log").open("w") as log,
-            subprocess.Popen([program, str(folder / "orthanc.json")], stdout=log, stderr=log) as process,
-        ):
+        with subprocess.Popen([program, str(folder / "orthanc.json")], stdout=log, stderr=log) as process:
             try:
-                if serves(f"http://127.0.0.1:{port}/dicom-web/studies?limit=1", process):
-                    yield f"http://127.0.0.1:{port}/dicom-web"
-                    return
+                wait_for(f"http://127.0.0.1:{port.number}/dicom-web/studies?limit=1", process, folder / "log")
+                yield f"http://127.0.0.1:{port.number}/dicom-web"
             finally:
                 process.terminate()
-    raise AssertionError((folder / "log").read_text())
 
 
-def serves(url: str, process: subprocess.Popen[bytes]) -> bool:
-    """Whether it answers there before it ends."""
+def wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
     deadline = time.monotonic() + 240
-    while process.poll() is None and time.monotonic() < deadline:
+    while time.monotonic() < deadline:
+        assert process.poll() is None, log.read_text()
         try:
             with urllib.request.urlopen(url, timeout=60):  # noqa: S310
-                return True
+                return
         except (URLError, OSError):
             time.sleep(0.1)
-    return False
+    raise AssertionError(log.read_text())
 
 
 def films(folder: Path) -> list[Path]:
