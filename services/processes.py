@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -163,7 +164,7 @@ class LocalRunner(Folders):
         environment = {key: value for key, value in os.environ.items() if key not in HIDDEN}
         if self._settings.data:
             environment[DATA_ROOT] = str(self._settings.data.resolve())
-        packages = str(Path(__file__).parents[1])
+        packages = str(Path(str(files("services"))).parent)
         others = [path for path in environment.get("PYTHONPATH", "").split(os.pathsep) if path]
         return environment | {"PYTHONPATH": os.pathsep.join(dict.fromkeys([packages, *others]))}
 

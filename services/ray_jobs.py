@@ -10,9 +10,9 @@ import contextlib
 import logging
 import os
 import shlex
+from importlib.resources import files
 from pathlib import Path
 
-import gan_aug
 from gan_aug.compute.cluster_named_jobs import NamedJobs
 from gan_aug.data.locate import DATA_ROOT
 from gan_aug.errors import ComputeError
@@ -48,7 +48,7 @@ class RayRunner(Folders):
         if not sent or self._jobs.standing(_name(work, sent)).phase == "ended":
             sent += 1
         write_json(self._record(work) / SENT, {"start": work.start, "number": sent})
-        packages = [Path(gan_aug.__file__).parent, Path(__file__).parent]
+        packages = [Path(str(files(name))) for name in ("gan_aug", "services")]
         self._jobs.submit(_name(work, sent), self._command(work), packages, self._environment())
 
     def standing(self, work: Work) -> Standing:

@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import fields, is_dataclass
 from functools import cache, lru_cache, partial
 from importlib import metadata
+from importlib.resources import files
 from pathlib import Path
 from typing import IO
 
@@ -266,8 +267,13 @@ def _making() -> str:
     for name in LIBRARIES:
         with contextlib.suppress(metadata.PackageNotFoundError):
             versions.append(f"{name} {metadata.version(name)}")
-    sources = sorted(Path(__file__).parent.glob("*.py"))
-    return _digest(*versions, *[hashlib.sha256(path.read_bytes()).hexdigest() for path in sources]).hex()
+    return _digest(*versions, *_sources(Path(str(files("gan_aug.data"))))).hex()
+
+
+def _sources(package: Path) -> list[str]:
+    """Name and content, as a hash, of every source file of a package, in whatever folder of it."""
+    paths = sorted(package.rglob("*.py"))
+    return [f"{path.relative_to(package)} {hashlib.sha256(path.read_bytes()).hexdigest()}" for path in paths]
 
 
 def _digest(*parts: str) -> bytes:

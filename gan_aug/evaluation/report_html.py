@@ -48,7 +48,7 @@ def to_html(
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
-        loader=PackageLoader("gan_aug", "evaluation"),
+        loader=PackageLoader("gan_aug.evaluation", ""),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -8,7 +8,7 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from importlib.resources import files
 from typing import Any
 
 from alembic import command
@@ -120,7 +120,7 @@ def migrate(engine: Engine, revision: str = "head") -> None:
 
 def _migrations() -> AlembicConfig:
     config = AlembicConfig()
-    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")).replace("%", "%%"))
+    config.set_main_option("script_location", str(files("services.database").joinpath("migrations")).replace("%", "%%"))
     return config
 
 

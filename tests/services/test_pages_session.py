@@ -15,6 +15,7 @@ from services.database.tables import AuditEntry
 from services.web import files
 
 WEB = Path(files.__file__).parent
+ROOT = Path(__file__).parents[2]
 PAGES = ("/", "/jobs", "/new", "/keys")
 
 
@@ -165,7 +166,7 @@ def test_pages_stay_out_of_the_openapi_document(service: Service) -> None:
 def test_templates_and_files_are_packaged() -> None:
     import tomllib
 
-    project = tomllib.loads((WEB.parents[1] / "pyproject.toml").read_text())
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     patterns = project["tool"]["setuptools"]["package-data"]["services"]
     packaged = {path for pattern in patterns for path in WEB.parent.glob(pattern)}
     assert {path for path in WEB.rglob("*") if path.suffix in (".html", ".css", ".js", ".svg")} <= packaged

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import gan_aug.data
 from gan_aug.data import image_cache
 from gan_aug.data.decode import decode
 from gan_aug.data.image_cache import CacheFolder, item_key, user_cache
@@ -112,3 +113,23 @@ def test_a_cache_that_cannot_be_written_is_no_reason_to_fail(tmp_path: Path) -> 
     assert_true(items, tmp_path / "cache")
     assert Reader(cache=CacheFolder(tmp_path / "cache", 1)).channels(items) == 1
     assert user_cache(0) is None
+
+
+def test_a_mended_decoder_in_whatever_folder_makes_another_cache(tmp_path: Path) -> None:
+    for name in ("decode.py", "dicom/window.py", "dicom/codecs/rle.py"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("old")
+    seen = [image_cache._sources(tmp_path)]
+    for name in ("decode.py", "dicom/window.py", "dicom/codecs/rle.py"):
+        (tmp_path / name).write_text("mended")
+        assert image_cache._sources(tmp_path) not in seen
+        seen.append(image_cache._sources(tmp_path))
+    (tmp_path / "dicom" / "window.py").rename(tmp_path / "window.py")
+    assert image_cache._sources(tmp_path) not in seen
+
+
+def test_the_cache_rests_on_every_source_file_of_the_data_package() -> None:
+    package = Path(gan_aug.data.__file__).parent
+    listed = {line.split()[0] for line in image_cache._sources(package)}
+    assert listed == {str(path.relative_to(package)) for path in package.rglob("*.py")}
+    assert "image_cache.py" in " ".join(listed)
