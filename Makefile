@@ -24,8 +24,8 @@ schema: $(VENV)/installed-dev
 	$(BIN)/gan-aug show-config --schema > docs/reference/config.schema.json
 
 bench: $(VENV)/installed-dev
-	$(BIN)/python benchmarks/gan_training.py
-	$(BIN)/python benchmarks/import_rate.py
+	$(BIN)/python -m benchmarks.gan_training
+	$(BIN)/python -m benchmarks.import_rate
 
 clean:
 	rm -rf $(VENV) runs

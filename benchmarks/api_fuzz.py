@@ -1,6 +1,6 @@
 """Thousands of requests drawn from the OpenAPI document, valid and not: none may be answered with a 5xx.
 
-    python benchmarks/api_fuzz.py [--cases 100] [--seed 0] [--run DIR]
+    python -m benchmarks.api_fuzz [--cases 100] [--seed 0] [--run DIR]
 
 `--cases` is for each of the operations and each of the two kinds (100 give more than 5,000 in all). Each answer is held
 against the document too: its status, media type and schema. `--run` is a finished run whose records are asked for;
@@ -10,20 +10,17 @@ without one a tiny run is made first. Ends with an AssertionError and the reques
 from __future__ import annotations
 
 import argparse
-import sys
 import tempfile
 import time
 import warnings
 from collections import Counter
 from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[1] / "tests" / "services")]
+from schemathesis import GenerationMode
 
-from api_cases import send_cases  # noqa: E402 - helpers of the tests
-from schemathesis import GenerationMode  # noqa: E402
-from service_samples import Service, make_run  # noqa: E402
-
-from services.settings import Limits  # noqa: E402
+from gan_aug_service.settings import Limits
+from tests.support.service.api_cases import send_cases
+from tests.support.service.service_samples import Service, make_run
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 """The crossed bootstrap and DeLong's AUC beside scikit-learn's roc_auc_score, in one run.
 
-    python benchmarks/bootstrap_speed.py [--draws 10000] [--cases 10000] [--threads 2]
+    python -m benchmarks.bootstrap_speed [--draws 10000] [--cases 10000] [--threads 2]
 
 Six arms of five seeds. The reference scores each draw of patients as case weights in a plain loop; a few draws are
 timed and the rest extrapolated, and their results compared. Core seconds tell more than seconds where others use the
@@ -15,9 +15,9 @@ import time
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
-from gan_aug.evaluation.auc import auc
-from gan_aug.evaluation.bootstrap import crossed_bootstrap
-from gan_aug.evaluation.truth import Truth
+from benchmarks.crossed_bootstrap import crossed_bootstrap
+from gan_aug.evaluation.statistics.auc import auc
+from gan_aug.evaluation.statistics.ground_truth import GroundTruth
 
 ARMS, SEEDS, PLAIN_DRAWS = 6, 5, 3
 
@@ -31,7 +31,7 @@ def main() -> None:
     args = parser.parse_args()
     rng, n = np.random.default_rng(0), args.cases
     labels = rng.random(n) < 0.5
-    truth = Truth(np.stack([~labels, labels], axis=1), ("well", "ill"), False, 1, np.arange(n))
+    truth = GroundTruth(np.stack([~labels, labels], axis=1), ("well", "ill"), False, 1, np.arange(n))
     arms = {f"arm {i}": [rng.normal(size=(n, 2)) + 1.5 * truth.labels for _ in range(SEEDS)] for i in range(ARMS)}
     start, cpu = time.perf_counter(), time.process_time()
     found = crossed_bootstrap(truth, arms, args.draws, threads=args.threads)

@@ -1,6 +1,6 @@
 """Damage DICOM files at random and import them: no crash, no hang, bounded memory.
 
-    python benchmarks/dicom_fuzz.py FOLDER [COUNT] [SEED]
+    python -m benchmarks.dicom_fuzz FOLDER [COUNT] [SEED]
 
 Each damaged file is read in a worker process with a time and a memory limit; prints how many were read, how
 many set aside, and each that raised something else, hung or killed its process. Exits with 1 where there was one.
@@ -50,8 +50,8 @@ def damaged(content: bytes, seed: int) -> bytes:
 
 def read_one(folder: Path) -> str:
     """Import the one file in `folder`; `read`, `aside`, or what else was raised."""
-    from gan_aug.config_data import DataConfig
-    from gan_aug.data.sources import open_source
+    from gan_aug.config.data import DataConfig
+    from gan_aug.data.sources.open import open_source
     from gan_aug.errors import DataError
 
     values = {"label_from": "none", "max_pixels": PIXELS, "allow": ["burned-in", "ultrasound"], "frames": "middle"}

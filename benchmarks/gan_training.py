@@ -1,6 +1,6 @@
 """GAN training rate: our whole step beside PyTorch's plain DCGAN example loop with the same networks, in one run.
 
-    python benchmarks/gan_training.py [--images 20000] [--rounds 5]
+    python -m benchmarks.gan_training [--images 20000] [--rounds 5]
 
 Both loops train the same conditional generator and discriminator (28x28, grey, 10 classes, width 16, spectral norm,
 BCE, Adam, batch 64) on the same uint8 array and the same number of threads. The reference is written after PyTorch's
@@ -21,7 +21,8 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from gan_aug.data.loader import TrainingBatches
-from gan_aug.gan.networks import Discriminator, Generator, NetworkSettings
+from gan_aug.gan.networks.dcgan import Discriminator, Generator
+from gan_aug.gan.networks.settings import NetworkSettings
 from gan_aug.gan.trainer import GanTrainer, TrainSettings
 
 NETWORKS = NetworkSettings((1, 28, 28), 10, width=16, latent=64, spectral=True)

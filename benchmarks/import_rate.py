@@ -1,6 +1,6 @@
 """Import rate: our whole import beside a plain loop of decode + resize in one process, in one run.
 
-    python benchmarks/import_rate.py [--source csv|dicom] [--files 6000] [--side 512] [--rounds 3] [--size 64]
+    python -m benchmarks.import_rate [--source csv|dicom] [--files 6000] [--side 512] [--rounds 3] [--size 64]
 
 Files are made for the run: noisy films of `--side` pixels a side, as JPEG with a table, or as 12-bit DICOM files.
 The plain loop decodes and resizes and keeps the arrays; ours also hashes, splits, looks for near-duplicates and writes
@@ -27,8 +27,8 @@ from PIL import Image
 
 # What a worker process imports again when it starts must be no more than with the command line.
 if TYPE_CHECKING:
-    from gan_aug.config_data import DataConfig
-    from gan_aug.data.image_cache import CacheFolder
+    from gan_aug.config.data import DataConfig
+    from gan_aug.data.reading.image_cache import CacheFolder
 
 
 def picture(number: int, noise: np.ndarray) -> np.ndarray:
@@ -81,7 +81,7 @@ def dicom(pixels: np.ndarray, number: int) -> bytes:
 
 def config(folder: Path, asked: argparse.Namespace, count: int | None = None) -> DataConfig:
     """The data section of the files in `folder`."""
-    from gan_aug.config_data import DataConfig
+    from gan_aug.config.data import DataConfig
 
     columns = {"patient": "patient"}
     values = {"source": asked.source, "root": folder, "size": asked.size, "channels": 1, "columns": columns}
@@ -110,7 +110,7 @@ def plain_loop(data: DataConfig, folder: Path) -> float:
 
 def our_import(data: DataConfig, out: Path, workers: int, cache: CacheFolder | None = None) -> float:
     """Images per second of a whole import."""
-    from gan_aug.data.importing import import_dataset
+    from gan_aug.data.importing.dataset import import_dataset
 
     start = time.perf_counter()
     manifest = import_dataset(data, 0, out, workers=workers, cache=cache)
@@ -140,8 +140,8 @@ def children(pid: int) -> list[int]:
 def peak_memory(data: DataConfig, workers: int) -> int:
     """The most memory, in bytes, that an import in a process of its own and its workers had."""
     code = (
-        "import sys; from pathlib import Path; from gan_aug.config_data import DataConfig\n"
-        "from gan_aug.data.importing import import_dataset\n"
+        "import sys; from pathlib import Path; from gan_aug.config.data import DataConfig\n"
+        "from gan_aug.data.importing.dataset import import_dataset\n"
         "import_dataset(DataConfig.model_validate_json(sys.argv[1]), 0, Path(sys.argv[2]), workers=int(sys.argv[3]))"
     )
     with tempfile.TemporaryDirectory() as out:
@@ -158,7 +158,7 @@ def peak_memory(data: DataConfig, workers: int) -> int:
 
 def measure(asked: argparse.Namespace, folder: Path) -> dict[str, float]:
     """All figures of one source."""
-    from gan_aug.data.image_cache import CacheFolder
+    from gan_aug.data.reading.image_cache import CacheFolder
 
     data = config(folder / "files", asked)
     rates: dict[str, list[float]] = {"plain": [], "ours": []}

@@ -1,6 +1,6 @@
 """The judge judged: how often the report's statistics are right where the truth is known, in simulated comparisons.
 
-    python benchmarks/judge.py [--trials 1000] [--draws 0] [--only WORD] [--workers 2]
+    python -m benchmarks.judge [--trials 1000] [--draws 0] [--only WORD] [--workers 2]
 
 Scores are binormal: a case's score is its class's separation (of that arm and seed) plus noise of variance 1, of which
 a part is the case's own in every arm and seed, a part its own in that arm, and a part new in every training. A seed
@@ -30,13 +30,13 @@ from functools import partial
 import numpy as np
 from scipy import stats
 
-from gan_aug.data.subsets import Subset
-from gan_aug.evaluation.bootstrap import crossed_bootstrap
-from gan_aug.evaluation.cells import CellResult
-from gan_aug.evaluation.comparison import compare_arms, estimate_auc, estimate_difference
+from benchmarks.crossed_bootstrap import crossed_bootstrap
+from gan_aug.data.splits.subsets import Subset
+from gan_aug.evaluation.cells.result import CellResult
 from gan_aug.evaluation.learning_curves import curve_rows
-from gan_aug.evaluation.truth import Truth
-from gan_aug.evaluation.uncertainty import p_value
+from gan_aug.evaluation.statistics.comparison import compare_arms, estimate_auc, estimate_difference
+from gan_aug.evaluation.statistics.ground_truth import GroundTruth
+from gan_aug.evaluation.statistics.uncertainty import p_value
 
 SHARED = 0.3
 SIZES = 5
@@ -63,7 +63,7 @@ class Scenario:
     arm: float = 0.1
     draws: int = 0
 
-    def truth(self) -> Truth:
+    def truth(self) -> GroundTruth:
         """Labels in fixed shares; all images of a patient have its label."""
         shares = [1 - self.ill, self.ill] if self.classes == 2 else [1 / self.classes] * self.classes
         ends = np.round(np.cumsum(shares) * self.patients).astype(int)
@@ -71,9 +71,11 @@ class Scenario:
         labels = np.eye(self.classes, dtype=bool)[np.repeat(label, self.images)]
         names = tuple("abcdefgh"[: self.classes])
         patients = np.repeat(np.arange(self.patients), self.images)
-        return Truth(labels, names, False, 1 if self.classes == 2 else None, patients)
+        return GroundTruth(labels, names, False, 1 if self.classes == 2 else None, patients)
 
-    def scores(self, rng: np.random.Generator, truth: Truth, spread: float, separations: dict[str, float]) -> dict:
+    def scores(
+        self, rng: np.random.Generator, truth: GroundTruth, spread: float, separations: dict[str, float]
+    ) -> dict:
         """Scores `(N, K)` of every arm's seeds."""
         size = truth.labels.shape
         own = self.noise(rng, size) * math.sqrt(1 - self.training - self.arm)
@@ -96,7 +98,7 @@ class Scenario:
         return math.sqrt(0.5) * (of_patients + rng.normal(size=size))
 
 
-def spread_of(scenario: Scenario, truth: Truth) -> float:
+def spread_of(scenario: Scenario, truth: GroundTruth) -> float:
     """The standard deviation of the separation over seeds that gives the scenario's ratio."""
     rng = np.random.default_rng(17)
     separations = {"real": scenario.separation, "one": scenario.separation}
@@ -143,7 +145,7 @@ def judge(scenario: Scenario, trials: int, draws: int) -> dict[str, float]:
     return dict(zip(COLUMNS, [*shares[:5], found, target, *shares[5:]], strict=False))
 
 
-def is_found(truth: Truth, arms: dict) -> bool:
+def is_found(truth: GroundTruth, arms: dict) -> bool:
     """Whether the one arm is said to improve."""
     estimate = estimate_difference(truth, arms["one"], arms["real"])
     return estimate.value > 0 and p_value(estimate) < 0.05
@@ -182,7 +184,7 @@ def judge_curves(scenario: Scenario, trials: int) -> dict[str, float]:
 
 
 def curve_scores(
-    scenario: Scenario, rng: np.random.Generator, truth: Truth, shifts: tuple[float, float]
+    scenario: Scenario, rng: np.random.Generator, truth: GroundTruth, shifts: tuple[float, float]
 ) -> dict[str, list[list[np.ndarray]]]:
     """Scores `(N, K)` of each arm by draw and seed; draws and seeds are shared between arms in part, as in `scores`."""
     size = truth.labels.shape
@@ -208,7 +210,7 @@ def curve_scores(
     return arms
 
 
-def references(truth: Truth, arms: dict, draws: int, trial: int) -> list[bool]:
+def references(truth: GroundTruth, arms: dict, draws: int, trial: int) -> list[bool]:
     """Whether the intervals of other statistics hold the true difference of 0."""
     boot = crossed_bootstrap(truth, {name: arms[name] for name in ("real", "one")}, draws, seed=trial)
     low, high = boot.difference("one", "real").ci95

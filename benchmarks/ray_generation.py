@@ -1,6 +1,6 @@
 """How fast Ray workers put a synthetic set on disk, beside the bare forward pass of as many processes.
 
-    python benchmarks/ray_generation.py
+    python -m benchmarks.ray_generation
 
 The reference is the generator alone: as many processes as workers, one thread each, the same batch, in the same run,
 before and after each set. Start-up is printed apart; the rate is from the first shard begun to the last one written.
@@ -25,9 +25,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from gan_aug.compute.cluster import RayExecutor, ray_executor
-from gan_aug.config import ComputeConfig
-from gan_aug.gan.networks import Generator, NetworkSettings
+from gan_aug.compute.cluster.executor import RayExecutor, ray_executor
+from gan_aug.config.compute import ComputeConfig
+from gan_aug.gan.networks.dcgan import Generator
+from gan_aug.gan.networks.settings import NetworkSettings
 from gan_aug.gan.state import Checkpoint, TrainingData, load_generator, read_checkpoint, save_checkpoint
 from gan_aug.gan.trainer import GanTrainer, TrainSettings
 from gan_aug.synthesis.sampler import BLOCK

@@ -1,6 +1,6 @@
 """What a million images, a hundred million, and many GPUs would cost: rates measured here, put into a plain model.
 
-    python benchmarks/scale.py
+    python -m benchmarks.scale
 
 Prints the figures of docs/explanation/scale.md: the generator's forward rate on one core and its operations per image,
 the step of GAN training on one core, the numbers that ranks exchange, and what a synthetic set's manifest costs in
@@ -19,8 +19,9 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from gan_aug.data.shards import SyntheticManifest, SyntheticShard
-from gan_aug.gan.networks import Generator, NetworkSettings
+from gan_aug.data.synthetic.shards import SyntheticManifest, SyntheticShard
+from gan_aug.gan.networks.dcgan import Generator
+from gan_aug.gan.networks.settings import NetworkSettings
 from gan_aug.gan.trainer import GanTrainer, TrainSettings
 from gan_aug.synthesis.sampler import BLOCK, sample
 

@@ -6,7 +6,7 @@ import asyncio
 import os
 from pathlib import Path
 
-from live_service import LiveService
+from tests.support.service.live_service import LiveService
 
 
 class Connection:

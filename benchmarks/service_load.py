@@ -1,6 +1,6 @@
 """The service under load, while one of its jobs trains: list and status calls at a fixed rate.
 
-    python benchmarks/service_load.py [--rate 300] [--seconds 20]
+    python -m benchmarks.service_load [--rate 300] [--seconds 20]
 
 Prints the 50th, 95th and 99th percentile of the answers' times, measured from when each was due (a late call counts
 as slow), for `GET /v1/jobs?limit=50` and `GET /v1/jobs/ID` in turn, and the processor time that the service spent on
@@ -12,17 +12,14 @@ from __future__ import annotations
 import argparse
 import asyncio
 import statistics
-import sys
 import tempfile
 import time
 from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
-sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[1] / "tests" / "services")]
-
-from live_service import LiveService  # noqa: E402 - helper of the tests
-from service_client import Connection, load, processor_seconds  # noqa: E402
+from benchmarks.service_client import Connection, load, processor_seconds
+from tests.support.service.live_service import LiveService
 
 JOBS = 200
 """Jobs on record while lists are asked for."""

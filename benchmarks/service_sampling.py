@@ -1,6 +1,6 @@
 """Many clients that each ask for one image at a time: with shared forward passes, and each with its own.
 
-    python benchmarks/service_sampling.py [--clients 64] [--rounds 5]
+    python -m benchmarks.service_sampling [--clients 64] [--rounds 5]
 
 Prints images a second, and the processor time of an image, of the sampler alone (the same process, no HTTP) and of the
 whole service (keys, audit, PNG and HTTP included), both with batching and, the reference in the same run, without it;
@@ -13,25 +13,21 @@ import argparse
 import asyncio
 import json
 import shutil
-import sys
 import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from ray_generation import untrained
 
-sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parents[1] / "tests" / "services")]
+from benchmarks.service_client import Connection, load, processor_seconds
+from gan_aug_service.database.engine import Database
+from gan_aug_service.database.tables import Run, new_id
+from gan_aug_service.sampling.batcher import Samplers
+from tests.support.service.live_service import LiveService
 
-from live_service import LiveService  # noqa: E402 - helpers of the tests
-from ray_generation import untrained  # noqa: E402
-from service_client import Connection, load, processor_seconds  # noqa: E402
-
-from services.database.engine import Database  # noqa: E402
-from services.database.tables import Run, new_id  # noqa: E402
-from services.sampling import Samplers  # noqa: E402
-
-ALONE = "import services.sampling as s; s.rows_can_move = lambda generator: False; "
+ALONE = "import gan_aug_service.sampling.batcher as s; s.rows_can_move = lambda generator: False; "
 """What a service runs first so that every request has passes of its own."""
 
 

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cell_data import CellData, make_cell_data
 from hypothesis import HealthCheck, settings
-from s3_server import S3Server, s3_server
+
+from tests.support.cell_data import CellData, make_cell_data
+from tests.support.s3_server import S3Server, s3_server
 
 # How long an example takes says more of what else the machine does than of what is tested.
 # The examples are the same at every run: one that fails is found where a change is made, not where one is let in.

@@ -12,7 +12,7 @@ Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
-class Crew:
+class RankGroup:
     """How many processes train one GAN together: `ranks`, or fewer where so many cannot be had, but not below `least`.
 
     A lost one is followed by a new start of all, up to `retries` times. Each computes on `threads` threads and, where
@@ -52,7 +52,7 @@ class Executor(Protocol):
         """
         ...
 
-    def train(self, work: Callable[[], None], crew: Crew, attend: Attend) -> None:
+    def train(self, work: Callable[[], None], group: RankGroup, attend: Attend) -> None:
         """Run `work` once per rank, in processes joined in one torch process group; with one rank, here and without.
 
         `work` must be an importable function or a partial of one, and go on from what it finds on disk: when a rank is

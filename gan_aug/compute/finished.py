@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from gan_aug.compute.executor import Attend, Crew, Item, Result
+from gan_aug.compute.executor import Attend, Item, RankGroup, Result
 from gan_aug.errors import CheckpointError
 
 
@@ -27,7 +27,7 @@ class FinishedOnly:
             )
         return iter(())
 
-    def train(self, work: Callable[[], None], crew: Crew, attend: Attend) -> None:  # noqa: ARG002
+    def train(self, work: Callable[[], None], group: RankGroup, attend: Attend) -> None:  # noqa: ARG002
         """Raises CheckpointError: training is never finished work."""
         raise CheckpointError("the GAN is not trained to the end: `gan-aug resume` on the run does that")
 

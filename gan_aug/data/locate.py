@@ -14,10 +14,8 @@ from pathlib import Path
 from urllib.error import URLError
 
 from gan_aug.errors import DataError
-from gan_aug.run import storage_errors
-
-DATA_ROOT = "GAN_AUG_DATA"
-"""The environment variable that names a data root, searched before any download."""
+from gan_aug.run.files import storage_errors
+from gan_aug.run.places import DATA_ROOT, cache_folder
 
 SUBFOLDERS = ("", "mnist", "medmnist", "MNIST/raw")
 TIMEOUT = 20.0
@@ -31,11 +29,6 @@ class SetFile:
     names: tuple[str, ...]
     urls: tuple[str, ...] = ()
     md5: str = ""
-
-
-def cache_folder() -> Path:
-    """The folder for downloads: `gan-aug` in the user's cache."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gan-aug"
 
 
 def data_folder(root: Path) -> Path:

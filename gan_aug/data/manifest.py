@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from gan_aug.errors import DataError, ManifestError
-from gan_aug.run import json_sha256, write_text
-from gan_aug.storage import MissingObject, Place, read_file
+from gan_aug.run.files import json_sha256, write_text
+from gan_aug.run.stores import MissingObject, Place, read_file
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")

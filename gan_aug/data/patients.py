@@ -12,7 +12,7 @@ from typing import Literal
 
 from gan_aug.data.manifest import Split
 from gan_aug.errors import StorageError
-from gan_aug.run import storage_errors
+from gan_aug.run.files import storage_errors
 
 KEY_BYTES = 32
 DIGITS = 16

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from gan_aug.data.manifest import Manifest
 from gan_aug.errors import ManifestError
-from gan_aug.run import storage_errors
+from gan_aug.run.files import storage_errors
 
 FILE = "images.npy"
 

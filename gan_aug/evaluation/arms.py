@@ -10,9 +10,9 @@ from typing import get_args
 import numpy as np
 import numpy.typing as npt
 
-from gan_aug.config_compare import ArmName
+from gan_aug.config.compare import ArmName
 from gan_aug.data.manifest import Manifest, Task, content_hash
-from gan_aug.data.shards import ShardedImages, SyntheticManifest
+from gan_aug.data.synthetic.shards import ShardedImages, SyntheticManifest
 from gan_aug.data.transforms import ClassicAugmentation
 from gan_aug.errors import DataError, LeakageError
 
@@ -181,10 +181,10 @@ def check_unseen(trained_on: Set[str], manifest: Manifest) -> None:
             f"{manifest.name}: {way_out}"
         )
     train = [study for study in manifest.studies if study.split == "train"]
-    foreign = len(trained_on - {study.content for study in train})
-    if foreign:
+    elsewhere = len(trained_on - {study.content for study in train})
+    if elsewhere:
         raise LeakageError(
-            f"{foreign} of the {len(trained_on)} images the generator was trained on are not in the training split of "
+            f"{elsewhere} of the {len(trained_on)} images the generator was trained on are not in the training split of "
             f"{manifest.name}: {way_out}"
         )
     learnt = {study.patient for study in train if study.content in trained_on}

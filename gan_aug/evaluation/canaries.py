@@ -11,13 +11,13 @@ import numpy.typing as npt
 
 from gan_aug.config import Config
 from gan_aug.data.manifest import Manifest
-from gan_aug.data.shards import SyntheticManifest
+from gan_aug.data.synthetic.shards import SyntheticManifest
 from gan_aug.errors import LeakageError
 from gan_aug.evaluation.arms import accept, accept_images
-from gan_aug.evaluation.cell_plan import Cell, cell_request, make_cell
-from gan_aug.evaluation.cells import CellResult
-from gan_aug.evaluation.comparison import estimate_auc
-from gan_aug.evaluation.truth import Truth
+from gan_aug.evaluation.cells.plan import Cell, cell_request, make_cell
+from gan_aug.evaluation.cells.result import CellResult
+from gan_aug.evaluation.statistics.comparison import estimate_auc
+from gan_aug.evaluation.statistics.ground_truth import GroundTruth
 
 SHUFFLES = 5
 """Shuffles of the labels. One would not do: what it is called by chance, a class may be called on the test set too."""
@@ -69,7 +69,7 @@ def shuffled_labels(
 
 
 def _auc_of(manifest: Manifest, results: Sequence[CellResult]) -> dict[str, Any]:
-    estimate = estimate_auc(Truth.of(manifest, "test"), [result.test_scores for result in results])
+    estimate = estimate_auc(GroundTruth.of(manifest, "test"), [result.test_scores for result in results])
     return {"value": estimate.value, "ci95": list(estimate.ci95)}
 
 

@@ -13,19 +13,19 @@ from typing import Any
 
 import numpy as np
 
-from gan_aug.data.subsets import Subset
+from gan_aug.data.splits.subsets import Subset
 from gan_aug.evaluation.arms import arm_order
-from gan_aug.evaluation.cells import CellResult
-from gan_aug.evaluation.comparison import holm
-from gan_aug.evaluation.metrics import accuracy_influence
-from gan_aug.evaluation.truth import Truth
-from gan_aug.evaluation.uncertainty import Estimate, Influence, difference, mean_over_draws, p_value
+from gan_aug.evaluation.cells.result import CellResult
+from gan_aug.evaluation.statistics.comparison import holm
+from gan_aug.evaluation.statistics.ground_truth import GroundTruth
+from gan_aug.evaluation.statistics.metrics import accuracy_influence
+from gan_aug.evaluation.statistics.uncertainty import Estimate, Influence, difference, mean_over_draws, p_value
 
 REFERENCE = "real"
 Draws = list[list[CellResult]]
 
 
-def curve_rows(truth: Truth, points: Mapping[Subset | None, Sequence[CellResult]]) -> list[dict[str, Any]]:
+def curve_rows(truth: GroundTruth, points: Mapping[Subset | None, Sequence[CellResult]]) -> list[dict[str, Any]]:
     """The points of the curves as JSON values, by size and then by arm; `truth` is the test split's.
 
     `points` holds the cells of each subset, None for all training images. A row has `size` (as asked, or the number of
@@ -78,11 +78,11 @@ def _cells(draws: Sequence[Sequence[CellResult]], arm: str) -> Draws:
     return [sorted((cell for cell in of_draw if cell.arm == arm), key=lambda cell: cell.seed) for of_draw in draws]
 
 
-def _aucs(truth: Truth, cells: Draws) -> list[list[Influence]]:
+def _aucs(truth: GroundTruth, cells: Draws) -> list[list[Influence]]:
     return [[truth.auc(cell.test_scores) for cell in of_draw] for of_draw in cells]
 
 
-def _point(truth: Truth, cells: Draws, reference: list[list[Influence]] | None) -> dict[str, Any]:
+def _point(truth: GroundTruth, cells: Draws, reference: list[list[Influence]] | None) -> dict[str, Any]:
     """An arm's figures at one size; `reference` holds the AUCs of the arm real, None for that arm itself."""
     aucs = _aucs(truth, cells)
     right = [[accuracy_influence(truth, cell.test_scores) for cell in of_draw] for of_draw in cells]

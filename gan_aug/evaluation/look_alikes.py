@@ -16,11 +16,11 @@ import numpy as np
 import numpy.typing as npt
 
 from gan_aug.data.manifest import Manifest
-from gan_aug.data.near_duplicates import SMALLEST_SIDE, near_duplicates
-from gan_aug.data.shards import ShardedImages, SyntheticManifest
+from gan_aug.data.splits.near_duplicates import SMALLEST_SIDE, near_duplicates
 from gan_aug.data.store import open_images
+from gan_aug.data.synthetic.shards import ShardedImages, SyntheticManifest
 from gan_aug.errors import LeakageError
-from gan_aug.run import json_sha256, write_json
+from gan_aug.run.files import json_sha256, write_json
 
 FILE = "look-alikes.json"
 """Beside the synthetic set's manifest."""

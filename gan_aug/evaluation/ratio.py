@@ -7,12 +7,12 @@ from typing import Any
 
 from gan_aug.config import Config
 from gan_aug.data.manifest import Manifest
-from gan_aug.data.shards import SyntheticManifest
+from gan_aug.data.synthetic.shards import SyntheticManifest
 from gan_aug.errors import DataError
 from gan_aug.evaluation.arms import accept, plan_arm
-from gan_aug.evaluation.cell_plan import FEWEST, Cell, cell_request, make_cell
-from gan_aug.evaluation.cells import CellResult
-from gan_aug.evaluation.truth import Truth
+from gan_aug.evaluation.cells.plan import FEWEST, Cell, cell_request, make_cell
+from gan_aug.evaluation.cells.result import CellResult
+from gan_aug.evaluation.statistics.ground_truth import GroundTruth
 
 
 def plan_search(manifest: Manifest, synthetic: SyntheticManifest, config: Config) -> list[Cell]:
@@ -53,7 +53,7 @@ def choose_ratio(manifest: Manifest, cells: Sequence[Cell], results: Sequence[Ce
 
     JSON values: `value`, and `searched` [{`ratio`, `validation_auc`, `seeds`}].
     """
-    truth = Truth.of(manifest, "validation")
+    truth = GroundTruth.of(manifest, "validation")
     reached: dict[float, list[float]] = {}
     for cell, result in zip(cells, results, strict=True):
         reached.setdefault(cell.request["ratio"], []).append(truth.auc(result.validation_scores).value)

@@ -14,7 +14,8 @@ from torch import Tensor
 from gan_aug.errors import TrainingDiverged
 from gan_aug.gan.augment import UNIFORMS, AugmentName, augment
 from gan_aug.gan.losses import LossName, discriminator_loss, generator_loss, gradient_penalty, mean
-from gan_aug.gan.networks import Discriminator, Generator, NetworkSettings
+from gan_aug.gan.networks.dcgan import Discriminator, Generator
+from gan_aug.gan.networks.settings import NetworkSettings
 from gan_aug.gan.ranks import Ranks, share_statistics
 from gan_aug.gan.seeds import Purpose, image_noise, image_stream
 

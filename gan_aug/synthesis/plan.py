@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from gan_aug.config import SynthesisConfig
+from gan_aug.config.gan import SynthesisConfig
 from gan_aug.data.manifest import Manifest
 from gan_aug.errors import ConfigError
 

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from gan_aug.gan.networks import Generator
+from gan_aug.gan.networks.dcgan import Generator
 from gan_aug.gan.seeds import Purpose, image_noise
 from gan_aug.gan.trainer import to_bytes
 from gan_aug.synthesis.latents import truncated

@@ -15,13 +15,13 @@ import torch
 from gan_aug.compute import counters
 from gan_aug.compute.device import choose_device
 from gan_aug.compute.executor import Executor
-from gan_aug.data.artefacts import at_hand, is_intact
 from gan_aug.data.manifest import multi_hot
-from gan_aug.data.shards import SyntheticManifest, SyntheticShard, shard_bytes
+from gan_aug.data.synthetic.shards import SyntheticManifest, SyntheticShard, shard_bytes
 from gan_aug.errors import CheckpointError
-from gan_aug.gan.networks import Generator
+from gan_aug.gan.networks.dcgan import Generator
 from gan_aug.gan.state import RECORD, Checkpoint, load_generator, read_checkpoint
-from gan_aug.storage import MissingObject, Place, below, open_store
+from gan_aug.run.artefacts import at_hand, is_intact
+from gan_aug.run.stores import MissingObject, Place, below, open_store
 from gan_aug.synthesis.plan import Labels
 from gan_aug.synthesis.sampler import sample
 

@@ -11,12 +11,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ray_samples import RayCluster, Same, free_port
 
 from gan_aug import config as configs
-from gan_aug.compute.local import LocalExecutor
-from gan_aug.run import RunDir
-from gan_aug.workflows import start
+from gan_aug.compute.local.executor import LocalExecutor
+from gan_aug.run.folder import RunDir
+from gan_aug.stages.verbs import start
+from tests.support.places import ROOT
+from tests.support.ray_samples import RayCluster, Same, free_port
 
 CONFIG = """
 data: {source: digits, size: 16, limit: 60}
@@ -47,8 +48,7 @@ def cluster() -> Iterator[RayCluster]:
         patch.setenv("RAY_worker_niceness", "0")
         patch.setenv("RAY_memory_monitor_refresh_ms", "0")  # others' memory is no reason to kill a worker here
         patch.setenv("PATH", str(Path(sys.executable).parent), prepend=os.pathsep)  # whose Python a job's command gets
-        here = Path(__file__).parent
-        patch.setenv("PYTHONPATH", f"{here}{os.pathsep}{here.parent}", prepend=os.pathsep)  # of the tests' own work
+        patch.setenv("PYTHONPATH", str(ROOT), prepend=os.pathsep)  # of the tests' own work
         patch.setenv("TORCH_PROCESS_GROUP_SHUTDOWN_TIMEOUT_S", "3")  # for ranks that wait for one that is gone
         patch.setenv("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.5")
         patch.setenv("RAY_agent_register_timeout_ms", "600000")

@@ -11,15 +11,15 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from ray_samples import RayCluster, alive, compute
-from work_samples import add, die, die_once_at_six, fail, gathered, leak, stumble, ten, wait, wait_once
 
-from gan_aug.compute import cluster as door
-from gan_aug.compute import cluster_worker
-from gan_aug.compute.cluster import RayExecutor, ray_executor
-from gan_aug.compute.cluster_worker import Terms, Worker, versions
+from gan_aug.compute.cluster import executor as door
+from gan_aug.compute.cluster import worker as cluster_worker
+from gan_aug.compute.cluster.executor import RayExecutor, ray_executor
+from gan_aug.compute.cluster.worker import Terms, Worker, versions
 from gan_aug.compute.counters import count
 from gan_aug.errors import Cancelled, ComputeError, DataError, LeakageError
+from tests.support.ray_samples import RayCluster, alive, compute
+from tests.support.work_samples import add, die, die_once_at_six, fail, gathered, leak, stumble, ten, wait, wait_once
 
 pytestmark = pytest.mark.ray
 

@@ -6,8 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
-from command_line import call
-from ray_samples import RayCluster, Same
+
+from tests.support.command_line import call
+from tests.support.ray_samples import RayCluster, Same
 
 pytestmark = pytest.mark.ray
 

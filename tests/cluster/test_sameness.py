@@ -11,10 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from ray_samples import RayCluster, Same, compute
 
-from gan_aug.compute.cluster import RayExecutor
-from gan_aug.events import Event
+from gan_aug.compute.cluster.executor import RayExecutor
+from gan_aug.run.events import Event
+from tests.support.ray_samples import RayCluster, Same, compute
 
 pytestmark = pytest.mark.ray
 

@@ -12,15 +12,15 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
-from ray_samples import RayCluster, free_port
-from service_samples import Service, alone
 
 from gan_aug import config as configs
-from gan_aug.compute.local import LocalExecutor
+from gan_aug.compute.local.executor import LocalExecutor
 from gan_aug.errors import ConfigError
-from gan_aug.run import RunDir
-from gan_aug.workflows import start
-from services.settings import Limits
+from gan_aug.run.folder import RunDir
+from gan_aug.stages.verbs import start
+from gan_aug_service.settings import Limits
+from tests.support.ray_samples import RayCluster, free_port
+from tests.support.service.service_samples import Service, alone
 
 pytestmark = [pytest.mark.ray, pytest.mark.filterwarnings("ignore::DeprecationWarning")]  # Ray warns of its own parts
 
@@ -45,7 +45,7 @@ def sampler(cluster: RayCluster, service: Service, monkeypatch: pytest.MonkeyPat
     """The address of the sampler."""
     from ray import serve  # noqa: TID251
 
-    from services.serve import application
+    from gan_aug_service.ray_serve import application
 
     monkeypatch.delenv("GAN_AUG_DATABASE_URL", raising=False)
     port = free_port(8700)
@@ -104,7 +104,7 @@ def test_images_are_those_of_the_service_whatever_models_others_ask(
 )
 def test_what_it_is_told_is_checked(service: Service, words: dict[str, str]) -> None:
     pytest.importorskip("ray", reason="Ray is not installed: pip install 'gan-aug[ray]'")
-    from services.serve import application
+    from gan_aug_service.ray_serve import application
 
     with pytest.raises(ConfigError, match="state=DIR replicas=4 rate=50"):
         application({name: value.format(state=service.settings.state) for name, value in words.items()})
@@ -112,7 +112,7 @@ def test_what_it_is_told_is_checked(service: Service, words: dict[str, str]) -> 
 
 def test_where_the_records_are_not_is_said(service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("ray", reason="Ray is not installed: pip install 'gan-aug[ray]'")
-    from services.serve import application, records_of
+    from gan_aug_service.ray_serve import application, records_of
 
     monkeypatch.delenv("GAN_AUG_DATABASE_URL", raising=False)
     with pytest.raises(ConfigError, match="this node has no GAN_AUG_DATABASE_URL"):

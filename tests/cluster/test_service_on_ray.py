@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ray_samples import RayCluster, alive
-from service_samples import TINY, Service
 
-from services.ray_jobs import SENT, RayRunner
-from services.settings import Limits
-from services.supervisor import Supervisor
+from gan_aug_service.queue.ray_runner import SENT, RayRunner
+from gan_aug_service.queue.supervisor import Supervisor
+from gan_aug_service.settings import Limits
+from tests.support.places import ROOT
+from tests.support.ray_samples import RayCluster, alive
+from tests.support.service.service_samples import TINY, Service
 
 pytestmark = [
     pytest.mark.ray,
@@ -38,10 +39,9 @@ def service(cluster: RayCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 @pytest.fixture
 def counting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let jobs count instead of training (stand_in_job.py)."""
-    here = Path(__file__).parents[1] / "services"
-    path = os.pathsep.join([str(Path(__file__).parents[2]), str(here)])
+    path = os.pathsep.join([str(ROOT), str(ROOT / "services")])
     monkeypatch.setattr(RayRunner, "python", ("env", f"PYTHONPATH={path}", "python"))
-    monkeypatch.setattr(RayRunner, "module", "stand_in_job")
+    monkeypatch.setattr(RayRunner, "module", "tests.support.service.stand_in_job")
 
 
 class Keeper:

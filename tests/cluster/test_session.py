@@ -14,11 +14,11 @@ import time
 from pathlib import Path
 
 import pytest
-from ray_samples import Same, alive, compute
 
-from gan_aug.compute import cluster_session
-from gan_aug.compute.cluster_session import patiently, probe, ray_session
+from gan_aug.compute.cluster import session as cluster_session
+from gan_aug.compute.cluster.session import patiently, probe, ray_session
 from gan_aug.errors import ComputeError
+from tests.support.ray_samples import Same, alive, compute
 
 pytestmark = pytest.mark.ray
 LISTENING = "0A"

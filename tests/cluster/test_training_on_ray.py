@@ -13,16 +13,16 @@ from typing import Any
 
 import pytest
 import torch
-from gan_samples import small_trainer
-from ray_samples import RayCluster
 
-from gan_aug.compute import cluster_training
-from gan_aug.compute.cluster_training import train_on_cluster
-from gan_aug.compute.executor import Crew
-from gan_aug.compute.local import LocalExecutor
+from gan_aug.compute.cluster import training as cluster_training
+from gan_aug.compute.cluster.training import train_on_cluster
+from gan_aug.compute.executor import RankGroup
+from gan_aug.compute.local.executor import LocalExecutor
 from gan_aug.errors import Cancelled, ComputeError, DataError
 from gan_aug.gan.ranks import current_ranks
 from gan_aug.gan.state import TrainingData, follow_first, newest_checkpoint, restore, save_checkpoint
+from tests.support.gan_samples import small_trainer
+from tests.support.ray_samples import RayCluster
 
 pytestmark = [pytest.mark.ray, pytest.mark.filterwarnings("ignore::DeprecationWarning")]  # Ray warns of its own parts
 
@@ -55,7 +55,7 @@ def two(cluster: RayCluster, nodes: Any) -> list[Any]:
 
 
 def train(folder: Path) -> None:
-    """A rank's work: as `gan_aug.training.train_rank` does it, but half-way it waits until it was disturbed."""
+    """A rank's work: as `gan_aug.stages.train.train_rank` does it, but half-way it waits until it was disturbed."""
     torch.set_num_threads(1)
     ranks = current_ranks(torch.device("cpu"))
     (folder / f"pid-{ranks.rank}").write_text(str(os.getpid()))
@@ -77,8 +77,8 @@ def train(folder: Path) -> None:
             time.sleep(0.05)
 
 
-def crew(folder: Path, **changes: Any) -> Crew:
-    return replace(Crew(ranks=2, least=2, retries=2, threads=CORES, gpus=0, folder=folder), **changes)
+def group(folder: Path, **changes: Any) -> RankGroup:
+    return replace(RankGroup(ranks=2, least=2, retries=2, threads=CORES, gpus=0, folder=folder), **changes)
 
 
 def train_and(act: Callable[[], object], folder: Path, **changes: Any) -> list[str]:
@@ -91,7 +91,7 @@ def train_and(act: Callable[[], object], folder: Path, **changes: Any) -> list[s
             act()
             (folder / "disturbed").touch()
 
-    train_on_cluster(partial(train, folder), crew(folder, **changes), attend, 0)
+    train_on_cluster(partial(train, folder), group(folder, **changes), attend, 0)
     return said
 
 
@@ -105,7 +105,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> str:
     """The checkpoint of two ranks on this machine, without Ray."""
     folder = tmp_path_factory.mktemp("undisturbed")
     (folder / "disturbed").touch()
-    LocalExecutor(1).train(partial(train, folder), crew(folder), lambda said: None)
+    LocalExecutor(1).train(partial(train, folder), group(folder), lambda said: None)
     newest = newest_checkpoint(folder / "checkpoints")
     assert newest is not None
     assert newest.images == IMAGES
@@ -170,13 +170,13 @@ def fail_on_one(folder: Path) -> None:
 
 def test_the_fault_of_one_rank_comes_back_as_itself_and_is_not_tried_again(two: list[Any], tmp_path: Path) -> None:
     with pytest.raises(DataError, match="^an image is gone: import again$"):
-        train_on_cluster(partial(fail_on_one, tmp_path), crew(tmp_path), lambda said: None, 0)
+        train_on_cluster(partial(fail_on_one, tmp_path), group(tmp_path), lambda said: None, 0)
     assert len((tmp_path / "tries").read_text()) <= 2  # one rank each, or the fault came before the other began
 
 
 def test_what_the_nodes_cannot_hold_is_a_sentence_at_once(cluster: RayCluster, tmp_path: Path) -> None:
     with pytest.raises(ComputeError, match=r"2 ranks need 9 CPU each, and the nodes of the cluster hold 0 of them"):
-        train_on_cluster(partial(train, tmp_path), crew(tmp_path, threads=9), lambda said: None, 0)
+        train_on_cluster(partial(train, tmp_path), group(tmp_path, threads=9), lambda said: None, 0)
     assert not list(tmp_path.iterdir())
 
 
@@ -194,7 +194,7 @@ def test_a_request_to_stop_is_heard_while_others_have_the_room(two: list[Any], t
     holds = [ray.remote(Hold).options(num_cpus=2).remote() for _ in ("head", *two)]
     ray.get([hold.ready.remote() for hold in holds], timeout=240)
     begun = time.monotonic()
-    wanted = crew(tmp_path, threads=2, least=1, ranks=1, cancelled=lambda: time.monotonic() > begun + 5)
+    wanted = group(tmp_path, threads=2, least=1, ranks=1, cancelled=lambda: time.monotonic() > begun + 5)
     try:
         with pytest.raises(Cancelled, match="no rank was at work"):
             train_on_cluster(partial(train, tmp_path), wanted, lambda said: None, 0)

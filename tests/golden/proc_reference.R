@@ -1,4 +1,4 @@
-# R's pROC on many sets of cases: the figures that gan_aug.evaluation.auc is held to.
+# R's pROC on many sets of cases: the figures that gan_aug.evaluation.statistics.auc is held to.
 #   Rscript proc_reference.R CASES.csv FIGURES.csv
 # CASES has the columns set, label (0 or 1), a and b (two scores); FIGURES gets one row per set, with 17 digits.
 suppressMessages(library(pROC))

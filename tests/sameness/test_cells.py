@@ -5,12 +5,11 @@ from functools import partial
 from pathlib import Path
 from typing import get_args
 
-from cell_data import CellData, small_config
-
-from gan_aug.compute.local import LocalExecutor
-from gan_aug.config_compare import ArmName
-from gan_aug.evaluation.cell_plan import plan_cells
-from gan_aug.evaluation.run_cells import load_context, run_cell
+from gan_aug.compute.local.executor import LocalExecutor
+from gan_aug.config.compare import ArmName
+from gan_aug.evaluation.cells.plan import plan_cells
+from gan_aug.evaluation.cells.run import load_context, run_cell
+from tests.support.cell_data import CellData, small_config
 
 SAME = ("request.json", "scores.npz", "classifier.safetensors", "classifier.json")
 

@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gan_aug.config_data import DataConfig
-from gan_aug.data import image_cache, source_folder
-from gan_aug.data.decode import decode
-from gan_aug.data.image_cache import CacheFolder
-from gan_aug.data.importing import import_dataset
+from gan_aug.config.data import DataConfig
+from gan_aug.data.importing.dataset import import_dataset
 from gan_aug.data.items import Pixels
+from gan_aug.data.reading import image_cache
+from gan_aug.data.reading.decode import decode
+from gan_aug.data.reading.image_cache import CacheFolder
+from gan_aug.data.sources import folder as source_folder
 
 FILES = ("images.npy", "manifest.json", "import-report.json")
 
@@ -54,7 +55,7 @@ def test_workers_and_the_cache_change_nothing(films: Path, tmp_path: Path, monke
         cache = CacheFolder(tmp_path / "cache", 10**9)
         import_dataset(asked(films), 0, tmp_path / name, cache=cache)
         assert whole(tmp_path / name) == whole(tmp_path / "here")
-        monkeypatch.setattr("gan_aug.data.decode._pixels", only_the_torn)
+        monkeypatch.setattr("gan_aug.data.reading.decode._pixels", only_the_torn)
     report = json.loads((tmp_path / "here" / "import-report.json").read_text())
     assert [file["origin"] for file in report["rejected"]] == ["a/8.png"]
 

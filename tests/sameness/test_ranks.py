@@ -14,10 +14,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from gan_samples import small_trainer
 
-from gan_aug.compute.executor import Crew
-from gan_aug.compute.local import LocalExecutor
+from gan_aug.compute.executor import RankGroup
+from gan_aug.compute.local.executor import LocalExecutor
 from gan_aug.errors import TrainingDiverged
 from gan_aug.gan.augment import AugmentName
 from gan_aug.gan.losses import LossName
@@ -31,6 +30,7 @@ from gan_aug.gan.state import (
     training_tensors,
 )
 from gan_aug.gan.trainer import GanTrainer
+from tests.support.gan_samples import small_trainer
 
 ALL: tuple[AugmentName, ...] = ("translation", "cutout", "brightness", "contrast")
 
@@ -106,8 +106,8 @@ def digest(trainer: GanTrainer) -> str:
 def together(work: Callable[[Path], None], ranks: int, folder: Path, **changes: Any) -> list[str]:
     """Run `work(folder)` in so many ranks; gives what the launcher said meanwhile."""
     said: list[str] = []
-    crew = replace(Crew(ranks=ranks, least=ranks, retries=0, threads=1, gpus=0, folder=folder), **changes)
-    LocalExecutor(1).train(partial(work, folder), crew, said.append)
+    group = replace(RankGroup(ranks=ranks, least=ranks, retries=0, threads=1, gpus=0, folder=folder), **changes)
+    LocalExecutor(1).train(partial(work, folder), group, said.append)
     return [sentence for sentence in said if sentence]
 
 

@@ -28,7 +28,7 @@ def start(*arguments: object, killed_in: str = "") -> subprocess.Popen[bytes]:
     """The command line as a process; `killed_in`: it kills itself where it would call this, as module:Class.method."""
     module, _, call = killed_in.partition(":")
     first = f"import os, {module}; {module}.{call} = lambda *_: os.kill(os.getpid(), 9); " if killed_in else ""
-    command = [sys.executable, "-c", f"{first}from gan_aug.cli import main; main()", *map(str, arguments)]
+    command = [sys.executable, "-c", f"{first}from gan_aug.cli.app import main; main()", *map(str, arguments)]
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True)
 
 
@@ -82,13 +82,13 @@ def test_killed_in_every_stage_and_resumed_is_the_same_report(
     died(start("run", config, "--run", run, killed_in="gan_aug.data.manifest:Manifest.save"))
     assert any((run / "dataset").glob("*images*"))
     assert not (run / "dataset/manifest.json").exists()
-    died(start("resume", run, killed_in="gan_aug.training:_forget_others"))
+    died(start("resume", run, killed_in="gan_aug.stages.train:_forget_others"))
     assert any((run / "train/checkpoints").glob("[0-9]*"))
     assert not (run / "synthetic").exists()
-    died(start("resume", run, killed_in="gan_aug.data.shards:SyntheticManifest.save"))
+    died(start("resume", run, killed_in="gan_aug.data.synthetic.shards:SyntheticManifest.save"))
     assert any((run / "synthetic").glob("*.npy"))
     assert not (run / "synthetic/manifest.json").exists()
-    died(start("resume", run, killed_in="gan_aug.comparing:_named"))
+    died(start("resume", run, killed_in="gan_aug.stages.compare:_named"))
     assert any((run / "compare/cells").glob("[0-9a-f]*"))
     assert not (run / "report.json").exists()
     finish(start("resume", run))

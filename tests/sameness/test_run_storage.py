@@ -16,20 +16,20 @@ from typing import Any
 
 import numpy as np
 import pytest
-from cell_data import CellData, small_config
-from command_line import call
-from gan_samples import small_trainer
-from s3_server import BUCKET, S3Server
 
-from gan_aug import storage
-from gan_aug.compute.local import LocalExecutor
-from gan_aug.data.artefacts import put_files
-from gan_aug.data.shards import SyntheticManifest, read_images
-from gan_aug.evaluation.cell_plan import plan_cells
-from gan_aug.evaluation.run_cells import finished_cell, load_context, run_cell
+from gan_aug.compute.local.executor import LocalExecutor
+from gan_aug.data.synthetic.shards import SyntheticManifest, read_images
+from gan_aug.evaluation.cells.plan import plan_cells
+from gan_aug.evaluation.cells.run import finished_cell, load_context, run_cell
 from gan_aug.gan.state import TrainingData, save_checkpoint
-from gan_aug.storage import Place, below, open_store
+from gan_aug.run import stores as storage
+from gan_aug.run.artefacts import put_files
+from gan_aug.run.stores import Place, below, open_store
 from gan_aug.synthesis.write import write_synthetic_set
+from tests.support.cell_data import CellData, small_config
+from tests.support.command_line import call
+from tests.support.gan_samples import small_trainer
+from tests.support.s3_server import BUCKET, S3Server
 
 CONFIG = """
 data: {source: digits, size: 16, limit: 20}
@@ -180,7 +180,7 @@ def test_a_host_that_dies_among_the_shards_is_followed_by_another(
     more = ("--set", "synthesis.counts=200", "--set", "compute.workers=2")
     assert call(monkeypatch, "run", config, "--run", tmp_path / "alone", *more) == 0
     run = ("run", config, "--run", tmp_path / "dies", *more, "--set", f"compute.storage={STORE}")
-    command = [sys.executable, "-c", "from gan_aug.cli import main; main()", *map(str, run)]
+    command = [sys.executable, "-c", "from gan_aug.cli.app import main; main()", *map(str, run)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
     deadline = time.monotonic() + 900
     while not (shards := [key for key in s3.objects() if "/shard-" in key]) and time.monotonic() < deadline:
@@ -275,7 +275,7 @@ def test_a_store_that_comes_back_in_time_costs_nothing(s3: S3Server, monkeypatch
         if len(waited) == 2:
             s3.start()
 
-    monkeypatch.setattr("gan_aug.storage.time.sleep", back)
+    monkeypatch.setattr("gan_aug.run.stores.time.sleep", back)
     assert store.read("a") == b"kept"
     assert len(waited) == 2
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from gan_samples import small_trainer
 
-from gan_aug.compute.local import LocalExecutor
-from gan_aug.data.shards import SyntheticManifest, read_images
+from gan_aug.compute.local.executor import LocalExecutor
+from gan_aug.data.synthetic.shards import SyntheticManifest, read_images
 from gan_aug.gan.state import TrainingData, save_checkpoint
 from gan_aug.synthesis.write import write_synthetic_set
+from tests.support.gan_samples import small_trainer
 
 DATA = TrainingData(labels=("a", "b", "c"), task="multi-class", dataset="0" * 64, trained_on=())
 PLAN = tuple((k % 3,) for k in range(250))

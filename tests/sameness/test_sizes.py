@@ -9,19 +9,20 @@ from typing import Any
 
 import pytest
 
-from gan_aug.compute.local import LocalExecutor
+from gan_aug.compute.local.executor import LocalExecutor
 from gan_aug.config import Config, parse
-from gan_aug.data.artefacts import put_files
 from gan_aug.data.manifest import Manifest
-from gan_aug.data.shards import SyntheticManifest
-from gan_aug.data.subsets import Subset, take
+from gan_aug.data.splits.subsets import Subset, take
+from gan_aug.data.synthetic.shards import SyntheticManifest
 from gan_aug.errors import Cancelled, ConfigError, LeakageError
-from gan_aug.events import Event
-from gan_aug.run import RunDir
-from gan_aug.run_storage import NAME, RunStorage, adopt
-from gan_aug.sizes import _make_set
-from gan_aug.verification import verify_run
-from gan_aug.workflows import saved_storage, start
+from gan_aug.run.artefacts import put_files
+from gan_aug.run.events import Event
+from gan_aug.run.folder import RunDir
+from gan_aug.stages.curve_sets import _make_set
+from gan_aug.stages.saved import saved_storage
+from gan_aug.stages.storage import NAME, RunStorage, adopt
+from gan_aug.stages.verbs import start
+from gan_aug.verification.run import verify_run
 
 
 def config(**compare: Any) -> Config:

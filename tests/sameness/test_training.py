@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from gan_samples import small_trainer
 
 from gan_aug.gan.losses import LossName
 from gan_aug.gan.state import TrainingData, read_checkpoint, restore, save_checkpoint, training_tensors
+from tests.support.gan_samples import small_trainer
 
 DATA = TrainingData(labels=("a", "b", "c"), task="multi-class", dataset="0" * 64, trained_on=())
 

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import re
 import shlex
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
 from gan_aug import __version__
-from gan_aug.cli import app
+from gan_aug.cli.app import app
+from tests.support.places import ROOT
 
-ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/how-to/kubernetes.md").read_text()
 MANIFESTS = list(yaml.safe_load_all((ROOT / "docs/how-to/kubernetes.yaml").read_text()))
 

@@ -1,0 +1,10 @@
+"""The command line over the verbs."""
+
+from __future__ import annotations
+
+
+def main() -> None:
+    """Run the command line; see app.py, which is loaded only now."""
+    from gan_aug.cli.app import main as run
+
+    run()

@@ -1,0 +1,325 @@
+"""The command line over the verbs: result on stdout, progress and log on stderr, one sentence for a user's fault."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from enum import StrEnum
+from functools import partial
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer  # noqa: TID251 - the door
+
+import gan_aug
+from gan_aug import config as configs
+from gan_aug.cli.progress import shown_progress
+from gan_aug.cli.report import report, result_of
+from gan_aug.cli.submit import submit
+from gan_aug.compute.local.torchrun import launched
+from gan_aug.errors import Cancelled, ConfigError, GanAugError
+
+if TYPE_CHECKING:
+    from gan_aug.compute.executor import Executor
+    from gan_aug.config import Config
+    from gan_aug.run.folder import RunDir
+
+app = typer.Typer(
+    help="Train a GAN on labelled images, make a synthetic set, compare AUC on real, synthetic and mixed data.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+class Place(StrEnum):
+    """Where the work runs."""
+
+    LOCAL = "local"
+    RAY = "ray"
+
+
+class ExportFormat(StrEnum):
+    """What a synthetic set is exported to."""
+
+    PNG = "png"
+    NPZ = "npz"
+
+
+ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML file; see configs/", show_default=False)]
+RunOption = Annotated[
+    Path | None, typer.Option("--run", metavar="DIR", help="run folder  [default: runs/ and the config's name]")
+]
+SetOption = Annotated[
+    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="override one key, e.g. train.images=10000")
+]
+OnOption = Annotated[Place, typer.Option("--on", help="this machine, or Ray (compute.address)")]
+DryOption = Annotated[bool, typer.Option("--dry-run", help="say what would be done, and do nothing")]
+JsonOption = Annotated[bool, typer.Option("--json", help="print the result as JSON")]
+Folder = Annotated[Path, typer.Argument(metavar="DIR", help="a run folder", show_default=False)]
+
+
+def _verb(name: str, summary: str) -> None:
+    def command(
+        config: ConfigFile,
+        run: RunOption = None,
+        overrides: SetOption = None,
+        on: OnOption = Place.LOCAL,
+        dry_run: DryOption = False,
+        as_json: JsonOption = False,
+    ) -> None:
+        request = configs.load(config, tuple(overrides or ()))
+        folder = run or Path("runs") / config.stem
+        if dry_run:
+            _say(_plan(name, request, folder), as_json)
+        else:
+            _execute(name, request, folder, on, as_json)
+
+    command.__doc__ = summary
+    app.command(name)(command)
+
+
+_verb("run", "All stages: import, train, generate, compare; ends with a report.")
+_verb("import", "Import the images: read, resize, split, write down.")
+_verb("train", "Train the GAN on the training split (imports first where needed).")
+_verb("generate", "Make a synthetic set with the trained GAN.")
+_verb("compare", "Train the arms' classifiers (real, synthetic, mixed and controls) and write the report.")
+
+
+app.command()(submit)
+
+
+@app.command()
+def resume(
+    folder: Folder,
+    origin: Annotated[
+        str | None, typer.Option("--from", metavar="URL", help="the run's prefix in a store, where DIR is new")
+    ] = None,
+    on: OnOption = Place.LOCAL,
+    as_json: JsonOption = False,
+) -> None:
+    """Go on with what a run folder was asked for, from what is whole in it."""
+    from gan_aug.stages.saved import saved_request
+    from gan_aug.stages.storage import adopt
+
+    if origin:
+        adopt(folder, origin)
+    verb, request = saved_request(folder)
+    _execute(verb, request, folder, on, as_json)
+
+
+@app.command()
+def export(
+    folder: Folder,
+    out: Annotated[Path, typer.Option("--out", metavar="PATH", help="folder (png) or file (npz) to write")],
+    to: Annotated[ExportFormat, typer.Option("--to", help="PNG files in class folders, or one npz")] = ExportFormat.PNG,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a run's synthetic set in a format that other tools read."""
+    from gan_aug.export.images import export_npz, export_png
+    from gan_aug.stages.saved import saved_storage
+
+    synthetic = saved_storage(folder).synthetic
+    count = export_png(synthetic, out) if to is ExportFormat.PNG else export_npz(synthetic, out)
+    _say({"images": count, "out": str(out)} if as_json else f"{count:,} images in {out}", as_json)
+
+
+@app.command()
+def predict(
+    folder: Folder,
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="image or DICOM files", show_default=False)],
+    arm: Annotated[str, typer.Option(help="whose classifier: real, synthetic, mixed, ...")] = "real",
+    picture: Annotated[Path | None, typer.Option(help="PNG to write  [default: DIR/predictions.png]")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say label and probability for new images, with a classifier of the run's comparison."""
+    from gan_aug.run.folder import RunDir
+    from gan_aug.stages.predict import predict_files
+
+    sheet = picture or folder / "predictions.png"
+    predictions = predict_files(RunDir.existing(folder), images, arm, sheet)
+    if as_json:
+        _say(predictions, as_json)
+        return
+    for row in predictions:
+        likely = sorted(row["probabilities"].items(), key=lambda pair: -pair[1])[:3]
+        said = ", ".join(f"{label} {probability:.3f}" for label, probability in likely)
+        name = row["file"] + (f" frame {row['frame']}" if "frame" in row else "")
+        _say(f"{name}: {', '.join(row['labels']) or 'none'} ({said})", as_json)
+    _say(f"picture in {sheet}", as_json)
+
+
+@app.command()
+def inspect(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="a run folder, or its dataset folder")],
+    as_json: JsonOption = False,
+) -> None:
+    """Say what was imported, and draw a contact sheet of each class to look at before training."""
+    from gan_aug.data.importing.inspect import inspect_dataset
+    from gan_aug.stages.saved import saved_storage
+    from gan_aug.stages.storage import NAME
+
+    if (folder / NAME).exists():
+        saved_storage(folder).pull_dataset()
+    _say(inspect_dataset(folder), as_json)
+
+
+app.command()(report)
+
+
+@app.command()
+def verify(folder: Folder, as_json: JsonOption = False) -> None:
+    """Recompute the provenance chain of a run from its files, and say where it breaks; alters nothing."""
+    from gan_aug.run.events import Event
+    from gan_aug.stages.saved import saved_storage
+    from gan_aug.verification.run import verify_run
+
+    storage = saved_storage(folder)
+    with shown_progress() as listener:
+        listener(Event("verify", "start", f"reading the files of {folder} again"))
+        chain = verify_run(storage, lambda what, at, of: listener(Event("verify", "progress", "", at, of, what)))
+    _say(chain.to_json() if as_json else chain.to_text(), as_json)
+    chain.raise_broken()
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
+def serve(context: typer.Context) -> None:
+    """Start the REST service; `gan-aug serve --help` lists its options."""
+    from importlib import import_module
+
+    try:
+        # By name: the service stands above the command line, and only who asks for it needs what it needs.
+        server = import_module("gan_aug_service.server")
+    except ImportError as error:
+        raise ConfigError(f"serve needs {error.name}: pip install 'gan-aug[serve]'") from error
+    server.main(context.args)
+
+
+@app.command("show-config")
+def show_config(
+    config: Annotated[Path | None, typer.Argument(metavar="[CONFIG]", help="YAML file", show_default=False)] = None,
+    overrides: SetOption = None,
+    as_json: JsonOption = False,
+    schema: Annotated[bool, typer.Option("--schema", help="print the JSON schema of every config instead")] = False,
+) -> None:
+    """Print a config with every default spelt out; without one, that of the digits."""
+    if schema:
+        _say(configs.Config.model_json_schema(), as_json=True)
+        return
+    extra = tuple(overrides or ())
+    request = configs.load(config, extra if config else ("data.source=digits", *extra))
+    _say(configs.dump(request) if as_json else configs.to_yaml(request).rstrip(), as_json)
+
+
+@app.callback(invoke_without_command=True)
+def _options(
+    version: Annotated[bool, typer.Option("--version", help="print the version and exit")] = False,
+) -> None:
+    if version:
+        _say(f"gan-aug {gan_aug.__version__}", as_json=False)
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command line; every fault of the user's ends in one sentence and its exit code."""
+    try:
+        app()
+    except GanAugError as error:
+        print(f"gan-aug: {error}", file=sys.stderr)  # noqa: T201 - this is the terminal
+        # torchrun would start again what ends with another code than 0, though it was asked to stop.
+        sys.exit(0 if isinstance(error, Cancelled) and launched() else error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(Cancelled.exit_code)
+    except Exception:  # noqa: BLE001 - the last door: whatever is left is a fault of ours
+        traceback.print_exc()
+        print("gan-aug: this is a fault of ours; please report it with the lines above", file=sys.stderr)  # noqa: T201
+        sys.exit(1)
+
+
+def _execute(verb: str, request: Config, folder: Path, on: Place, as_json: bool) -> None:
+    from gan_aug.compute.local.torchrun import TorchrunExecutor
+    from gan_aug.run.folder import RunDir
+    from gan_aug.stages import verbs as workflows
+
+    together = TorchrunExecutor(request.compute.workers) if launched() else None
+    follows = together is not None and together.rank > 0
+    with ExitStack() as stack:
+        listener = stack.enter_context(shown_progress())
+        # Ray's workers have a working directory of their own.
+        run = RunDir(folder.absolute() if on is Place.RAY else folder, () if follows else (listener,))
+        executor = together or stack.enter_context(_executor(on, request, run))
+        stack.enter_context(_stoppable(run))
+        if together:
+            workflows.start_together(verb, request, run, together)
+        else:
+            workflows.start(verb, request, run, executor)
+    if not follows:
+        _say(result_of(verb, run.path, as_json), as_json)
+
+
+@contextmanager
+def _executor(on: Place, request: Config, run: RunDir) -> Iterator[Executor]:
+    """The machine that `--on` names, for the length of a block."""
+    if on is Place.RAY:
+        from gan_aug.compute.cluster.executor import ray_executor
+
+        # With a store no worker needs the run folder.
+        shared = None if request.compute.storage else run.path
+        with ray_executor(request.compute, shared, partial(run.emit, "ray", "note")) as executor:
+            yield executor
+    else:
+        from gan_aug.compute.local.executor import LocalExecutor
+
+        yield LocalExecutor(request.compute.workers)
+
+
+def _plan(verb: str, request: Config, folder: Path) -> dict[str, Any]:
+    """What a verb would do, without touching anything; faults of the source come out as they would in the run."""
+    from gan_aug.data.sources.open import opened_source
+    from gan_aug.stages.train import check_size
+
+    if verb == "train" or (verb == "run" and request.compare.synthetic is None):
+        check_size(request)
+    with opened_source(request.data, None) as source:
+        counts = {split: {"images": sum(row.values()), "labels": row} for split, row in source.counts().items()}
+    return {
+        "verb": verb,
+        "run": str(folder),
+        "state": "resumes or checks what is there" if (folder / "request.json").exists() else "new",
+        "source": {"name": source.name, "task": source.task, "images": len(source.items), "by split": counts},
+        "config": configs.dump(request),
+    }
+
+
+def _say(value: Any, as_json: bool) -> None:
+    if isinstance(value, str):
+        text = value
+    elif as_json:
+        text = json.dumps(value, ensure_ascii=False, indent=2)
+    else:
+        text = configs.yaml_text(value)
+    print(text)  # noqa: T201 - this is the terminal
+
+
+@contextmanager
+def _stoppable(run: RunDir) -> Iterator[None]:
+    """The first Ctrl-C or SIGTERM ends the run at its next safe point; the second at once."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        del frame
+        run.stop()
+        print("gan-aug: stopping at the next safe point; once more to stop at once", file=sys.stderr)  # noqa: T201
+        signal.signal(number, signal.default_int_handler)
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

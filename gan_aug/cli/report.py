@@ -1,0 +1,47 @@
+"""What a comparison says on the terminal, and `gan-aug report`, which writes it again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer  # noqa: TID251 - the door
+
+from gan_aug.cli.progress import shown_progress
+
+
+def report(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="a run folder", show_default=False)],
+    pdf: Annotated[bool, typer.Option("--pdf", help="write report.pdf too, by Chromium or WeasyPrint")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="print the result as JSON")] = False,
+) -> None:
+    """Write the report of a finished comparison again, training nothing; with --pdf as a PDF too."""
+    from gan_aug.report.pages.pdf import find_printer, write_pdf
+    from gan_aug.run.folder import RunDir
+    from gan_aug.stages.saved import saved_request
+    from gan_aug.stages.verbs import redraw
+
+    if pdf:
+        find_printer()  # before the work
+    request = saved_request(folder)[1]
+    with shown_progress() as listener:
+        redraw(request, RunDir(folder, (listener,)))
+    said = result_of("compare", folder, as_json)
+    if pdf:
+        write_pdf(folder / "report.html", folder / "report.pdf")
+        said = said if as_json else f"{said}\nPDF: {folder / 'report.pdf'}"
+    text = json.dumps(said, ensure_ascii=False, indent=2) if as_json else said
+    print(text)  # noqa: T201 - this is the terminal
+
+
+def result_of(verb: str, folder: Path, as_json: bool) -> Any:
+    """What a verb says when it is done in a run folder: the report where there is one."""
+    if verb in ("run", "compare"):
+        from gan_aug.report.pages.markdown import without_appendix
+
+        if as_json:
+            return json.loads((folder / "report.json").read_text(encoding="utf-8"))
+        text = without_appendix((folder / "report.md").read_text(encoding="utf-8"))
+        return f"{text}\nReport: {folder / 'report.html'}"
+    return {"run": str(folder), "verb": verb} if as_json else f"{verb} is done in {folder}"

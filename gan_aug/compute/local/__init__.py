@@ -1,0 +1,1 @@
+"""Work on this machine: a pool of processes, and one training in several."""

@@ -1,0 +1,120 @@
+"""The machine at hand: a pool of processes, or a plain loop where one is enough."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from typing import Any
+
+from gan_aug.compute.executor import Attend, Item, RankGroup, Result
+from gan_aug.compute.local.freed_memory import keep_freed_memory
+from gan_aug.compute.local.parent import POLL_SECONDS, attend_parent, cores
+from gan_aug.errors import Cancelled, ComputeError
+
+
+@dataclass(frozen=True)
+class _SetupError:
+    """What `setup` raised in a worker, kept until the worker is asked to work."""
+
+    error: Exception
+
+
+_state: Any = None
+
+
+class LocalExecutor:
+    """Runs work in `workers` processes of this machine; with one, in this process."""
+
+    def __init__(self, workers: int | None = None) -> None:
+        self.workers = workers or cores()
+
+    def map(
+        self,
+        work: Callable[[Any, Item], Result],
+        items: Sequence[Item],
+        *,
+        setup: Callable[[], Any] | None = None,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> Iterator[tuple[int, Result]]:
+        """See Executor.map."""
+        stop = cancelled or (lambda: False)
+        if min(self.workers, len(items)) <= 1:
+            yield from _loop(work, items, setup, stop)
+        else:
+            yield from self._pool(work, items, setup, stop)
+
+    def train(self, work: Callable[[], None], group: RankGroup, attend: Attend) -> None:
+        """See Executor.train."""
+        from gan_aug.compute.local.training import train_in_processes
+
+        if group.ranks == 1:
+            work()
+        else:
+            train_in_processes(work, group, attend)
+
+    def threads(self, ranks: int) -> int:
+        """See Executor.threads."""
+        return max(1, cores() // ranks)
+
+    def _pool(
+        self,
+        work: Callable[[Any, Item], Result],
+        items: Sequence[Item],
+        setup: Callable[[], Any] | None,
+        stop: Callable[[], bool],
+    ) -> Iterator[tuple[int, Result]]:
+        # spawn: a forked child would inherit the parent's thread pools in a state that can deadlock.
+        pool = ProcessPoolExecutor(
+            min(self.workers, len(items)), multiprocessing.get_context("spawn"), _start_worker, (setup,)
+        )
+        try:
+            waiting: dict[Future[Result], int] = {pool.submit(_call, work, item): i for i, item in enumerate(items)}
+            while waiting:
+                done, _ = wait(waiting, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
+                if stop():
+                    raise Cancelled("stopped on request: what was finished is kept")
+                for future in done:
+                    yield waiting.pop(future), future.result()
+        except BrokenProcessPool as error:
+            raise ComputeError(
+                "a worker process died, often for lack of memory: lower compute.workers and resume"
+            ) from error
+        finally:
+            processes = list((pool._processes or {}).values())
+            pool.shutdown(wait=False, cancel_futures=True)
+            for process in processes:
+                process.terminate()
+            for process in processes:
+                process.join()
+
+
+def _loop(
+    work: Callable[[Any, Item], Result],
+    items: Sequence[Item],
+    setup: Callable[[], Any] | None,
+    stop: Callable[[], bool],
+) -> Iterator[tuple[int, Result]]:
+    state = setup() if setup and items else None
+    for index, item in enumerate(items):
+        if stop():
+            raise Cancelled("stopped on request: what was finished is kept")
+        yield index, work(state, item)
+
+
+def _start_worker(setup: Callable[[], Any] | None) -> None:
+    global _state  # noqa: PLW0603 - what a pool builds once per worker has no other home
+    attend_parent()
+    keep_freed_memory()
+    try:
+        _state = setup() if setup else None
+    except Exception as error:  # noqa: BLE001 - an error here would break the pool and lose its name: _call raises it
+        _state = _SetupError(error)
+
+
+def _call(work: Callable[[Any, Item], Result], item: Item) -> Result:
+    if isinstance(_state, _SetupError):
+        raise _state.error
+    return work(_state, item)

@@ -1,0 +1,27 @@
+"""What may be asked for: one typed, frozen Config, read from YAML, `--set` or a REST body, with all faults at once."""
+
+from gan_aug.config.request import (
+    Config,
+    completed,
+    dump,
+    load,
+    parse,
+    path_keys,
+    sections,
+    to_yaml,
+    with_ranks,
+    yaml_text,
+)
+
+__all__ = [
+    "Config",
+    "completed",
+    "dump",
+    "load",
+    "parse",
+    "path_keys",
+    "sections",
+    "to_yaml",
+    "with_ranks",
+    "yaml_text",
+]

@@ -1,0 +1,153 @@
+"""What may be asked for: frozen, typed sections, loaded from YAML with all faults reported at once."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated, Any, get_args
+
+import yaml
+from pydantic import Field, ValidationError, model_validator
+
+from gan_aug.config.compare import ClassifierConfig, CompareConfig
+from gan_aug.config.compute import ComputeConfig
+from gan_aug.config.data import DataConfig
+from gan_aug.config.faults import faults_of
+from gan_aug.config.gan import GanConfig, SynthesisConfig, TrainConfig
+from gan_aug.config.section import Section
+from gan_aug.errors import ConfigError
+
+
+class Config(Section):
+    """Everything one run was asked for."""
+
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    data: DataConfig
+    gan: GanConfig = GanConfig()
+    train: TrainConfig = TrainConfig()
+    synthesis: SynthesisConfig = SynthesisConfig()
+    classifier: ClassifierConfig = ClassifierConfig()
+    compare: CompareConfig = CompareConfig()
+    compute: ComputeConfig = ComputeConfig()
+
+    @property
+    def synthesis_wanted(self) -> SynthesisConfig:
+        """The section `synthesis`, with as many like-real images as the largest ratio of the comparison needs."""
+        if self.synthesis.counts != "like-real":
+            return self.synthesis
+        multiple = max(self.synthesis.multiple, self.compare.largest_ratio)
+        return self.synthesis.model_copy(update={"multiple": multiple})
+
+    @model_validator(mode="after")
+    def _splits_leave_training(self) -> Config:
+        if self.data.validation + self.data.test >= 1:
+            raise ValueError("data.validation and data.test leave nothing to train on: their sum must be below 1")
+        return self
+
+
+def path_keys() -> list[tuple[str, str]]:
+    """The keys that name a file or folder of this machine, each as its section and its name there."""
+    sections = ((name, field.annotation) for name, field in Config.model_fields.items())
+    return [
+        (section, name)
+        for section, kind in sections
+        if isinstance(kind, type) and issubclass(kind, Section)
+        for name, field in kind.model_fields.items()
+        if Path in get_args(field.annotation)
+    ]
+
+
+def load(path: Path | None, overrides: tuple[str, ...] = ()) -> Config:
+    """The config in the YAML file at `path` with `section.key=value` overrides on top.
+
+    Raises ConfigError listing every fault at once.
+    """
+    values = _read_yaml(path) if path else {}
+    for override in overrides:
+        _apply(values, override)
+    return parse(values, str(path or "the command line"))
+
+
+def parse(values: dict[str, Any], origin: str) -> Config:
+    """The config made of nested `values`; raises ConfigError listing every fault, naming `origin`."""
+    try:
+        return Config.model_validate(values)
+    except ValidationError as error:
+        faults = faults_of(error, Config)
+        count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
+        raise ConfigError(f"{origin} has {count}:\n" + "\n".join(f"  {fault}" for fault in faults)) from error
+
+
+def with_ranks(config: Config, ranks: int) -> Config:
+    """The config as it is where somebody else has chosen the number of ranks; raises ConfigError below `min_ranks`."""
+    values = dump(config)
+    values["compute"]["ranks"] = ranks
+    return parse(values, f"the config for {ranks} ranks")
+
+
+def dump(config: Config) -> dict[str, Any]:
+    """The config as plain JSON values, every default spelt out."""
+    return config.model_dump(mode="json")
+
+
+def sections(config: Config, *names: str) -> dict[str, Any]:
+    """The named sections as plain JSON values: what a stage depends on."""
+    return config.model_dump(mode="json", include=set(names))
+
+
+def completed(request: dict[str, Any]) -> dict[str, Any]:
+    """A stage's saved request as this version spells it: a key that the version before did not know has its default.
+
+    So a key that comes later must by default do what was done before it. A section that this version would refuse, and
+    what is no section, stay as they are.
+    """
+    found = dict(request)
+    for name, value in request.items():
+        kind = Config.model_fields[name].annotation if name in Config.model_fields else None
+        if isinstance(kind, type) and issubclass(kind, Section):
+            with suppress(ValidationError):
+                found[name] = kind.model_validate(value).model_dump(mode="json")
+    return found
+
+
+def to_yaml(config: Config) -> str:
+    """The config as YAML, every default spelt out."""
+    return yaml_text(dump(config))
+
+
+def yaml_text(value: Any) -> str:
+    """Any JSON value as YAML, keys in their own order."""
+    return yaml.safe_dump(value, sort_keys=False, allow_unicode=True)
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ConfigError(f"no config at {path}: check the path, or start from one in configs/") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"cannot read the config {path} as text ({error}): check the path") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path} holds a {type(values).__name__}, not sections such as `data:`")
+    return values
+
+
+def _apply(values: dict[str, Any], override: str) -> None:
+    path, equals, text = override.partition("=")
+    if not equals or not path:
+        raise ConfigError(f"--set {override}: write section.key=value, e.g. --set train.images=10000")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"--set {override}: the value is not valid YAML; put it in quotes") from error
+    *sections, key = path.split(".")
+    place = values
+    for section in sections:
+        place = place.setdefault(section, {})
+        if not isinstance(place, dict):
+            raise ConfigError(f"--set {override}: {section} is a value, not a section")
+    place[key] = value

@@ -1,0 +1,96 @@
+"""Looking at an imported data set before anything is trained on it: counts, sizes, what is missing, contact sheets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from gan_aug.data.importing.report import REPORT
+from gan_aug.data.manifest import SPLITS, Manifest, Split
+from gan_aug.data.pictures import folder_names, png_grid
+from gan_aug.data.store import open_images
+from gan_aug.errors import DataError
+from gan_aug.run.files import read_json, write_bytes
+
+COLUMNS, ROWS = 10, 6
+"""Images on a contact sheet, spread evenly over the class."""
+
+
+def inspect_dataset(folder: Path) -> dict[str, Any]:
+    """What `folder`, a run folder or its dataset folder, holds; draws `contact-CLASS.png` beside the images.
+
+    Raises DataError where nothing was imported there, ManifestError where it is torn.
+    """
+    place = next((path for path in (folder / "dataset", folder) if (path / "manifest.json").is_file()), None)
+    if place is None:
+        raise DataError(
+            f"{folder} holds no imported data set: give the folder that --run named, after `gan-aug import`"
+        )
+    manifest = Manifest.load(place / "manifest.json")
+    sheets = draw_contact_sheets(place, manifest)
+    return describe_dataset(place, manifest) | {"contact_sheets": [str(sheet) for sheet in sheets]}
+
+
+def describe_dataset(folder: Path, manifest: Manifest) -> dict[str, Any]:
+    """What the dataset folder `folder` holds: counts, sizes, patients, what was set aside and why; draws nothing."""
+    channels, height, width = manifest.shape
+    report = read_json(folder / REPORT) if (folder / REPORT).is_file() else {}
+    return {
+        "name": manifest.name,
+        "fingerprint": manifest.fingerprint,
+        "task": manifest.task,
+        "stored": f"{len(manifest.studies)} images of {height}x{width}, {'grey' if channels == 1 else 'colour'}",
+        "positive": manifest.positive,
+        "flips": list(manifest.flips),
+        "splits": {split: _split(manifest, split) for split in SPLITS},
+        "source": report.get("source"),
+        "read": report.get("read"),
+        "split_origin": report.get("splits", {}).get("origin"),
+        "native_sizes": report.get("native_sizes", {}),
+        "spacings": report.get("spacings", {}),
+        "set_aside": report.get("reasons", {}),
+        "dropped": len(report.get("dropped", [])),
+        "notes": list(manifest.notes),
+    }
+
+
+def draw_contact_sheets(folder: Path, manifest: Manifest) -> list[Path]:
+    """Draw images of each class, training ones where there are any, as `contact-CLASS.png`; gives the paths."""
+    images = open_images(folder, manifest)
+    labels = manifest.label_matrix()
+    train = np.zeros(len(manifest.studies), dtype=bool)
+    train[manifest.indices("train")] = True
+    sheets = []
+    for k, name in enumerate(folder_names(manifest.labels)):
+        of_class = labels[:, k] > 0
+        rows = np.flatnonzero(of_class & train) if (of_class & train).any() else np.flatnonzero(of_class)
+        if len(rows):
+            path = contact_sheet(folder, name)
+            write_bytes(path, png_grid(_spread(images, rows)))
+            sheets.append(path)
+    return sheets
+
+
+def contact_sheet(folder: Path, name: str) -> Path:
+    """Where the sheet of a class lies; `name` is its label's in `folder_names`."""
+    return folder / f"contact-{name}.png"
+
+
+def _spread(images: npt.NDArray[np.uint8], rows: npt.NDArray[np.int64]) -> list[npt.NDArray[np.uint8]]:
+    """Up to a sheet of images, evenly spread over `rows`, in lines."""
+    count = min(len(rows), COLUMNS * ROWS)
+    chosen = rows[np.linspace(0, len(rows) - 1, count).astype(np.int64)]
+    return [np.asarray(images[chosen[start : start + COLUMNS]]) for start in range(0, count, COLUMNS)]
+
+
+def _split(manifest: Manifest, split: Split) -> dict[str, Any]:
+    studies = [study for study in manifest.studies if study.split == split]
+    patients = {study.patient for study in studies if study.patient}
+    return {
+        "images": len(studies),
+        "patients": len(patients) if patients else None,
+        "labels": manifest.counts()[split],
+    }

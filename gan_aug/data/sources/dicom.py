@@ -1,0 +1,208 @@
+"""DICOM files: which of them can be used, and what labels, patient and split each has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from gan_aug.config.data import DataConfig
+from gan_aug.data.dicom.files import DicomFile, find_files
+from gan_aug.data.dicom.header import Header
+from gan_aug.data.dicom.headers import Look, look_at
+from gan_aug.data.dicom.pixels import read_frame
+from gan_aug.data.items import SPLIT_WORDS, Item, Rejected, Source, label_order
+from gan_aug.data.manifest import Split, Task
+from gan_aug.data.patients import IdentityKey
+from gan_aug.data.reading.reader import Reader
+from gan_aug.data.sources.csv_table import SetAsideError, check_columns, label_reader, read_table
+from gan_aug.errors import ConfigError, DataError
+
+NAME = "dicom"
+"""The set's name: a folder's own could be a patient's."""
+
+ONE_CLASS = "image"
+"""The label of every image where labels are not asked."""
+
+CODED = {"CS", "AS", "IS", "DS", "US", "SS", "UL", "SL", "FL", "FD"}
+"""Value representations that labels may come from: codes and numbers; free text, dates and names identify."""
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """What a table or a place says of an image."""
+
+    labels: tuple[str, ...]
+    split: Split | None = None
+    patient: str | None = None
+
+
+Asker = Callable[[DicomFile, Header], Meaning]
+"""Says what an image is; raises SetAsideError where nobody knows."""
+
+
+def open_dicom(
+    config: DataConfig, identity: IdentityKey, reader: Reader, progress: Callable[[int, int], None] | None = None
+) -> Source:
+    """The images in the DICOM files that `data.root` means, one item a frame; headers are read, nothing is decoded.
+
+    Who an image is of is known by hashes under `identity` alone; `progress` is told (files looked at, files in all).
+
+    Raises ConfigError for labels that cannot be asked for, DataError where there are no files. Files that cannot be
+    used are in `rejected`, by number.
+    """
+    check_installed("dicom")
+    files, rejected = find_files(config.root)
+    source = dicom_source(config, files, rejected, identity, reader, progress)
+    if not source.items and not source.rejected:
+        raise DataError(f"data.root: {config.root} holds no files: name the folder, DICOMDIR or zip that does")
+    return source
+
+
+def dicom_source(
+    config: DataConfig,
+    files: Iterable[DicomFile],
+    rejected: list[Rejected],
+    identity: IdentityKey,
+    reader: Reader,
+    progress: Callable[[int, int], None] | None = None,
+) -> Source:
+    """The images in `files`, which are looked at as they come; `rejected` may grow while they do."""
+    label_from = config.dicom.label_from or ("table" if config.table else "folder")
+    tag = None if label_from in ("table", "folder", "none") else _checked_tag(label_from)
+    ask = _from_table(config, identity) if label_from == "table" else partial(_from_place, label_from)
+    items: list[Item] = []
+    details: dict[str, dict[str, Any]] = {}
+    for file, header in look_at(files, Look(config.dicom, identity, tag), reader, progress):
+        if not isinstance(header, Header):
+            rejected.append(header if isinstance(header, Rejected) else Rejected(file.origin, header))
+            continue
+        try:
+            items += _items(config, file, header, ask(file, header))
+        except SetAsideError as error:
+            rejected.append(Rejected(file.origin, str(error)))
+            continue
+        details[file.origin] = {"assumed": header.assumed, "spacing_mm": header.spacing, "frames": header.frames}
+    labels, task = _labels(config, label_from, items)
+    return Source(NAME, task, labels, tuple(items), rejected=tuple(rejected), window="full", details=details)
+
+
+def chosen_frames(count: int, which: str | int) -> list[int]:
+    """The frames, from 0, that `data.dicom.frames` means of `count`."""
+    if isinstance(which, int):
+        return list(range(0, count, which))
+    return {"all": list(range(count)), "first": [0], "middle": [count // 2]}[which]
+
+
+def check_installed(source: str) -> None:
+    """Raise ConfigError where `source` cannot be read for want of pydicom."""
+    try:
+        import pydicom  # noqa: F401, TID251
+    except ImportError as error:
+        raise ConfigError(f"data.source: {source} needs pydicom: pip install 'gan-aug[dicom]'") from error
+
+
+def _checked_tag(keyword: str) -> str:
+    from pydicom.datadict import dictionary_VR, tag_for_keyword  # noqa: TID251
+
+    tag = tag_for_keyword(keyword)
+    if tag is None:
+        raise ConfigError(
+            f"data.dicom.label_from: {keyword!r} is no DICOM keyword: use one such as BodyPartExamined, or folder, "
+            "table or none"
+        )
+    if dictionary_VR(tag) not in CODED:
+        raise ConfigError(
+            f"data.dicom.label_from: {keyword} may identify a patient: use a coded tag such as BodyPartExamined, or "
+            "give the labels in a table"
+        )
+    return keyword
+
+
+def _items(config: DataConfig, file: DicomFile, header: Header, meaning: Meaning) -> list[Item]:
+    frames = chosen_frames(header.frames, config.dicom.frames)
+    patient = meaning.patient or header.patient
+    # Without any id the file is its own patient, so that its frames stay in one split.
+    patient = patient or f"\0{file.number}"
+    return [
+        Item(
+            file.origin if header.frames == 1 else f"{file.origin} frame {frame + 1}",
+            meaning.labels,
+            partial(read_frame, file, frame, config.dicom),
+            meaning.split,
+            patient,
+            file.path,
+            header.spacing,
+        )
+        for frame in frames
+    ]
+
+
+def _labels(config: DataConfig, label_from: str, items: list[Item]) -> tuple[tuple[str, ...], Task]:
+    column = config.columns.label
+    if label_from == "table" and isinstance(column, tuple) and len(column) > 1:
+        return column, "multi-label"
+    several = label_from == "table" and config.label_separator is not None
+    return label_order({label for item in items for label in item.labels}), "multi-label" if several else "multi-class"
+
+
+def _from_place(label_from: str, file: DicomFile, header: Header) -> Meaning:
+    """What folder names or the header say; a first folder named after a split gives that."""
+    if label_from == "none":
+        return Meaning((ONE_CLASS,))
+    if label_from != "folder":
+        if not header.tag:
+            raise SetAsideError(f"it has no label: its {label_from} is empty")
+        return Meaning((header.tag,))
+    folders = PurePosixPath(file.name).parts[:-1]
+    split = SPLIT_WORDS.get(folders[0].lower()) if folders else None
+    folders = folders[1:] if split else folders
+    if not folders:
+        raise SetAsideError("it has no label: it is not in a class folder")
+    return Meaning((folders[0],), split)
+
+
+def _from_table(config: DataConfig, identity: IdentityKey) -> Asker:
+    """Look images up in `data.table` by the key that `data.dicom.label_key` names."""
+    if config.table is None:
+        raise ConfigError("data.dicom.label_from: table needs data.table: name the CSV file with the labels")
+    table = config.table if config.table.is_file() or config.root is None else Path(config.root) / config.table
+    if not table.is_file():
+        raise DataError(f"there is no table {config.table}: name it in data.table")
+    columns, rows = read_table(table)
+    check_columns(config, table, columns)
+    found: dict[str, dict[str, str] | None] = {}
+    for _, row in rows:
+        key = row[config.columns.file]
+        key = key if config.dicom.label_key == "file" else identity(key)
+        # Two rows that agree are one; where they differ nobody knows which is right.
+        found[key] = row if found.get(key, row) == row else None
+    return partial(_looked_up, config, label_reader(config), found, identity)
+
+
+def _looked_up(
+    config: DataConfig,
+    read_labels: Callable[[dict[str, str]], tuple[str, ...]],
+    rows: dict[str, dict[str, str] | None],
+    identity: IdentityKey,
+    file: DicomFile,
+    header: Header,
+) -> Meaning:
+    key = config.dicom.label_key
+    names = (file.name, PurePosixPath(file.name).name) if key == "file" else (header.keys[key],)
+    name = next((name for name in names if name and name in rows), None)
+    if name is None:
+        raise SetAsideError(f"it has no label: the table has no row for its {key}")
+    row = rows[name]
+    if row is None:
+        raise SetAsideError(f"the table has rows that differ for its {key}")
+    split = None
+    if config.columns.split:
+        split = SPLIT_WORDS.get(row[config.columns.split].lower())
+        if split is None:
+            raise SetAsideError("its split is not train, validation or test")
+    # Hashed as the header's is, since a row without one falls back on that.
+    patient = identity(row[config.columns.patient]) if config.columns.patient else None
+    return Meaning(read_labels(row), split, patient)

@@ -1,0 +1,1 @@
+"""Synthetic sets on disk: shards with their sums, and sets that were made elsewhere."""

@@ -1,0 +1,171 @@
+"""Synthetic data sets on disk: shards of images with their labels, and where they come from."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from gan_aug.data.manifest import SCHEMA, Task, multi_hot, read_record
+from gan_aug.errors import ManifestError
+from gan_aug.run.artefacts import local_file
+from gan_aug.run.files import json_sha256
+from gan_aug.run.stores import Place, below, write_file
+
+UNKNOWN = "unknown"
+"""The checkpoint of images that were made elsewhere."""
+
+
+@dataclass(frozen=True)
+class SyntheticShard:
+    """Images `first` to `first + count - 1` of a synthetic set, in `file` as `(count, C, H, W) uint8` npy."""
+
+    file: str
+    first: int
+    count: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class SyntheticManifest:
+    """A synthetic data set: its shards, the label of each image, and the checkpoint that made them.
+
+    Image k comes from (`seed`, k) and `image_labels[k]` alone. `trained_on` are the content hashes of the real images
+    the generator was trained on and `dataset` their manifest's fingerprint: what an arm checks before it accepts it. A
+    set made elsewhere has the checkpoint `unknown`, no such hashes, and `dataset` is that of the run it was brought to.
+    """
+
+    labels: tuple[str, ...]
+    task: Task
+    shape: tuple[int, int, int]
+    seed: int
+    checkpoint: str
+    dataset: str
+    trained_on: tuple[str, ...]
+    image_labels: tuple[tuple[int, ...], ...]
+    shards: tuple[SyntheticShard, ...]
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """The SHA-256 of the labels, the shards' sums and the chain behind them."""
+        return json_sha256(self._values)
+
+    @property
+    def _values(self) -> dict[str, Any]:
+        """What `asdict` gives, which copies the label of each image by itself: seconds for a million."""
+        return {key: getattr(self, key) for key in self.__dataclass_fields__} | {"shards": [*map(asdict, self.shards)]}
+
+    @property
+    def is_traced(self) -> bool:
+        """Whether it is known which images the generator was trained on."""
+        return bool(self.trained_on)
+
+    def label_matrix(self) -> npt.NDArray[np.float32]:
+        """Labels as `(N, K) float32` of zeros and ones."""
+        return multi_hot(list(self.image_labels), len(self.labels))
+
+    def counts(self) -> dict[str, int]:
+        """How many images there are of each label."""
+        sums = self.label_matrix().sum(axis=0)
+        return {name: int(sums[k]) for k, name in enumerate(self.labels)}
+
+    def save(self, file: Place) -> None:
+        """Write the manifest as JSON, whole or not at all."""
+        record = {"schema": SCHEMA, "fingerprint": self.fingerprint, **self._values}
+        write_file(file, (json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n").encode())
+
+    @classmethod
+    def load(cls, path: Place) -> SyntheticManifest:
+        """Read a synthetic manifest; raises ManifestError when it is absent, torn or altered."""
+        record: dict[str, Any] = read_record(path, "synthetic manifest")
+        fingerprint = record.pop("fingerprint", None)
+        try:
+            shards = tuple(SyntheticShard(**shard) for shard in record.pop("shards"))
+            image_labels = tuple(tuple(labels) for labels in record.pop("image_labels"))
+            tuples: dict[str, Any] = {key: tuple(record.pop(key)) for key in ("labels", "shape", "trained_on")}
+            manifest = cls(shards=shards, image_labels=image_labels, **tuples, **record)
+        except (KeyError, TypeError) as error:
+            raise ManifestError(f"{path} lacks or mistypes {error}: generate the set again") from error
+        if manifest.fingerprint != fingerprint:
+            raise ManifestError(f"{path} was altered after it was written: generate the set again")
+        return manifest
+
+
+def shard_bytes(images: npt.NDArray[np.uint8]) -> bytes:
+    """Images `(N, C, H, W) uint8` as the bytes of an npy file."""
+    buffer = io.BytesIO()
+    np.save(buffer, images, allow_pickle=False)
+    return buffer.getvalue()
+
+
+class ShardedImages:
+    """The images of a synthetic set, `(N, C, H, W) uint8`: files of this host, memory-mapped, read by position.
+
+    All processes of a host share their pages, so memory does not grow with the set or with the workers.
+    """
+
+    def __init__(self, shards: Sequence[npt.NDArray[np.uint8]], shape: tuple[int, int, int]) -> None:
+        """Put `shards`, each `(n, C, H, W) uint8`, one after the other; `shape` is `(C, H, W)`."""
+        self._shards = shards
+        self._starts = np.cumsum([0, *map(len, shards)])
+        self.shape = (int(self._starts[-1]), *shape)
+
+    def __len__(self) -> int:
+        """The number of images."""
+        return self.shape[0]
+
+    def __getitem__(self, positions: npt.NDArray[np.int64] | slice) -> npt.NDArray[np.uint8]:
+        """Copies of the images at `positions` `(B,) int64`, or in a slice, `(B, C, H, W) uint8`."""
+        rows = np.arange(len(self))[positions] if isinstance(positions, slice) else positions
+        images = np.empty((len(rows), *self.shape[1:]), dtype=np.uint8)
+        of_shard = np.searchsorted(self._starts, rows, side="right") - 1
+        for k in np.unique(of_shard):
+            images[of_shard == k] = self._shards[k][rows[of_shard == k] - self._starts[k]]
+        return images
+
+    def __iter__(self) -> Iterator[npt.NDArray[np.uint8]]:
+        """The images one by one, `(C, H, W) uint8`."""
+        for shard in self._shards:
+            yield from shard
+
+
+def open_shards(place: Place, manifest: SyntheticManifest) -> ShardedImages:
+    """The images of the synthetic set at `place`, each shard checked against its sum.
+
+    Shards in an object store are fetched to the user's cache first, once per host. Raises ManifestError naming the
+    shard that is absent or altered.
+    """
+    return ShardedImages([_open(place, shard, manifest.shape) for shard in manifest.shards], manifest.shape)
+
+
+def read_images(place: Place, manifest: SyntheticManifest) -> npt.NDArray[np.uint8]:
+    """All images of a synthetic set in memory, `(N, C, H, W) uint8`; raises ManifestError as `open_shards` does."""
+    return open_shards(place, manifest)[:]
+
+
+def read_shard(place: Place, shard: SyntheticShard) -> npt.NDArray[np.uint8]:
+    """One shard's images `(count, C, H, W) uint8`, memory-mapped; raises ManifestError when it is absent or altered."""
+    path = local_file(place, shard.file, shard.sha256)
+    if path is None:
+        raise ManifestError(
+            f"shard {below(place, shard.file)} is absent or altered: "
+            "run `gan-aug generate` on this run to make it again"
+        )
+    images: npt.NDArray[np.uint8] = np.load(path, mmap_mode="r", allow_pickle=False)
+    return images
+
+
+def _open(place: Place, shard: SyntheticShard, shape: tuple[int, int, int]) -> npt.NDArray[np.uint8]:
+    images = read_shard(place, shard)
+    if images.dtype != np.uint8 or images.shape != (shard.count, *shape):
+        raise ManifestError(
+            f"shard {below(place, shard.file)} holds {images.shape} {images.dtype}, its manifest says "
+            f"{(shard.count, *shape)} uint8: run `gan-aug generate` on this run to make the set again"
+        )
+    return images

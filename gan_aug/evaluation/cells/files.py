@@ -1,0 +1,81 @@
+"""A cell on disk: one folder, named after its key, that appears whole or not at all."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import nn
+
+from gan_aug.errors import CheckpointError
+from gan_aug.evaluation.cells.result import CellResult
+from gan_aug.evaluation.classifiers.networks import RECORD, WEIGHTS, ClassifierCard, save_classifier
+from gan_aug.run.files import file_sha256, json_sha256, write_bytes, write_json
+
+SCHEMA = 1
+REQUEST = "request.json"
+RESULT = "result.json"
+SCORES = "scores.npz"
+CELLS = "cells.json"
+"""Beside the cells' folder: which of them the comparison asked for last is made of."""
+
+SUMMED = (SCORES, WEIGHTS, RECORD)
+FILES = (REQUEST, *SUMMED, RESULT)
+"""All files of a cell; the last one says that the others are whole."""
+
+
+def write_cell(
+    folder: Path, request: dict[str, Any], result: CellResult, model: nn.Module, card: ClassifierCard
+) -> None:
+    """Write a cell's files into `folder`, last the result with the sums of the others.
+
+    `folder` is a temporary name: who calls renames it, so that a reader never meets half a cell.
+    """
+    write_json(folder / REQUEST, request)
+    save_classifier(folder, model, card)
+    scores = io.BytesIO()
+    np.savez(scores, validation=result.validation_scores, test=result.test_scores)
+    write_bytes(folder / SCORES, scores.getvalue())
+    write_json(
+        folder / RESULT,
+        {
+            "schema": SCHEMA,
+            "arm": result.arm,
+            "seed": result.seed,
+            "steps": result.steps,
+            "best_step": result.best_step,
+            "parameters": result.parameters,
+            "train_images": result.train_images,
+            "seconds": result.seconds,
+            "sums": {name: file_sha256(folder / name) for name in SUMMED},
+            "history": result.history,
+        },
+    )
+
+
+def read_cell(folder: Path) -> CellResult:
+    """The result kept in a cell's folder.
+
+    Raises CheckpointError when the folder is absent, torn, altered, or named after another request.
+    """
+    again = "run gan-aug compare to compute it again"
+    try:
+        if json_sha256(json.loads((folder / REQUEST).read_text(encoding="utf-8"))) != folder.name:
+            raise CheckpointError(f"the cell {folder} was made for another request: {again}")
+        record = json.loads((folder / RESULT).read_text(encoding="utf-8"))
+        if record.pop("schema") != SCHEMA:
+            raise CheckpointError(f"the cell {folder} is of another version: {again}")
+        sums = record.pop("sums")
+        for name in SUMMED:
+            if file_sha256(folder / name) != sums[name]:
+                raise CheckpointError(f"{folder / name} was altered or torn: {again}")
+        with np.load(folder / SCORES, allow_pickle=False) as scores:
+            return CellResult(
+                key=folder.name, validation_scores=scores["validation"], test_scores=scores["test"], **record
+            )
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile) as error:
+        raise CheckpointError(f"the cell {folder} is absent or torn: {again}") from error

@@ -1,0 +1,112 @@
+"""Asking a kept classifier about new images, and a sheet to look at its answers."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from gan_aug.errors import DataError
+from gan_aug.evaluation.classifiers.networks import load_classifier, predict_scores
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+    from PIL.ImageDraw import ImageDraw
+
+THRESHOLD = 0.5
+TILE = 144  # px; width of one image and its bars on the sheet
+MARGIN = 12
+LINE = 18
+BARS = 5  # labels shown per image, the most probable ones
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a classifier says of one image: its label, and each label's probability in [0, 1].
+
+    `labels` is the most probable one for multi-class; for multi-label every one above one half, maybe none.
+    """
+
+    labels: tuple[str, ...]
+    probabilities: dict[str, float]
+
+
+def predict(cell: Path, images: npt.NDArray[np.uint8]) -> list[Prediction]:
+    """What the classifier kept in the cell's folder says of images `(N, C, H, W) uint8`.
+
+    Raises CheckpointError when there is no whole classifier, DataError when the images have another shape.
+    """
+    model, card = load_classifier(cell)
+    if images.ndim != 4 or images.shape[1:] != card.shape or images.dtype != np.uint8:
+        raise DataError(
+            f"the images are {images.shape[1:]} {images.dtype}, the classifier takes {card.shape} uint8: bring them "
+            "into the data set's shape first"
+        )
+    if len(images) == 0:
+        return []
+    predictions = []
+    for row in predict_scores(model, images, card.task):
+        chosen = [int(row.argmax())] if card.task == "multi-class" else np.flatnonzero(row > THRESHOLD).tolist()
+        probabilities = {label: float(p) for label, p in zip(card.labels, row, strict=True)}
+        predictions.append(Prediction(tuple(card.labels[k] for k in chosen), probabilities))
+    return predictions
+
+
+def prediction_sheet(
+    images: npt.NDArray[np.uint8], predictions: list[Prediction], names: list[str], columns: int = 4
+) -> bytes:
+    """A PNG of the images `(N, C, H, W) uint8`, each over its name, its label and bars of its probabilities."""
+    from PIL import Image, ImageDraw
+
+    columns = max(1, min(columns, len(images)))
+    bars = max((min(BARS, len(p.probabilities)) for p in predictions), default=0)
+    width, height = TILE + MARGIN, TILE + LINE * (2 + bars) + MARGIN
+    rows = -(-len(images) // columns)
+    sheet = Image.new("RGB", (columns * width + MARGIN, max(1, rows) * height + MARGIN), "white")
+    draw = ImageDraw.Draw(sheet)
+    for k, (image, prediction, name) in enumerate(zip(images, predictions, names, strict=True)):
+        x, y = MARGIN + k % columns * width, MARGIN + k // columns * height
+        picture = _picture(image)
+        sheet.paste(picture, (x + (TILE - picture.width) // 2, y + (TILE - picture.height) // 2))
+        _caption(draw, x, y + TILE, prediction, name)
+    buffer = io.BytesIO()
+    sheet.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _picture(image: npt.NDArray[np.uint8]) -> Image:
+    """An image `(C, H, W) uint8` as a picture that fits a tile, its pixels left to be seen."""
+    from PIL import Image
+
+    channels, height, width = image.shape
+    pixels = Image.fromarray(image[0] if channels == 1 else np.ascontiguousarray(image.transpose(1, 2, 0)))
+    scale = TILE / max(height, width)
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return pixels.convert("RGB").resize(size, Image.Resampling.NEAREST if scale > 1 else Image.Resampling.LANCZOS)
+
+
+def _caption(draw: ImageDraw, x: int, y: int, prediction: Prediction, name: str) -> None:
+    _text(draw, x, y, name, "#666666")
+    _text(draw, x, y + LINE, ", ".join(prediction.labels) or "none", "black")
+    ranked = sorted(prediction.probabilities.items(), key=lambda pair: -pair[1])[:BARS]
+    for i, (label, probability) in enumerate(ranked):
+        top = y + LINE * (2 + i)
+        draw.rectangle((x, top, x + TILE, top + LINE - 3), fill="#eeeeee")
+        colour = "#8fc1e3" if label in prediction.labels else "#cccccc"
+        draw.rectangle((x, top, x + round(TILE * probability), top + LINE - 3), fill=colour)
+        _text(draw, x + 3, top, f"{probability:.0%}  {label}", "black")
+
+
+def _text(draw: ImageDraw, x: int, y: int, text: str, colour: str) -> None:
+    """Write one line, cut where it would leave the tile."""
+    from PIL import ImageFont
+
+    font = ImageFont.load_default(size=12)
+    cut = text
+    while cut and draw.textlength(cut, font=font) > TILE:
+        cut = cut[:-1]
+    draw.text((x, y), cut if cut == text else f"{cut[:-1]}…", fill=colour, font=font)

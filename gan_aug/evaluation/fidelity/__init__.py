@@ -1,0 +1,1 @@
+"""How like real images the synthetic ones are, measured by features of a network."""

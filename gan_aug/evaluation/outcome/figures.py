@@ -1,0 +1,275 @@
+"""The report: every figure of a comparison as plain JSON values, and where each comes from.
+
+`docs/reference/report.schema.json` is its contract. Two reports are the same when they are equal without `environment`
+and `timing`: times, paths and machines stand nowhere else. Figures are rounded to ten significant digits, below which
+the order of additions on another machine may show.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from gan_aug.config import Config, dump, path_keys
+from gan_aug.data.manifest import SPLITS, Manifest
+from gan_aug.data.synthetic.shards import SyntheticManifest
+from gan_aug.errors import DataError
+from gan_aug.evaluation.arms import arm_order, without_synthetic
+from gan_aug.evaluation.cells.result import CellResult, Findings
+from gan_aug.evaluation.outcome.files import SCORES, figure_files
+from gan_aug.evaluation.statistics.calibration import calibration_curve, error_if_perfect, expected_calibration_error
+from gan_aug.evaluation.statistics.comparison import compare_arms, estimate_auc
+from gan_aug.evaluation.statistics.ground_truth import GroundTruth
+from gan_aug.evaluation.statistics.metrics import (
+    accuracy_influence,
+    average_precision,
+    brier,
+    confusion,
+    estimate_accuracy,
+    estimate_share,
+    operating_point,
+    partial_auc,
+    precision_recall,
+)
+from gan_aug.evaluation.statistics.precision_recall import average_precision_interval
+from gan_aug.evaluation.statistics.uncertainty import Estimate, FloatArray
+
+SCHEMA = 1
+REFERENCE = "real"
+SPECIFICITIES = (0.90, 0.95)
+MAX_FALSE_POSITIVE = 0.10
+"""Up to where the partial AUC goes: specificities of 90 % and more."""
+_DIGITS = 10
+_HISTORY = ("epoch", "step", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
+
+
+def build_report(
+    manifest: Manifest,
+    synthetic: SyntheticManifest | None,
+    cells: Sequence[CellResult],
+    config: Config,
+    provenance: dict[str, Any],
+    timing: dict[str, Any],
+    environment: dict[str, Any],
+    fidelity: dict[str, Any] | None = None,
+    findings: Findings = Findings(),  # noqa: B008 - it is frozen
+) -> dict[str, Any]:
+    """The report of `cells` (in any order) on the manifest's test split, as JSON values without NaN.
+
+    `provenance` adds to {manifest, checkpoint, synthetic}, which follow from the manifests: `look_alikes` are
+    `kept_look_alikes`'. `timing` gets the seconds
+    of each arm's training, `environment` the config's compute section. `fidelity` is `measure_fidelity`'s, None where
+    it was not measured. Raises DataError where the arm real is absent, the arms differ in seeds or in optimiser steps,
+    or the test split holds too few images of a label.
+    """
+    arms = group_by_arm(cells)
+    test, validation = GroundTruth.of(manifest, "test"), GroundTruth.of(manifest, "validation")
+    scores = {arm: [cell.test_scores for cell in of_arm] for arm, of_arm in arms.items()}
+    beside = [(arm, other) for arm in arms if (other := without_synthetic(arm)) in arms and other]
+    asked = dump(config)
+    compute = asked.pop("compute")
+    figures = {
+        "schema": SCHEMA,
+        "dataset": _dataset(manifest, test),
+        "arms": {arm: _arm(of_arm, test, validation) for arm, of_arm in arms.items()},
+        "comparisons": [
+            {**asdict(comparison), "size": arms[comparison.against][0].train_images["real"]}
+            for comparison in compare_arms(test, scores, REFERENCE, config.compare.margin, beside)
+        ],
+        "ratio": findings.ratio,
+        "curves": findings.curves,
+        "canaries": findings.canaries,
+        "fidelity": fidelity,
+        "privacy": None,
+    }
+    return {
+        **_plain(figures),
+        "files": {"scores": SCORES, "figures": figure_files(figures)},
+        "provenance": {
+            "manifest": manifest.fingerprint,
+            "checkpoint": synthetic.checkpoint if synthetic else None,
+            "synthetic": synthetic.fingerprint if synthetic else None,
+            "trained_on": _trained_on(synthetic),
+            "look_alikes": None,
+            **provenance,
+        },
+        "config": _without_paths(asked),
+        "environment": {**environment, "compute": compute},
+        "timing": {**timing, "arms": {arm: sum(cell.seconds for cell in of_arm) for arm, of_arm in arms.items()}},
+    }
+
+
+def group_by_arm(cells: Sequence[CellResult]) -> dict[str, list[CellResult]]:
+    """The cells of each arm sorted by seed, the arms in the order of the config, real first.
+
+    Raises DataError where the arm real is absent, or the arms differ in their seeds or in their optimiser steps.
+    """
+    arms: dict[str, list[CellResult]] = {arm: [] for arm in arm_order({cell.arm for cell in cells})}
+    for cell in sorted(cells, key=lambda cell: cell.seed):
+        arms[cell.arm].append(cell)
+    if REFERENCE not in arms:
+        raise DataError(
+            f"the comparison holds the arms {', '.join(arms) or 'none'}, and not 'real', which the others are compared "
+            "with: add it to compare.arms and compare again"
+        )
+    seeds = [cell.seed for cell in arms[REFERENCE]]
+    steps = arms[REFERENCE][0].steps
+    for arm, of_arm in arms.items():
+        if [cell.seed for cell in of_arm] != seeds:
+            raise DataError(
+                f"arm {arm!r} has seeds {[cell.seed for cell in of_arm]} and 'real' {seeds}: arms are compared seed by "
+                "seed; compare again to fill in what is absent"
+            )
+        if {cell.steps for cell in of_arm} != {steps}:
+            taken = ", ".join(str(cell.steps) for cell in of_arm)
+            raise DataError(
+                f"arm {arm!r} took different numbers of steps ({taken}) than 'real' ({steps}): arms are compared after "
+                "equal training; remove the run's compare folder and compare again"
+            )
+    return arms
+
+
+def _dataset(manifest: Manifest, test: GroundTruth) -> dict[str, Any]:
+    positive = manifest.positive_index
+    named = any(study.patient for study in manifest.studies)
+    unnamed = sum(manifest.studies[i].patient is None for i in manifest.indices("test"))
+    return {
+        "name": manifest.name,
+        "fingerprint": manifest.fingerprint,
+        "task": manifest.task,
+        "shape": manifest.shape,
+        "counts": {split: len(manifest.indices(split)) for split in SPLITS},
+        "counts_per_label": manifest.counts(),
+        "test_patients": test.patient_count if named else None,
+        "without_patient": unnamed if named else None,
+        "patients": {split: GroundTruth.of(manifest, split).patient_count for split in SPLITS} if named else None,
+        "labels": manifest.labels,
+        "positive": None if positive is None else manifest.labels[positive],
+        "notes": manifest.notes,
+        "splits_from": manifest.splits_from,
+        "flips": manifest.flips,
+    }
+
+
+def _arm(cells: list[CellResult], test: GroundTruth, validation: GroundTruth) -> dict[str, Any]:
+    scores = [cell.test_scores for cell in cells]
+    per_class = _per_class(test, scores)
+    mean_brier, brier_ci95 = brier(test, scores)
+    return {
+        "auc": _estimate(estimate_auc(test, scores)),
+        "accuracy": _estimate(estimate_accuracy(test, scores)),
+        "average_precision": _mean([average_precision(test, of_seed) for of_seed in scores]),
+        "average_precision_ci95": average_precision_interval(test, scores),
+        "partial_auc": {
+            "max_false_positive": MAX_FALSE_POSITIVE,
+            "value": _mean([partial_auc(test, of_seed, MAX_FALSE_POSITIVE) for of_seed in scores]),
+        },
+        "sensitivity_at_specificity": {
+            f"{specificity:.2f}": _sensitivity(cells, test, validation, specificity) for specificity in SPECIFICITIES
+        },
+        "per_class": per_class,
+        "worst_class": _worst_class(test, per_class),
+        "brier": mean_brier,
+        "brier_ci95": brier_ci95,
+        "calibration": _calibration(test, scores),
+        "confusion": confusion(test, scores),
+        "optimizer_steps": cells[0].steps,
+        "parameters": cells[0].parameters,
+        "train_images": {kind: cells[0].train_images.get(kind, 0) for kind in ("real", "synthetic")},
+        "history": [[{key: row[key] for key in _HISTORY} for row in cell.history] for cell in cells],
+        "seeds": [
+            {
+                "seed": cell.seed,
+                "auc": test.auc(cell.test_scores).value,
+                "accuracy": accuracy_influence(test, cell.test_scores).value,
+                "best_step": cell.best_step,
+            }
+            for cell in cells
+        ],
+    }
+
+
+def _estimate(estimate: Estimate) -> dict[str, Any]:
+    return {"value": estimate.value, "ci95": estimate.ci95, "sources": estimate.sources}
+
+
+def _sensitivity(
+    cells: list[CellResult], test: GroundTruth, validation: GroundTruth, specificity: float
+) -> dict[str, Any] | None:
+    points = []
+    for cell in cells:
+        point = operating_point(validation, cell.validation_scores, test, cell.test_scores, specificity)
+        if point is None:
+            return None
+        points.append(point)
+    sensitivity = estimate_share(test, [point.sensitivity for point in points], test.judged)
+    reached = estimate_share(test, [point.specificity for point in points], ~test.judged)
+    return {
+        "sensitivity": sensitivity.value,
+        "sensitivity_ci95": sensitivity.ci95,
+        "specificity": reached.value,
+        "specificity_ci95": reached.ci95,
+        "thresholds": [point.thresholds for point in points],
+    }
+
+
+def _calibration(test: GroundTruth, scores: list[FloatArray]) -> dict[str, Any]:
+    # The error of each seed by itself: pooled, what one seed claims too high makes up for another's too low.
+    errors = [expected_calibration_error(calibration_curve(test, [of_seed])) for of_seed in scores]
+    return {
+        "expected_error": _mean(errors),
+        "error_if_perfect": _mean([error_if_perfect(test, of_seed) for of_seed in scores]),
+        "curve": [asdict(part) for part in calibration_curve(test, scores)],
+    }
+
+
+def _per_class(test: GroundTruth, scores: list[FloatArray]) -> dict[str, dict[str, Any]]:
+    shares = precision_recall(test, scores)
+    per_class = {}
+    for k, name in enumerate(test.names):
+        alone = test.only(k)
+        auc = estimate_auc(alone, [of_seed[:, [k]] for of_seed in scores])
+        per_class[name] = {"auc": auc.value, "auc_ci95": auc.ci95}
+        for what, share in zip(("precision", "recall"), shares[k], strict=True):
+            per_class[name] |= {what: share and share.value, f"{what}_ci95": share and share.ci95}
+    return per_class
+
+
+def _worst_class(test: GroundTruth, per_class: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """The label that fares worst: by AUC against the rest, of two classes, whose AUC is one, by recall."""
+    by = "auc" if test.positive is None else "recall"
+    known = {name: figures[by] for name, figures in per_class.items() if figures[by] is not None}
+    label = min(known, key=known.__getitem__)  # the first of equal ones
+    return {"label": label, "by": by, "value": known[label]}
+
+
+def _trained_on(synthetic: SyntheticManifest | None) -> str | None:
+    """What is known of the images that the synthetic set's generator saw."""
+    if synthetic is None:
+        return None
+    return "training split" if synthetic.is_traced else "unknown"
+
+
+def _mean(values: list[float]) -> float:
+    return sum(values) / len(values)
+
+
+def _without_paths(asked: dict[str, Any]) -> dict[str, Any]:
+    """The config without where the files lie, which is the machine's affair and may name people."""
+    paths = path_keys()
+    return {
+        section: {key: value for key, value in values.items() if (section, key) not in paths}
+        if isinstance(values, dict)
+        else values
+        for section, values in asked.items()
+    }
+
+
+def _plain(value: Any) -> Any:
+    """`value` with tuples as lists and floats at ten significant digits."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return float(f"{value:.{_DIGITS}g}") if isinstance(value, float) else value

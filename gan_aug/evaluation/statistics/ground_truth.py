@@ -1,0 +1,81 @@
+"""What held-out images really are: the labels and patients that scores are judged by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from gan_aug.data.manifest import Manifest, Split
+from gan_aug.errors import DataError
+from gan_aug.evaluation.statistics.auc import auc_influence, independent_pairs, macro_auc_influence
+from gan_aug.evaluation.statistics.uncertainty import BoolArray, FloatArray, Influence, IntArray
+
+
+@dataclass(frozen=True)
+class GroundTruth:
+    """The labels `(N, K) bool` of a split's images in the manifest's order, and whose images they are.
+
+    `positive` is the position of the disease's label where the task has two classes, else None. `patients` is
+    `(N,) int64`; an image whose patient is not known counts as a patient of its own.
+    """
+
+    labels: BoolArray
+    names: tuple[str, ...]
+    multi_label: bool
+    positive: int | None
+    patients: IntArray
+
+    @classmethod
+    def of(cls, manifest: Manifest, split: Split) -> GroundTruth:
+        """The truth of `split`."""
+        rows = manifest.indices(split)
+        keys = [manifest.studies[i].patient or f"image {i}" for i in rows]
+        patients = np.unique(np.array(keys, dtype=np.str_), return_inverse=True)[1].astype(np.int64)
+        two_classes = manifest.task == "multi-class" and len(manifest.labels) == 2
+        return cls(
+            labels=manifest.label_matrix()[rows].astype(np.bool_),
+            names=manifest.labels,
+            multi_label=manifest.task == "multi-label",
+            positive=manifest.positive_index if two_classes else None,
+            patients=patients,
+        )
+
+    def only(self, k: int) -> GroundTruth:
+        """The truth of label `k` alone, as one label that holds or does not."""
+        return GroundTruth(self.labels[:, [k]], (self.names[k],), True, None, self.patients)
+
+    def by_image(self) -> GroundTruth:
+        """The truth with every image as a patient of its own."""
+        return replace(self, patients=np.arange(len(self.patients)))
+
+    @property
+    def judged(self) -> BoolArray:
+        """The labels `(N, K')` that figures are taken over: the positive one of two classes, else all."""
+        return self.labels if self.positive is None else self.labels[:, [self.positive]]
+
+    def judged_scores(self, scores: FloatArray) -> FloatArray:
+        """The columns of scores `(N, K)` that belong to `judged`; raises DataError where the shape does not fit."""
+        if scores.shape != self.labels.shape:
+            raise DataError(
+                f"scores have shape {scores.shape}, the split's labels {self.labels.shape}: they were made for another "
+                "data set; remove the run's compare folder and compare again"
+            )
+        return scores if self.positive is None else scores[:, [self.positive]]
+
+    def auc(self, scores: FloatArray) -> Influence:
+        """The task's AUC of scores `(N, K)`: of the positive label for two classes, else the mean over labels."""
+        judged = self.judged_scores(scores)
+        if self.positive is not None:
+            return auc_influence(self.labels[:, self.positive], judged[:, 0], self.names[self.positive], self.patients)
+        return macro_auc_influence(self.labels, judged, self.names, self.patients)
+
+    @property
+    def pairs(self) -> int:
+        """How many independent pairs of a positive and a negative image the split holds."""
+        return independent_pairs(self.judged, self.patients)
+
+    @property
+    def patient_count(self) -> int:
+        """How many patients the split holds."""
+        return len(np.unique(self.patients))

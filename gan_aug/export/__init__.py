@@ -1,0 +1,1 @@
+"""Synthetic sets in the formats that other tools read."""

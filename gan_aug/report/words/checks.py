@@ -1,0 +1,198 @@
+"""What a report says of learning curves, of the ratio, and of the canaries: tables and sentences."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gan_aug.evaluation.canaries import failures
+from gan_aug.evaluation.statistics.uncertainty import ALPHA
+from gan_aug.report.words.tables import Table
+from gan_aug.report.words.text import Report, counted, digits, interval, listed, p_text, share, signed, size, thousands
+
+_SAVING = ("mixed", "pretrain", "synthetic")
+"""Not those with classic augmentation: from the arm “real” it sets them apart too, and that is not the GAN's saving."""
+
+
+def curves_table(report: Report) -> Table | None:
+    """The points of the learning curves, or None where none were asked for."""
+    rows = report["curves"]
+    if not rows:
+        return None
+    decimals = digits(report)
+    lines = tuple(
+        (
+            thousands(row["size"]),
+            row["arm"],
+            f"{row['draws']} × {row['seeds']}",
+            _with_interval(row["auc"], decimals),
+            _difference(row["difference"], decimals),
+            _adjusted(row["difference"]),
+            _equivalent(row["real_equivalent"]),
+        )
+        for row in rows
+    )
+    validation = counted(report["dataset"]["counts"]["validation"], "labelled validation image")
+    made = report["provenance"]["synthetic"]
+    saw = "at every size the GAN saw those images alone, and " if made else ""
+    own = " (each with a GAN of its own)" if made else ""
+    single = "; those of all images patients and seeds alone" if any(row["draws"] > 1 for row in rows) else ""
+    caption = (
+        f"AUC by the number of real training images; {saw}weights were chosen on all {validation}. Means over draws of "
+        f"the images{own} and training seeds. The 95 % intervals hold which patients were tested, draws and "
+        f"seeds{single}. p: two-sided, against no difference, after Holm’s adjustment for the arm’s sizes of several "
+        "draws. Worth: the number of real images with which the arm “real” reaches the same AUC, read off its mean "
+        "curve to two digits, without an interval."
+    )
+    head = ("Real images", "Arm", "Draws × seeds", "AUC (95 % CI)", "Less “real” (95 % CI)", "p (Holm)", "Worth")
+    return Table(caption, head, lines)
+
+
+def curves_answer(report: Report) -> list[str]:
+    """How many labelled images the GAN saves: a paragraph on the first arm that has both kinds of images.
+
+    A saving is claimed only where the arm's AUC is above that of labelled images alone by more than chance, after
+    Holm's adjustment for the sizes.
+    """
+    rows = report["curves"] or []
+    arm = next((arm for arm in _SAVING if any(row["arm"] == arm for row in rows)), None)
+    if arm is None:
+        return []
+    question = "How many labelled images does the GAN save?"
+    # The point of all images has a single draw: what is to be said of it, the comparison says.
+    own = [row for row in rows if row["arm"] == arm and row["draws"] > 1]
+    if not own:
+        return [f"{question} With one draw of each size that cannot be told: ask for several (compare.draws)."]
+    decimals = digits(report)
+    validation = counted(report["dataset"]["counts"]["validation"], "labelled validation image")
+    parts = "; ".join(f"by {_change(row, decimals)}" for row in own)
+    return [
+        f"{question} {_saved(own, decimals)} {_DID[arm]} (arm “{arm}”) changed the AUC {parts}. Every size uses all "
+        f"{validation} too."
+    ]
+
+
+_DID = {
+    "mixed": "Adding its images to the labelled training images",
+    "classic+mixed": "Adding its images to the labelled training images, all with classic augmentation,",
+    "pretrain": "Training on its images before the labelled ones",
+    "classic+pretrain": "Training on its images before the labelled ones, all with classic augmentation,",
+    "synthetic": "Training on its images alone, instead of the labelled ones,",
+}
+
+
+def _saved(own: list[dict[str, Any]], decimals: int) -> str:
+    """At which sizes a saving is shown, or what the intervals leave open."""
+    raised = [thousands(row["size"]) for row in own if _is_raised(row)]
+    if raised:
+        sizes = f" for {counted(len(own), 'size')}" if len(own) > 1 else ""
+        return (
+            f"Some, with {listed(raised)} of them: there the AUC is higher by more than chance in patients, draws and "
+            f"seeds explains, after Holm’s adjustment{sizes}."
+        )
+    most = max(row["difference"]["ci95"][1] for row in own)
+    return "None is shown." if most <= 0 else f"None is shown; a gain of up to {size(most, decimals)} is not ruled out."
+
+
+def _is_raised(row: dict[str, Any]) -> bool:
+    apart = row["difference"]
+    return bool(apart["value"] > 0 and apart["p_adjusted"] < ALPHA)
+
+
+def _change(row: dict[str, Any], decimals: int) -> str:
+    """What the arm did at one size: the difference, and what it is worth where it is more than chance."""
+    low, high = row["difference"]["ci95"]
+    worth = f"; worth {_equivalent(row['real_equivalent'])}" if _is_raised(row) and row["real_equivalent"] else ""
+    return (
+        f"{signed(row['difference']['value'], decimals)} with {thousands(row['size'])} (95 % CI "
+        f"{signed(low, decimals)} to {signed(high, decimals)}{worth})"
+    )
+
+
+def ratio_table(report: Report) -> Table | None:
+    """What the search for the ratio saw, or None where there was none."""
+    ratio = report["ratio"]
+    if not ratio or not ratio["searched"]:
+        return None
+    rows = tuple(
+        (f"{row['ratio']:g}", f"{row['validation_auc']:.4f}", "chosen" if row["ratio"] == ratio["value"] else "")
+        for row in ratio["searched"]
+    )
+    caption = (
+        "Synthetic images for each real one in the arm “mixed”, chosen by AUC on the validation images, mean over "
+        "seeds; of equal ones the smallest. The search kept no score of a test image."
+    )
+    return Table(caption, ("Ratio", "Validation AUC", ""), rows)
+
+
+def alarm(report: Report) -> list[str]:
+    """What must be said before anything else: the canaries that failed."""
+    return [f"CANARY FAILED: {failure}." for failure in failures(report["canaries"])] if report["canaries"] else []
+
+
+def canaries_table(report: Report) -> Table | None:
+    """What the canaries showed, or None where they were turned off."""
+    canaries = report["canaries"]
+    if not canaries:
+        return None
+    shuffles, planted = canaries["shuffled_labels"], canaries["planted_test_image"]
+    rows = (
+        (
+            "Training labels shuffled",
+            f"AUC {_with_interval(shuffles['auc'], 3)} over {counted(shuffles['shuffles'], 'shuffle')} of "
+            f"{counted(shuffles['optimizer_steps'], 'step')}{_further(shuffles['further'])}; chance is 0.5",
+            _verdict(shuffles),
+        ),
+        (
+            "A test image planted among the synthetic ones",
+            "; ".join(
+                f"{what}: {'refused' if refused else 'LET IN'}"
+                for what, refused in (
+                    ("in what the generator was trained on", planted["refused"]["trained_on"]),
+                    ("as an image", planted["refused"]["content"]),
+                )
+            ),
+            _verdict(planted),
+        ),
+    )
+    caption = (
+        "Tests of this comparison itself, made along with it. Shuffled labels must not give an AUC above 0.5: where "
+        "its interval lies above, as it does by chance about once in forty times, further shuffles are made, and the "
+        "canary fails where theirs does too."
+    )
+    return Table(caption, ("Canary", "What happened", "Verdict"), rows)
+
+
+def _further(again: dict[str, Any] | None) -> str:
+    return f", {_with_interval(again['auc'], 3)} over {again['shuffles']} further ones" if again else ""
+
+
+def _verdict(canary: dict[str, Any]) -> str:
+    return "passed" if canary["passed"] else "FAILED"
+
+
+def _with_interval(estimate: dict[str, Any], decimals: int) -> str:
+    value = share(estimate["value"], decimals)
+    return f"{value} ({interval(estimate['ci95'], decimals)})"
+
+
+def _difference(estimate: dict[str, Any] | None, decimals: int) -> str:
+    if estimate is None:
+        return "–"
+    low, high = (signed(end, decimals) for end in estimate["ci95"])
+    return f"{signed(estimate['value'], decimals)} ({low} to {high})"
+
+
+def _adjusted(estimate: dict[str, Any] | None) -> str:
+    """The p of a difference after Holm, or a dash where there is none."""
+    if estimate is None or estimate["p_adjusted"] is None:
+        return "–"
+    return p_text(estimate["p_adjusted"]).removeprefix("p ").removeprefix("= ")
+
+
+def _equivalent(equivalent: dict[str, Any] | None) -> str:
+    if equivalent is None:
+        return "–"
+    images = equivalent["images"]
+    if equivalent["bound"] == "none":  # read off a line between two points: more digits would promise too much
+        return f"about {thousands(int(float(f'{images:.1e}')))}"
+    return f"{'more' if equivalent['bound'] == 'at least' else 'less'} than {thousands(images)}"

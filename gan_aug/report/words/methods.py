@@ -1,0 +1,290 @@
+"""The methods section of a paper, written from what was done: data, generator, classifier, statistics, software."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gan_aug.config.compare import ClassifierConfig
+from gan_aug.config.gan import GanConfig
+from gan_aug.data.transforms import BRIGHTNESS, CONTRAST, DEGREES, NOISE, PROBABILITY, SHIFT, ZOOM
+from gan_aug.evaluation.classifiers.fit import learning_rate, weight_decay
+from gan_aug.report.words.text import (
+    Report,
+    counted,
+    listed,
+    looked_alike,
+    metric,
+    patients_apart,
+    splits_from,
+    thousands,
+)
+from gan_aug.report.words.verdict import CLASSIFIERS
+
+REFERENCES = {
+    "mirza": "Mirza M, Osindero S. Conditional generative adversarial nets. arXiv:1411.1784, 2014.",
+    "radford": "Radford A, Metz L, Chintala S. Unsupervised representation learning with deep convolutional generative "
+    "adversarial networks. ICLR 2016.",
+    "goodfellow": "Goodfellow IJ, Pouget-Abadie J, Mirza M, et al. Generative adversarial nets. NeurIPS 2014.",
+    "lim": "Lim JH, Ye JC. Geometric GAN. arXiv:1705.02894, 2017.",
+    "jolicoeur": "Jolicoeur-Martineau A. The relativistic discriminator: a key element missing from standard GAN. "
+    "ICLR 2019.",
+    "huang": "Huang N, Gokaslan A, Kuleshov V, Tompkin J. The GAN is dead; long live the GAN! A modern GAN baseline. "
+    "NeurIPS 2024. arXiv:2501.05441.",
+    "mescheder": "Mescheder L, Geiger A, Nowozin S. Which training methods for GANs do actually converge? ICML 2018.",
+    "miyato": "Miyato T, Kataoka T, Koyama M, Yoshida Y. Spectral normalization for generative adversarial networks. "
+    "ICLR 2018.",
+    "projection": "Miyato T, Koyama M. cGANs with projection discriminator. ICLR 2018.",
+    "vries": "de Vries H, Strub F, Mary J, et al. Modulating early visual processing by language. NeurIPS 2017.",
+    "pepe": "Pepe MS. The statistical evaluation of medical tests for classification and prediction. Oxford 2003.",
+    "wilson": "Wilson EB. Probable inference, the law of succession, and statistical inference. J Am Stat Assoc "
+    "1927;22:209-212.",
+    "rubin": "Rubin DB. The Bayesian bootstrap. Ann Stat 1981;9:130-134.",
+    "delong": "DeLong ER, DeLong DM, Clarke-Pearson DL. Comparing the areas under two or more correlated receiver "
+    "operating characteristic curves: a nonparametric approach. Biometrics 1988;44:837-845.",
+    "sun": "Sun X, Xu W. Fast implementation of DeLong’s algorithm for comparing the areas under correlated receiver "
+    "operating characteristic curves. IEEE Signal Process Lett 2014;21:1389-1393.",
+    "obuchowski": "Obuchowski NA, Rockette HE. Hypothesis testing of diagnostic accuracy for multiple readers and "
+    "multiple tests: an ANOVA approach with dependent observations. Commun Stat Simul Comput 1995;24:285-308.",
+    "hillis": "Hillis SL. A comparison of denominator degrees of freedom methods for multiple observer ROC analysis. "
+    "Stat Med 2007;26:596-619.",
+    "clusters": "Obuchowski NA. Nonparametric analysis of clustered ROC curve data. Biometrics 1997;53:567-578.",
+    "holm": "Holm S. A simple sequentially rejective multiple test procedure. Scand J Stat 1979;6:65-70.",
+    "mcclish": "McClish DK. Analyzing a portion of the ROC curve. Med Decis Making 1989;9:190-195.",
+    "brier": "Brier GW. Verification of forecasts expressed in terms of probability. Mon Weather Rev 1950;78:1-3.",
+    "naeini": "Naeini MP, Cooper GF, Hauskrecht M. Obtaining well calibrated probabilities using Bayesian binning. "
+    "AAAI 2015.",
+}
+_LOSSES = {
+    "bce": ("the non-saturating cross-entropy loss", "goodfellow"),
+    "hinge": ("the hinge loss", "lim"),
+    "relativistic": ("the relativistic pairing loss", "jolicoeur"),
+}
+_ARMS = {
+    "real": "the real training images",
+    "synthetic": "the synthetic images alone",
+    "mixed": "real and synthetic images together",
+    "duplicate": "the real images repeated to the number of the mixed set, a control",
+    "classic": "the real images with rotation, shift, zoom and grey-value changes, a control",
+    "pretrain": "the synthetic images first, the real ones then",
+    "classic+mixed": "real and synthetic images together with the same classic augmentation",
+    "classic+pretrain": "the synthetic images first, the real ones then, with the same classic augmentation",
+}
+
+
+_OPTIMIZERS = {
+    "adam": "Adam",
+    "adamw": "AdamW",
+    "sgd": "stochastic gradient descent with Nesterov momentum of 0.9",
+    "rmsprop": "RMSprop",
+}
+
+
+class _Citations:
+    """Numbers references in the order in which they are first cited."""
+
+    def __init__(self) -> None:
+        self.cited: list[str] = []
+
+    def __call__(self, *names: str) -> str:
+        self.cited += [name for name in names if name not in self.cited]
+        return f"[{', '.join(str(self.cited.index(name) + 1) for name in names)}]"
+
+
+def methods(report: Report) -> tuple[list[str], list[str]]:
+    """The paragraphs of the methods, and the references that they cite by number."""
+    cite = _Citations()
+    paragraphs = [_data(report), _generator(report, cite), _classifier(report), _curves(report)]
+    paragraphs += [_statistics(report, cite), _figures(report, cite), _software(report)]
+    return [text for text in paragraphs if text], [REFERENCES[name] for name in cite.cited]
+
+
+def _data(report: Report) -> str:
+    data = report["dataset"]
+    channels, height, width = data["shape"]
+    counts, labels = data["counts"], len(data["labels"])
+    kind = "labels of which an image may have several" if data["task"] == "multi-label" else "classes"
+    return (
+        f"Data. We used {data['name']} with {labels} {kind}, at {width} × {height} pixels and "
+        f"{counted(channels, 'channel')}: {counted(counts['train'], 'training image')}, {counts['validation']} for "
+        f"validation and {counted(counts['test'], 'test image')}, no identical image in two splits. "
+        f"{patients_apart(report)} {splits_from(report)}"
+    ).rstrip()
+
+
+def _generator(report: Report, cite: _Citations) -> str:
+    config, made = report["config"], report["provenance"]["trained_on"]
+    if made is None:
+        return ""
+    if made == "unknown":
+        return (
+            "Synthetic images. The synthetic images were made elsewhere; what their generator was trained on is not "
+            f"known. None of them equals a validation or test image. {looked_alike(report)}"
+        )
+    gan, train = config["gan"], config["train"]
+    loss, source = _LOSSES[gan["loss"]]
+    augment = f" Both losses saw images augmented by {', '.join(gan['augment'])}." if gan["augment"] else ""
+    decay = f", the rate falling to 0 over the last {100 * train['decay']:.0f} %" if train["decay"] else ""
+    apart = (
+        ""
+        if report["dataset"]["test_patients"] is None
+        else "; nor did one share a patient with those, as far as patients can be told apart"
+    )
+    return (
+        "Synthetic images. A class-conditional deep convolutional generative adversarial network "
+        f"{cite('mirza', 'radford')} with conditional batch normalisation {cite('vries')} and a projection "
+        f"discriminator {cite('projection')} was trained on the training split alone: {loss} {cite(source)}, "
+        f"{_regularizer(gan, cite)}, Adam (rate {train['lr']:g}, betas {listed([f'{b:g}' for b in train['betas']])}, "
+        f"batches of {train['batch']}{decay}), {thousands(train['images'])} images seen, {gan['latent']} dimensions "
+        f"of noise.{augment} Images came from the generator with exponentially averaged weights (half-life "
+        f"{thousands(round(gan['average']))} images seen) and were not selected. By content hashes none of its "
+        f"training images was a validation or test image{apart}."
+    )
+
+
+def _regularizer(gan: dict[str, Any], cite: _Citations) -> str:
+    """What kept the discriminator in bounds, in words."""
+    kind = GanConfig(loss=gan["loss"], regularizer=gan["regularizer"]).regularizer_wanted
+    if kind == "none":
+        return "no regularisation of the discriminator"
+    if kind == "spectral":
+        return f"spectral normalisation of the discriminator {cite('miyato')}"
+    often = f"of weight {gan['penalty']:g} every {gan['penalty_every']} steps"
+    if gan["loss"] == "relativistic":
+        return f"R1 and R2 gradient penalties {often} {cite('mescheder', 'huang')}"
+    return f"an R1 gradient penalty {often} {cite('mescheder')}"
+
+
+def _classifier(report: Report) -> str:
+    config, arms = report["config"]["classifier"], report["arms"]
+    seeds, real = len(arms["real"]["seeds"]), arms["real"]
+    name = CLASSIFIERS.get(config["name"], config["name"]).removeprefix("A ").removeprefix("An ")
+    trained = "; ".join(f"{arm}: {_ARMS.get(arm, 'as named')} ({_counts(arms[arm]['train_images'])})" for arm in arms)
+    again = f"each with {seeds} training seeds, shared by all arms" if seeds > 1 else "with one training seed"
+    looks = counted(max(len(rows) for arm in arms.values() for rows in arm["history"]), "time")
+    return (
+        f"Classifier. The same {name} ({counted(real['parameters'], 'parameter')}) was trained from random weights for "
+        f"{counted(real['optimizer_steps'], 'optimiser step')} in {counted(len(arms), 'arm')}, {again}: {trained}. "
+        f"{_optimizer(config)}{_augmentation(report)}{_pretraining(report)} The weights with the lowest loss on the "
+        f"validation images, looked at {looks}, were kept, and thresholds chosen on the same images; test images "
+        "played no part in training, in the choice of weights and thresholds, or of the ratio of synthetic to real "
+        "images."
+    )
+
+
+def _optimizer(config: dict[str, Any]) -> str:
+    """How a classifier's weights were moved: optimiser, rate and its course, weight decay."""
+    asked = ClassifierConfig.model_validate(config)
+    decay = weight_decay(asked)
+    decoupled = "decoupled " if asked.optimizer == "adamw" else ""
+    decayed = f"{decoupled}weight decay of {decay:g}, not on biases and normalisation" if decay else "no weight decay"
+    return (
+        f"We used {_OPTIMIZERS[asked.optimizer]} on batches of {asked.batch}, the learning rate falling from "
+        f"{learning_rate(asked):g} to 0 along a cosine over the steps, and {decayed}."
+    )
+
+
+def _augmentation(report: Report) -> str:
+    """What classic augmentation does, from its constants; empty without an arm that has it."""
+    if not any(arm.startswith("classic") for arm in report["arms"]):
+        return ""
+    flips = report["dataset"]["flips"]
+    mirrored = f"mirroring ({listed(flips)})" if flips else "no mirroring"
+    return (
+        f" Classic augmentation drew anew for each image, each part with a probability of {PROBABILITY:g}, uniformly: "
+        f"rotation by up to {DEGREES:g}° either way together with shifts of up to {100 * SHIFT:g} % of each side and "
+        f"zooms of {ZOOM[0]:g} to {ZOOM[1]:g}; brightness by up to {100 * BRIGHTNESS:g} % of the range; a gamma of "
+        f"{CONTRAST[0]:g} to {CONTRAST[1]:g}; normal noise with a standard deviation of {100 * NOISE:g} % of the "
+        f"range; {mirrored}."
+    )
+
+
+def _pretraining(report: Report) -> str:
+    """How steps are shared where synthetic images come first; empty without such an arm."""
+    if not any(arm.endswith("pretrain") for arm in report["arms"]):
+        return ""
+    part = f"{100 * report['config']['compare']['pretrain']:g} %"
+    return f" Where synthetic images came first they took {part} of the steps, and only weights after that were kept."
+
+
+def _curves(report: Report) -> str:
+    rows, compare = report["curves"], report["config"]["compare"]
+    if not rows:
+        return ""
+    sizes = listed([str(size) for size in compare["sizes"] if size != "all"])
+    seen = thousands(compare["curve_images"] or report["config"]["train"]["images"])
+    made = f", on each a generator of its own trained ({seen} images seen)" if report["provenance"]["synthetic"] else ""
+    beside = ", beside all of them" if "all" in compare["sizes"] else ""
+    return (
+        f"Learning curves. Of the training images {sizes} were taken, by patient and the smaller sets within the "
+        f"larger, in {counted(compare['draws'], 'draw')}{made}, and the arms trained on each{beside}. Intervals hold "
+        "test patients, draws and training seeds; each arm’s p-values were adjusted after Holm for its sizes."
+    )
+
+
+def _statistics(report: Report, cite: _Citations) -> str:
+    several = len(report["arms"]["real"]["seeds"]) > 1
+    text = (
+        f"Statistics. The primary figure was the area under the ROC curve (AUC) {metric(report).rstrip(',')}. Its "
+        f"variance over patients follows DeLong et al. {cite('delong')} by the algorithm of Sun and Xu {cite('sun')}, "
+        + (
+            "each image counting as a patient of its own. "
+            if report["dataset"]["test_patients"] is None
+            else f"the images of one patient taken together {cite('clusters')}. "
+        )
+        + f"Intervals of an AUC are on the logit scale {cite('pepe')}, of a proportion Wilson’s {cite('wilson')}, of a "
+        "difference on its own. "
+    )
+    if several:
+        text += (
+            "Training seeds were treated as the readers of a multi-reader study: variances after Obuchowski and "
+            f"Rockette {cite('obuchowski')} with the degrees of freedom of Hillis {cite('hillis')}, so that 95 % "
+            "confidence intervals hold both which patients were tested and how training happened to run. "
+        )
+    if report["comparisons"]:
+        margin, many = f"{report['comparisons'][0]['margin']:g}", len(report["comparisons"])
+        beside = [f"“{c['arm']}”" for c in report["comparisons"] if c["against"] != "real"]
+        also = f", {listed(beside)} with the arm “classic” too" if beside else ""
+        text += (
+            f"Each arm was compared with the arm “real”{also}, on the same images, seed by seed; two-sided p-values, "
+            f"against no difference, were adjusted after Holm {cite('holm')} for {counted(many, 'comparison')}. An arm "
+            "improved where the adjusted p was below 0.05 and its AUC higher; it was non-inferior where the interval, "
+            f"not adjusted, lay above a margin of −{margin} set in the configuration, and inferior where it lay below. "
+            "No sample size was planned; from the standard errors seen we report the gain that a single "
+            "comparison would have found with 80 % power."
+        )
+    return text.rstrip()
+
+
+def _figures(report: Report, cite: _Citations) -> str:
+    rate = report["arms"]["real"]["partial_auc"]["max_false_positive"]
+    asked = " and ".join(f"{100 * float(s):.0f}" for s in report["arms"]["real"]["sensitivity_at_specificity"])
+    text = (
+        "Further figures. We report accuracy, precision and recall at the most likely class (a probability of 0.5 for "
+        "several labels), average precision, the standardised partial AUC up to a false-positive "
+        f"rate of {rate:g} {cite('mcclish')}, sensitivity and specificity at thresholds set for {asked} % specificity "
+        f"on the validation images, the Brier score {cite('brier')} and the expected calibration error "
+        f"{cite('naeini')} in ten bins, beside its mean over labels drawn from the probabilities themselves. Bands of "
+        f"curves are from a Bayesian bootstrap {cite('rubin')} of patients, with the seeds’ variance added; intervals "
+        "of the average precision take their covariance over patients from it and are on the logit scale."
+    )
+    if report["canaries"]:
+        text += (
+            " As a check, the classifier was trained on labels dealt at random, and a test image was planted among "
+            "the synthetic ones."
+        )
+    return text
+
+
+def _software(report: Report) -> str:
+    environment = report["environment"]
+    versions = [
+        f"{name} {environment[key]}"
+        for key, name in (("gan_aug", "gan-aug"), ("torch", "PyTorch"), ("python", "Python"))
+        if environment.get(key)
+    ]
+    by = f" with {', '.join(versions)}" if versions else ""
+    return f"Software. Everything was computed{by}. Fingerprint of the data set: {report['provenance']['manifest']}."
+
+
+def _counts(images: dict[str, Any]) -> str:
+    return " + ".join(f"{thousands(images[kind])} {kind}" for kind in images if images[kind])

@@ -1,0 +1,294 @@
+"""The report's tables, in words, for every form it is shown in."""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import dataclass
+from typing import Any
+
+from gan_aug.report.words.text import (
+    Report,
+    basis,
+    counted,
+    digits,
+    duration,
+    interval,
+    metric,
+    p_text,
+    patients_apart,
+    percent,
+    share,
+    signed,
+    size,
+    splits_from,
+    thousands,
+)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table with its caption: `rows` of cells, the first of each naming the row."""
+
+    caption: str
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+_STAGES = {
+    "dataset": "import",
+    "train": "GAN",
+    "synthetic": "synthetic images",
+    "sizes": "GANs of the learning curves",
+    "compare": "classifiers and figures",
+}
+
+
+def arms_table(report: Report) -> Table:
+    """AUC and accuracy of each arm on the same real test images."""
+    decimals = digits(report)
+    rows = []
+    for name, arm in report["arms"].items():
+        auc, accuracy = arm["auc"], arm["accuracy"]
+        rows.append(
+            (
+                name,
+                _training_images(name, arm["train_images"]),
+                f"{arm['optimizer_steps']}; {_kept(arm)}",
+                f"{share(auc['value'], decimals)} ({interval(auc['ci95'], decimals)})",
+                f"{percent(accuracy['value'])} ({percent(accuracy['ci95'][0])} to {percent(accuracy['ci95'][1])})",
+            )
+        )
+    tested = counted(report["dataset"]["counts"]["test"], "real test image")
+    caption = (
+        f"Each arm on the same {tested}, after equal budgets of optimiser steps: AUC {metric(report)} and accuracy "
+        f"{_called(report)}, with 95 % intervals. Tested are the weights of the lowest validation loss; the step at "
+        "which they stood is the median over seeds, with its range."
+    )
+    head = ("Arm", "Training images", "Steps; kept at", "AUC (95 % CI)", "Accuracy (95 % CI)")
+    return Table(caption, head, tuple(rows))
+
+
+def more_figures_table(report: Report) -> Table:
+    """Average precision, partial AUC, Brier score and calibration error of each arm."""
+    arms = report["arms"]
+    several = len(arms["real"]["seeds"]) > 1
+    rate = arms["real"]["partial_auc"]["max_false_positive"]
+    head = (
+        "Arm",
+        "Average precision (95 % CI)",
+        f"Partial AUC (false positives ≤ {100 * rate:.0f} %)",
+        "Brier (95 % CI)",
+        "Calibration error (if perfect)",
+    )
+    rows = tuple(
+        (
+            name,
+            f"{share(arm['average_precision'], 3)} ({interval(arm['average_precision_ci95'], 3)})",
+            share(arm["partial_auc"]["value"], 3),
+            f"{arm['brier']:.3f} ({arm['brier_ci95'][0]:.3f} to {arm['brier_ci95'][1]:.3f})",
+            f"{arm['calibration']['expected_error']:.3f} ({arm['calibration']['error_if_perfect']:.3f})",
+        )
+        for name, arm in arms.items()
+    )
+    caption = (
+        f"Further figures{', means over seeds' if several else ''}. Partial AUC: standardised, 0.5 by chance. Brier: "
+        "mean squared error of the probabilities, 0 at best. Calibration error: mean distance of probabilities from "
+        "what held; if perfect: what it would be on average by chance alone, had every probability been true."
+    )
+    return Table(caption, head, rows)
+
+
+def operating_points_table(report: Report) -> Table:
+    """The sensitivity and specificity that each arm reaches with thresholds chosen on the validation images."""
+    arms = report["arms"]
+    asked = list(arms["real"]["sensitivity_at_specificity"])
+    head = ("Arm", *(f"Set for {100 * float(s):.0f} % specificity: sensitivity / specificity" for s in asked))
+    rows = tuple(
+        (name, *(_sensitivity(arm["sensitivity_at_specificity"][s]) for s in asked)) for name, arm in arms.items()
+    )
+    caption = (
+        "Operating points: thresholds set on the validation images, and what they reach on the test images (95 % CI, "
+        "thresholds held fixed; means over seeds)."
+    )
+    return Table(caption, head, rows)
+
+
+def comparisons_table(report: Report) -> Table | None:
+    """Each arm against the real one, and against its like without synthetic images; None where none was run."""
+    if not report["comparisons"]:
+        return None
+    decimals = digits(report)
+    rows = tuple(
+        (
+            f"{c['arm']} − {c['against']}",
+            signed(c["difference"], decimals),
+            f"{signed(c['ci95'][0], decimals)} to {signed(c['ci95'][1], decimals)}",
+            p_text(c["p"]).removeprefix("p ").removeprefix("= "),
+            p_text(c["p_adjusted"]).removeprefix("p ").removeprefix("= "),
+            f"{signed(c['difference_delong'], decimals)}, {p_text(c['p_delong'])}",
+            c["verdict"],
+            "–" if c["smallest_detectable"] is None else size(c["smallest_detectable"], decimals),
+        )
+        for c in report["comparisons"]
+    )
+    caption = (
+        "Difference in AUC, paired by patient and by training seed. p: two-sided, against no difference; Holm’s "
+        f"adjustment is for the {counted(len(rows), 'comparison')} of this table. The verdicts non-inferior and "
+        "inferior hold the interval, which is not adjusted, against the margin of "
+        f"{report['comparisons'][0]['margin']:g} set in the configuration. Detectable: the gain that a single "
+        "comparison with these patients and seeds finds four times in five, from what varied here, without "
+        "adjustment; a dash: none that fits below an AUC of 1. Averaged scores (DeLong): secondary and of another "
+        "quantity, the difference in AUC of the scores averaged over seeds, with every image as independent."
+    )
+    head = ("Arms", "Difference", "95 % CI", "p", "p (Holm)", "Averaged scores (DeLong)", "Verdict", "Detectable")
+    return Table(caption, head, rows)
+
+
+def per_class_table(report: Report) -> Table:
+    """AUC, precision and recall of each label in each arm."""
+    decimals = digits(report)
+    rows = []
+    for label in report["dataset"]["labels"]:
+        for name, arm in report["arms"].items():
+            figures = arm["per_class"][label]
+            auc = f"{share(figures['auc'], decimals)} ({interval(figures['auc_ci95'], decimals)})"
+            rows.append((label, name, auc, *(_share_of(figures, what) for what in ("precision", "recall"))))
+    together = ", all seeds’ cases together" if len(report["arms"]["real"]["seeds"]) > 1 else ""
+    caption = (
+        f"Per class. AUC of each class against all others; precision and recall {_called(report)}{together}. "
+        f"A dash: nothing was called so. {worst_class(report)}"
+    )
+    return Table(caption, ("Class", "Arm", "AUC (95 % CI)", "Precision (95 % CI)", "Recall (95 % CI)"), tuple(rows))
+
+
+def _share_of(figures: dict[str, Any], what: str) -> str:
+    """A class's precision or recall with its interval, or a dash."""
+    if figures[what] is None:
+        return percent(None)
+    low, high = figures[f"{what}_ci95"]
+    return f"{percent(figures[what])} ({percent(low)} to {percent(high)})"
+
+
+def worst_class(report: Report) -> str:
+    """Which class fares worst in each arm, as a sentence."""
+    decimals, of_arms = digits(report), {name: arm["worst_class"] for name, arm in report["arms"].items()}
+    by = next(iter(of_arms.values()))["by"]
+    said = [
+        f"{name} “{worst['label']}” ({share(worst['value'], decimals) if by == 'auc' else percent(worst['value'])})"
+        for name, worst in of_arms.items()
+    ]
+    return f"Worst class by {'AUC' if by == 'auc' else 'recall'}: {'; '.join(said)}."
+
+
+def data_table(report: Report) -> Table:
+    """How many images each split holds of each label, and how many patients."""
+    data = report["dataset"]
+    splits = tuple(data["counts"])
+    rows = [
+        (label, *(_part(data["counts_per_label"][split][label], data["counts"][split]) for split in splits))
+        for label in data["labels"]
+    ]
+    rows.append(("Images", *(thousands(data["counts"][split]) for split in splits)))
+    if data["patients"] is not None:
+        rows.append(("Patients", *(thousands(data["patients"][split]) for split in splits)))
+    several = " An image may carry several labels." if data["task"] == "multi-label" else ""
+    about = f"{patients_apart(report)} {splits_from(report)}".rstrip()
+    caption = f"Images of each label in each split, and their share of it.{several} {about}"
+    return Table(caption, ("Label", *splits), tuple(rows))
+
+
+def sources_table(report: Report) -> Table:
+    """Where each figure comes from: images, fingerprints, checkpoint, methods."""
+    data, provenance = report["dataset"], report["provenance"]
+    counts, seeds = data["counts"], report["arms"]["real"]["seeds"]
+    patients = "" if data["test_patients"] is None else f" of {counted(data['test_patients'], 'patient')}"
+    rows = [
+        ("Test images", f"{counted(counts['test'], 'real image')}{patients}, in no arm’s training set"),
+        ("Data set", f"{data['name']}, {_size(data['shape'])}; fingerprint {provenance['manifest']}"),
+        (
+            "Validation images",
+            f"{counted(counts['validation'], 'real image')}; step kept and thresholds chosen on them",
+        ),
+        ("Synthetic images", f"fingerprint {provenance['synthetic']}" if provenance["synthetic"] else "none"),
+        ("Made by checkpoint", _maker(provenance)),
+        ("Classifier", _classifier(report)),
+        ("Seeds", ", ".join(str(seed["seed"]) for seed in seeds)),
+        ("Figures", basis(report)),
+        *((what, said) for what, said in (("Computed on", _machine(report)), ("Time taken", _taken(report))) if said),
+        ("Every case", f"{report['files']['scores']}: each test image with its score by each arm and seed"),
+    ]
+    return Table("What the figures rest on.", ("What", "Where from"), tuple(rows))
+
+
+def _classifier(report: Report) -> str:
+    arms = report["arms"]
+    text = f"{report['config']['classifier']['name']}, {counted(arms['real']['parameters'], 'parameter')}"
+    if len({arm["optimizer_steps"] for arm in arms.values()}) == 1:
+        text += f", {counted(arms['real']['optimizer_steps'], 'optimiser step')} in every arm"
+    return text
+
+
+def _machine(report: Report) -> str:
+    """What it was computed on, as far as the environment says."""
+    known = report["environment"]
+    cores = counted(known["cores"], "core") if known.get("cores") else None
+    return ", ".join(part for part in (known.get("system"), cores, known.get("gpu")) if part)
+
+
+def _taken(report: Report) -> str:
+    """What each stage took by the clock, other work on the machine included; empty where it is not known."""
+    seconds = report["timing"].get("stages") or {}
+    stages = [f"{name} {duration(seconds[stage])}" for stage, name in _STAGES.items() if stage in seconds]
+    return f"{', '.join(stages)}; by the clock, waiting for other work on the machine included" if stages else ""
+
+
+def _maker(provenance: dict[str, Any]) -> str:
+    """The checkpoint behind the synthetic images, and what its generator saw."""
+    if provenance["trained_on"] is None:
+        return "none"
+    if provenance["trained_on"] == "unknown":
+        return f"{provenance['checkpoint']}; which images its generator was trained on is unknown"
+    return f"{provenance['checkpoint']}, trained on the training images alone"
+
+
+def _size(shape: list[int]) -> str:
+    channels, height, width = shape
+    return f"{width} × {height} pixels, {'grey' if channels == 1 else f'{channels} channels'}"
+
+
+def _training_images(arm: str, images: dict[str, int]) -> str:
+    real, synthetic = (f"{thousands(images[kind])} {kind}" for kind in ("real", "synthetic"))
+    if arm == "duplicate":
+        return f"{real}, counting copies"
+    if arm.endswith("pretrain"):
+        text = f"{synthetic}, then {real}"
+    else:
+        text = " + ".join(part for part, kind in ((real, "real"), (synthetic, "synthetic")) if images[kind])
+    return f"{text}, augmented" if arm.startswith("classic") else text
+
+
+def _sensitivity(reached: dict[str, Any] | None) -> str:
+    if reached is None:
+        return "–"
+    pair = (
+        f"{percent(reached[name])} ({percent(low)} to {percent(high)})"
+        for name in ("sensitivity", "specificity")
+        for low, high in (reached[f"{name}_ci95"],)
+    )
+    return " / ".join(pair)
+
+
+def _called(report: Report) -> str:
+    """How an image gets its label."""
+    return "at a probability of 0.5" if report["dataset"]["task"] == "multi-label" else "by the most likely class"
+
+
+def _kept(arm: dict[str, Any]) -> str:
+    """The step whose weights were tested: the median over seeds, with its range where they differ."""
+    steps = [seed["best_step"] for seed in arm["seeds"]]
+    middle = f"{statistics.median(steps):.0f}"
+    return middle if min(steps) == max(steps) else f"{middle} ({min(steps)} to {max(steps)})"
+
+
+def _part(count: int, of: int) -> str:
+    return f"{thousands(count)} ({100 * count / max(1, of):.0f} %)"

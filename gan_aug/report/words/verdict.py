@@ -1,0 +1,222 @@
+"""The report's verdicts in words: what a difference says, as a sentence that can be quoted."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from gan_aug.evaluation.statistics.uncertainty import ALPHA
+from gan_aug.report.words.text import (
+    Report,
+    counted,
+    digits,
+    interval,
+    looked_alike,
+    metric,
+    p_text,
+    percent,
+    share,
+    signed,
+    size,
+)
+
+CLASSIFIERS = {
+    "cnn": "A CNN",
+    "small-cnn": "A small CNN",
+    "softmax": "A softmax regression",
+    "mlp": "An MLP",
+    "resnet18": "A ResNet-18",
+    "densenet121": "A DenseNet-121",
+}
+
+_SUBJECTS = {
+    "mixed": "Adding {kind} images",
+    "synthetic": "Training on {kind} images alone, instead of real ones,",
+    "duplicate": "Adding copies of the real images (a control)",
+    "classic": "Classic augmentation, without a GAN (a control),",
+    "pretrain": "Training on {kind} images first and on the real ones then",
+    "classic+mixed": "Adding {kind} images together with classic augmentation of all images",
+    "classic+pretrain": "Training on {kind} images first and on the real ones then, with classic augmentation of all,",
+}
+_BESIDE = {
+    "classic+mixed": "Beside classic augmentation, adding {kind} images",
+    "classic+pretrain": "Beside classic augmentation, training on {kind} images first and on the real ones then",
+}
+"""The same arms where they are compared with the arm `classic`."""
+
+
+_FIRST = ("mixed", "classic+mixed", "synthetic")
+"""What is asked most, before the controls."""
+
+
+def answer(report: Report) -> list[str]:
+    """What the comparison found, a few paragraphs, the most asked one first."""
+    # Of an arm with two the last, which is with its like without synthetic images; the table has both.
+    comparisons = {comparison["arm"]: comparison for comparison in report["comparisons"]}
+    if not comparisons:
+        return [f"{_reached_alone(report)} No other arm was run, so nothing is compared."]
+    first = [arm for arm in _FIRST if arm in comparisons]
+    paragraphs: list[str] = []
+    for arm in [*first, *(arm for arm in comparisons if arm not in first)]:
+        sentence = verdict_sentence(report, comparisons[arm])
+        if arm == "synthetic":
+            sentence += f" {_synthetic_alone(report)}"
+        elif not paragraphs:
+            sentence += f" {_levels(report, comparisons[arm])}"
+        if arm in _BESIDE and comparisons[arm]["against"] == "real":
+            sentence += " That is against real images with neither: what classic augmentation does alone was not run."
+        paragraphs.append(sentence)
+    if report["provenance"]["trained_on"] == "unknown":
+        alike = report["provenance"]["look_alikes"]
+        found = f" {looked_alike(report)}" if alike and alike["images"] else ""
+        paragraphs.append(f"What the generator of the synthetic images had seen is unknown: see the limits.{found}")
+    if digits(report) > 3:
+        accuracies = [f"{percent(arm['accuracy']['value'])} ({name})" for name, arm in report["arms"].items()]
+        paragraphs.append(
+            f"An AUC this near 1 leaves little room to differ, so look at the accuracy too: {', '.join(accuracies)}."
+        )
+    return paragraphs
+
+
+def classifier_of(report: Report) -> str:
+    """The classifier as the beginning of a sentence."""
+    name = report["config"]["classifier"]["name"]
+    return CLASSIFIERS.get(name, f"A classifier ({name})")
+
+
+def _reached(report: Report, arm: str) -> str:
+    auc, decimals = report["arms"][arm]["auc"], digits(report)
+    return f"{share(auc['value'], decimals)} (95 % CI {interval(auc['ci95'], decimals)})"
+
+
+def _tested(report: Report) -> str:
+    return counted(report["dataset"]["counts"]["test"], "real test image")
+
+
+def _reached_alone(report: Report) -> str:
+    return (
+        f"{classifier_of(report)} trained on real images reached an AUC of {_reached(report, 'real')} {metric(report)} "
+        f"on {_tested(report)} it had never seen."
+    )
+
+
+def _levels(report: Report, comparison: dict[str, Any]) -> str:
+    arm, against = comparison["arm"], comparison["against"]
+    alone = "classic augmentation of the real images alone" if against == "classic" else "the real images alone"
+    return (
+        f"{classifier_of(report)} reached an AUC of {_reached(report, arm)} {metric(report)} on {_tested(report)} it "
+        f"had never seen, and {_reached(report, against)} when trained on {alone}."
+    )
+
+
+def _synthetic_alone(report: Report) -> str:
+    return (
+        f"{classifier_of(report)} trained only on synthetic images reached an AUC of {_reached(report, 'synthetic')} "
+        f"{metric(report)} on {_tested(report)} it had never seen, and {_reached(report, 'real')} when trained on the "
+        "real ones."
+    )
+
+
+def verdict_sentence(report: Report, comparison: dict[str, Any]) -> str:
+    """What one arm did to the AUC: the verdict first, the figures behind it in brackets.
+
+    Bounds are rounded outwards, so that what is ruled out is ruled out.
+    """
+    said = {**comparison, "could": _could(report, comparison)}
+    return _WORDS[comparison["verdict"]](_subject(report, comparison), said, digits(report))
+
+
+def _subject(report: Report, comparison: dict[str, Any]) -> str:
+    kind, arm = "synthetic" if report["provenance"]["trained_on"] == "unknown" else "GAN", comparison["arm"]
+    subjects = _BESIDE if comparison["against"] == "classic" else _SUBJECTS
+    return subjects.get(arm, f"Training as in the arm “{arm}”").format(kind=kind)
+
+
+def _improves(subject: str, comparison: dict[str, Any], decimals: int) -> str:
+    return (
+        f"{subject} raised the AUC by {_amount(comparison, decimals)} ({_interval(comparison, decimals)}, "
+        f"{_holm(comparison)}; {comparison['could']})."
+    )
+
+
+def _non_inferior(subject: str, comparison: dict[str, Any], decimals: int) -> str:
+    (low, high), margin = comparison["ci95"], comparison["margin"]
+    figures = f"({_figures(comparison, decimals)}; {comparison['could']})"
+    ruled_out = f"a loss of {margin:g} or more is ruled out"
+    if high < 0:
+        return f"{_lowered(subject, comparison, decimals)}; {ruled_out}."
+    if max(-low, high) <= margin:
+        bound = _outwards(max(-low, high), decimals)
+        return f"{subject} did not change the AUC by more than {bound} either way {figures}: {ruled_out}."
+    if low > 0:
+        return f"{subject} may have raised the AUC {figures}, but that is not shown ({_holm(comparison)}); {ruled_out}."
+    bound = _outwards(-low, decimals)
+    return f"{subject} did not lower the AUC by more than {bound} {figures}: {ruled_out}; whether it raised it is open."
+
+
+def _lowered(subject: str, comparison: dict[str, Any], decimals: int) -> str:
+    """A difference whose interval lies below 0: a loss that is shown, or one that Holm's adjustment leaves open."""
+    figures = f"({_figures(comparison, decimals)}; {comparison['could']})"
+    if comparison["p_adjusted"] < ALPHA:
+        return f"{subject} lowered the AUC by {_amount(comparison, decimals)} {figures}, {_holm(comparison)}"
+    return f"{subject} may have lowered the AUC {figures}, but that is not shown ({_holm(comparison)})"
+
+
+def _inferior(subject: str, comparison: dict[str, Any], decimals: int) -> str:
+    figures = f"{_interval(comparison, decimals)}, {_holm(comparison)}; {comparison['could']}"
+    lowered = f"{subject} lowered the AUC by {_amount(comparison, decimals)}, by more than the margin of"
+    if comparison["p_adjusted"] < ALPHA:
+        return f"{lowered} {comparison['margin']:g} ({figures})."
+    return f"{lowered} {comparison['margin']:g} by its own interval, though not after the adjustment ({figures})."
+
+
+def _inconclusive(subject: str, comparison: dict[str, Any], decimals: int) -> str:
+    figures, margin = f"({_figures(comparison, decimals)}; {comparison['could']})", f"{comparison['margin']:g}"
+    if comparison["ci95"][1] < 0:
+        return f"{_lowered(subject, comparison, decimals)}; whether by more than the margin of {margin} is open."
+    return (
+        f"{subject} changed the AUC by no more than chance can explain {figures}, and a loss of {margin} can be "
+        "neither shown nor ruled out."
+    )
+
+
+_WORDS = {
+    "improves": _improves,
+    "non-inferior": _non_inferior,
+    "inferior": _inferior,
+    "inconclusive": _inconclusive,
+}
+
+
+def _holm(comparison: dict[str, Any]) -> str:
+    return f"{p_text(comparison['p_adjusted'])} after Holm’s adjustment for the number of comparisons"
+
+
+def _amount(comparison: dict[str, Any], decimals: int) -> str:
+    return size(abs(comparison["difference"]), decimals)
+
+
+def _outwards(bound: float, decimals: int) -> str:
+    """A bound at 0 or above, rounded up."""
+    scale = 10**decimals
+    return f"{max(1, math.ceil(round(bound * scale, 6))) / scale:.{decimals}f}"
+
+
+def _figures(comparison: dict[str, Any], decimals: int) -> str:
+    return f"difference {signed(comparison['difference'], decimals)}, {_interval(comparison, decimals)}"
+
+
+def _interval(comparison: dict[str, Any], decimals: int) -> str:
+    low, high = (signed(end, decimals) for end in comparison["ci95"])
+    return f"95 % CI {low} to {high}"
+
+
+def _could(report: Report, comparison: dict[str, Any]) -> str:
+    """What one comparison could have shown, before the adjustment where there are several."""
+    gain, decimals = comparison["smallest_detectable"], digits(report)
+    if gain is None:
+        reference = report["arms"][comparison["against"]]["auc"]["value"]
+        left = f"at most {size(1 - reference, decimals)}" if reference < 1 else "nothing"
+        return f"no gain could have been shown, as {left} is left above {share(reference, decimals)}"
+    which = "a single" if len(report["comparisons"]) > 1 else "this"
+    return f"{which} comparison could have shown a gain of {size(gain, decimals)}"

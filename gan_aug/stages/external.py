@@ -1,0 +1,112 @@
+"""Synthetic images made elsewhere, brought into a run as its synthetic set: written once, their origin unknown."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gan_aug.config import Config
+from gan_aug.data.manifest import Manifest
+from gan_aug.data.reading.raster import Raster
+from gan_aug.data.synthetic.external import ExternalImages, open_external, source_sha256
+from gan_aug.data.synthetic.shards import ShardedImages, SyntheticManifest, open_shards
+from gan_aug.errors import DataError, RunConflict
+from gan_aug.evaluation.arms import accept_images
+from gan_aug.evaluation.look_alikes import FILE, check_look_alikes, find_look_alikes, keep_look_alikes
+from gan_aug.run.files import read_json
+from gan_aug.run.folder import RunDir
+from gan_aug.run.stage_requests import claim
+from gan_aug.run.stores import below
+from gan_aug.stages.storage import storage_of
+from gan_aug.synthesis.external import mixed_order, write_external_set
+
+SOURCE = "source"
+"""The key, in the request of a synthetic set made elsewhere, of the hash of where it came from."""
+
+
+def check_source(request: Config, run: RunDir) -> None:
+    """What can be known before the import: raises DataError where there is nothing at `compare.synthetic`.
+
+    Raises RunConflict where the run holds a synthetic set of its own GAN.
+    """
+    path, made_of = request.compare.synthetic, _made_of(run)
+    if path and not path.exists() and SOURCE not in made_of:
+        raise DataError(
+            f"compare.synthetic: there is nothing at {path}: name a folder of class folders, or an npz file"
+        )
+    if made_of and SOURCE not in made_of and (run.synthetic / "manifest.json").exists():
+        raise RunConflict(
+            f"{run.path} holds a synthetic set of its own GAN: leave out compare.synthetic, or choose another folder "
+            "with --run"
+        )
+
+
+def check_own(run: RunDir) -> None:
+    """Raise RunConflict where the run's synthetic set was made elsewhere and the run's own is asked for."""
+    if SOURCE in _made_of(run):
+        raise RunConflict(
+            f"{run.path} holds synthetic images made elsewhere: name them in compare.synthetic, or choose another "
+            "folder with --run"
+        )
+
+
+def _made_of(run: RunDir) -> dict[str, Any]:
+    """What the run's synthetic set was asked for; empty where nothing was."""
+    path = run.synthetic / "request.json"
+    return dict(read_json(path)) if path.exists() else {}
+
+
+def bring_synthetic(request: Config, run: RunDir, manifest: Manifest) -> None:
+    """Write the images at `compare.synthetic` as shards in `synthetic/`, unless they are there already.
+
+    Images of another size are fitted as the data set's own were, their grey range kept. Raises RunConflict where the
+    run holds another synthetic set, DataError for what `open_external` refuses, LeakageError where an image equals one
+    of validation or test, or many look nearly the same as one.
+    """
+    path = request.compare.synthetic
+    if path is None:
+        return
+    data, shard = request.data, request.synthesis.shard
+    if not path.exists():
+        return  # it was written once; the shards have their own sums
+    external = open_external(path, manifest)
+    made_of = {SOURCE: source_sha256(path), "fit": data.fit, "filter": data.filter, "shard": shard}
+    claim(run, "synthetic", made_of, products="manifest.json")
+    if (run.synthetic / "manifest.json").exists():
+        return
+    run.emit("synthetic", "start", f"reading {len(external.labels):,} images made elsewhere, {path.name}")
+    place = storage_of(run, request.compute.storage).synthetic
+    synthetic, fitted = write_external_set(
+        external,
+        manifest,
+        place,
+        Raster(*manifest.shape, data.fit, data.filter, "full"),
+        run.synthetic,
+        shard_size=shard,
+        progress=lambda done, total: run.emit("synthetic", "progress", done=done, total=total, unit="images"),
+        cancelled=run.cancelled,
+    )
+    _check_images(run, manifest, synthetic, open_shards(place, synthetic), external)
+    if fitted:
+        channels, height, width = manifest.shape
+        wanted = f"{width}x{height} pixels, {'grey' if channels == 1 else 'colour'}, 8 bit"
+        run.emit("synthetic", "note", f"{fitted:,} images were of another size or kind: fitted to {wanted}")
+    for folder in dict.fromkeys((place, run.synthetic)):  # only now, so that what is refused is never taken for whole
+        synthetic.save(below(folder, "manifest.json"))
+    counts = ", ".join(f"{name} {count:,}" for name, count in synthetic.counts().items())
+    run.emit("synthetic", "finish", f"{len(external.labels):,} synthetic images of unknown provenance: {counts}")
+
+
+def _check_images(
+    run: RunDir, manifest: Manifest, synthetic: SyntheticManifest, images: ShardedImages, external: ExternalImages
+) -> None:
+    """Hold the images against those of validation and test; what looks nearly the same is kept beside the set."""
+    accept_images(images, manifest)
+    run.emit("synthetic", "note", "looking for images nearly the same as a validation or test image")
+    found = find_look_alikes(run.dataset, images, manifest, run.cancelled)
+    order = mixed_order(external.labels)
+    source = [external.names[order[pair["synthetic"]]] for pair in found["pairs"]] if found else []
+    keep_look_alikes(run.synthetic, manifest, synthetic, found, source)
+    check_look_alikes(found, manifest, source)
+    if found and found["images"]:
+        what = f"{found['images']:,} of {found['of']:,} images look nearly the same as a validation or test image"
+        run.emit("synthetic", "note", f"{what}: they are listed in synthetic/{FILE}, look at them")

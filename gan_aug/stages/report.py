@@ -1,0 +1,136 @@
+"""The comparison's report in a run folder: figures gathered, examples chosen, and all its files written."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+import gan_aug
+from gan_aug.compute.local.parent import cores
+from gan_aug.config import Config
+from gan_aug.data.manifest import Manifest
+from gan_aug.data.store import open_images
+from gan_aug.data.synthetic.shards import SyntheticManifest, read_shard
+from gan_aug.evaluation.cells.result import CellResult, Findings
+from gan_aug.evaluation.look_alikes import kept_look_alikes
+from gan_aug.evaluation.outcome.figures import build_report
+from gan_aug.evaluation.outcome.files import FIGURES, SCORES
+from gan_aug.evaluation.outcome.scores_csv import scores_csv
+from gan_aug.report.pages.html import to_html
+from gan_aug.report.pages.markdown import to_markdown
+from gan_aug.report.plots.all import Figure, draw_figures
+from gan_aug.report.plots.learning_curves import curves_png
+from gan_aug.run.files import write_json, write_text
+from gan_aug.run.folder import EVENTS, RunDir
+from gan_aug.run.stores import Place
+from gan_aug.stages.storage import storage_of
+
+EXAMPLES = 8
+Images = npt.NDArray[np.uint8]
+
+
+def write_reports(
+    request: Config,
+    run: RunDir,
+    manifest: Manifest,
+    synthetic: SyntheticManifest | None,
+    cells: Sequence[CellResult],
+    findings: Findings,
+    fidelity: dict[str, Any] | None,
+) -> dict[str, Any]:
+    """Write the report into the run folder: figures, scores, `report.html`, `report.md`, last `report.json`.
+
+    Returns the last one's values. Where there are learning curves they are drawn to `learning-curves.png` too.
+    """
+    report = build_report(
+        manifest,
+        synthetic,
+        cells,
+        request,
+        provenance={"look_alikes": kept_look_alikes(run.synthetic, manifest, synthetic)},
+        timing={"stages": stage_seconds(run)},
+        environment=environment(),
+        fidelity=fidelity,
+        findings=findings,
+    )
+    if report["curves"]:
+        curves_png(report["curves"], run.path / "learning-curves.png")
+    figures = draw_figures(report, cells, manifest)
+    write_figures(run, figures)
+    write_text(run.path / SCORES, scores_csv(manifest, cells))
+    examples = synthetic_examples(storage_of(run, request.compute.storage).synthetic, synthetic)
+    html = to_html(report, figures, real_examples(run, manifest), examples)
+    write_text(run.path / "report.html", html)
+    write_text(run.path / "report.md", to_markdown(report))
+    write_json(run.path / "report.json", report)
+    return report
+
+
+def write_figures(run: RunDir, figures: Mapping[str, Figure]) -> None:
+    """Write each figure to its file, and remove those that an earlier report had and this one has not."""
+    for figure in figures.values():
+        write_text(run.path / figure.file, figure.document)
+    for left in (run.path / FIGURES).glob("*.svg"):
+        if left.stem not in figures:
+            left.unlink()
+
+
+def real_examples(run: RunDir, manifest: Manifest) -> dict[str, Images]:
+    """The first training images of each label, `(n, C, H, W) uint8`."""
+    images, labels, rows = open_images(run.dataset, manifest), manifest.label_matrix(), manifest.indices("train")
+    return {name: images[rows[labels[rows, k] == 1][:EXAMPLES]] for k, name in enumerate(manifest.labels)}
+
+
+def synthetic_examples(place: Place, synthetic: SyntheticManifest | None) -> dict[str, Images]:
+    """The first synthetic images of each label, `(n, C, H, W) uint8`; empty without a synthetic set."""
+    if synthetic is None:
+        return {}
+    found: dict[str, list[Images]] = {name: [] for name in synthetic.labels}
+    for shard in synthetic.shards:
+        wanting = [name for name, images in found.items() if len(images) < EXAMPLES]
+        if not wanting:
+            break
+        own = synthetic.image_labels[shard.first : shard.first + shard.count]
+        for image, labels in zip(read_shard(place, shard), own, strict=True):
+            for name in (synthetic.labels[k] for k in labels):
+                if len(found[name]) < EXAMPLES:
+                    found[name].append(image)
+    return {name: np.stack(images) for name, images in found.items() if images}
+
+
+def environment() -> dict[str, Any]:
+    """What ran it: versions and the machine's kind, without names."""
+    import torch
+
+    return {
+        "gan_aug": gan_aug.__version__,
+        "python": platform.python_version(),
+        "torch": str(torch.__version__),
+        "numpy": np.__version__,
+        "system": f"{platform.system()} {platform.machine()}",
+        "cores": cores(),
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+    }
+
+
+def stage_seconds(run: RunDir) -> dict[str, float]:
+    """Seconds of work in each stage by the record, over all starts; time between two starts does not count."""
+    seconds: dict[str, float] = {}
+    last: dict[str, float] = {}
+    for line in (run.path / EVENTS).read_text(encoding="utf-8", errors="replace").splitlines():
+        try:
+            event = json.loads(line)
+        except ValueError:
+            continue  # a line torn by a crash
+        if event["kind"] == "note":
+            continue  # an aside, within a stage's work or of no stage at all
+        stage, now = event["stage"], event["time"]
+        if event["kind"] != "start" and stage in last:
+            seconds[stage] = seconds.get(stage, 0.0) + now - last[stage]
+        last[stage] = now
+    return {stage: round(value, 1) for stage, value in seconds.items()}

@@ -1,0 +1,276 @@
+"""Training a GAN in a run folder: joins data, networks and record; resumes at the newest whole checkpoint.
+
+One or more processes, the ranks, train together. All do the same; rank 0 alone writes.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from gan_aug import config as configs
+from gan_aug.compute.device import choose_device
+from gan_aug.compute.executor import Executor, RankGroup
+from gan_aug.config import Config
+from gan_aug.data.loader import TrainingBatches
+from gan_aug.data.manifest import Manifest
+from gan_aug.data.pictures import png_grid
+from gan_aug.data.store import open_images
+from gan_aug.errors import Cancelled, ConfigError
+from gan_aug.gan.networks.settings import NetworkSettings, levels
+from gan_aug.gan.ranks import Ranks, current_ranks
+from gan_aug.gan.seeds import Purpose
+from gan_aug.gan.state import (
+    Checkpoint,
+    TrainingData,
+    calibrated_average,
+    follow_first,
+    newest_checkpoint,
+    read_checkpoint,
+    restore,
+    save_checkpoint,
+)
+from gan_aug.gan.trainer import GanTrainer, StepReport, TrainSettings
+from gan_aug.report.plots.curves import training_curves_png
+from gan_aug.run.files import read_json, storage_errors, write_bytes, write_text
+from gan_aug.run.folder import RunDir
+from gan_aug.run.stage_requests import claim
+from gan_aug.stages.storage import storage_of
+from gan_aug.synthesis.sampler import sample
+
+RECORDS = 400
+"""Points of the loss curves over a whole training."""
+
+GRID_ROWS, GRID_COLUMNS = 16, 10
+
+
+def train(request: Config, run: RunDir, manifest: Manifest, executor: Executor) -> Checkpoint:
+    """Train until `train.images`, from the newest whole checkpoint in the run folder; returns the last one.
+
+    Raises Cancelled after writing a checkpoint when the run is asked to stop.
+    """
+    stored = storage_of(run, request.compute.storage)
+    stored.pull_training()
+    threads = _threads(request, run, executor)
+    claim(
+        run,
+        "train",
+        configs.sections(request, "seed", "gan", "train")
+        | {"dataset": manifest.fingerprint, "threads": threads, "ranks": _ranks(request, run)},
+        products="checkpoints/[0-9]*",
+    )
+    newest = newest_checkpoint(run.train / "checkpoints")
+    if newest:
+        stored.push_checkpoint(newest.path)  # where the last start ended before it was there
+    if newest and newest.images >= request.train.images:
+        return newest
+    compute = request.compute
+    group = RankGroup(
+        ranks=compute.ranks,
+        least=compute.min_ranks or compute.ranks,
+        retries=compute.retries,
+        threads=threads,
+        gpus=compute.gpus_per_worker,
+        folder=run.train,
+        cancelled=run.cancelled,
+    )
+
+    def attend(said: str) -> None:
+        if said:
+            run.emit("train", "note", said)
+        run.relay()
+
+    executor.train(partial(train_rank, request, run, manifest), group, attend)
+    return read_checkpoint(run.train / "checkpoints" / f"{request.train.images:010d}")
+
+
+def train_rank(request: Config, run: RunDir, manifest: Manifest) -> None:
+    """What each rank does, from the newest whole checkpoint on, when `train` has said in the run folder what is asked.
+
+    Raises Cancelled and TrainingDiverged on all ranks at the same step, and RankLost when another rank is gone.
+    """
+    torch.set_num_threads(int(read_json(run.train / "request.json")["threads"]))
+    ranks = current_ranks(choose_device(request.compute.device))
+    leads = ranks.rank == 0
+    trainer = build_trainer(request, run, manifest, ranks)
+    folder, data = run.train / "checkpoints", _training_data(manifest)
+    stored = storage_of(run, request.compute.storage)
+    newest = newest_checkpoint(folder) if leads else None
+    if newest:
+        restore(trainer, newest)
+    follow_first(trainer)
+    if leads:
+        run.emit("train", "start", _state(trainer), done=trainer.images, values={"ranks": ranks.size})
+    record = _Record(run, trainer)
+    while not trainer.finished:
+        before = trainer.images
+        report = trainer.step()
+        stopping = ranks.any(run.cancelled())
+        if leads:
+            record.add(report)
+            if stopping or _crossed(before, trainer, request.train.checkpoint_every):
+                record.save()
+                saved = save_checkpoint(folder, trainer, data)
+                _forget_others(folder, [saved, newest])
+                stored.push_checkpoint(saved.path)
+                newest = saved
+            if _crossed(before, trainer, request.train.sample_every):
+                record.picture(manifest)
+        if stopping and not trainer.finished:
+            ranks.any(True)  # nobody leaves before rank 0 has written: the first to leave may end all
+            raise Cancelled(f"stopped at {trainer.images:,} images: `gan-aug resume {run.path}` goes on from there")
+    if leads:
+        run.emit("train", "finish", f"trained on {trainer.images:,} images")
+
+
+def _training_data(manifest: Manifest) -> TrainingData:
+    return TrainingData(
+        labels=manifest.labels,
+        task=manifest.task,
+        dataset=manifest.fingerprint,
+        trained_on=tuple(sorted({manifest.studies[i].content for i in manifest.indices("train")})),
+    )
+
+
+def _state(trainer: GanTrainer) -> str:
+    where = f"{trainer.device}" + (f" in {trainer.ranks.size} processes" if trainer.ranks.size > 1 else "")
+    return f"training on {where}, {trainer.images:,} of {trainer.settings.images:,} images seen so far"
+
+
+def build_trainer(request: Config, run: RunDir, manifest: Manifest, ranks: Ranks) -> GanTrainer:
+    """The trainer of a request on the training split; raises ConfigError where the image size does not fit a DCGAN."""
+    images = open_images(run.dataset, manifest)
+    batches = TrainingBatches(
+        images, manifest.label_matrix(), manifest.indices("train"), seed=request.seed, balance=request.gan.balance
+    )
+    networks = network_settings(request, manifest)
+    settings = TrainSettings(
+        images=request.train.images,
+        batch=request.train.batch,
+        loss=request.gan.loss,
+        lr=request.train.lr,
+        betas=request.train.betas,
+        decay=request.train.decay,
+        penalty=request.gan.penalty if request.gan.regularizer_wanted == "r1" else 0.0,
+        penalty_every=request.gan.penalty_every,
+        augment=request.gan.augment,
+        average=request.gan.average,
+        seed=request.seed,
+    )
+    return GanTrainer(networks, settings, batches, choose_device(request.compute.device), ranks)
+
+
+def network_settings(request: Config, manifest: Manifest) -> NetworkSettings:
+    """The networks of a request for this data; raises ConfigError where the image size does not fit a DCGAN."""
+    _check_levels(manifest.shape[1:])
+    return NetworkSettings(
+        shape=manifest.shape,
+        classes=len(manifest.labels),
+        width=request.gan.width,
+        latent=request.gan.latent,
+        spectral=request.gan.regularizer_wanted == "spectral",
+    )
+
+
+def check_size(request: Config) -> None:
+    """Raise ConfigError where the size asked for does not fit a DCGAN: known before any image is read."""
+    size = request.data.size
+    if size is not None:
+        _check_levels((size, size) if isinstance(size, int) else size)
+
+
+def _check_levels(size: tuple[int, int]) -> None:
+    try:
+        levels(size)
+    except ValueError as error:
+        raise ConfigError(f"data.size: {error}") from error
+
+
+def _threads(request: Config, run: RunDir, executor: Executor) -> int:
+    """Threads asked for, else those this run began with (they alter the last bits), else a rank's part of the cores."""
+    path = run.train / "request.json"
+    if request.compute.threads is None and path.exists():
+        return int(read_json(path)["threads"])
+    return request.compute.threads or executor.threads(request.compute.ranks)
+
+
+def _ranks(request: Config, run: RunDir) -> int:
+    """The number of ranks that names this run: the one asked for, or where fewer may do, the one it began with.
+
+    Another number alters the last bits, which a request with `min_ranks` accepts; the record says where each began.
+    """
+    path = run.train / "request.json"
+    if request.compute.min_ranks is not None and path.exists():
+        return int(read_json(path).get("ranks", 1))
+    return request.compute.ranks
+
+
+def _crossed(before: int, trainer: GanTrainer, every: int) -> bool:
+    """Whether the last step passed a multiple of `every`, or was the last one."""
+    return trainer.finished or before // every != trainer.images // every
+
+
+def _forget_others(folder: Path, kept: list[Checkpoint | None]) -> None:
+    """Remove all checkpoints but the one just written and the one before it."""
+    paths = {checkpoint.path for checkpoint in kept if checkpoint}
+    with storage_errors(folder):
+        for path in folder.glob("[0-9]*"):
+            if path not in paths:
+                shutil.rmtree(path)
+
+
+class _Record:
+    """The losses so far, window by window: kept in `train/history.jsonl`, drawn in `train/loss.png`."""
+
+    def __init__(self, run: RunDir, trainer: GanTrainer) -> None:
+        self._run, self._trainer = run, trainer
+        self._path = run.train / "history.jsonl"
+        self._points = [point for point in _read_lines(self._path) if point["images"] <= trainer.images]
+        self._window: list[StepReport] = []
+        self._every = max(trainer.settings.batch, trainer.settings.images // RECORDS)
+        self._started = (time.monotonic(), trainer.images)
+
+    def add(self, report: StepReport) -> None:
+        """Take one step in; every so many images its window becomes a point and an event."""
+        self._window.append(report)
+        trainer = self._trainer
+        if not trainer.finished and report.images % self._every >= trainer.settings.batch:
+            return
+        values = {
+            key: float(np.mean([getattr(step, key) for step in self._window]))
+            for key in ("loss_d", "loss_g", "real", "fake")
+        }
+        self._window = []
+        self._points.append({"images": report.images, **values})
+        seconds = time.monotonic() - self._started[0]
+        values["rate"] = (report.images - self._started[1]) / max(seconds, 1e-9)
+        rounded = {key: round(value, 4) for key, value in values.items()}
+        total = trainer.settings.images
+        self._run.emit("train", "progress", done=report.images, total=total, unit="images", values=rounded)
+
+    def save(self) -> None:
+        """Write the points; a resumed training goes on after those its checkpoint saw."""
+        write_text(self._path, "".join(json.dumps(point) + "\n" for point in self._points))
+
+    def picture(self, manifest: Manifest) -> None:
+        """Write a sample grid, one row per class, and the loss curves."""
+        trainer, classes = self._trainer, min(len(manifest.labels), GRID_ROWS)
+        labels = np.repeat(np.eye(len(manifest.labels), dtype=np.float32)[:classes], GRID_COLUMNS, axis=0)
+        made = sample(calibrated_average(trainer), labels, seed=trainer.settings.seed, purpose=Purpose.PREVIEW)
+        rows = list(made.reshape(classes, GRID_COLUMNS, *manifest.shape))
+        write_bytes(self._run.train / f"samples-{trainer.images:010d}.png", png_grid(rows))
+        if self._points:
+            training_curves_png(self._points, self._run.train / "loss.png")
+
+
+def _read_lines(path: Path) -> list[dict[str, float]]:
+    try:
+        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    except (OSError, ValueError):
+        return []  # the curves are a picture for people: a torn file costs their beginning, no result

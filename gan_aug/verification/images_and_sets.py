@@ -1,0 +1,199 @@
+"""Verifying what a comparison rests on: images, checkpoints and synthetic shards, each read and hashed again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from gan_aug.data.manifest import Manifest
+from gan_aug.data.store import FILE
+from gan_aug.data.synthetic.hashed_images import HashedImages
+from gan_aug.data.synthetic.shards import UNKNOWN, SyntheticManifest, SyntheticShard
+from gan_aug.errors import CheckpointError, DataError, LeakageError, ManifestError, StorageError
+from gan_aug.evaluation.arms import accept, check_unseen
+from gan_aug.gan.state import GENERATOR, RECORD, TRAINING, Checkpoint, read_checkpoint
+from gan_aug.run.artefacts import at_hand
+from gan_aug.run.events import UnitProgress
+from gan_aug.run.stores import MissingObject, Place, below, open_store
+from gan_aug.stages.storage import RunStorage
+from gan_aug.verification.chain import Link, broken_link, first_of
+
+MANIFEST = "manifest.json"
+UNSEEN = "none of them, nor any of their patients, in validation or test"
+"""Gets what is read (images), how many are done, and of how many."""
+
+
+def load_dataset(storage: RunStorage) -> tuple[Manifest | None, Link, Place]:
+    """The data set's manifest where it is whole, its link, and the place it was read from."""
+    name, folder = f"dataset/{MANIFEST}", storage.folder / "dataset"
+    place: Place = folder if (folder / MANIFEST).exists() or storage.dataset is None else storage.dataset
+    if not _exists(place, MANIFEST):
+        return None, Link(name, "missing", "what every other link rests on is not there", ManifestError), place
+    try:
+        manifest = Manifest.load(below(place, MANIFEST))
+        check_splits(manifest)
+    except DataError as error:  # a store that is away is no broken link
+        return None, broken_link(name, error), place
+    return manifest, Link(name, "ok", f"{len(manifest.studies):,} studies, fingerprint {manifest.fingerprint}"), place
+
+
+def check_splits(manifest: Manifest) -> None:
+    """Raise LeakageError where an image, or a patient, is in two splits."""
+    seen: dict[tuple[str, str], str] = {}
+    for row, study in enumerate(manifest.studies):
+        for what, identity in (("image", study.content), ("patient", study.patient)):
+            other = seen.setdefault((what, identity), study.split) if identity else study.split
+            if other != study.split:
+                raise LeakageError(f"the {what} of study {row} is in the splits {other} and {study.split}")
+
+
+def check_images(storage: RunStorage, manifest: Manifest, place: Place, progress: UnitProgress) -> Link:
+    """Every stored image hashed again and held against the manifest."""
+    name, total = f"dataset/{FILE}", len(manifest.studies)
+    if storage.dataset and not _exists(place, FILE):
+        place = storage.dataset
+    images = HashedImages(place, FILE, manifest.shape)
+    altered = []
+    try:
+        for row, content in enumerate(images):
+            if row >= total or content != manifest.studies[row].content:
+                altered.append(row)
+            _tell(progress, row + 1, total)
+    except MissingObject:
+        return Link(name, "missing", f"the {total:,} images of the manifest are not there", ManifestError)
+    except ManifestError as error:
+        return broken_link(name, error)
+    if images.count != total:
+        return Link(name, "ALTERED", f"it holds {images.count:,} images, the manifest {total:,}", ManifestError)
+    if altered:
+        says = f"{len(altered):,} of {total:,} images are not what the manifest says: {first_of(altered)}"
+        return Link(name, "ALTERED", says, ManifestError)
+    return Link(name, "ok", f"{total:,} images, each with the hash that the manifest gives")
+
+
+def check_checkpoints(storage: RunStorage, manifest: Manifest) -> tuple[list[Link], dict[str, Checkpoint]]:
+    """A link for each checkpoint in the run folder, or in the store where it has none; the whole ones by id."""
+    links, whole = [], {}
+    for folder in _checkpoint_folders(storage):
+        name = f"train/checkpoints/{folder.name}"
+        try:
+            path = folder if folder.exists() else at_hand(folder, storage.checkpoint(folder.name), RECORD)
+            absent = [file for file in (RECORD, GENERATOR, TRAINING) if not (path / file).exists()]
+            if absent:
+                links.append(Link(name, "missing", f"{', '.join(absent)} is not there", CheckpointError))
+                continue
+            checkpoint = read_checkpoint(path)
+            _check_checkpoint(checkpoint, folder.name, manifest)
+        except (CheckpointError, DataError, StorageError) as error:  # the last one: not whole in the store
+            links.append(broken_link(name, error))
+            continue
+        whole[checkpoint.id] = checkpoint
+        seen, split = len(checkpoint.trained_on), len(manifest.indices("train"))
+        says = f"id {checkpoint.id}, trained on {seen:,} images of the training split ({split:,}), {UNSEEN}"
+        links.append(Link(name, "ok", says) if seen else _silent(name, "it"))
+    return links, whole
+
+
+def check_synthetic(
+    storage: RunStorage, manifest: Manifest, checkpoints: Mapping[str, Checkpoint], progress: UnitProgress
+) -> tuple[list[Link], SyntheticManifest | None]:
+    """The links of the synthetic set: its manifest, then its shards; the manifest where it is whole."""
+    name, place = f"synthetic/{MANIFEST}", storage.synthetic
+    if not _exists(place, MANIFEST):
+        return [Link(name, "missing", "what the shards belong to is not there", ManifestError)], None
+    try:
+        synthetic = SyntheticManifest.load(below(place, MANIFEST))
+        copy = storage.folder / "synthetic" / MANIFEST
+        if copy.exists() and SyntheticManifest.load(copy) != synthetic:
+            raise ManifestError(f"{copy} is of another set than {below(place, MANIFEST)}")
+        link = _check_origin(name, synthetic, manifest, checkpoints)
+    except DataError as error:
+        return [broken_link(name, error)], None
+    held_out = {study.content for study in manifest.studies if study.split in ("validation", "test")}
+    total, done, shards = len(synthetic.image_labels), 0, []
+    for shard in synthetic.shards:
+        shards.append(_check_shard(place, shard, synthetic, held_out))
+        done += shard.count
+        progress("synthetic images", done, total)
+    if sum(shard.count for shard in synthetic.shards) != total:
+        says = f"its shards hold {done:,} images, its labels are of {total:,}"
+        link = Link(name, "ALTERED", says, ManifestError)
+    broken = [shard for shard in shards if shard.is_broken]
+    says = f"{total:,} images in {len(shards)} shards with their sums, none of them a validation or test image"
+    return [link, *(broken or [Link("synthetic/shard-*", "ok", says)])], synthetic
+
+
+def _check_origin(
+    name: str, synthetic: SyntheticManifest, manifest: Manifest, checkpoints: Mapping[str, Checkpoint]
+) -> Link:
+    """The link of a synthetic manifest; raises LeakageError, DataError where it may not be used with this data."""
+    accept(synthetic, manifest)
+    if synthetic.dataset != manifest.fingerprint:
+        says = f"it was made for the data {synthetic.dataset}, not for those of this run ({manifest.fingerprint})"
+        return Link(name, "ALTERED", says, ManifestError)
+    if synthetic.checkpoint == UNKNOWN:
+        return _silent(name, f"fingerprint {synthetic.fingerprint}: made elsewhere, and")
+    maker = checkpoints.get(synthetic.checkpoint)
+    if maker is None:
+        says = f"it names the checkpoint {synthetic.checkpoint}, and no whole one of that id is in the run"
+        return Link(name, "missing", says, CheckpointError)
+    if maker.trained_on != synthetic.trained_on:
+        says = "it says its generator was trained on other images than the checkpoint does"
+        return Link(name, "ALTERED", says, ManifestError)
+    if not synthetic.trained_on:
+        return _silent(name, f"fingerprint {synthetic.fingerprint}:")
+    says = f"fingerprint {synthetic.fingerprint}, made by {maker.path.name} from seed {synthetic.seed}"
+    return Link(name, "ok", says)
+
+
+def _check_shard(place: Place, shard: SyntheticShard, synthetic: SyntheticManifest, held_out: set[str]) -> Link:
+    name, images = f"synthetic/{shard.file}", HashedImages(place, shard.file, synthetic.shape)
+    try:
+        copies = sum(content in held_out for content in images)
+    except MissingObject:
+        return Link(name, "missing", f"{shard.count:,} images are not there", ManifestError)
+    except ManifestError as error:
+        return broken_link(name, error)
+    if (images.sha256, images.count) != (shard.sha256, shard.count):
+        return Link(name, "ALTERED", "its sum is not the one in the synthetic manifest", ManifestError)
+    if copies:
+        return Link(name, "LEAKED", f"{copies} of its {shard.count:,} images are validation or test images")
+    return Link(name, "ok", f"{shard.count:,} images")
+
+
+def _check_checkpoint(checkpoint: Checkpoint, name: str, manifest: Manifest) -> None:
+    """Raise CheckpointError where it is not of its place or of these data, LeakageError where it saw too much."""
+    if int(name) != checkpoint.images:
+        raise CheckpointError(f"it says that it has seen {checkpoint.images:,} images, its folder's name {int(name):,}")
+    if checkpoint.dataset != manifest.fingerprint:
+        raise CheckpointError(f"it was made for the data {checkpoint.dataset}, not for {manifest.fingerprint}")
+    theirs = (checkpoint.labels, checkpoint.task, checkpoint.networks.shape)
+    if theirs != (manifest.labels, manifest.task, manifest.shape):
+        raise CheckpointError("its labels, task or image shape are not the data set's")
+    if set(checkpoint.files) != {GENERATOR, TRAINING}:
+        raise CheckpointError(f"it gives sums for {', '.join(checkpoint.files) or 'no file'} alone")
+    check_unseen(set(checkpoint.trained_on), manifest)
+
+
+def _checkpoint_folders(storage: RunStorage) -> Iterator[Path]:
+    folder = storage.folder / "train/checkpoints"
+    names = {path.name for path in folder.glob("[0-9]*") if path.name.isdigit()}
+    for name in sorted(names or set(storage.checkpoints())):
+        yield folder / name
+
+
+def _silent(name: str, what: str) -> Link:
+    return Link(name, "unknown", f"{what} nothing says which images its generator was trained on")
+
+
+def _exists(place: Place, name: str) -> bool:
+    try:
+        open_store(place).state(name)
+    except MissingObject:
+        return False
+    return True
+
+
+def _tell(progress: UnitProgress, done: int, total: int) -> None:
+    if done % max(1, total // 100) == 0 or done == total:
+        progress("images", done, total)

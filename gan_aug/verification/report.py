@@ -1,0 +1,218 @@
+"""Verifying what a comparison found: its cells, and the report's figures taken from their scores again."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from gan_aug import config as configs
+from gan_aug.config import Config
+from gan_aug.data.manifest import Manifest
+from gan_aug.data.synthetic.shards import SyntheticManifest
+from gan_aug.errors import CheckpointError, ConfigError, DataError
+from gan_aug.evaluation.cells.files import FILES, REQUEST, read_cell
+from gan_aug.evaluation.cells.plan import plan_cells
+from gan_aug.evaluation.cells.result import CellResult, Findings
+from gan_aug.evaluation.fidelity.run import kept_fidelity
+from gan_aug.evaluation.look_alikes import kept_look_alikes
+from gan_aug.evaluation.outcome.figures import build_report
+from gan_aug.evaluation.outcome.files import SCORES
+from gan_aug.evaluation.outcome.scores_csv import scores_csv
+from gan_aug.report.pages.markdown import to_markdown
+from gan_aug.run.artefacts import copy_files
+from gan_aug.run.stores import Place, below, open_store
+from gan_aug.stages.storage import RunStorage
+from gan_aug.verification.chain import Link, broken_link
+from gan_aug.verification.curve_sets import fingerprints, synthetic_sets
+from gan_aug.verification.findings import findings_again, results_of
+
+CELLS = "compare/cells"
+NOT_FIGURES = ("environment", "timing")
+"""What a report may differ in and still be the same."""
+
+
+def check_cells(
+    storage: RunStorage, manifest: Manifest, synthetic: SyntheticManifest | None
+) -> tuple[list[Link], dict[str, CellResult]]:
+    """A link for each broken cell, one for all whole ones; those by key."""
+    links, whole = [], {}
+    fingerprint = synthetic.fingerprint if synthetic else None
+    subsets = fingerprints(storage, manifest)
+    for key in _cell_keys(storage):
+        name = f"{CELLS}/{key}"
+        try:
+            result, request = _read(storage, key)
+        except CheckpointError as error:
+            folder = storage.folder / CELLS / key
+            absent = [file for file in FILES if folder.exists() and not (folder / file).exists()]
+            says = f"{', '.join(absent)} is not there"
+            links.append(Link(name, "missing", says, CheckpointError) if absent else broken_link(name, error))
+            continue
+        if (result.arm, result.seed) != (request["arm"], request["seed"]):
+            says = f"its result is of the arm {result.arm!r} with seed {result.seed}, its request of another"
+            links.append(Link(name, "ALTERED", says, CheckpointError))
+        elif request["dataset"] in subsets and request["synthetic"] in (None, subsets[request["dataset"]]):
+            whole[key] = result
+        elif request["dataset"] != manifest.fingerprint:
+            says = f"it was computed on the data {request['dataset']}, which are not those on disk"
+            links.append(Link(name, "ALTERED", says, CheckpointError))
+        elif request["synthetic"] not in (None, fingerprint):
+            says = f"it was trained on the synthetic set {request['synthetic']}, which is not the one on disk"
+            links.append(Link(name, "ALTERED", says, CheckpointError))
+        else:
+            whole[key] = result
+    if whole:
+        says = f"{len(whole)} cells, each under the hash of its inputs, trained on the images on disk"
+        links.append(Link(CELLS, "ok", says))
+    return links, whole
+
+
+def check_report(
+    storage: RunStorage, manifest: Manifest, synthetic: SyntheticManifest | None, cells: Mapping[str, CellResult]
+) -> list[Link]:
+    """The links of `report.json`, its scores and `report.md`: provenance and figures made again from the cells."""
+    path = storage.folder / "report.json"
+    if not path.exists():
+        return [Link(path.name, "missing", "the comparison finished, and its report is not there")]
+    try:
+        report = json.loads(path.read_text(encoding="utf-8"))
+        links = _check_figures(report, storage, manifest, synthetic, cells)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        return [Link(path.name, "ALTERED", f"it is not a report of this version ({type(error).__name__}: {error})")]
+    except (ConfigError, DataError) as error:
+        return [broken_link(path.name, error)]
+    return links if links[0].is_broken else [*links, _check_words(storage.folder / "report.md", report)]
+
+
+def _check_figures(
+    report: dict[str, Any],
+    storage: RunStorage,
+    manifest: Manifest,
+    synthetic: SyntheticManifest | None,
+    cells: Mapping[str, CellResult],
+) -> list[Link]:
+    """The links of a report and its scores: what it was asked, which cells that needs, whether they give its figures.
+
+    The first one alone where it is broken.
+    """
+    config, folder = configs.parse(report["config"], "the config in report.json"), storage.folder
+    if not report["provenance"]["synthetic"]:
+        synthetic = None
+    elif synthetic is None:
+        return [Link("synthetic", "missing", "report.json rests on a synthetic set, and no whole one is there")]
+    try:
+        sets = synthetic_sets(storage)
+        found = findings_again(report, config, manifest, synthetic, sets, cells)
+        results = results_of(
+            plan_cells(manifest, synthetic, config, ratio=found.ratio["value"] if found.ratio else None), cells
+        )
+    except CheckpointError as error:
+        return [Link(CELLS, "missing", str(error), CheckpointError)]
+    again = _made_again(report, config, folder, manifest, synthetic, results, found)
+    if changes := [*unequal(report, again), *_unlike_requests(report["config"], config, folder)]:
+        more = f" and {len(changes) - 3} more" if len(changes) > 3 else ""
+        says = f"made again from the cells, it differs: {'; '.join(changes[:3])}{more}"
+        return [Link("report.json", "ALTERED", says)]
+    link = Link("report.json", "ok", f"its provenance and every figure follow from {len(results)} cells")
+    return [link, _check_scores(folder, manifest, results)]
+
+
+def _made_again(
+    report: dict[str, Any],
+    config: Config,
+    folder: Path,
+    manifest: Manifest,
+    synthetic: SyntheticManifest | None,
+    results: list[CellResult],
+    found: Findings,
+) -> dict[str, Any]:
+    """The report of these cells; fidelity is the one that was measured and kept beside them."""
+    fidelity = None
+    if synthetic is not None and report["fidelity"] is not None:
+        weights = report["fidelity"]["extractor"]["weights"]
+        fidelity = kept_fidelity(folder / "compare", manifest, synthetic, results, config.compare, weights)
+    provenance = {"look_alikes": kept_look_alikes(folder / "synthetic", manifest, synthetic)}
+    again = build_report(manifest, synthetic, results, config, provenance, {}, {}, fidelity, found)
+    again["config"] = report["config"]  # held against the stages' requests instead
+    return json.loads(json.dumps(again))  # type: ignore[no-any-return]
+
+
+def unequal(old: Any, new: Any, path: str = "") -> list[str]:
+    """Where two reports differ, as `dotted.path is A, not B`; figures may differ in the last of their digits."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        keys = sorted(old.keys() | new.keys())
+        found = [
+            unequal(old.get(key), new.get(key), f"{path}.{key}" if path else key)
+            for key in keys
+            if path or key not in NOT_FIGURES
+        ]
+        return [change for part in found for change in part]
+    if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        return [
+            change for i, pair in enumerate(zip(old, new, strict=True)) for change in unequal(*pair, f"{path}[{i}]")
+        ]
+    if isinstance(old, float) and isinstance(new, float) and math.isclose(old, new, rel_tol=1e-8, abs_tol=1e-12):
+        return []
+    return [] if old == new else [f"{path} is {_brief(old)}, not {_brief(new)}"]
+
+
+def _unlike_requests(config: dict[str, Any], parsed: Config, folder: Path) -> list[str]:
+    """Where the config in a report differs from what the stages were asked, by their own records."""
+    wanted = {"synthesis": parsed.synthesis_wanted.model_dump(mode="json")}  # as many images as the ratios need
+    changes = []
+    for stage in ("dataset", "train", "synthetic", "compare"):
+        path = folder / stage / "request.json"
+        asked = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        ours, theirs = configs.completed(asked), configs.completed(config) | wanted
+        for section in asked.keys() & config.keys():
+            pair = [theirs[section], ours[section]]
+            if isinstance(config[section], dict):  # reports leave out paths
+                pair = [{key: values.get(key) for key in config[section]} for values in pair]
+            changes += unequal(pair[0], pair[1], f"config.{section}")
+    return changes
+
+
+def _check_scores(folder: Path, manifest: Manifest, results: Sequence[CellResult]) -> Link:
+    """The link of the table of scores, made again from the cells."""
+    if not (folder / SCORES).exists():
+        return Link(SCORES, "missing", "the table of scores is not there: `gan-aug report` writes it again")
+    if (folder / SCORES).read_text(encoding="utf-8", errors="replace") != scores_csv(manifest, results):
+        return Link(SCORES, "ALTERED", "it does not hold the cells' scores: `gan-aug report` writes it again")
+    return Link(SCORES, "ok", f"the scores of {len(results)} cells")
+
+
+def _check_words(path: Path, report: dict[str, Any]) -> Link:
+    if not path.exists():
+        return Link(path.name, "missing", "the report's text is not there: `gan-aug resume` writes it again")
+    if path.read_text(encoding="utf-8", errors="replace") != to_markdown(report):
+        return Link(path.name, "ALTERED", "it does not say what report.json does: `gan-aug resume` writes it again")
+    return Link(path.name, "ok", "it says what report.json does")
+
+
+def _cell_keys(storage: RunStorage) -> Sequence[str]:
+    """The names of the cells in the run folder and, where there is one, in the store."""
+    found = {path.name for path in (storage.folder / CELLS).glob("[0-9a-f]*") if path.is_dir()}
+    if storage.cells:
+        found |= {name.partition("/")[0] for name in open_store(storage.cells).names()}
+    return sorted(found)
+
+
+def _read(storage: RunStorage, key: str) -> tuple[CellResult, dict[str, Any]]:
+    """A cell's result and request, from the run folder or else the store; raises CheckpointError as `read_cell`."""
+    folder = storage.folder / CELLS / key
+    if folder.exists() or storage.cells is None:
+        return read_cell(folder), json.loads((folder / REQUEST).read_text(encoding="utf-8"))
+    with TemporaryDirectory() as temporary:
+        place: Place = below(storage.cells, key)
+        if not copy_files(place, Path(temporary, key)):
+            raise CheckpointError(f"the cell at {place} is absent, cut short or altered")
+        return read_cell(Path(temporary, key)), json.loads(Path(temporary, key, REQUEST).read_text(encoding="utf-8"))
+
+
+def _brief(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 60 else f"{text[:57]}..."

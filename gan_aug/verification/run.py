@@ -1,0 +1,73 @@
+"""Verifying a run: its provenance chain, recomputed from what is on disk; nothing in the run is altered.
+
+Whoever alters a file and every hash that follows from it makes another whole chain: it has other fingerprints, so those
+noted elsewhere (in a paper) tell the two apart.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from gan_aug.data.synthetic.shards import SyntheticManifest
+from gan_aug.errors import CheckpointError
+from gan_aug.run.events import Event, UnitProgress
+from gan_aug.run.folder import EVENTS
+from gan_aug.run.stores import open_store
+from gan_aug.stages.storage import RunStorage
+from gan_aug.verification.chain import Chain, Link
+from gan_aug.verification.curve_sets import check_subsets
+from gan_aug.verification.images_and_sets import check_checkpoints, check_images, check_synthetic, load_dataset
+from gan_aug.verification.report import check_cells, check_report
+
+
+def verify_run(storage: RunStorage, progress: UnitProgress) -> Chain:
+    """The chain of the run whose files are in `storage`: the stages it has, each held against what it rests on.
+
+    A stage counts as had where the record says it finished, where files of it are there, or where a later one needs it.
+    """
+    return Chain(tuple(_links(storage, progress)))
+
+
+def _links(storage: RunStorage, progress: UnitProgress) -> Iterator[Link]:
+    finished = _finished(storage.folder)
+    compared = "compare" in finished or (storage.folder / "report.json").exists()
+    generated = "synthetic" in finished or any(name.startswith("shard-") for name in _names(storage))
+    manifest, link, place = load_dataset(storage)
+    yield link
+    if manifest is None:
+        return
+    yield check_images(storage, manifest, place, progress)
+
+    links, checkpoints = check_checkpoints(storage, manifest)
+    if not links and "train" in finished:
+        links = [Link("train/checkpoints", "missing", "the training finished, and none is there", CheckpointError)]
+    yield from links
+
+    synthetic: SyntheticManifest | None = None
+    if generated:
+        links, synthetic = check_synthetic(storage, manifest, checkpoints, progress)
+        yield from links
+    yield from check_subsets(storage, manifest, compared, progress)
+
+    links, cells = check_cells(storage, manifest, synthetic)
+    yield from links
+    if compared:
+        yield from check_report(storage, manifest, synthetic, cells)
+
+
+def _names(storage: RunStorage) -> list[str]:
+    return [*open_store(storage.synthetic).names(), *open_store(storage.folder / "synthetic").names()]
+
+
+def _finished(folder: Path) -> set[str]:
+    """The stages that the record says were finished."""
+    stages = set()
+    path = folder / EVENTS
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else ():
+        with contextlib.suppress(ValueError, TypeError):  # torn by a crash
+            event = Event.from_json(line)
+            if event.kind == "finish":
+                stages.add(event.stage)
+    return stages

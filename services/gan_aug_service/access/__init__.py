@@ -1,0 +1,1 @@
+"""Who calls: keys, cookies, and what each may do."""

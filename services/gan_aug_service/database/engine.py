@@ -1,0 +1,149 @@
+"""The door to the database: sessions for reading and for writing, and the migrations that make its tables."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.resources import files
+from typing import Any
+
+from alembic import command
+from alembic.config import Config as AlembicConfig
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnection
+from sqlalchemy.orm import Session
+
+from gan_aug.errors import StorageError
+
+WAIT_SECONDS = 10
+START_SECONDS = 30.0
+"""How long a service that starts waits for a server that is not up yet, as when both start with the machine."""
+
+log = logging.getLogger(__name__)
+
+
+class Database:
+    """One database with its tables; safe to use from several threads."""
+
+    def __init__(self, url: str, *, connections: int = 40, upgrade: bool = True) -> None:
+        """Open it and bring its tables up to date, or with `upgrade` off check that they are.
+
+        `connections` is how many to a server it may hold at once. Raises StorageError where the database is away or of
+        another version.
+        """
+        self.engine = _engine(url, connections)
+        self._writing = self.engine.execution_options(begin="IMMEDIATE")
+        try:
+            migrate(self.engine) if upgrade else self._check()
+        except DBAPIError as error:
+            # The driver's words may hold the address, and that a password.
+            raise StorageError(
+                f"the database at {self.engine.url.render_as_string(hide_password=True)} cannot be used "
+                f"({type(error.orig).__name__}): check that it runs, its name, user and password"
+            ) from None
+        except CommandError:  # a version that this program does not know
+            raise self._other_version() from None
+
+    def _check(self) -> None:
+        with self.engine.connect() as connection:
+            found = MigrationContext.configure(connection).get_current_revision()
+        if found != ScriptDirectory.from_config(_migrations()).get_current_head():
+            raise self._other_version()
+
+    def _other_version(self) -> StorageError:
+        with self.engine.connect() as connection:
+            found = MigrationContext.configure(connection).get_current_revision()
+        return StorageError(
+            f"the database is of version {found or 'none'}, and this program of "
+            f"{ScriptDirectory.from_config(_migrations()).get_current_head()}: install the version of the service that "
+            "keeps it, or restore the copy made before it was upgraded"
+        )
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """A session that sees one state of the database and writes nothing."""
+        with Session(self.engine, expire_on_commit=False) as session:
+            yield session
+
+    @contextmanager
+    def writing(self) -> Iterator[Session]:
+        """A session whose changes are kept together when the block ends, or not at all."""
+        with Session(self._writing, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    def answers(self) -> bool:
+        """Whether the database answers at all."""
+        try:
+            with self.engine.connect() as connection:
+                connection.execute(text("SELECT 1"))
+        except (OperationalError, NoConnection):
+            return False
+        return True
+
+    def close(self) -> None:
+        """Give all connections back."""
+        self.engine.dispose()
+
+
+def await_server(url: str, seconds: float = START_SECONDS) -> None:
+    """Wait until something listens where the database's address says, `seconds` at most; nothing else is waited for."""
+    address, deadline, told = make_url(url), time.monotonic() + seconds, False
+    while address.host and "/" not in address.host and time.monotonic() < deadline:
+        try:
+            socket.create_connection((address.host, address.port or 5432), timeout=seconds).close()
+        except (ConnectionRefusedError, socket.gaierror):
+            if not told:
+                log.warning("waiting for the database", extra={"host": address.host, "seconds": seconds})
+            told = True
+            time.sleep(0.5)
+        except OSError:
+            return
+        else:
+            return
+
+
+def migrate(engine: Engine, revision: str = "head") -> None:
+    """Bring the tables to `revision`, in one transaction where the database can."""
+    config = _migrations()
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+
+
+def _migrations() -> AlembicConfig:
+    config = AlembicConfig()
+    config.set_main_option(
+        "script_location", str(files("gan_aug_service.database").joinpath("migrations")).replace("%", "%%")
+    )
+    return config
+
+
+def _engine(url: str, connections: int) -> Engine:
+    if not url.startswith("sqlite"):
+        kept = -(-connections // 2)
+        return create_engine(url, pool_size=kept, max_overflow=connections - kept, pool_pre_ping=True)
+    engine = create_engine(url, pool_size=20, max_overflow=20, connect_args={"timeout": WAIT_SECONDS})
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, record: Any) -> None:
+    del record
+    connection.isolation_level = None  # the driver's own habits of beginning are left for _begin_sqlite
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A write that begins as a read fails, instead of waiting, where another one came between.
+    kind = connection.get_execution_options().get("begin", "")
+    connection.exec_driver_sql(f"BEGIN {kind}")

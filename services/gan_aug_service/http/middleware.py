@@ -1,0 +1,110 @@
+"""Around every request: the largest body there may be, safe headers on every answer, one line of log, one figure."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from gan_aug_service.http.bodies import too_large
+from gan_aug_service.http.metrics import Metrics
+from gan_aug_service.http.problems import answer, document, unforeseen
+
+HEADERS = {
+    "content-security-policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",
+    "cross-origin-resource-policy": "same-origin",
+    "cross-origin-opener-policy": "same-origin",
+    "cache-control": "no-store",
+}
+"""Set on every answer unless its route says otherwise."""
+
+HTTPS_HEADERS = {"strict-transport-security": "max-age=31536000"}
+"""Set too where browsers come through https: for a year they come no other way."""
+
+METHODS = {"GET", "HEAD", "POST", "DELETE", "PUT", "PATCH", "OPTIONS"}
+"""Those that figures tell apart: a caller could make up any number of others."""
+
+log = logging.getLogger(__name__)
+
+
+class Around:
+    """The ASGI application around the routes."""
+
+    def __init__(self, app: ASGIApp, *, body_limit: int, unlimited: frozenset[str], https: bool = False) -> None:
+        """`unlimited` are the paths that keep to a limit of their own; `https` says how browsers come."""
+        self._app, self._limit, self._unlimited = app, body_limit, unlimited
+        headers = HEADERS | HTTPS_HEADERS if https else HEADERS
+        self._headers = [(name.encode(), value.encode()) for name, value in headers.items()]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began, status, answered = time.monotonic(), 500, False
+
+        async def sending(message: Message) -> None:
+            nonlocal status, answered
+            if message["type"] == "http.response.start":
+                status, answered = message["status"], True
+                present = {name.lower() for name, _ in message["headers"]}
+                missing = [pair for pair in self._headers if pair[0] not in present]
+                message["headers"] = [*message["headers"], *missing]
+            await send(message)
+
+        try:
+            if self._declared(scope) > self._limit and scope["path"] not in self._unlimited:
+                problem = too_large(self._limit)
+                response = answer(document(problem.status_code, problem.detail), dict(problem.headers or {}))
+                await response(scope, receive, sending)
+            else:
+                await self._app(scope, self._counted(scope, receive), sending)
+        except Exception:
+            log.exception("fault", extra={"path": scope["path"][:300]})
+            if not answered:
+                await unforeseen()(scope, receive, sending)
+        finally:
+            self._note(scope, status, time.monotonic() - began)
+
+    def _declared(self, scope: Scope) -> int:
+        length = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
+        return int(length) if length.isdigit() else 0
+
+    def _counted(self, scope: Scope, receive: Receive) -> Receive:
+        """The request's body, up to the limit: a body sent in chunks declares no length."""
+        if scope["path"] in self._unlimited:
+            return receive
+        received = 0
+
+        async def counting() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > self._limit:
+                raise too_large(self._limit)
+            return message
+
+        return counting
+
+    def _note(self, scope: Scope, status: int, seconds: float) -> None:
+        route = getattr(scope.get("route"), "path", "unknown")
+        state = scope.get("state", {})
+        metrics: Metrics = scope["app"].state.parts.metrics
+        method = scope["method"] if scope["method"] in METHODS else "other"
+        metrics.requests.labels(method, route, str(status)).inc()
+        metrics.seconds.labels(route).observe(seconds)
+        log.info(
+            "request",
+            extra={
+                "method": scope["method"],
+                "path": scope["path"][:300],
+                "status": status,
+                "ms": round(1000 * seconds, 1),
+                "key": state.get("key_id"),
+                "address": scope["client"][0] if scope.get("client") else None,
+            },
+        )

@@ -1,0 +1,1 @@
+"""What runs have made, as the service hands it out."""

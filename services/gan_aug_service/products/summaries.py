@@ -1,0 +1,184 @@
+"""What stands in a run folder, as its callers see it: the data set, the model, the synthetic set, the report."""
+
+from __future__ import annotations
+
+import csv
+import io
+import threading
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from gan_aug.data.importing.inspect import contact_sheet, describe_dataset, draw_contact_sheets
+from gan_aug.data.manifest import Manifest
+from gan_aug.data.pictures import folder_names
+from gan_aug.errors import CheckpointError
+from gan_aug.evaluation.outcome.scores_csv import safe_cell
+from gan_aug_service.products.files import gone, written
+from gan_aug_service.products.synthetic_images import MANIFEST as SYNTHETIC
+from gan_aug_service.products.synthetic_images import manifest_of
+from gan_aug_service.schemas import DatasetOut, ModelOut, SyntheticOut
+
+NOUNS = ("dataset", "model", "synthetic", "report")
+"""What may stand in a run folder, as the records of runs call it."""
+
+DATASET = "dataset/manifest.json"
+_DRAWING = threading.Lock()
+"""Held while contact sheets are drawn: a page asks for all of them at once, and one drawing makes them all."""
+
+
+def dataset(run: Path) -> DatasetOut:
+    """The data set of a run folder; raises ManifestError where it is torn, Problem where it was removed."""
+    return _dataset(run.name, run / DATASET, written(run, DATASET))
+
+
+def dataset_facts(run: Path) -> dict[str, Any]:
+    """What `gan-aug inspect` says of the data set of a run folder; raises ManifestError where it is torn."""
+    return _dataset_facts(run / DATASET, written(run, DATASET))
+
+
+def label_sheet(run: Path, label: int) -> Path | None:
+    """The contact sheet of the label at a position, drawn where there is none of this data set; None without images.
+
+    Raises ManifestError where the data set is torn.
+    """
+    data, manifest = dataset(run), run / "dataset" / "manifest.json"
+    if label >= len(data.labels) or not any(counts[data.labels[label]] for counts in data.counts.values()):
+        return None
+    path = contact_sheet(manifest.parent, folder_names(tuple(data.labels))[label])
+    with _DRAWING:
+        if not path.exists() or path.stat().st_mtime_ns < manifest.stat().st_mtime_ns:
+            draw_contact_sheets(manifest.parent, Manifest.load(manifest))
+    return path
+
+
+def model(run: Path) -> ModelOut:
+    """The newest whole checkpoint of a run folder; raises CheckpointError where there is none."""
+    return _model(run, *newest_record(run))
+
+
+def newest_record(run: Path) -> tuple[Path, int]:
+    """What names the newest checkpoint without reading it: its record, and when that was written.
+
+    Raises CheckpointError where there is none, Problem where the run was removed.
+    """
+    records = sorted((run / "train" / "checkpoints").glob("[0-9]*/checkpoint.json"))
+    if not records:
+        raise no_checkpoint(run) if run.exists() else gone(run)
+    return records[-1], written(run, str(records[-1].relative_to(run)))
+
+
+@lru_cache(maxsize=64)
+def _model(run: Path, record: Path, written: int) -> ModelOut:
+    from gan_aug.gan.state import newest_checkpoint
+
+    del record, written  # parts of the key: a newer checkpoint is read
+    checkpoint = newest_checkpoint(run / "train" / "checkpoints")
+    if checkpoint is None:
+        raise no_checkpoint(run)
+    return ModelOut(
+        id=run.name,
+        checkpoint=checkpoint.id,
+        images=checkpoint.images,
+        labels=list(checkpoint.labels),
+        task=checkpoint.task,
+        shape=list(checkpoint.networks.shape),
+        dataset=checkpoint.dataset,
+    )
+
+
+def synthetic(run: Path) -> SyntheticOut:
+    """The synthetic set of a run folder; raises ManifestError where it is torn, Problem where it was removed."""
+    return _synthetic(run.name, run / SYNTHETIC, written(run, SYNTHETIC))
+
+
+def forget() -> None:
+    """Remember nothing of any run: to be called after one was removed."""
+    for remembered in (_model, _dataset, _dataset_facts, _synthetic):
+        remembered.cache_clear()
+
+
+def no_checkpoint(run: Path) -> CheckpointError:
+    """The error of a run whose checkpoints are gone or torn."""
+    return CheckpointError(f"the run {run.name} holds no whole checkpoint: resume its training")
+
+
+def report_csv(report: dict[str, Any]) -> str:
+    """The figures of a report as a table: one row a figure, with its arm, label and 95 % interval."""
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(["arm", "against", "label", "figure", "value", "low", "high"])
+    for arm, values in report["arms"].items():
+        writer.writerows([safe_cell(arm), "", *row] for row in _arm_rows(values))
+    for row in report["comparisons"]:
+        both = [safe_cell(row["arm"]), safe_cell(row["against"]), ""]
+        writer.writerow([*both, "difference", row["difference"], *_interval(row)])
+        for figure in ("p", "p_adjusted", "verdict"):
+            writer.writerow([*both, figure, row.get(figure), "", ""])
+    return out.getvalue()
+
+
+def _arm_rows(values: dict[str, Any]) -> Iterator[list[Any]]:
+    """The figures of one arm: label, name, value, and the ends of the interval where there is one."""
+    for figure, value in values.items():
+        if isinstance(value, dict) and "value" in value:
+            yield [safe_cell(value.get("label", "")), figure, value["value"], *_interval(value)]
+    for row in _numbers(values):
+        yield ["", *row]
+    for asked, reached in values["sensitivity_at_specificity"].items():
+        for figure, *numbers in _numbers(reached or {}):
+            yield ["", f"{figure}, set for specificity {asked}", *numbers]
+    for label, figures in values["per_class"].items():
+        for row in _numbers(figures):
+            yield [safe_cell(label), *row]
+
+
+def _numbers(values: dict[str, Any]) -> Iterator[list[Any]]:
+    """The plain numbers among some figures: name, value, and the ends of the interval where there is one."""
+    for figure, value in values.items():
+        if isinstance(value, int | float | None):
+            yield [figure, value, *_interval(values, f"{figure}_ci95")]
+
+
+def _interval(values: dict[str, Any], key: str = "ci95") -> list[Any]:
+    return list(values.get(key) or ["", ""])
+
+
+@lru_cache(maxsize=64)
+def _dataset(run: str, path: Path, written: int) -> DatasetOut:
+    del written  # a part of the key: a manifest written anew is read anew
+    manifest = Manifest.load(path)
+    return DatasetOut(
+        id=run,
+        name=manifest.name,
+        fingerprint=manifest.fingerprint,
+        task=manifest.task,
+        labels=list(manifest.labels),
+        positive=manifest.positive,
+        shape=list(manifest.shape),
+        counts={str(split): counts for split, counts in manifest.counts().items()},
+        notes=list(manifest.notes),
+    )
+
+
+@lru_cache(maxsize=64)
+def _dataset_facts(path: Path, written: int) -> dict[str, Any]:
+    del written
+    return describe_dataset(path.parent, Manifest.load(path))
+
+
+@lru_cache(maxsize=64)
+def _synthetic(run: str, path: Path, written: int) -> SyntheticOut:
+    del written
+    manifest = manifest_of(path.parent.parent)
+    return SyntheticOut(
+        id=run,
+        fingerprint=manifest.fingerprint,
+        checkpoint=manifest.checkpoint,
+        seed=manifest.seed,
+        labels=list(manifest.labels),
+        shape=list(manifest.shape),
+        images=len(manifest.image_labels),
+        counts=manifest.counts(),
+    )

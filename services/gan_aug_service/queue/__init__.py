@@ -1,0 +1,1 @@
+"""Jobs from the queue to their end: started, watched, resumed, tidied away."""

@@ -1,0 +1,1 @@
+"""The service's records of jobs and of what they may use."""

@@ -1,0 +1,121 @@
+"""What a request may name: files below the service's data folder or its own uploads, and listed archives alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+
+from gan_aug.compute.local.parent import cores
+from gan_aug.config import Config
+from gan_aug.config.compute import ComputeConfig
+from gan_aug.errors import ConfigError
+from gan_aug_service.settings import Settings
+
+UPLOADS = "uploads"
+"""The first part of a `data.root` that names an upload: `uploads/ID`."""
+
+GUARDED = {
+    "data.root", "data.table", "data.dicomweb.url", "data.dicomweb.token_env", "compare.synthetic", "compare.weights",
+    "compute.storage", "compute.address",
+}  # fmt: skip
+"""The config's keys that name a place; a test fails when the config has another."""
+
+WAIT_SECONDS = 120.0
+"""How long a job on Ray waits for a node that can hold a worker, where its request says nothing of it."""
+
+OwnUpload = Callable[[str], bool]
+
+
+def resolved(config: Config, settings: Settings, own_upload: OwnUpload) -> Config:
+    """The config with whole paths, each checked to lie where requests may read.
+
+    `own_upload` says whether the caller's project holds the upload of an id. Raises ConfigError naming the key.
+    """
+    _check_compute(config, settings)
+    _check_archive(config, settings)
+    data = config.data
+    base = settings.data
+    root = None
+    if data.root is not None:
+        base, inside = _base("data.root", data.root, settings, own_upload)
+        root = _below("data.root", base, inside)
+    table = None if data.table is None else _below("data.table", root or base, str(data.table))
+    named = {}
+    for name in ("synthetic", "weights"):
+        if (path := getattr(config.compare, name)) is not None:
+            key = f"compare.{name}"
+            named[name] = _below(key, *_base(key, path, settings, own_upload))
+    return config.model_copy(
+        update={
+            "data": data.model_copy(update={"root": root, "table": table}),
+            "compare": config.compare.model_copy(update=named),
+            "compute": _patient(config.compute) if settings.ray else config.compute,
+        }
+    )
+
+
+def _patient(compute: ComputeConfig) -> ComputeConfig:
+    """A cluster whose head was started again has no workers at first: a job that says nothing of it waits for them."""
+    return compute if "wait" in compute.model_fields_set else compute.model_copy(update={"wait": WAIT_SECONDS})
+
+
+def _base(key: str, path: Path, settings: Settings, own_upload: OwnUpload) -> tuple[Path | None, str]:
+    """The folder that `path` is below, and its path in there."""
+    first, *rest = path.parts or ("",)
+    if first != UPLOADS:
+        return settings.data, str(path)
+    if not rest or not own_upload(rest[0]):
+        raise ConfigError(f"{key}: there is no upload {'/'.join(rest)!r}: POST a zip to /v1/uploads first")
+    return settings.uploads / rest[0], "/".join(rest[1:]) or "."
+
+
+def _below(key: str, base: Path | None, path: str) -> Path:
+    if base is None:
+        raise ConfigError(f"{key}: this service has no data folder: upload a zip, or start it with --data DIR")
+    outside = ConfigError(f"{key}: {path!r} is not below the service's data folder: give a path relative to it")
+    if path.startswith("/") or "\\" in path or ".." in PurePosixPath(path).parts:
+        raise outside
+    try:
+        whole, top = (base / path).resolve(), base.resolve()
+    except (OSError, RuntimeError, ValueError):
+        raise outside from None
+    if not whole.is_relative_to(top):
+        raise outside
+    if not _exists(whole):
+        raise ConfigError(f"{key}: there is no {path!r} in the service's data folder: check the path")
+    return whole
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a name longer than the file system knows
+        return False
+
+
+def _check_archive(config: Config, settings: Settings) -> None:
+    """An address is fetched by the service, from where it stands: only those it was started with."""
+    url, token = config.data.dicomweb.url, config.data.dicomweb.token_env
+    if url is None and token is None:
+        return
+    known = dict(settings.archives)
+    if url not in known:
+        raise ConfigError("data.dicomweb.url: this service may not ask that archive: start it with --dicomweb URL")
+    if token not in (None, known[url]):
+        raise ConfigError(
+            "data.dicomweb.token_env: this is not the variable of that archive: leave it out, or start the service "
+            "with --dicomweb URL=VARIABLE"
+        )
+
+
+def _check_compute(config: Config, settings: Settings) -> None:
+    for key in ("storage", "address"):
+        if getattr(config.compute, key) is not None:
+            raise ConfigError(
+                f"compute.{key}: a request may not choose where this service computes and keeps: leave it out"
+            )
+    for key in ("workers", "threads", "ranks"):
+        asked = getattr(config.compute, key)
+        # What a cluster has, Ray knows: it refuses what no node can hold, and waits for what is in use.
+        if asked is not None and asked > cores() and not settings.ray:
+            raise ConfigError(f"compute.{key}: {asked} is more than this machine's {cores()} cores: ask for fewer")

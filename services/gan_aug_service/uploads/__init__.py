@@ -1,0 +1,1 @@
+"""Zip files in: checked, unpacked, counted against what may be kept."""

@@ -1,0 +1,82 @@
+"""A job's events as its page shows them: how far each stage is, and the newest lines of the log."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from gan_aug.run.events import Event
+from gan_aug_service.queue.event_stream import read_lines
+
+LINES = 200
+"""Lines of the log on a page: the newest."""
+
+IMAGE = re.compile(r"(samples-\d{10}|loss)\.png")
+"""The pictures of a run's training that a page may show."""
+
+
+@dataclass
+class StageProgress:
+    """How far one stage of a job is; `total` is None where it is not known."""
+
+    name: str
+    done: int | None = None
+    total: int | None = None
+    unit: str = ""
+    message: str = ""
+    finished: bool = False
+
+    def take(self, event: Event) -> None:
+        """Go on by one of the stage's events."""
+        if event.kind in ("progress", "finish"):
+            self.message = event.message
+        if event.kind == "progress":
+            self.done, self.total, self.unit = event.done, event.total, event.unit
+        self.finished = event.kind == "finish"
+
+
+def read_events(path: Path, begin: int, end: int | None) -> list[Event]:
+    """The whole events in the file at `path` between two places, in bytes; a line that is torn is left out."""
+    events, position = [], begin
+    while True:
+        lines, position = read_lines(path, position, end)
+        for _, line in lines:
+            # Where the service keeps a run is nobody's business.
+            try:
+                events.append(Event.from_json(line.replace(f"{path.parent}/", "")))
+            except (ValueError, TypeError):
+                continue
+        if not lines:
+            return events
+
+
+def stages(events: list[Event]) -> list[StageProgress]:
+    """The stages in the order in which they began; a note is an aside and tells nothing of how far one is."""
+    found: dict[str, StageProgress] = {}
+    for event in (event for event in events if event.kind != "note"):
+        found.setdefault(event.stage, StageProgress(event.stage)).take(event)
+    return list(found.values())
+
+
+def log_lines(events: list[Event]) -> list[Event]:
+    """The newest events that say something in words."""
+    return [event for event in events if event.message][-LINES:]
+
+
+def images(run: Path) -> list[str]:
+    """The names of the sample grids in a run folder, oldest first, and of its loss curves where they are drawn."""
+    names = sorted(path.name for path in (run / "train").glob("*.png"))
+    return [name for name in names if IMAGE.fullmatch(name)]
+
+
+def newest_grid(run: Path) -> str | None:
+    """The name of the sample grid that was drawn last in a run folder; None where there is none yet."""
+    return max((name for name in images(run) if name.startswith("samples-")), default=None)
+
+
+def curves(events: list[Event]) -> str:
+    """The losses so far as JSON for the page's script: `[[images, loss_d, loss_g], ...]`."""
+    wanted = (event for event in events if event.stage == "train" and {"loss_d", "loss_g"} <= event.values.keys())
+    return json.dumps([[event.done, event.values["loss_d"], event.values["loss_g"]] for event in wanted])

@@ -1,0 +1,52 @@
+"""A job's process without the weight of the verbs: it counts, writes what it has, and stops when it is asked to."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import gan_aug.cli.app
+from gan_aug.config import Config
+from gan_aug.errors import Cancelled, DataError
+from gan_aug.run.files import read_json, write_json
+from gan_aug.run.folder import RunDir
+from gan_aug.stages.saved import saved_request
+from gan_aug_service.queue import job_process
+
+STEP_SECONDS = 0.02
+
+
+def resume(folder: Path, *, on: str = "local", as_json: bool = False) -> None:
+    """Count to `train.images` in steps of `train.batch`, from the last count on disk.
+
+    A `seed` of 13 is a fault, and one of 7 leaves a report.
+    """
+    del on, as_json
+    verb, request = saved_request(folder)
+    run = RunDir(folder)
+    with gan_aug.cli.app._stoppable(run), run.locked():
+        _count(verb, request, run)
+
+
+def _count(verb: str, request: Config, run: RunDir) -> None:
+    if request.seed == 13:
+        raise DataError(f"{run.path} is unlucky: use another seed")
+    counter = run.path / "count.json"
+    count = read_json(counter) if counter.exists() else 0
+    run.emit(verb, "start", f"from {count}", done=count)
+    while count < request.train.images:
+        if run.cancelled():
+            raise Cancelled("stopped on request")
+        time.sleep(STEP_SECONDS)
+        count += request.train.batch
+        write_json(counter, count)
+        run.emit(verb, "progress", done=count, total=request.train.images)
+    if request.seed == 7:
+        write_json(run.path / "report.json", {"count": count, "padding": "x" * (1 << 20)})
+    run.emit(verb, "finish", f"counted to {count}")
+
+
+gan_aug.cli.app.resume = resume
+
+if __name__ == "__main__":
+    job_process.main()

@@ -1,0 +1,67 @@
+"""Whole numbers through a table are what each pixel by itself would be."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+from pydicom.dataset import Dataset  # noqa: TID251 - headers made for the test
+
+from gan_aug.data.dicom.window import _weighted_percentiles, shown_greys, windowed
+
+
+@given(
+    values=arrays.arrays(np.int16, (9, 7), elements=st.integers(-30, 30)),
+    photometric=st.sampled_from(["MONOCHROME1", "MONOCHROME2"]),
+    header=st.sampled_from(
+        [
+            {},
+            {"RescaleSlope": -2.5, "RescaleIntercept": 7},
+            {"WindowCenter": 4, "WindowWidth": 20},
+            {"WindowCenter": 4, "WindowWidth": 20, "VOILUTFunction": "SIGMOID"},
+            {"WindowCenter": 4, "WindowWidth": 20, "VOILUTFunction": "LINEAR_EXACT", "RescaleSlope": 1.5},
+            {"PixelPaddingValue": -30, "PixelPaddingRangeLimit": -20},
+        ]
+    ),
+    window=st.sampled_from(["first", "percentile"]),
+)
+def test_the_table_is_the_pixelwise_way(
+    values: np.ndarray, photometric: str, header: dict[str, Any], window: str
+) -> None:
+    dataset = Dataset()
+    dataset.PhotometricInterpretation = photometric
+    for name, value in header.items():
+        setattr(dataset, name, value)
+    pixelwise = np.rint(windowed(dataset, values, 0, window) * 65535)
+    np.testing.assert_allclose(shown_greys(dataset, values, 0, window), pixelwise, atol=1)
+
+
+@given(st.lists(st.integers(-50, 50), min_size=1, max_size=60))
+def test_weighted_percentiles_are_numpys(values: list[int]) -> None:
+    greys, counts = np.unique(np.array(values, dtype=np.float64), return_counts=True)
+    expected = np.percentile(np.array(values, dtype=np.float64), [0.5, 99.5])
+    assert _weighted_percentiles(greys, counts, (0.5, 99.5)) == pytest.approx(tuple(expected), abs=1e-9)
+
+
+def test_percentiles_of_a_large_image_are_those_of_rows_and_columns_of_it() -> None:
+    values = np.random.default_rng(0).normal(2000, 300, (1024, 1024)).clip(0, 4095).astype(np.uint16)
+    dataset = Dataset()
+    dataset.PhotometricInterpretation = "MONOCHROME2"
+    low, high = np.percentile(values, [0.5, 99.5])
+    expected = np.clip((values - low) / (high - low), 0, 1) * 65535
+    np.testing.assert_allclose(
+        shown_greys(dataset, values, 0, "percentile"), expected, atol=514
+    )  # two grey levels of 256
+
+
+def test_a_mark_on_a_large_empty_field_is_seen_wherever_it_is() -> None:
+    values = np.full((1024, 1024), 70, dtype=np.uint16)
+    values[333, 777] = 90
+    dataset = Dataset()
+    dataset.PhotometricInterpretation = "MONOCHROME2"
+    shown = shown_greys(dataset, values, 0, "percentile")
+    assert (shown[333, 777], shown[0, 0]) == (65535, 0)

@@ -1,0 +1,125 @@
+"""Near-duplicates: planted copies are found, other images are not, and each policy does what it says."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from scipy.ndimage import gaussian_filter
+
+from gan_aug.config.data import DataConfig
+from gan_aug.data.importing.dataset import import_dataset
+from gan_aug.data.manifest import Manifest
+from gan_aug.data.reading.image_cache import CacheFolder
+from gan_aug.data.splits.near_duplicates import near_duplicates
+from gan_aug.errors import Cancelled, ConfigError
+
+
+def film(seed: int, side: int = 96) -> Any:
+    """Something like a film: a coarse shape much like that of all others, and details of its own."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[-1 : 1 : side * 1j, -1 : 1 : side * 1j]
+    shape = 160 * np.exp(-2 * (x**2 + y**2)) + 20 * np.exp(-9 * ((x - 0.4) ** 2 + y**2))
+    coarse, fine = (gaussian_filter(rng.normal(size=(side, side)), width) * width for width in (12, 2))
+    return (shape + 40 + 100 * coarse + 20 * fine).clip(0, 255).astype(np.uint8)
+
+
+def compressed(pixels: Any) -> Any:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "JPEG", quality=60)
+    return np.asarray(Image.open(buffer))
+
+
+CHANGES: dict[str, Callable[[Any], Any]] = {
+    "compressed": compressed,
+    "brighter": lambda pixels: (pixels * 0.8 + 30).astype(np.uint8),
+    "moved": lambda pixels: np.roll(pixels, (2, 0), (0, 1)),
+    "smaller": lambda pixels: np.asarray(Image.fromarray(pixels).resize((80, 80))),
+}
+
+
+def stored(pixels: Any) -> Any:
+    return np.asarray(Image.fromarray(pixels).resize((48, 48), Image.Resampling.LANCZOS))[None]
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_planted_copies_are_found_and_nothing_else(change: str) -> None:
+    images = np.stack(
+        [stored(film(n)) for n in range(300)] + [stored(CHANGES[change](film(n))) for n in range(0, 60, 3)]
+    )
+    planted = {(3 * n, 300 + n) for n in range(20)}
+    for rest, copies in ((range(300), range(300, 320)), (range(320), range(320))):
+        pairs = near_duplicates(images, np.array(rest), np.array(copies))
+        found = [(min(pair.first, pair.second), max(pair.first, pair.second)) for pair in pairs]
+        assert set(found) <= planted
+        assert len(found) == len(set(found)) >= (16 if change == "moved" else 20)
+
+
+def test_small_or_blank_images_are_not_judged() -> None:
+    blank = np.zeros((20, 1, 32, 32), dtype=np.uint8)
+    assert near_duplicates(blank, np.arange(10), np.arange(10, 20)) == []
+    small = np.stack([stored(film(0))] * 2)[:, :, ::3, ::3]
+    assert near_duplicates(small, np.array([0]), np.array([1])) == []
+    assert near_duplicates(blank, np.arange(0), np.arange(10)) == []
+    with pytest.raises(Cancelled):
+        near_duplicates(blank, np.arange(10), np.arange(10, 20), cancelled=lambda: True)
+
+
+def write(root: Path, splits: bool) -> None:
+    """100 films of two classes; ten of them once more, brighter, in the test where splits are given."""
+    for number in range(100):
+        label = "ab"[number % 2]
+        side = ("test" if number % 5 == 0 else "train") if splits else ""
+        place = root / side / label
+        place.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(film(number)).save(place / f"{number}.png")
+        if number in range(1, 100, 10):
+            place = root / ("test" if splits else "") / label
+            place.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(CHANGES["brighter"](film(number))).save(place / f"{number}-again.png")
+
+
+def imported(tmp_path: Path, policy: str, name: str) -> tuple[Manifest, dict[str, Any]]:
+    config = DataConfig.model_validate(
+        {"source": "folder", "root": tmp_path / "films", "size": 48, "near_duplicates": policy}
+    )
+    cache = CacheFolder(tmp_path / "cache", 10**9)
+    manifest = import_dataset(config, 0, tmp_path / name, cache=cache)
+    return manifest, json.loads((tmp_path / name / "import-report.json").read_text())
+
+
+def test_they_are_reported_or_dropped_from_the_training_side(tmp_path: Path) -> None:
+    write(tmp_path / "films", splits=True)
+    manifest, report = imported(tmp_path, "report", "reported")
+    assert len(manifest.studies) == 110
+    assert report["near_duplicates"]["pairs"] == 10
+    first = report["near_duplicates"]["first"][0]
+    assert (first["split"], first["like_split"]) == ("train", "test")
+    assert first["like"] == first["origin"].replace("train", "test").replace(".png", "-again.png")
+    assert "10 images look nearly the same as one of a split nearer to the test: kept" in manifest.notes[0]
+    dropped, report = imported(tmp_path, "drop", "dropped")
+    assert len(dropped.studies) == 100
+    assert len(dropped.indices("test")) == len(manifest.indices("test"))
+    assert report["dropped"][0]["reason"].startswith("nearly the same image as test/b/")
+    with pytest.raises(ConfigError, match="'move' needs splits made here"):
+        imported(tmp_path, "move", "moved")
+
+
+def test_they_are_kept_together_where_the_splits_are_made_here(tmp_path: Path) -> None:
+    write(tmp_path / "films", splits=False)
+    _, report = imported(tmp_path, "report", "reported")
+    assert report["near_duplicates"]["pairs"] > 0
+    for name in ("moved", "once more, from what was remembered"):
+        manifest, report = imported(tmp_path, "move", name)
+        assert report["near_duplicates"]["pairs"] == 0
+        assert len(manifest.studies) == 110
+        places = {study.origin: study.split for study in manifest.studies}
+        for number in range(1, 100, 10):
+            label = "ab"[number % 2]
+            assert places[f"{label}/{number}.png"] == places[f"{label}/{number}-again.png"]
