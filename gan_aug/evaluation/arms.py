@@ -181,10 +181,10 @@ def check_unseen(trained_on: Set[str], manifest: Manifest) -> None:
             f"{manifest.name}: {way_out}"
         )
     train = [study for study in manifest.studies if study.split == "train"]
-    elsewhere = len(trained_on - {study.content for study in train})
-    if elsewhere:
+    outside = len(trained_on - {study.content for study in train})
+    if outside:
         raise LeakageError(
-            f"{elsewhere} of the {len(trained_on)} images the generator was trained on are not in the training split of "
+            f"{outside} of the {len(trained_on)} images the generator was trained on are not in the training split of "
             f"{manifest.name}: {way_out}"
         )
     learnt = {study.patient for study in train if study.content in trained_on}
