@@ -1,7 +1,8 @@
-"""What a trainer asks of the processes that train one GAN together, its ranks: alone there is nothing to do.
+"""Communication between the processes (ranks) that train one GAN together; a single process exchanges nothing.
 
-Every rank sees its own share of each global batch. Means are over the global batch, so that sums over the ranks are all
-that is exchanged: of the gradients, and of what batch norm sees (`torch.nn.SyncBatchNorm` refuses CPU tensors).
+Every rank sees its own share of each global batch. Means are taken over the global batch, so the ranks exchange only
+sums: those of the gradients and those of batch norm's statistics. The latter have an implementation of their own here,
+because `torch.nn.SyncBatchNorm` refuses CPU tensors.
 """
 
 from __future__ import annotations
@@ -18,35 +19,35 @@ from gan_aug.errors import RankLost
 
 
 class Ranks:
-    """One process alone, rank 0 of 1: a sum over the ranks is the summand."""
+    """A single process, rank 0 of 1: a sum over the ranks is the value itself."""
 
     rank = 0
     size = 1
 
     def share(self, first: int, count: int) -> range:
-        """Which of the images `first` to `first + count` are this rank's: neighbours, as even as can be, maybe none."""
+        """This rank's part of the images `first` to `first + count - 1`: consecutive, evenly shared, possibly none."""
         return range(first + count * self.rank // self.size, first + count * (self.rank + 1) // self.size)
 
     def sum_(self, tensors: Sequence[Tensor]) -> None:
-        """Replace each tensor by its sum over the ranks, in one message."""
+        """Replace each tensor by its sum over the ranks, with one message for all of them."""
 
     def sum(self, values: Tensor) -> Tensor:
-        """The sum of `values` over the ranks; differentiable, twice too."""
+        """The sum of `values` over the ranks; twice differentiable."""
         return values
 
     def any(self, flag: bool) -> bool:
-        """Whether any rank says so."""
+        """Whether `flag` is true on any rank."""
         return flag
 
-    def from_first(self, content: bytes) -> bytes:
-        """The bytes that rank 0 gives."""
+    def broadcast(self, content: bytes) -> bytes:
+        """The `content` of rank 0, on every rank."""
         return content
 
 
 class ProcessGroup(Ranks):
     """The ranks of torch's default process group, which exchange tensors on `device`.
 
-    Its methods raise RankLost when another rank is gone. Sums come out the same on every rank, to the bit.
+    Its methods raise RankLost if another rank is gone. Sums are bit-equal on all ranks.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -56,7 +57,7 @@ class ProcessGroup(Ranks):
     def sum_(self, tensors: Sequence[Tensor]) -> None:
         """See Ranks.sum_."""
         flat = torch.cat([tensor.reshape(-1) for tensor in tensors])
-        with _losses():
+        with _rank_lost():
             dist.all_reduce(flat)
         parts = torch.split(flat, [tensor.numel() for tensor in tensors])
         for tensor, part in zip(tensors, parts, strict=True):
@@ -70,14 +71,14 @@ class ProcessGroup(Ranks):
     def any(self, flag: bool) -> bool:
         """See Ranks.any."""
         flags = torch.tensor([float(flag)], device=self._device)
-        with _losses():
+        with _rank_lost():
             dist.all_reduce(flags)
         return bool(flags.item())
 
-    def from_first(self, content: bytes) -> bytes:
-        """See Ranks.from_first."""
+    def broadcast(self, content: bytes) -> bytes:
+        """See Ranks.broadcast."""
         length = torch.tensor([len(content)], device=self._device)
-        with _losses():
+        with _rank_lost():
             dist.broadcast(length, 0)
             buffer = torch.zeros(int(length.item()), dtype=torch.uint8, device=self._device)
             if self.rank == 0:
@@ -87,17 +88,20 @@ class ProcessGroup(Ranks):
 
 
 def current_ranks(device: torch.device) -> Ranks:
-    """The place of this process among those that train together: in the process group, where there is one."""
+    """The ranks of torch's process group if it is initialised, else this process alone."""
     return ProcessGroup(device) if dist.is_available() and dist.is_initialized() else Ranks()
 
 
 class _Sum(torch.autograd.Function):
-    """A sum over the ranks; the loss being a sum of theirs too, its gradient is the sum of their gradients."""
+    """A sum over the ranks.
+
+    The loss is a sum over the ranks too, so the gradient of this sum is the sum of the ranks' gradients.
+    """
 
     @staticmethod
-    def forward(ctx: Any, values: Tensor) -> Tensor:  # noqa: ARG004 - torch's shape of it
+    def forward(ctx: Any, values: Tensor) -> Tensor:  # noqa: ARG004 - torch prescribes the signature
         total = values.detach().clone()
-        with _losses():
+        with _rank_lost():
             dist.all_reduce(total)
         return total
 
@@ -107,41 +111,42 @@ class _Sum(torch.autograd.Function):
 
 
 @contextmanager
-def _losses() -> Iterator[None]:
-    """Name what torch raises when another rank is gone: a RuntimeError in the words of the network below."""
+def _rank_lost() -> Iterator[None]:
+    """Raise RankLost for the RuntimeError that torch raises when another rank is gone."""
     try:
         yield
     except RuntimeError as error:
         raise RankLost(
-            f"another process of this training is gone ({error}): resume, it goes on from the last whole checkpoint"
+            f"another process of this training is gone ({error}): resume the run, which continues from the last "
+            "complete checkpoint"
         ) from error
 
 
 class GlobalBatchNorm(nn.BatchNorm2d):
-    """Batch norm over the images of all ranks; its state is named as that of `nn.BatchNorm2d`."""
+    """Batch norm over the images of all ranks; its state dict has the names of `nn.BatchNorm2d`."""
 
-    def __init__(self, like: nn.BatchNorm2d, ranks: Ranks) -> None:
-        super().__init__(like.num_features, like.eps, like.momentum, affine=False)
-        self.to(like.running_mean)  # its device and dtype
-        self.load_state_dict(like.state_dict())
+    def __init__(self, original: nn.BatchNorm2d, ranks: Ranks) -> None:
+        super().__init__(original.num_features, original.eps, original.momentum, affine=False)
+        self.to(original.running_mean)  # device and dtype
+        self.load_state_dict(original.state_dict())
         self.ranks = ranks
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalise `x` `(N, C, H, W)`, of which other ranks have other images (N may be 0)."""
+        """Normalise `x` `(N, C, H, W)`, this rank's images, by the statistics of all ranks' images; N may be 0."""
         if not self.training:
             return super().forward(x)
-        places = (0, 2, 3)
-        own = x.new_tensor([x.numel() / x.shape[1]])
-        sums = self.ranks.sum(torch.cat([x.sum(places), own]))
+        dims = (0, 2, 3)
+        own_count = x.new_tensor([x.numel() / x.shape[1]])
+        sums = self.ranks.sum(torch.cat([x.sum(dims), own_count]))
         mean, count = sums[:-1] / sums[-1], sums[-1]
         centred = x - mean[:, None, None]
-        variance = self.ranks.sum(centred.square().sum(places)) / count
-        self._remember(mean.detach(), variance.detach() * count / (count - 1))
+        variance = self.ranks.sum(centred.square().sum(dims)) / count
+        self._update_running_statistics(mean.detach(), variance.detach() * count / (count - 1))
         return centred * torch.rsqrt(variance + self.eps)[:, None, None]
 
     @torch.no_grad()
-    def _remember(self, mean: Tensor, variance: Tensor) -> None:
-        """Move the running statistics, as nn.BatchNorm2d does."""
+    def _update_running_statistics(self, mean: Tensor, variance: Tensor) -> None:
+        """Update the running mean and variance as nn.BatchNorm2d does."""
         for running, value in ((self.running_mean, mean), (self.running_var, variance)):
             if running is not None:
                 running.lerp_(value, self.momentum or 0.0)
@@ -150,7 +155,7 @@ class GlobalBatchNorm(nn.BatchNorm2d):
 
 
 def share_statistics(network: nn.Module, ranks: Ranks) -> None:
-    """Make every batch norm of `network` see the images of all ranks; alone it stays as it is."""
+    """Replace every batch norm of `network` by one over all ranks; a single process changes nothing."""
     if ranks.size == 1:
         return
     for module in list(network.modules()):

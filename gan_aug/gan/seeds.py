@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 
 class Purpose(IntEnum):
-    """What a stream is for, so that two uses of one seed share no numbers."""
+    """What a stream is used for; two purposes share no random numbers, even with the same seed."""
 
     TRAINING = 1
     SYNTHESIS = 2
@@ -19,19 +19,38 @@ class Purpose(IntEnum):
 
 
 def image_stream(seed: int, purpose: Purpose, index: int) -> np.random.Generator:
-    """The random stream of image `index`: Philox 4x64 (Salmon et al. 2011) keyed by seed and purpose."""
+    """The random stream of one image: Philox 4x64 (Salmon et al. 2011) keyed by seed and purpose.
+
+    Args:
+        seed: From 0 to 2^64 - 1.
+        purpose: What the numbers are for.
+        index: The image's index; it sets a part of the counter, so that streams of different images do not overlap.
+
+    Returns:
+        A generator at the start of the stream.
+    """
     key = np.array([seed, purpose], dtype=np.uint64)
     return np.random.Generator(np.random.Philox(key=key, counter=np.array([0, 0, index, 0], dtype=np.uint64)))
 
 
 def image_noise(seed: int, purpose: Purpose, indices: Iterable[int], latent: int) -> npt.NDArray[np.float32]:
-    """Standard normal noise `(N, latent) float32`, row i the first numbers of `image_stream` at `indices[i]`."""
-    where = list(indices)
-    rows = np.empty((len(where), latent), dtype=np.float32)
-    # One stream set to each image's place in turn: a new one per image costs five times as much.
+    """Standard normal noise of several images.
+
+    Args:
+        seed: See `image_stream`.
+        purpose: See `image_stream`.
+        indices: The images' indices.
+        latent: How many numbers each image gets.
+
+    Returns:
+        `(N, latent) float32`; row i holds the first numbers of `image_stream(seed, purpose, indices[i])`.
+    """
+    wanted = list(indices)
+    rows = np.empty((len(wanted), latent), dtype=np.float32)
+    # One stream, set to the start of each image's stream in turn: a new stream per image costs five times as much.
     bits = np.random.Philox(key=np.array([seed, purpose], dtype=np.uint64))
     stream, fresh = np.random.Generator(bits), bits.state
-    for row, index in zip(rows, where, strict=True):
+    for row, index in zip(rows, wanted, strict=True):
         fresh["state"]["counter"][2] = index
         bits.state = fresh
         stream.standard_normal(out=row, dtype=np.float32)

@@ -1,8 +1,10 @@
-"""What a checkpoint holds, and how it is written: whole or not at all.
+"""Checkpoints: what they hold, and how they are written and read.
 
-A checkpoint is a folder: `generator.safetensors` is the averaged generator, all that ever needs to be shared;
-`training.safetensors` is what a resumed training needs besides; `checkpoint.json` names their sums and where they come
-from.
+A checkpoint is a folder of three files, written completely or not at all:
+
+- `generator.safetensors` is the averaged generator, the only part that ever needs to be shared.
+- `training.safetensors` is what a resumed training needs in addition.
+- `checkpoint.json` holds the SHA-256 of both and says which networks, settings and data they come from.
 """
 
 from __future__ import annotations
@@ -33,10 +35,11 @@ TRAINING = "training.safetensors"
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A trained state on disk: after how many `images`, of which networks, made from which data.
+    """A trained state on disk.
 
-    `dataset` is the manifest's fingerprint and `trained_on` the content hashes of the images the GAN was trained on;
-    `files` maps file names to their SHA-256; `settings` are the training's, as plain values.
+    `images` counts the training images seen. `dataset` is the manifest's fingerprint, `trained_on` holds the content
+    hashes of the images that the GAN was trained on. `settings` are those of the training, as JSON values. `files` maps
+    file names to their SHA-256.
     """
 
     path: Path
@@ -51,13 +54,13 @@ class Checkpoint:
 
     @property
     def id(self) -> str:
-        """The SHA-256 of everything but the place: what shards and reports name."""
+        """The SHA-256 of all fields except `path`; shards and reports name a checkpoint by it."""
         return json_sha256(_record(self))
 
 
 @dataclass(frozen=True)
 class TrainingData:
-    """Where the training images come from, as a checkpoint remembers it; see Checkpoint."""
+    """Where the training images come from, as recorded in a checkpoint; see Checkpoint."""
 
     labels: tuple[str, ...]
     task: str
@@ -66,7 +69,19 @@ class TrainingData:
 
 
 def save_checkpoint(folder: Path, trainer: GanTrainer, data: TrainingData) -> Checkpoint:
-    """Write the trainer's state as a new folder in `folder`; raises StorageError where that is not possible."""
+    """Write the trainer's state as a new checkpoint.
+
+    Args:
+        folder: The folder of all checkpoints; the new one is a folder in it, named by the images seen.
+        trainer: What to save.
+        data: What it was trained on.
+
+    Returns:
+        The checkpoint as written.
+
+    Raises:
+        StorageError: The folder cannot be written.
+    """
     path = folder / f"{trainer.images:010d}"
     temporary = folder / f".{path.name}.tmp"
     tensors = {GENERATOR: calibrated_average(trainer).state_dict(), TRAINING: training_tensors(trainer)}
@@ -89,19 +104,19 @@ def save_checkpoint(folder: Path, trainer: GanTrainer, data: TrainingData) -> Ch
             shutil.rmtree(path, ignore_errors=True)
             temporary.rename(path)
         finally:
-            shutil.rmtree(temporary, ignore_errors=True)  # a full disk must not stay full of half a checkpoint
+            shutil.rmtree(temporary, ignore_errors=True)  # half a checkpoint must not go on filling a full disk
     return checkpoint
 
 
 def _record(checkpoint: Checkpoint) -> dict[str, Any]:
-    """Everything of a checkpoint but its place."""
+    """All fields of a checkpoint except `path`."""
     record = asdict(checkpoint)
     del record["path"]
     return record
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
-    """The checkpoint in folder `path`; raises CheckpointError when it is absent, torn or altered."""
+    """The checkpoint in folder `path`; raises CheckpointError if it is absent, incomplete or altered."""
     try:
         record = json.loads((path / RECORD).read_text(encoding="utf-8"))
         if record.pop("schema") != SCHEMA:
@@ -113,15 +128,15 @@ def read_checkpoint(path: Path) -> Checkpoint:
         for name, expected in checkpoint.files.items():
             if hashlib.sha256((path / name).read_bytes()).hexdigest() != expected:
                 raise CheckpointError(
-                    f"{path / name} was altered or torn: remove {path} and resume from the one before"
+                    f"{path / name} was altered or cut short: remove {path} and resume from the checkpoint before it"
                 )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise CheckpointError(f"{path} is not a whole checkpoint ({error}): remove it and resume") from error
+        raise CheckpointError(f"{path} is not a complete checkpoint ({error}): remove it and resume") from error
     return checkpoint
 
 
 def newest_checkpoint(folder: Path) -> Checkpoint | None:
-    """The checkpoint in `folder` with the most images that is whole, or None."""
+    """The complete checkpoint in `folder` with the most images, or None."""
     for path in sorted(folder.glob("[0-9]*"), reverse=True):
         try:
             return read_checkpoint(path)
@@ -131,7 +146,7 @@ def newest_checkpoint(folder: Path) -> Checkpoint | None:
 
 
 def load_generator(checkpoint: Checkpoint) -> Generator:
-    """The averaged generator of `checkpoint`, on the CPU and ready to make images."""
+    """The averaged generator of `checkpoint`, on the CPU, in evaluation mode and without gradients."""
     generator = Generator(checkpoint.networks)
     generator.load_state_dict(_read_tensors(checkpoint.path / GENERATOR))
     generator.to(memory_format=torch.channels_last)
@@ -139,7 +154,7 @@ def load_generator(checkpoint: Checkpoint) -> Generator:
 
 
 def restore(trainer: GanTrainer, checkpoint: Checkpoint) -> None:
-    """Put the trainer where `checkpoint` was written; raises CheckpointError when its networks differ."""
+    """Load `checkpoint` into the trainer; raises CheckpointError if its networks differ from the trainer's."""
     if checkpoint.networks != trainer.generator.settings:
         raise CheckpointError(
             f"{checkpoint.path} holds other networks ({checkpoint.networks}) than asked for: choose another run folder"
@@ -147,19 +162,19 @@ def restore(trainer: GanTrainer, checkpoint: Checkpoint) -> None:
     _load(trainer, _read_tensors(checkpoint.path / TRAINING), checkpoint.images)
 
 
-def follow_first(trainer: GanTrainer) -> None:
-    """Put the trainer where that of rank 0 is, to the bit: other ranks may see other files, or round otherwise."""
+def broadcast_state(trainer: GanTrainer) -> None:
+    """Give the trainer the exact state of rank 0's: other ranks may see other files, or round differently."""
     if trainer.ranks.size == 1:
         return
     images = torch.tensor(trainer.images)
     state = safetensors.torch.save(_contiguous(training_tensors(trainer) | {"images": images}))
-    tensors = safetensors.torch.load(trainer.ranks.from_first(state))
+    tensors = safetensors.torch.load(trainer.ranks.broadcast(state))
     images = tensors.pop("images")
     _load(trainer, tensors, int(images))
 
 
 def _load(trainer: GanTrainer, tensors: dict[str, Tensor], images: int) -> None:
-    """Put the trainer where `tensors` were taken, after `images` images."""
+    """Set the trainer to the state in `tensors` (see `training_tensors`), taken after `images` images."""
     for name in ("generator", "discriminator", "average"):
         getattr(trainer, name).load_state_dict(_part(tensors, name))
     for name, optimizer in trainer.optimizers.items():
@@ -169,7 +184,7 @@ def _load(trainer: GanTrainer, tensors: dict[str, Tensor], images: int) -> None:
             index, moment = key.split(".")
             parameter = parameters[int(index)]
             if value.shape == parameter.shape:
-                # In the parameter's memory format: another order of strides rounds the update differently.
+                # In the parameter's memory format: with other strides the update is rounded differently.
                 value = torch.empty_like(parameter).copy_(value)  # noqa: PLW2901
             state.setdefault(int(index), {})[moment] = value
         optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
@@ -177,13 +192,13 @@ def _load(trainer: GanTrainer, tensors: dict[str, Tensor], images: int) -> None:
 
 
 def calibrated_average(trainer: GanTrainer) -> Generator:
-    """The averaged generator in evaluation mode, its batch norms calibrated on labels as the training has them."""
+    """The averaged generator in evaluation mode, its batch norms calibrated with labels of the training images."""
     _, labels = trainer.batches(0, min(trainer.settings.images, 1024))
     return calibrated(trainer.average, labels.to(trainer.device), trainer.settings.seed)
 
 
 def training_tensors(trainer: GanTrainer) -> dict[str, Tensor]:
-    """All tensors a resumed training needs: networks, average and the optimisers' moments, by dotted names."""
+    """All tensors that a resumed training needs, by dotted names: networks, average and the optimisers' moments."""
     tensors = {
         f"{name}.{key}": value
         for name in ("generator", "discriminator", "average")

@@ -1,4 +1,4 @@
-"""The GAN's training step: what is drawn, what is minimised, and what is averaged."""
+"""The GAN's training step: draw noise, update both networks, update the averaged generator."""
 
 from __future__ import annotations
 
@@ -20,19 +20,25 @@ from gan_aug.gan.ranks import Ranks, share_statistics
 from gan_aug.gan.seeds import Purpose, image_noise, image_stream
 
 Batches = Callable[[int, int], tuple[Tensor, Tensor]]
-"""From (first image index, count) to images `(N, C, H, W) uint8` and labels `(N, K) float32`; a function of the index
-alone, so that a resumed training sees the same images, and several ranks those of one. A rank may ask for none."""
+"""From (index of the first image, count) to images `(N, C, H, W) uint8` and labels `(N, K) float32`.
+
+The result depends on the indices alone. So a resumed training sees the same images as an uninterrupted one, and several
+ranks together see the same images as one process. `count` may be 0."""
 
 CALIBRATION_IMAGES = 1024
 
 
 @dataclass(frozen=True)
 class TrainSettings:
-    """How the GAN is trained; progress counts real images seen.
+    """How the GAN is trained; progress is counted in real images seen.
 
-    `penalty` weighs R1 on real images (and R2 on fake ones for the relativistic loss), taken every `penalty_every`
-    steps; 0 is none. `decay` is the last share of the training over which the rate falls linearly to zero. `average` is
-    the half-life of the averaged generator, in images.
+    - `images`: how many real images the training sees in all.
+    - `batch`: images per step, over all ranks.
+    - `lr`, `betas`: learning rate and moments' decay of Adam, for both networks.
+    - `decay`: the last share of the training, over which the learning rate falls linearly to zero.
+    - `penalty`: weight of R1 on real images, and of R2 on fake ones with the relativistic loss; 0 means none.
+    - `penalty_every`: the penalty is computed in every so many steps, and weighted by this number.
+    - `average`: half-life of the averaged generator, in images.
     """
 
     images: int
@@ -50,7 +56,7 @@ class TrainSettings:
 
 @dataclass(frozen=True)
 class StepReport:
-    """What one step showed, after `images` real images in all: both losses, and D's mean logits."""
+    """Both losses and D's mean logits of one step; `images` counts the real images seen after it."""
 
     images: int
     loss_d: float
@@ -60,10 +66,16 @@ class StepReport:
 
 
 class GanTrainer:
-    """Trains a generator and a discriminator on batches, one optimiser step each per batch.
+    """Trains a generator and a discriminator, with one optimiser step of each per batch.
 
-    Several `ranks` each take their share of every batch, and hold the same networks after every step. `dtype` is that
-    of the networks and of all they see.
+    Args:
+        networks: What both networks are built from.
+        settings: How they are trained.
+        batches: The training images by index.
+        device: Where the networks live and compute; the CPU by default.
+        ranks: The processes that train together; this one alone by default. Each takes its share of every batch, and
+            all hold the same networks after every step.
+        dtype: Of the networks and of their inputs.
     """
 
     def __init__(
@@ -96,21 +108,22 @@ class GanTrainer:
 
     @property
     def finished(self) -> bool:
-        """Whether as many images as asked for were seen."""
+        """Whether all images of `settings.images` were seen."""
         return self.images >= self.settings.images
 
     def step(self) -> StepReport:
-        """One update of both networks on the next batch, of which this rank takes its share.
+        """Update both networks on the next batch; this rank works on its share of it.
 
-        Raises TrainingDiverged before the update, on all ranks, when a loss or a gradient is not finite, and RankLost
-        when another rank is gone.
+        Raises:
+            TrainingDiverged: A loss or a gradient is not finite; raised on all ranks, before the update.
+            RankLost: Another rank is gone.
         """
         count = min(self.settings.batch, self.settings.images - self.images)
         share = self.ranks.share(self.images, count)
         real, labels = (part.to(self.device, non_blocking=True) for part in self.batches(share.start, len(share)))
         real, labels = to_signed(real).to(self.dtype), labels.to(self.dtype)
         noise, uniforms = self._draw(share)
-        self._set_rates()
+        self._set_learning_rates()
         fake = self.generator(noise, labels)
         shown = self._update_discriminator(real, fake.detach(), labels, uniforms, count)
         loss_g = self._update_generator(real, fake, labels, uniforms, count)
@@ -119,7 +132,7 @@ class GanTrainer:
         return StepReport(self.images, shown[0], loss_g, *shown[1:])
 
     def _draw(self, indices: range) -> tuple[Tensor, Tensor]:
-        """Noise `(N, latent)` and augmentation numbers `(4, N, UNIFORMS)` of the images, from their own streams."""
+        """Noise `(N, latent)` and augmentation numbers `(4, N, UNIFORMS)` of the images, from each image's stream."""
         latent = self.generator.settings.latent
         noise = np.empty((len(indices), latent), dtype=np.float32)
         uniforms = np.empty((len(indices), 4, UNIFORMS), dtype=np.float32)
@@ -130,7 +143,7 @@ class GanTrainer:
         drawn = torch.from_numpy(noise).to(self.device, self.dtype)
         return drawn, torch.from_numpy(uniforms).to(self.device).transpose(0, 1)
 
-    def _set_rates(self) -> None:
+    def _set_learning_rates(self) -> None:
         left = 1 - self.images / self.settings.images
         scale = min(1.0, left / self.settings.decay) if self.settings.decay else 1.0
         for optimizer in self.optimizers.values():
@@ -140,7 +153,7 @@ class GanTrainer:
     def _update_discriminator(
         self, real: Tensor, fake: Tensor, labels: Tensor, uniforms: Tensor, count: int
     ) -> list[float]:
-        """One step of D; gives its loss and mean logits of real and fake images, over the `count` of all ranks."""
+        """One step of D; returns its loss and the mean logits of real and fake images, over all ranks' `count`."""
         settings = self.settings
         step = self.images // settings.batch
         penalised = settings.penalty > 0 and step % settings.penalty_every == 0
@@ -158,7 +171,7 @@ class GanTrainer:
         return self._update("discriminator", total, loss, mean(on_real, count), mean(on_fake, count))
 
     def _update_generator(self, real: Tensor, fake: Tensor, labels: Tensor, uniforms: Tensor, count: int) -> float:
-        """One step of G; gives its loss over the `count` images of all ranks."""
+        """One step of G; returns its loss over the `count` images of all ranks."""
         settings = self.settings
         self.discriminator.requires_grad_(False)
         on_fake = self.discriminator(augment(fake, uniforms[2], settings.augment), labels)
@@ -171,9 +184,10 @@ class GanTrainer:
         return loss_g
 
     def _update(self, name: str, loss: Tensor, *shown: Tensor) -> list[float]:
-        """Minimise `loss` by one step of the named network, unless it or a gradient is not finite; gives all `shown`.
+        """Take one optimiser step of the named network on `loss`; returns the values of `shown`.
 
-        `loss` and `shown` are this rank's part of sums over the ranks, which are what is judged and given.
+        `loss` and `shown` are this rank's parts; the sums over the ranks are checked and returned. Raises
+        TrainingDiverged before the step if the loss or the gradient is not finite.
         """
         optimizer = self.optimizers[name]
         optimizer.zero_grad(set_to_none=True)
@@ -194,7 +208,10 @@ class GanTrainer:
 
     @torch.no_grad()
     def _update_average(self, count: int) -> None:
-        """Move the averaged generator; early on its half-life is a share of the images seen (EDM2's warm-up)."""
+        """Update the averaged generator by a step of `count` images.
+
+        Early in the training the half-life is at most 5% of the images seen (EDM2's warm-up).
+        """
         half_life = min(self.settings.average, self.images * 0.05)
         weight = 1 - 0.5 ** (count / max(half_life, 1e-8))
         names = self.generator.state_dict()
@@ -209,8 +226,17 @@ class GanTrainer:
 def calibrated(generator: Generator, label_rows: Tensor, seed: int, batch: int = 64) -> Generator:
     """A copy of `generator` in evaluation mode whose batch norms hold the statistics of its own images.
 
-    The averaged weights never saw the running statistics of the trained ones; like BigGAN's standing statistics
-    (arXiv 1809.11096, section 4.1) these come from fixed noise, with labels drawn from `label_rows` `(M, K)`.
+    The running statistics belong to the trained weights and do not fit the averaged ones. As with BigGAN's standing
+    statistics (arXiv 1809.11096, section 4.1) new ones are computed from fixed noise.
+
+    Args:
+        generator: Left unchanged.
+        label_rows: `(M, K) float32` labels, used one after another and again from the first.
+        seed: Of the noise.
+        batch: Images per pass.
+
+    Returns:
+        The calibrated copy, on the generator's device.
     """
     result = copy.deepcopy(generator).train()
     norms = [module for module in result.modules() if isinstance(module, torch.nn.BatchNorm2d)]
@@ -226,11 +252,11 @@ def calibrated(generator: Generator, label_rows: Tensor, seed: int, batch: int =
 
 
 def to_signed(images: Tensor) -> Tensor:
-    """Images `uint8` in [0, 255] as `float32` in [-1, 1]."""
+    """Convert images from `uint8` in [0, 255] to `float32` in [-1, 1]."""
     return images.float() / 127.5 - 1
 
 
 def to_bytes(images: Tensor) -> Tensor:
-    """Images `float32` in [-1, 1] as `uint8` in [0, 255], rounded to the nearest."""
-    # One copy, changed in place: it stays in the processor's cache, which a new one at each step does not.
+    """Convert images from `float32` in [-1, 1] to `uint8` in [0, 255], rounded to the nearest."""
+    # One copy, changed in place: it stays in the processor's cache; a new copy at each operation would not.
     return (images + 1).mul_(127.5).round_().clamp_(0, 255).to(torch.uint8)

@@ -29,8 +29,8 @@ from gan_aug.gan.seeds import Purpose
 from gan_aug.gan.state import (
     Checkpoint,
     TrainingData,
+    broadcast_state,
     calibrated_average,
-    follow_first,
     newest_checkpoint,
     read_checkpoint,
     restore,
@@ -104,7 +104,7 @@ def train_rank(request: Config, run: RunDir, manifest: Manifest) -> None:
     newest = newest_checkpoint(folder) if leads else None
     if newest:
         restore(trainer, newest)
-    follow_first(trainer)
+    broadcast_state(trainer)
     if leads:
         run.emit("train", "start", _state(trainer), done=trainer.images, values={"ranks": ranks.size})
     record = _Record(run, trainer)

@@ -20,7 +20,7 @@ from gan_aug.compute.executor import RankGroup
 from gan_aug.compute.local.executor import LocalExecutor
 from gan_aug.errors import Cancelled, ComputeError, DataError
 from gan_aug.gan.ranks import current_ranks
-from gan_aug.gan.state import TrainingData, follow_first, newest_checkpoint, restore, save_checkpoint
+from gan_aug.gan.state import TrainingData, broadcast_state, newest_checkpoint, restore, save_checkpoint
 from tests.support.gan_samples import small_trainer
 from tests.support.ray_samples import RayCluster
 
@@ -63,7 +63,7 @@ def train(folder: Path) -> None:
     newest = newest_checkpoint(folder / "checkpoints") if ranks.rank == 0 else None
     if newest:
         restore(trainer, newest)
-    follow_first(trainer)
+    broadcast_state(trainer)
     with (folder / f"sizes-{ranks.rank}").open("a") as file:
         file.write(f"{ranks.size} from {trainer.images}\n")
     while not trainer.finished:

@@ -23,7 +23,7 @@ from gan_aug.gan.losses import LossName
 from gan_aug.gan.ranks import Ranks, current_ranks
 from gan_aug.gan.state import (
     TrainingData,
-    follow_first,
+    broadcast_state,
     read_checkpoint,
     restore,
     save_checkpoint,
@@ -187,7 +187,7 @@ def follow(folder: Path) -> None:
         trainer = small_trainer(ranks=Ranks())
         train_on(trainer, 2)
         trainer.ranks = ranks
-    follow_first(trainer)
+    broadcast_state(trainer)
     (folder / f"{ranks.rank}").write_text(f"{trainer.images} {digest(trainer)}")
 
 

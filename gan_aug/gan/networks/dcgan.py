@@ -1,8 +1,8 @@
 """The class-conditional DCGAN: a generator with conditional batch norm, a discriminator with a projection head.
 
 After Radford et al. 2015 (arXiv 1511.06434), de Vries et al. 2017 (conditional batch norm) and Miyato & Koyama 2018
-(arXiv 1802.05637, projection). Labels are `(N, K) float32` of zeros and ones, so that one class, one of many and
-several at once are the same code.
+(arXiv 1802.05637, projection). Labels are `(N, K) float32` of zeros and ones, so the same code serves one class, one
+class of many, and several labels at once.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ from gan_aug.gan.networks.layers import ConditionalBatchNorm, orthogonal
 from gan_aug.gan.networks.settings import NetworkSettings
 
 LEAK = 0.2
+"""The slope of D's leaky ReLUs below zero."""
 
 
 class Generator(nn.Module):
-    """Noise `(N, latent)` and labels `(N, K)` to images `(N, C, H, W) float32` in [-1, 1]."""
+    """Makes images `(N, C, H, W) float32` in [-1, 1] from noise `(N, latent)` and labels `(N, K)`."""
 
     def __init__(self, settings: NetworkSettings) -> None:
         super().__init__()
@@ -35,7 +36,7 @@ class Generator(nn.Module):
                 orthogonal(layer)
 
     def forward(self, noise: Tensor, labels: Tensor) -> Tensor:
-        """Make one image per row."""
+        """Make one image per row of `noise` and `labels`."""
         x: Tensor = self.project(torch.cat([noise, labels], dim=1))
         x = torch.unflatten(x, 1, (-1, *self.settings.base)).contiguous(memory_format=torch.channels_last)
         for norm, up in zip(self.norms, self.ups, strict=True):
@@ -44,7 +45,7 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Images `(N, C, H, W)` in [-1, 1] and labels `(N, K)` to one logit each, `(N,)`: high for real."""
+    """Gives each image `(N, C, H, W)` in [-1, 1] with its labels `(N, K)` one logit, `(N,)`; high means real."""
 
     def __init__(self, settings: NetworkSettings) -> None:
         super().__init__()
@@ -63,7 +64,7 @@ class Discriminator(nn.Module):
         self.features, self.score, self.projection = features, score, projection
 
     def forward(self, images: Tensor, labels: Tensor) -> Tensor:
-        """Score one image per row: score(h) + <projection(labels), h> with h the image's features (their eq. 3)."""
+        """The logit of each image: score(h) + <projection(labels), h>, h its features (Miyato & Koyama, eq. 3)."""
         x = images.contiguous(memory_format=torch.channels_last)
         for down in self.downs:
             x = nn.functional.leaky_relu(down(x), LEAK)

@@ -1,4 +1,4 @@
-"""Layers that networks share."""
+"""Layers and initial weights that the networks share."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class ConditionalBatchNorm(nn.Module):
 
 
 def orthogonal(layer: nn.Conv2d | nn.ConvTranspose2d | nn.Linear) -> None:
-    """Orthogonal weights (Saxe et al. 2014, as in BigGAN) and zero biases."""
+    """Set orthogonal weights (Saxe et al. 2014, as in BigGAN) and zero biases."""
     nn.init.orthogonal_(layer.weight)
     if layer.bias is not None:
         nn.init.zeros_(layer.bias)

@@ -1,17 +1,22 @@
-"""What makes networks what they are: image shape, classes, widths."""
+"""What the networks are built from: image shape, classes, widths."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 SMALLEST, LARGEST = 3, 8
+"""The range of the shorter side at the coarsest level, in pixels."""
 
 
 @dataclass(frozen=True)
 class NetworkSettings:
-    """What both networks are built from: image `shape` `(C, H, W)`, `classes` K, `width` channels, `latent` dimensions.
+    """What both networks are built from.
 
-    `spectral` puts spectral norm on every layer of the discriminator (Miyato et al. 2018, arXiv 1802.05957).
+    - `shape`: of the images, `(C, H, W)`.
+    - `classes`: the number of labels, K.
+    - `width`: channels at the finest level.
+    - `latent`: dimensions of the noise.
+    - `spectral`: whether every layer of D has spectral norm (Miyato et al. 2018, arXiv 1802.05957).
     """
 
     shape: tuple[int, int, int]
@@ -21,7 +26,7 @@ class NetworkSettings:
     spectral: bool = True
 
     def __post_init__(self) -> None:
-        """Check the resolution; raises ValueError with the nearest one that fits."""
+        """Check the image size; raises ValueError naming the nearest sizes that fit."""
         levels(self.shape[1:])
 
     @property
@@ -32,14 +37,15 @@ class NetworkSettings:
 
     @property
     def channels(self) -> list[int]:
-        """Channels of each level, finest first: doubling, at most eightfold."""
+        """Channels of each level, finest first: they double from level to level, up to 8 times the width."""
         return [self.width * min(2**level, 8) for level in range(levels(self.shape[1:]))]
 
 
 def levels(size: tuple[int, int]) -> int:
-    """How often `size` (height, width) is halved: until the shorter side is 3 to 8 pixels and can be halved no more.
+    """How often `size` (height, width) is halved until the shorter side has 3 to 8 pixels.
 
-    Raises ValueError naming the nearest sizes that work when the sides do not allow it.
+    If several numbers of halvings end there, it is the largest. Raises ValueError naming the nearest sizes that fit if
+    no number does.
     """
     fitting = [n for n in range(1, 9) if _fits(size, n)]
     if not fitting:
@@ -47,7 +53,7 @@ def levels(size: tuple[int, int]) -> int:
         up, down = ([max(unit * 3, -(-side // unit) * unit) for side in size], [side // unit * unit for side in size])
         near = " or ".join(f"{h}x{w}" for h, w in dict.fromkeys([tuple(down), tuple(up)]) if min(h, w) >= 3 * unit)
         raise ValueError(
-            f"a DCGAN cannot halve {size[0]}x{size[1]} pixels down to {SMALLEST} to {LARGEST}: take {near or '28x28'}"
+            f"a DCGAN cannot halve {size[0]}x{size[1]} pixels down to {SMALLEST} to {LARGEST}: use {near or '28x28'}"
         )
     return fitting[-1]
 

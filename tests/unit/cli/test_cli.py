@@ -139,7 +139,7 @@ def test_a_mended_request_takes_the_place_of_a_faulty_one(
 ) -> None:
     run = ("--run", tmp_path / "r")
     assert call(monkeypatch, "run", config, *run, "--set", "data.size=30") == 2
-    assert "take 28x28 or 32x32" in capsys.readouterr().err
+    assert "use 28x28 or 32x32" in capsys.readouterr().err
     assert call(monkeypatch, "import", config, *run, "--set", "data.size=28") == 0
     assert call(monkeypatch, "train", config, *run, "--set", "data.size=28", "--set", "train.images=64") == 0
     assert call(monkeypatch, "generate", config, *run, "--set", "data.size=28") == 4

@@ -19,9 +19,9 @@ def test_levels_halve_to_three_to_eight_pixels(size: tuple[int, int], expected: 
 
 @pytest.mark.parametrize("size", [(29, 29), (30, 30), (5, 5), (28, 30), (129, 128)])
 def test_a_size_that_cannot_be_halved_names_one_that_can(size: tuple[int, int]) -> None:
-    with pytest.raises(ValueError, match="take ") as caught:
+    with pytest.raises(ValueError, match="use ") as caught:
         levels(size)
-    near = [tuple(map(int, part.split("x"))) for part in str(caught.value).split("take ")[1].split(" or ")]
+    near = [tuple(map(int, part.split("x"))) for part in str(caught.value).split("use ")[1].split(" or ")]
     for side in near:
         assert levels(side) >= 1  # type: ignore[arg-type]
 

@@ -51,7 +51,7 @@ def test_an_altered_file_is_not_believed(saved: Checkpoint, name: str, tmp_path:
     content = bytearray((saved.path / name).read_bytes())
     content[-1] ^= 1
     (saved.path / name).write_bytes(content)
-    with pytest.raises(CheckpointError, match=f"{name} was altered or torn"):
+    with pytest.raises(CheckpointError, match=f"{name} was altered or cut short"):
         read_checkpoint(saved.path)
     assert newest_checkpoint(tmp_path) is None
 
