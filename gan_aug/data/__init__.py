@@ -1,1 +1,1 @@
-"""Images in: sources, manifest, splits, store and the batches a trainer reads."""
+"""Images in: sources, reading, splits and the import that joins them; the manifest and the stored images."""

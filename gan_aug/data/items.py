@@ -1,4 +1,4 @@
-"""What a source hands over: items not yet decoded, and what the set declares about itself."""
+"""What a source hands over: images that are not decoded yet, and what the data set declares about itself."""
 
 from __future__ import annotations
 
@@ -29,11 +29,15 @@ SPLIT_WORDS: dict[str, Split] = {
 class Item:
     """One image of a source, before it is decoded.
 
-    `origin` says where it comes from without identities or absolute paths; `labels` are label names (exactly one for
-    multi-class); `read` decodes the pixels and raises DataError with the reason where it cannot; `patient` is the raw
-    identity, which stays in memory. Where the pixels come from a file of their own or share one, `file` is that file,
-    and `read` is a partial of an importable function, so that other processes can call it; `spacing` is the distance
-    of pixels in millimetres, (down, across), where it is known.
+    Attributes:
+        origin: Where the image comes from, without identities or absolute paths.
+        labels: The names of its labels. A multi-class image has exactly one.
+        read: Decodes the pixels. It raises DataError with the reason if it cannot.
+        split: The split that the source gives the image, or None.
+        patient: The patient's identifier as the source has it, or None. It stays in memory.
+        file: The file that holds the pixels, if they come from one; several items may share it. `read` is then a
+            partial of an importable function, so that other processes can call it.
+        spacing: The distance between pixel centres in millimetres, (down, across), or None if it is not known.
     """
 
     origin: str
@@ -47,11 +51,18 @@ class Item:
 
 @dataclass(frozen=True, eq=False)
 class Reading:
-    """An item once it is read: the stored image, its hash, its size before (height, width), whether it had colour."""
+    """An item after reading.
+
+    Attributes:
+        image: The image as it is stored, `(C, H, W) uint8`.
+        content: The hash of the stored image; see `content_hash`.
+        original_size: The (height, width) in pixels before resizing.
+        coloured: Whether the decoded image had colour.
+    """
 
     image: npt.NDArray[np.uint8]
     content: str
-    native: tuple[int, int]
+    original_size: tuple[int, int]
     coloured: bool
 
 
@@ -62,16 +73,28 @@ class Rejected:
     origin: str
     reason: str
     counts: bool = True
-    """Whether it counts toward `data.max_rejected`: what was never meant to be an image does not."""
+    """Whether it counts toward `data.max_rejected`. A file that was never meant to be an image does not."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """A data set before import: its items, and what it declares.
+    """A data set before import: its items, and what it declares about itself.
 
-    `labels` are in the manifest's order; `size` is the native (height, width) and `channels` the native number where
-    all images share them, else None; `rejected` was set aside without decoding; `window` is the grey range
-    where reading has applied one already; `details` says per origin what was found and assumed.
+    Attributes:
+        name: The name of the data set.
+        task: Whether an image has exactly one label (`multi-class`) or any number of them (`multi-label`).
+        labels: The label names, in the manifest's order.
+        items: The images, not decoded yet.
+        positive: The label that means disease, or None.
+        flips: The mirrorings (`horizontal`, `vertical`) that leave the labels true.
+        size: The (height, width) in pixels that all images have, or None if they differ.
+        channels: The number of channels that all images have, or None if it is not known.
+        on_leak: What to do about a patient or an image in two splits, unless the config says otherwise.
+        rejected: The files and rows that were set aside without decoding.
+        window: `full` if reading an item applies a grey window already, else None.
+        cacheable: Whether the next import will find the files at the same paths. Files that are fetched from an
+            archive for one import will not be there.
+        details: For each origin, what was found and what was assumed; for the import report.
     """
 
     name: str
@@ -85,12 +108,11 @@ class Source:
     on_leak: Literal["error", "drop"] = "error"
     rejected: tuple[Rejected, ...] = ()
     window: Literal["full"] | None = None
-    lasting: bool = True
-    """Whether its files will stand where they are for the next import; what an archive lends for one does not."""
+    cacheable: bool = True
     details: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def counts(self) -> dict[str, dict[str, int]]:
-        """How many items there are per split (`unsplit` where the set gives none) and label."""
+        """The number of items per split and label. The split is `unsplit` if the source gives none."""
         counts: dict[str, dict[str, int]] = {}
         for item in self.items:
             row = counts.setdefault(item.split or "unsplit", dict.fromkeys(self.labels, 0))
@@ -99,41 +121,46 @@ class Source:
         return counts
 
     def named(self, names: dict[str, str]) -> Source:
-        """The source with its labels called by `names`; labels that get one name become one class.
+        """The source with its labels renamed; labels that get the same name become one class.
 
-        Raises ConfigError for a name of no label, and where a single class would be left of several.
+        Args:
+            names: The new name of each label to rename.
+
+        Raises:
+            ConfigError: If a key of `names` is not a label, or if one class would be left of several.
         """
         if unknown := [label for label in names if label not in self.labels]:
-            held = ", ".join(self.labels)
-            raise ConfigError(f"data.names: there is no label {unknown[0]!r}: the labels are {held}")
+            known = ", ".join(self.labels)
+            raise ConfigError(f"data.names: there is no label {unknown[0]!r}: the labels are {known}")
         new = {label: names.get(label, label) for label in self.labels}
         labels = tuple(dict.fromkeys(new.values()))
         if len(labels) == 1 < len(self.labels):
-            raise ConfigError(f"data.names calls every label {labels[0]!r}: leave at least two classes")
+            raise ConfigError(f"data.names gives every label the name {labels[0]!r}: keep at least two classes")
         items = (replace(item, labels=tuple(dict.fromkeys(new[label] for label in item.labels))) for item in self.items)
         return replace(self, labels=labels, items=tuple(items), positive=self.positive and new[self.positive])
 
     def limited(self, count: int) -> Source:
         """The source with the first `count` items of each class in each split.
 
-        An item with several labels stays while any of them wants more; those with none count as one class.
+        An item with several labels is kept if any of its classes has fewer than `count` items so far. Items without a
+        label count as one class.
         """
-        kept: dict[tuple[Split | None, str], int] = {}
+        counts: dict[tuple[Split | None, str], int] = {}
         items = []
         for item in self.items:
-            places = [(item.split, label) for label in item.labels or ("",)]
-            if any(kept.get(place, 0) < count for place in places):
+            classes = [(item.split, label) for label in item.labels or ("",)]
+            if any(counts.get(one, 0) < count for one in classes):
                 items.append(item)
-                kept.update({place: kept.get(place, 0) + 1 for place in places})
+                counts.update({one: counts.get(one, 0) + 1 for one in classes})
         return replace(self, items=tuple(items))
 
 
 def label_order(names: set[str]) -> tuple[str, ...]:
-    """Label names sorted, with numbers by value: '2' before '10'."""
+    """Label names in natural order: numbers in them are sorted by value, '2' before '10'."""
     return tuple(sorted(names, key=natural_key))
 
 
 def natural_key(name: str) -> list[tuple[int, int, str]]:
-    """A sort key that compares the digits within a name as numbers."""
+    """A sort key that compares the digits in a name as numbers."""
     parts = re.split(r"(\d+)", name)
     return [(0, int(part), part) if part.isdecimal() and part.isascii() else (1, 0, part) for part in parts if part]

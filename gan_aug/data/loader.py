@@ -1,4 +1,4 @@
-"""Training batches as a function of the image index, so that training can start at any image and see the same ones."""
+"""Training batches as a function of the image index, so that training can resume at any image and see the same ones."""
 
 from __future__ import annotations
 
@@ -12,11 +12,9 @@ from torch import Tensor
 
 
 class TrainingBatches:
-    """Endless shuffled passes over some images of a store; nothing is copied but the batch.
+    """Endless shuffled passes over some of the stored images; only the batch is copied.
 
-    `images` is `(N, C, H, W) uint8` (may be memory-mapped), `labels` `(N, K) float32`, `rows` the positions to use.
-    With `balance` "classes" the label combinations take turns, each in its own shuffled order; with "data" images come
-    as often as they are.
+    The image at an index depends on the seed and the index alone.
     """
 
     def __init__(
@@ -28,6 +26,16 @@ class TrainingBatches:
         seed: int,
         balance: Literal["data", "classes"] = "data",
     ) -> None:
+        """Prepare the passes; nothing is read yet.
+
+        Args:
+            images: All stored images, `(N, C, H, W) uint8`; may be memory-mapped.
+            labels: Their labels, `(N, K) float32` of zeros and ones.
+            rows: The positions of the images to use, `(M,) int64`.
+            seed: The seed of the shuffling.
+            balance: With "data", every pass holds each image once. With "classes", the label combinations take turns,
+                each in a shuffled order of its own.
+        """
         self._images, self._labels, self._seed = images, labels, seed
         self._groups = [rows]
         if balance == "classes":
@@ -36,14 +44,14 @@ class TrainingBatches:
         self._order = lru_cache(maxsize=2 * len(self._groups))(self._shuffled)
 
     def __call__(self, first: int, count: int) -> tuple[Tensor, Tensor]:
-        """Images `(count, C, H, W) uint8` and labels `(count, K) float32` number `first` and on."""
+        """The images `(count, C, H, W) uint8` and labels `(count, K) float32` at the indices from `first` on."""
         rows = np.array([self._row(index) for index in range(first, first + count)], dtype=np.int64)
         return torch.from_numpy(self._images[rows]), torch.from_numpy(self._labels[rows])
 
     def _row(self, index: int) -> int:
         turn, group = divmod(index, len(self._groups))
-        epoch, place = divmod(turn, len(self._groups[group]))
-        return int(self._order(group, epoch)[place])
+        epoch, position = divmod(turn, len(self._groups[group]))
+        return int(self._order(group, epoch)[position])
 
     def _shuffled(self, group: int, epoch: int) -> npt.NDArray[np.int64]:
         return np.random.default_rng([self._seed, group, epoch]).permutation(self._groups[group])

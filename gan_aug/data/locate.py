@@ -1,4 +1,4 @@
-"""Where the files of a named set are: the folder asked for, the data root, the user's cache, or a download."""
+"""Find the files of a named data set: in `data.root`, the data root, the user's cache, or by a download."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from gan_aug.run.places import DATA_ROOT, cache_folder
 
 SUBFOLDERS = ("", "mnist", "medmnist", "MNIST/raw")
 TIMEOUT = 20.0
-"""Seconds without an answer after which a download is given up."""
+"""Seconds without an answer after which a download fails."""
 
 
 @dataclass(frozen=True)
 class SetFile:
-    """One file of a set: the names it may have, and where it can be had with which MD5."""
+    """One file of a data set: the names it may have, and the addresses and MD5 sum to download it by."""
 
     names: tuple[str, ...]
     urls: tuple[str, ...] = ()
@@ -32,7 +32,7 @@ class SetFile:
 
 
 def data_folder(root: Path) -> Path:
-    """The folder that `data.root` means: as it is, or below GAN_AUG_DATA; raises DataError where neither exists."""
+    """The folder that `data.root` names, as given or below GAN_AUG_DATA; raises DataError if neither exists."""
     tried = [root]
     if not root.is_absolute() and os.environ.get(DATA_ROOT):
         tried.append(Path(os.environ[DATA_ROOT]) / root)
@@ -44,7 +44,7 @@ def data_folder(root: Path) -> Path:
 
 
 def search_folders(root: Path | None, own_caches: Sequence[Path] = ()) -> list[Path]:
-    """The folders to look in, best first: those of `root` alone where it is given, else data root and caches."""
+    """The folders to search, best first: those below `root` if it is given, else below the data root and the caches."""
     if root is not None:
         bases = [data_folder(root)]
     else:
@@ -64,9 +64,9 @@ def find(files: Sequence[SetFile], folders: Sequence[Path]) -> list[Path] | None
 
 
 def download(files: Sequence[SetFile]) -> list[Path]:
-    """Fetch `files` into the user's cache, each checked against its MD5, and return their paths.
+    """Download `files` into the user's cache, check each against its MD5 sum, and return their paths.
 
-    They appear there only once all are whole. Raises DataError with the reason where one cannot be had.
+    They appear there only after all of them are complete. Raises DataError with the reason if one cannot be downloaded.
     """
     folder = cache_folder()
     with storage_errors(folder):
@@ -82,7 +82,17 @@ def download(files: Sequence[SetFile]) -> list[Path]:
 
 
 def absent(what: str, files: Sequence[SetFile], root: Path | None, reason: str) -> DataError:
-    """The error for a set that is nowhere: what was looked for, where, and what to do."""
+    """The error for a data set that was not found: what was searched for, where, and what to do.
+
+    Args:
+        what: The data set, as the sentence names it.
+        files: The files that were searched for.
+        root: `data.root`, if it is given.
+        reason: Why the download did not help.
+
+    Returns:
+        The error, to be raised by the caller.
+    """
     names = ", ".join(file.names[0] for file in files)
     if root is not None:
         return DataError(
@@ -103,7 +113,7 @@ def _fetch(file: SetFile, folder: Path) -> None:
     reason = "it has no known address"
     for url in file.urls:
         try:
-            with _patience(), contextlib.redirect_stdout(sys.stderr):
+            with _socket_timeout(), contextlib.redirect_stdout(sys.stderr):
                 download_url(url, folder, file.names[0], file.md5)
         except (RuntimeError, URLError, OSError) as error:
             cause = getattr(error, "reason", error)
@@ -114,8 +124,8 @@ def _fetch(file: SetFile, folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def _patience() -> Iterator[None]:
-    """Give up on a server that does not answer, which by default never happens."""
+def _socket_timeout() -> Iterator[None]:
+    """Fail if a server does not answer in time; by default, Python waits for ever."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(TIMEOUT)
     try:

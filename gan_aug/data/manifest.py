@@ -1,13 +1,13 @@
-"""The manifest: which studies a data set holds, who they belong to, and what each is called.
+"""The manifest: the studies of a data set with their labels, splits and patients.
 
-It is the first link of the provenance chain: its fingerprint stands in every checkpoint, shard and report made from it.
+It is the first link of the provenance chain. Every checkpoint, shard and report made from it records its fingerprint.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -29,10 +29,12 @@ SCHEMA = 1
 class Study:
     """One image of the data set, as stored.
 
-    `content` is the SHA-256 of the stored pixels (see `content_hash`); `labels` are positions in the manifest's label
-    names (exactly one for multi-class, any number for multi-label); `split` is "unused" only for training images left
-    out of a subset (see `subsets`); `patient` is a keyed hash, or None where the set names no patients; `origin` says
-    where the image came from, without identities.
+    Attributes:
+        content: The SHA-256 of the stored pixels; see `content_hash`.
+        labels: Positions in the manifest's label names. Exactly one for multi-class, any number for multi-label.
+        split: The split. "unused" marks a training image that a subset leaves out; see `subsets`.
+        patient: The keyed hash of the patient's identifier, or None if the data set names no patients.
+        origin: Where the image came from, without identities.
     """
 
     content: str
@@ -51,10 +53,19 @@ def content_hash(image: npt.NDArray[np.uint8]) -> str:
 
 @dataclass(frozen=True)
 class Manifest:
-    """The studies of one data set in stored order: study i is image i of the store.
+    """The studies of one data set in stored order: study i is stored image i.
 
-    `shape` is `(C, H, W)`; `flips` are the mirrorings that leave labels true; `notes` are sentences a report must
-    repeat (what was dropped, what could not be told apart).
+    Attributes:
+        name: The name of the data set.
+        labels: The label names.
+        task: Whether an image has exactly one label (`multi-class`) or any number of them (`multi-label`).
+        shape: The shape of a stored image, `(C, H, W)`.
+        studies: One entry for each stored image.
+        positive: The label that means disease, or None if none was declared.
+        flips: The mirrorings (`horizontal`, `vertical`) that leave the labels true.
+        notes: Sentences that a report must repeat, such as how many images were dropped.
+        patient_key: Which key hashed the patients: the first 16 hexadecimal digits of the key's SHA-256, never the key.
+        splits_from: How the splits were made, for a report; None in manifests of versions that did not record it.
     """
 
     name: str
@@ -65,16 +76,14 @@ class Manifest:
     positive: str | None = None
     flips: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-    patient_key: str | None = field(default=None)
-    """Which key hashed the patients: the first 16 digits of its own SHA-256, never the key."""
+    patient_key: str | None = None
     splits_from: str | None = None
-    """Where the splits come from, for a report; None where it was not written down yet."""
 
     @cached_property
     def fingerprint(self) -> str:
-        """The SHA-256 of everything that could alter a result: pixels, labels, splits and who belongs together.
+        """The SHA-256 of everything that can change a result: pixels, labels, splits and who shares a patient.
 
-        Patients count as groups in order of appearance, so that it does not depend on the key of their hashes.
+        Patients are numbered in order of appearance. So the fingerprint does not depend on the key of their hashes.
         """
         groups: dict[str, int] = {}
         rows = [
@@ -84,15 +93,15 @@ class Manifest:
         return json_sha256([self.labels, self.task, self.shape, self.positive, rows])
 
     def indices(self, split: Split) -> npt.NDArray[np.int64]:
-        """Positions of the studies of `split`, in stored order."""
+        """The positions of the studies of `split` in stored order, `(M,) int64`."""
         return np.array([i for i, study in enumerate(self.studies) if study.split == split], dtype=np.int64)
 
     def label_matrix(self) -> npt.NDArray[np.float32]:
-        """Labels as `(N, K) float32`, 1 where label k holds for study i, else 0."""
+        """The labels as `(N, K) float32`: 1 at (i, k) if study i has label k, else 0."""
         return multi_hot([study.labels for study in self.studies], len(self.labels))
 
     def counts(self) -> dict[Split, dict[str, int]]:
-        """How many studies each split holds of each label."""
+        """The number of studies per split and label."""
         matrix = self.label_matrix()
         return {
             split: {name: int(matrix[self.indices(split), k].sum()) for k, name in enumerate(self.labels)}
@@ -101,13 +110,13 @@ class Manifest:
 
     @property
     def positive_index(self) -> int | None:
-        """Position of the disease's label; for two classes the second one where none was declared."""
+        """The position of the label that means disease; if none was declared, the second of two classes, else None."""
         if self.positive is not None:
             return self.labels.index(self.positive)
         return 1 if self.task == "multi-class" and len(self.labels) == 2 else None
 
     def save(self, path: Path) -> None:
-        """Write the manifest as JSON with one study a line, whole or not at all."""
+        """Write the manifest as JSON, one study per line. The file appears complete or not at all."""
         header = {entry.name: getattr(self, entry.name) for entry in fields(self) if entry.name != "studies"}
         head = json.dumps({"schema": SCHEMA, "fingerprint": self.fingerprint, **header}, indent=1, ensure_ascii=False)
         rows = ",\n".join(json.dumps(vars(study), ensure_ascii=False) for study in self.studies)
@@ -115,7 +124,7 @@ class Manifest:
 
     @classmethod
     def load(cls, path: Place) -> Manifest:
-        """Read a manifest; raises ManifestError when it is absent, torn or altered since it was written."""
+        """Read a manifest; raises ManifestError if it is absent, incomplete or altered since it was written."""
         record = read_record(path, "manifest")
         fingerprint = record.pop("fingerprint", None)
         try:
@@ -130,7 +139,15 @@ class Manifest:
 
 
 def read_record(path: Place, what: str) -> dict[str, Any]:
-    """The JSON object in `path`, without its schema number; raises ManifestError when it is not one of ours."""
+    """The JSON object in the file `path`, without its schema number.
+
+    Args:
+        path: The file or object to read.
+        what: What it should be, as error messages name it.
+
+    Raises:
+        ManifestError: If it is absent, is not valid JSON, or has another schema.
+    """
     try:
         record = json.loads(read_file(path).decode())
     except MissingObject as error:
@@ -143,7 +160,7 @@ def read_record(path: Place, what: str) -> dict[str, Any]:
 
 
 def multi_hot(labels: list[tuple[int, ...]], count: int) -> npt.NDArray[np.float32]:
-    """Label positions as `(N, count) float32` of zeros and ones."""
+    """Label positions as `(N, count) float32` of zeros and ones; raises DataError if a position is out of range."""
     matrix = np.zeros((len(labels), count), dtype=np.float32)
     for row, positions in enumerate(labels):
         for position in positions:

@@ -1,4 +1,4 @@
-"""Patients: who belongs together, without who they are."""
+"""Patients as keyed hashes: which images belong to one patient, without saying who the patient is."""
 
 from __future__ import annotations
 
@@ -16,43 +16,48 @@ from gan_aug.run.files import storage_errors
 
 KEY_BYTES = 32
 DIGITS = 16
-"""Hexadecimal digits kept of a hash: 64 bits, enough that no two patients of a set meet by chance."""
+"""Hexadecimal digits kept of a hash: 64 bits, so that two patients of a data set do not get equal hashes by chance."""
 
 
 class PatientHasher:
-    """Turns raw patient ids into keyed hashes: the first 16 hexadecimal digits of their HMAC-SHA-256.
+    """Turns patient identifiers into keyed hashes: the first 16 hexadecimal digits of their HMAC-SHA-256.
 
-    The key is random, made once for a data set and kept in its folder as `patient.key`, readable by the owner alone.
+    The key is random. It is made once for a data set and kept in its folder as `patient.key`, which only the owner can
+    read.
     """
 
     def __init__(self, folder: Path, scope: Literal["dataset", "split"] = "dataset") -> None:
-        """Read the key in `folder`, or make one; with scope `split` equal ids in two splits count as two patients."""
+        """Read the key in `folder`, or make one.
+
+        With `scope` "split", equal identifiers in two splits count as two patients.
+        """
         self._key = _key(folder / "patient.key")
         self._scope = scope
 
     @property
     def key_name(self) -> str:
-        """Which key this is, without giving it away: the first 16 hexadecimal digits of its SHA-256."""
+        """Which key this is, without revealing it: the first 16 hexadecimal digits of its SHA-256."""
         return hashlib.sha256(self._key).hexdigest()[:DIGITS]
 
     def __call__(self, patient: str, split: Split | None) -> str:
-        """The keyed hash of `patient`."""
+        """The keyed hash of `patient`; `split` counts only if the scope is "split"."""
         text = f"{split}\0{patient}" if self._scope == "split" else patient
         return hmac.new(self._key, text.encode(), hashlib.sha256).hexdigest()[:DIGITS]
 
 
 @dataclass(frozen=True)
 class IdentityKey:
-    """Turns what a file says of patient, study or image into keyed hashes, where it is read: equal ids stay equal.
+    """Turns the identifiers in a file (of patient, study or image) into keyed hashes as soon as they are read.
 
-    So no identity leaves the process that opened the file. PatientHasher, with the data set's own key, comes after it.
+    Equal identifiers get equal hashes, and no identifier leaves the process that opened the file. PatientHasher then
+    hashes these hashes with the data set's own key.
     """
 
     key: bytes = field(repr=False)
 
     @classmethod
-    def kept(cls, path: Path) -> IdentityKey:
-        """The key in the file `path`, made there where it is absent; one for now where that cannot be written."""
+    def load_or_create(cls, path: Path) -> IdentityKey:
+        """The key in the file `path`, made if absent; a temporary key if the file cannot be written."""
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             return cls(_key(path))
@@ -61,27 +66,27 @@ class IdentityKey:
 
     @classmethod
     def random(cls) -> IdentityKey:
-        """A key for now."""
+        """A new key, not saved anywhere."""
         return cls(secrets.token_bytes(KEY_BYTES))
 
     @property
     def name(self) -> str:
-        """Which key this is, without giving it away."""
+        """Which key this is, without revealing it: the first 16 hexadecimal digits of its SHA-256."""
         return hashlib.sha256(self.key).hexdigest()[:DIGITS]
 
     def __call__(self, text: str) -> str:
-        """The keyed hash of `text`, 32 hexadecimal digits; empty for empty."""
+        """The keyed hash of `text`, 32 hexadecimal digits; an empty text if `text` is empty."""
         return hmac.digest(self.key, text.encode("utf-8", "surrogateescape"), "sha256").hex()[:32] if text else ""
 
-    def lend(self, folder: Path) -> IdentityKey:
-        """The key that `folder` has already, else this one, put there for whoever imports into it again."""
+    def stored_in(self, folder: Path) -> IdentityKey:
+        """The key that `folder` has already; if it has none, this key, which is saved there for later imports."""
         with storage_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
         return IdentityKey(_key(folder / "identity.key", self.key))
 
 
 def _key(path: Path, given: bytes | None = None) -> bytes:
-    """The key in `path`; where there is none, `given` or a random one is put there."""
+    """The key in `path`; if there is none, `given` or a random key is saved there."""
     with storage_errors(path):
         if path.exists() and len(key := path.read_bytes()) == KEY_BYTES:
             return key

@@ -1,4 +1,4 @@
-"""Images as pictures a person can look at."""
+"""Stored images as PNG files, and file names for labels."""
 
 from __future__ import annotations
 
@@ -9,12 +9,16 @@ import numpy as np
 import numpy.typing as npt
 
 GAP = 2
+"""Pixels between the images of a grid."""
+
 SMALLEST_SIDE = 56
+"""Pixels that the shorter side of an image in a grid has at least."""
+
 BACKGROUND = 255
 
 
 def png(image: npt.NDArray[np.uint8], factor: int = 1) -> bytes:
-    """The PNG of one image `(C, H, W) uint8`, grey or RGB, enlarged by a whole factor without smoothing."""
+    """A PNG file of one image `(C, H, W) uint8`, grey or RGB, enlarged `factor` times without smoothing."""
     from PIL import Image
 
     picture = Image.fromarray(image[0] if image.shape[0] == 1 else np.ascontiguousarray(image.transpose(1, 2, 0)))
@@ -26,7 +30,7 @@ def png(image: npt.NDArray[np.uint8], factor: int = 1) -> bytes:
 
 
 def png_grid(rows: list[npt.NDArray[np.uint8]]) -> bytes:
-    """A PNG with one row of images per array `(n, C, H, W) uint8`, small ones enlarged."""
+    """A PNG file with one row of images for each array `(n, C, H, W) uint8`; small images are enlarged."""
     channels, height, width = rows[0].shape[1:]
     columns = max(len(row) for row in rows)
     size = (channels, len(rows) * (height + GAP) + GAP, columns * (width + GAP) + GAP)
@@ -39,6 +43,6 @@ def png_grid(rows: list[npt.NDArray[np.uint8]]) -> bytes:
 
 
 def folder_names(labels: tuple[str, ...]) -> list[str]:
-    """A safe, distinct file or folder name for each label: letters, digits, '-', '_' and '.' alone."""
+    """A safe, distinct file or folder name for each label: only letters, digits, '-', '_' and '.'."""
     safe = [re.sub(r"[^\w.-]+", "_", label).strip(".") or "label" for label in labels]
     return safe if len(set(safe)) == len(safe) else [f"{k}-{name}" for k, name in enumerate(safe)]

@@ -1,4 +1,4 @@
-"""The store: all images of a data set as one memory-mapped array, so that every process shares the pages."""
+"""The stored images of a data set: one memory-mapped array, whose pages all processes of a host share."""
 
 from __future__ import annotations
 
@@ -19,31 +19,32 @@ FILE = "images.npy"
 
 
 def open_images(folder: Path, manifest: Manifest) -> npt.NDArray[np.uint8]:
-    """The images of `folder` as `(N, C, H, W) uint8`, read-only and memory-mapped, in the manifest's order.
+    """The images in `folder` as `(N, C, H, W) uint8`, read-only and memory-mapped, in the manifest's order.
 
-    Raises ManifestError when the array is absent or does not fit the manifest.
+    Raises ManifestError if the array is absent or does not fit the manifest.
     """
     path = folder / FILE
     try:
         images: npt.NDArray[np.uint8] = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError) as error:
-        raise ManifestError(f"{path} is absent or torn: remove {folder} and import again") from error
+        raise ManifestError(f"{path} is absent or damaged: remove {folder} and import again") from error
     expected = (len(manifest.studies), *manifest.shape)
     if images.dtype != np.uint8 or images.shape != expected:
         raise ManifestError(
-            f"{path} holds {images.shape} {images.dtype}, the manifest {expected} uint8: remove {folder}, import again"
+            f"{path} holds {images.shape} {images.dtype}, but its manifest says {expected} uint8: remove {folder} and "
+            "import again"
         )
     return images
 
 
 class ImageWriter:
-    """Writes a store image by image, and keeps only those wanted at the end; memory stays flat.
+    """Writes the stored images one by one, and keeps a selection of them at the end; memory does not grow.
 
-    Nothing stands at the store's name until `commit`; leaving the block without it removes what was written.
+    A context manager. The file appears only at `commit`; leaving the block without it removes what was written.
     """
 
     def __init__(self, folder: Path, shape: tuple[int, int, int]) -> None:
-        """Start a store of images of `shape`, `(C, H, W)`; raises StorageError where the folder is not writable."""
+        """Start to write images of `shape`, `(C, H, W)`; raises StorageError if the folder is not writable."""
         self._path = folder / FILE
         self._temporary = folder / f".{FILE}.tmp"
         self._shape = shape
@@ -57,35 +58,35 @@ class ImageWriter:
         return self
 
     def __exit__(self, *_: object) -> None:
-        # On a full disk closing fails once more; what is committed was flushed before.
+        # On a full disk closing fails once more. Images that were committed have been flushed before.
         with contextlib.suppress(OSError):
             self._file.close()
         self._temporary.unlink(missing_ok=True)
 
     def append(self, image: npt.NDArray[np.uint8]) -> None:
-        """Add one image `(C, H, W) uint8`; raises StorageError when the disk is full."""
+        """Add one image `(C, H, W) uint8`; raises StorageError if the disk is full."""
         with storage_errors(self._path):
             self._file.write(np.ascontiguousarray(image).data)
 
     def images(self, count: int) -> npt.NDArray[np.uint8]:
-        """The first `count` images added so far, memory-mapped; not to be used after `commit`."""
+        """The first `count` images added so far, `(count, C, H, W) uint8`, memory-mapped; do not use after `commit`."""
         with storage_errors(self._path):
             self._file.flush()
         if not count:
             return np.zeros((0, *self._shape), dtype=np.uint8)
         return np.memmap(self._temporary, np.uint8, "r", self._offset, (count, *self._shape))
 
-    def commit(self, kept: Sequence[int]) -> None:
-        """Put the images at the positions `kept` (rising) in place as the store, flushed to disk."""
-        row = int(np.prod(self._shape))
+    def commit(self, positions: Sequence[int]) -> None:
+        """Keep the images at `positions`, which must rise, flush them to disk and give the file its final name."""
+        size = int(np.prod(self._shape))
         with storage_errors(self._path):
-            for target, position in enumerate(kept):
+            for target, position in enumerate(positions):
                 if target != position:
-                    self._move(position * row, target * row, row)
-            self._file.truncate(self._offset + len(kept) * row)
+                    self._move(position * size, target * size, size)
+            self._file.truncate(self._offset + len(positions) * size)
             self._file.seek(0)
-            # numpy leaves room in the header for the count to grow, so that its length stays the same.
-            self._file.write(_header((len(kept), *self._shape)))
+            # numpy pads the header so that the count can grow: the length of the header stays the same.
+            self._file.write(_header((len(positions), *self._shape)))
             self._file.flush()
             os.fsync(self._file.fileno())
             self._temporary.replace(self._path)

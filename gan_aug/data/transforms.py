@@ -1,4 +1,4 @@
-"""Classic augmentation through MONAI, a batch at a time: what happens to an image depends on a seed and its index."""
+"""Classic augmentation by MONAI, a batch at a time; what happens to an image depends on a seed and its index alone."""
 
 from __future__ import annotations
 
@@ -10,22 +10,43 @@ import numpy.typing as npt
 import torch
 
 PROBABILITY = 0.5
+"""The probability of each of the six changes."""
+
 DEGREES = 10.0
+"""The largest rotation."""
+
 SHIFT = 0.05
+"""The largest shift, as a share of the side."""
+
 ZOOM = (0.9, 1.1)
+"""The range of the zoom, of each side by itself."""
+
 BRIGHTNESS = 0.1
+"""The largest change of brightness, as a share of the grey range."""
+
 CONTRAST = (0.8, 1.25)
+"""The range of gamma."""
+
 NOISE = 0.02
+"""The standard deviation of the noise, as a share of the grey range."""
+
 _PURPOSE = 0x434C4153  # keeps these streams apart from others of the same seed
-_CHANCES = 6  # geometry, two mirrorings, brightness, contrast, noise
+_CHANGES = 6  # geometry, two mirrorings, brightness, contrast, noise
 
 
 @dataclass(frozen=True)
 class Draws:
-    """What happens to each of N images; a part that does not apply has its neutral value.
+    """What happens to each of N images; a change that does not happen has its neutral value.
 
-    `angles` `(N,)` in radians, `shifts` `(N, 2)` in pixels down and right, `zooms` `(N, 2)`, `vertical` and
-    `horizontal` `(N,) bool`, `offsets` `(N,)` of a range of 1, `gammas` `(N,)`, and `noise` `(N, C, H, W)`.
+    Attributes:
+        angles: Rotations in radians, `(N,)`.
+        shifts: Shifts in pixels, down and to the right, `(N, 2)`.
+        zooms: Factors of height and width, `(N, 2)`.
+        vertical: Which images are mirrored top to bottom, `(N,)`.
+        horizontal: Which images are mirrored left to right, `(N,)`.
+        offsets: Changes of brightness, `(N,)`; the grey range is 1.
+        gammas: Exponents of the contrast change, `(N,)`.
+        noise: Values to add, `(N, C, H, W)`; the grey range is 1.
     """
 
     angles: npt.NDArray[np.float64]
@@ -39,16 +60,16 @@ class Draws:
 
 
 class ClassicAugmentation:
-    """Rotation, shift, zoom, brightness, contrast and noise; mirrorings only where the data set declares them harmless.
+    """Rotation, shift, zoom, brightness, contrast and noise; mirroring only if the data set declares it harmless.
 
-    Rotation to 10 degrees, shift to 5 % of a side, zoom 0.9 to 1.1 (these three together), brightness to a tenth of the
-    range, gamma 0.8 to 1.25, noise of standard deviation 2 % of the range; each with probability one half. The
-    geometry is MONAI's AffineTransform, and all of it equals MONAI's transforms of single images, which take ten times
-    as long.
+    Rotation by up to 10 degrees, shift by up to 5 % of a side and zoom by 0.9 to 1.1 happen together. Brightness
+    changes by up to a tenth of the range, gamma is 0.8 to 1.25, and the noise has a standard deviation of 2 % of the
+    range. Each change happens with probability one half. The geometry is MONAI's AffineTransform. The results equal
+    those of MONAI's transforms of single images, which take ten times as long.
     """
 
     def __init__(self, shape: tuple[int, int, int], flips: tuple[str, ...] = ()) -> None:
-        """For images `(C, H, W)`; `flips` are those of the manifest: horizontal, vertical."""
+        """Prepare for images of `shape` `(C, H, W)`; `flips` are the manifest's: `horizontal`, `vertical`."""
         from monai.networks.layers.spatial_transforms import AffineTransform  # noqa: TID251 - the door
 
         self._shape = shape
@@ -58,7 +79,16 @@ class ClassicAugmentation:
         )
 
     def __call__(self, images: npt.NDArray[np.uint8], seed: int, indices: Iterable[int]) -> npt.NDArray[np.uint8]:
-        """Augmented copies of `images` `(N, C, H, W) uint8`; row i depends on `seed` and `indices[i]` alone."""
+        """Augmented copies of the images.
+
+        Args:
+            images: `(N, C, H, W) uint8`.
+            seed: The seed of the random streams.
+            indices: The index of each image, N of them. Copy i depends on `images[i]`, `seed` and `indices[i]` alone.
+
+        Returns:
+            The copies, `(N, C, H, W) uint8`.
+        """
         drawn = self.draw(seed, indices)
         mirrored = images.copy()
         mirrored[drawn.vertical] = mirrored[drawn.vertical, :, ::-1]
@@ -72,34 +102,37 @@ class ClassicAugmentation:
         return made
 
     def draw(self, seed: int, indices: Iterable[int]) -> Draws:
-        """What happens to the images `indices`, each by a stream of its own (Philox 4x64, Salmon et al. 2011)."""
+        """What happens to each image of `indices`, from a random stream of its own.
+
+        The streams are those of Philox 4x64 (Salmon et al. 2011).
+        """
         streams = [_stream(seed, index) for index in indices]
         count, (_, height, width) = len(streams), self._shape
-        chances, between = np.ones((count, _CHANCES)), np.empty((count, 7))
+        chances, uniform = np.ones((count, _CHANGES)), np.empty((count, 7))
         noise = np.zeros((count, *self._shape), dtype=np.float32)
         for row, stream in enumerate(streams):
-            chances[row], between[row] = stream.random(_CHANCES), stream.random(7)
+            chances[row], uniform[row] = stream.random(_CHANGES), stream.random(7)
             if chances[row, 5] < PROBABILITY:
                 noise[row] = stream.standard_normal(self._shape, dtype=np.float32) * np.float32(NOISE)
         applies = chances < PROBABILITY
-        signed = 2 * between - 1
+        signed = 2 * uniform - 1
         moved = applies[:, 0]
         return Draws(
             angles=np.where(moved, np.deg2rad(DEGREES) * signed[:, 0], 0),
             shifts=np.where(moved[:, None], SHIFT * np.array([height, width]) * signed[:, 1:3], 0),
-            zooms=np.where(moved[:, None], ZOOM[0] + (ZOOM[1] - ZOOM[0]) * between[:, 3:5], 1),
+            zooms=np.where(moved[:, None], ZOOM[0] + (ZOOM[1] - ZOOM[0]) * uniform[:, 3:5], 1),
             vertical=applies[:, 1] & ("vertical" in self._flips),
             horizontal=applies[:, 2] & ("horizontal" in self._flips),
             offsets=np.where(applies[:, 3], BRIGHTNESS * signed[:, 5], 0),
-            gammas=np.where(applies[:, 4], CONTRAST[0] + (CONTRAST[1] - CONTRAST[0]) * between[:, 6], 1),
+            gammas=np.where(applies[:, 4], CONTRAST[0] + (CONTRAST[1] - CONTRAST[0]) * uniform[:, 6], 1),
             noise=noise,
         )
 
 
 def matrices(drawn: Draws, size: tuple[int, ...]) -> npt.NDArray[np.float64]:
-    """The affine maps `(N, 3, 3)` from an output pixel (row, column) to the input's, for images of `size` (H, W).
+    """The affine maps `(N, 3, 3)` from the (row, column) of an output pixel to that of its input pixel.
 
-    Rotation, shift and zoom about the centre, in MONAI's order.
+    They rotate, shift and zoom images of `size` (H, W) about the centre, in MONAI's order.
     """
     centre = (np.array(size) - 1) / 2
     made = np.zeros((len(drawn.angles), 3, 3))
@@ -121,7 +154,7 @@ def _column(values: npt.NDArray[np.float64]) -> torch.Tensor:
 
 
 def _contrasted(values: torch.Tensor, gammas: torch.Tensor) -> torch.Tensor:
-    """Gamma over each image's own range, as MONAI's AdjustContrast; where it is 1 the image stays as it is."""
+    """Gamma over each image's own range, as in MONAI's AdjustContrast; a gamma of 1 leaves the image as it is."""
     low = values.amin(dim=(1, 2, 3), keepdim=True)
     spread = values.amax(dim=(1, 2, 3), keepdim=True) - low
     bent = ((values - low) / (spread + 1e-7)) ** gammas * spread + low

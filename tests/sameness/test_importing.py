@@ -15,7 +15,7 @@ from PIL import Image
 from gan_aug.config.data import DataConfig
 from gan_aug.data.importing.dataset import import_dataset
 from gan_aug.data.items import Pixels
-from gan_aug.data.reading import image_cache
+from gan_aug.data.reading import cache_keys
 from gan_aug.data.reading.decode import decode
 from gan_aug.data.reading.image_cache import CacheFolder
 from gan_aug.data.sources import folder as source_folder
@@ -46,7 +46,7 @@ def whole(folder: Path) -> list[bytes]:
 
 
 def test_workers_and_the_cache_change_nothing(films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(image_cache, "SETTLED_SECONDS", 0)
+    monkeypatch.setattr(cache_keys, "MIN_AGE_SECONDS", 0)
     import_dataset(asked(films), 0, tmp_path / "here")
     for workers in (1, 2):
         import_dataset(asked(films), 0, tmp_path / f"{workers}", workers=workers)

@@ -54,7 +54,7 @@ def import_dataset(
         reader = Reader(pool if workers else None, cache, cancelled)
         with opened_source(config, folder, reader, partial(progress, "files") if progress else None) as source:
             _check_source(config, source)
-            reader = reader if source.lasting else replace(reader, cache=None)
+            reader = reader if source.cacheable else replace(reader, cache=None)
             return _import(config, source, seed, folder, reader, partial(progress, "images") if progress else None)
 
 
@@ -181,7 +181,7 @@ def _read(
                 read.rejected.append(Rejected(item.origin, reading))
             else:
                 writer.append(reading.image)
-                read.natives[reading.native] += 1
+                read.natives[reading.original_size] += 1
                 read.spacings[item.spacing] += 1
                 if raster.channels == 1 and reading.coloured:
                     read.coloured.append(item.origin)

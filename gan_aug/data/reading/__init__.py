@@ -1,1 +1,1 @@
-"""Files to stored images: decoded, brought to one size, kept in the user's cache."""
+"""From files to stored images: decoded, brought to one size, and kept in the user's cache."""

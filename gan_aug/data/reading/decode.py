@@ -1,4 +1,4 @@
-"""Decoding PNG, JPEG, TIFF and BMP files; whatever is wrong with one is a reason, never a crash."""
+"""Decode PNG, JPEG, TIFF and BMP files; a file that cannot be used gives a reason, never a crash."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from gan_aug.errors import DataError
 SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"}
 FORMATS = ("PNG", "JPEG", "TIFF", "BMP")
 
-_TORN = (
+_DAMAGED = (
     OSError, SyntaxError, ValueError, TypeError, LookupError, ArithmeticError, EOFError, struct.error,
     AttributeError, RuntimeError,
 )  # fmt: skip
-"""What Pillow's parsers raise on files that are cut short or altered."""
+"""What Pillow's parsers raise on files that are truncated or altered."""
 
 
 def decode(path: Path) -> Pixels:
-    """The upright image in `path`: grey `(H, W)` of uint8 or uint16, or colour `(H, W, 3) uint8`.
+    """The image in the file `path`: grey `(H, W)` of uint8 or uint16, or colour `(H, W, 3) uint8`.
 
-    Palettes are expanded, alpha is dropped, the camera's orientation is applied. Raises DataError with the reason,
-    which names no path.
+    Palettes are expanded, alpha is dropped and the EXIF orientation is applied. Raises DataError if it cannot be
+    decoded; the message is the reason and names no path.
     """
     try:
         if path.stat().st_size == 0:
             raise DataError("the file is empty")
         with warnings.catch_warnings():
-            # Pillow warns of odd but harmless tags; of bombs we want to hear as errors.
+            # Pillow warns of unusual but harmless tags. Its warning of a decompression bomb must be an error.
             warnings.simplefilter("ignore")
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(path, formats=FORMATS) as image:
@@ -45,7 +45,7 @@ def decode(path: Path) -> Pixels:
         raise DataError("the image has too many pixels to be opened safely") from error
     except UnidentifiedImageError as error:
         raise DataError("not an image that can be decoded") from error
-    except _TORN as error:
+    except _DAMAGED as error:
         raise DataError("the image file is truncated or corrupt") from error
 
 
@@ -55,18 +55,18 @@ def _pixels(image: Image.Image) -> Pixels:
     image.load()
     upright = ImageOps.exif_transpose(image)
     if upright.mode.startswith("I"):
-        return _deep(upright)
+        return _to_uint16(upright)
     if upright.mode == "F":
         raise DataError("its pixels are floating-point numbers, not 8 or 16 bit whole numbers")
     if upright.mode in ("1", "L", "LA", "La"):
         return np.asarray(upright.convert("L"))
     if upright.mode == "P":
-        upright = upright.convert("RGBA")  # straight to RGB trips over palettes with transparency
+        upright = upright.convert("RGBA")  # converting straight to RGB fails for palettes with transparency
     return np.asarray(upright.convert("RGB"))
 
 
-def _deep(image: Image.Image) -> Pixels:
-    """A 16-bit image, which Pillow may hold in 32 bits, as uint16."""
+def _to_uint16(image: Image.Image) -> Pixels:
+    """A 16-bit image as uint16; Pillow may hold it in 32 bits."""
     values = np.asarray(image)
     if values.min() < 0 or values.max() > np.iinfo(np.uint16).max:
         raise DataError("its pixels are 32 bit numbers, not 8 or 16 bit")

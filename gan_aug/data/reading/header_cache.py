@@ -1,6 +1,6 @@
-"""Headers looked at before, kept in the user's cache: an import of files that did not change opens none of them.
+"""DICOM headers in the user's cache: an import opens no file that has not changed since an earlier import.
 
-What a header says of a patient, study or image is in there as hashes under the key beside it, as it is in memory.
+The identifiers of patient, study and image are kept as keyed hashes only; the key is in a file in the same folder.
 """
 
 from __future__ import annotations
@@ -10,14 +10,14 @@ import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
-ASKED = 500
-"""Keys asked for in one query: SQLite takes a limited number of them."""
+KEYS_PER_QUERY = 500
+"""SQLite accepts a limited number of values in one query."""
 
 
 class HeaderCache:
-    """Short texts by key, in the SQLite database at `path`; where that cannot be used, it holds and keeps nothing.
+    """Short texts by key, in the SQLite database `path`. If the database cannot be used, the cache stays empty.
 
-    A context manager. A database larger than `limit` bytes starts afresh, and so does one that is damaged.
+    A context manager. A database that is damaged or larger than `limit` bytes is replaced by an empty one.
     """
 
     def __init__(self, path: Path, limit: int) -> None:
@@ -29,15 +29,15 @@ class HeaderCache:
                 _remove(path)
             self._open(path)
         except (OSError, sqlite3.Error):
-            self._give_up()
+            self._close()
 
     def _open(self, path: Path) -> None:
         try:
             self._prepare(path)
-        except sqlite3.OperationalError:  # locked, read-only, a full disk: what is kept may be whole
+        except sqlite3.OperationalError:  # locked, read-only or a full disk: the content may be undamaged
             raise
         except sqlite3.DatabaseError:
-            self._give_up()
+            self._close()
             _remove(path)
             self._prepare(path)
 
@@ -50,35 +50,35 @@ class HeaderCache:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._give_up()
+        self._close()
 
     def find(self, keys: Sequence[bytes]) -> dict[bytes, str]:
-        """The texts that are there, by key."""
+        """The texts of those `keys` that are in the cache."""
         found: dict[bytes, str] = {}
-        for first in range(0, len(keys) if self._database else 0, ASKED):
-            asked = keys[first : first + ASKED]
-            marks = ",".join("?" * len(asked))
+        for first in range(0, len(keys) if self._database else 0, KEYS_PER_QUERY):
+            some = keys[first : first + KEYS_PER_QUERY]
+            marks = ",".join("?" * len(some))
             try:
-                found.update(self._rows(f"SELECT key, text FROM headers WHERE key IN ({marks})", asked))  # noqa: S608
+                found.update(self._rows(f"SELECT key, text FROM headers WHERE key IN ({marks})", some))  # noqa: S608
             except sqlite3.Error:
-                self._give_up()
+                self._close()
                 break
         return found
 
     def keep(self, texts: dict[bytes, str]) -> None:
-        """Keep texts by key, all of them or none."""
+        """Add texts by key, either all of them or none."""
         if self._database is None or not texts:
             return
         try:
             with self._database:
                 self._database.executemany("INSERT OR REPLACE INTO headers VALUES (?, ?)", texts.items())
-        except sqlite3.Error:  # a full disk must not end an import that needs no cache
-            self._give_up()
+        except sqlite3.Error:  # a full disk must not stop an import, which needs no cache
+            self._close()
 
     def _rows(self, query: str, values: Sequence[bytes]) -> list[tuple[bytes, str]]:
         return self._database.execute(query, values).fetchall() if self._database else []
 
-    def _give_up(self) -> None:
+    def _close(self) -> None:
         database, self._database = self._database, None
         if database is not None:
             with contextlib.suppress(sqlite3.Error):
@@ -86,6 +86,6 @@ class HeaderCache:
 
 
 def _remove(path: Path) -> None:
-    """Remove a database with the files SQLite keeps beside it, whose pages would be taken for a new one's."""
+    """Remove a database and the files SQLite keeps beside it: SQLite would apply their pages to the new database."""
     for ending in ("", "-wal", "-shm", "-journal"):
         path.with_name(path.name + ending).unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""From decoded pixels to a stored image: grey range, channels and size, in float until the last step."""
+"""From decoded pixels to a stored image: grey range, channels and size, computed in float32 until the last step."""
 
 from __future__ import annotations
 
@@ -18,17 +18,24 @@ GREY = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 Floats = npt.NDArray[np.float32]
 
 GAP = {"bilinear": 4.0, "hamming": 4.0, "bicubic": 4.0, "lanczos": 4.0}
-"""Images at least eight times too large are first averaged over whole pixels, to this many times the size or a little
-more: Pillow's `reducing_gap`. At 4 the result is within a grey level or two of filtering all pixels, in half the time
-or less; the other filters are fast as they are, and would feel it."""
+"""Pillow's `reducing_gap`: an image at least eight times too large is first averaged over whole pixels, to about this
+many times the final size. With 4, the result is within a grey level or two of filtering all pixels and takes at most
+half the time. The other filters are fast without it, and their results would change more."""
 
 
 @dataclass(frozen=True)
 class Raster:
-    """How pixels become a stored image `(channels, height, width) uint8`.
+    """The form of the stored images, and the conversion of decoded pixels to it.
 
-    `window` is the grey range (`full`: the format's; `percentile`: 0.5 to 99.5 of that image; `auto`: percentile for
-    16 bit, full for 8), `fit` how the aspect is kept, `filter` Pillow's resampling filter.
+    Attributes:
+        channels: 1 for grey, 3 for RGB.
+        height: The stored height in pixels.
+        width: The stored width in pixels.
+        fit: What happens if the aspect ratio differs: `pad` adds black borders, `crop` cuts borders off, `stretch`
+            changes the ratio.
+        filter: Pillow's resampling filter.
+        window: The grey range that becomes 0 to 255: `full` is the range of the dtype, `percentile` the percentiles
+            0.5 to 99.5 of that image, `auto` percentile for 16 bit and full for 8 bit.
     """
 
     channels: int
@@ -40,17 +47,18 @@ class Raster:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """The stored image's `(C, H, W)`."""
+        """The shape of a stored image, `(C, H, W)`."""
         return self.channels, self.height, self.width
 
     def __call__(self, pixels: Pixels) -> npt.NDArray[np.uint8]:
         """`pixels`, `(H, W)` or `(H, W, 3)` of uint8 or uint16, as `(channels, height, width) uint8`.
 
-        The same values come back where 8-bit pixels fit already. Raises DataError with the reason for other arrays.
+        8-bit pixels that have the stored form already keep their values. Raises DataError with the reason for other
+        arrays.
         """
         _check(pixels)
         if self.channels == 1 and pixels.ndim == 3 and not has_colour(pixels):
-            pixels = pixels[..., 0]  # as grey as it was, where a weighted sum could round to a neighbour
+            pixels = pixels[..., 0]  # exact: a weighted sum of equal values may round to another value
         if pixels.shape == self._stored_shape and pixels.dtype == np.uint8 and self.window != "percentile":
             return np.ascontiguousarray(np.atleast_3d(pixels).transpose(2, 0, 1))
         planes = self._planes(_windowed(pixels, self.window))
@@ -58,7 +66,7 @@ class Raster:
         for channel, plane in enumerate(planes):
             resized = self._resized(plane)
             top, left = (self.height - resized.shape[0]) // 2, (self.width - resized.shape[1]) // 2
-            # Filters with negative lobes overshoot at edges: clip before quantising.
+            # Filters with negative lobes overshoot at edges: clip before rounding to 8 bit.
             values = np.rint(np.clip(resized, 0, 255)).astype(np.uint8)
             image[channel, top : top + resized.shape[0], left : left + resized.shape[1]] = values
         return image
@@ -74,7 +82,7 @@ class Raster:
         return [values @ GREY] if self.channels == 1 else [values[..., channel] for channel in range(3)]
 
     def _resized(self, plane: Floats) -> Floats:
-        """The plane at the stored size, or within it where it is to be padded."""
+        """The plane at the stored size; smaller in one direction if it is to be padded."""
         height, width = plane.shape
         if (height, width) == (self.height, self.width):
             return plane
@@ -94,7 +102,7 @@ class Raster:
 
 
 def has_colour(pixels: Pixels) -> bool:
-    """Whether `pixels` are more than grey: three channels that differ somewhere."""
+    """Whether `pixels` have colour: three channels that differ somewhere."""
     return pixels.ndim == 3 and bool((pixels != pixels[..., :1]).any())
 
 
@@ -106,13 +114,13 @@ def _check(pixels: npt.NDArray[Any]) -> None:
 
 
 def _windowed(pixels: Pixels, window: str) -> Floats:
-    """The chosen grey range as 0 to 255 in float32, so that nothing is lost before the size is right."""
+    """The chosen grey range as 0 to 255 in float32, so that resizing loses no precision."""
     if pixels.dtype == np.uint16 and window == "full":
         return np.divide(pixels, np.float32(257), dtype=np.float32)  # exact for what was 8 bit
     values: Floats = pixels.astype(np.float32)
     if window == "percentile" or (window == "auto" and pixels.dtype == np.uint16):
         low, high = np.percentile(pixels, [0.5, 99.5])
-        # An (almost) constant image has no range of its own: it keeps its place in the format's.
+        # An (almost) constant image has no range of its own: it keeps its values in the range of the dtype.
         if high > low:
             stretched: Floats = np.clip((values - np.float32(low)) * np.float32(255 / (high - low)), 0, 255)
             return stretched

@@ -56,7 +56,7 @@ def dicomweb_source(
     try:
         rejected: list[Rejected] = []
         files = _retrieved(config, archive, spool, rejected, progress, keep=folder is not None)
-        source = replace(dicom_source(config, files, rejected, identity, Reader()), name=NAME, lasting=False)
+        source = replace(dicom_source(config, files, rejected, identity, Reader()), name=NAME, cacheable=False)
         done = True
         yield source
     except (Cancelled, KeyboardInterrupt):

@@ -81,7 +81,7 @@ def _as_asked(config: DataConfig, source: Source) -> Source:
 def _identity_key(folder: Path | None, reader: Reader) -> IdentityKey:
     """The key of a data set's folder; a new folder gets the cache's, so that headers seen before are known."""
     key = reader.cache.identity_key() if reader.cache else IdentityKey.random()
-    return key.lend(folder) if folder else key
+    return key.stored_in(folder) if folder else key
 
 
 def _unknown(name: str) -> ConfigError:

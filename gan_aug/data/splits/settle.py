@@ -11,7 +11,7 @@ import numpy as np
 
 from gan_aug.data.manifest import SPLITS, Split
 from gan_aug.data.reading.image_cache import CacheFolder
-from gan_aug.data.reading.reader import Cancelled
+from gan_aug.data.reading.reader import IsCancelled
 from gan_aug.data.splits.assign import Assignment, Candidate, Dropped
 from gan_aug.data.splits.near_duplicates import Images, Pair, Rows, near_duplicates
 
@@ -37,7 +37,7 @@ class Search:
     images: Images
     candidates: Sequence[Candidate]
     cache: CacheFolder | None = None
-    cancelled: Cancelled | None = None
+    cancelled: IsCancelled | None = None
 
     def everywhere(self) -> list[tuple[int, int]]:
         """Pairs of all images, whatever their split."""

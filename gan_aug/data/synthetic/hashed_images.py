@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from gan_aug.data.manifest import content_hash
+from gan_aug.data.reading.npz import npy_header
 from gan_aug.errors import ManifestError
 from gan_aug.run.stores import Place, below, open_store
 
@@ -52,9 +53,7 @@ class HashedImages:
         """How many images the file says it holds, and where the first one begins."""
         stream = io.BytesIO(block)
         try:
-            version = np.lib.format.read_magic(stream)
-            read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-            shape, fortran, dtype = read(stream)
+            shape, fortran, dtype = npy_header(stream)
         except ValueError as error:
             raise ManifestError(f"{self._file} is not an npy file") from error
         if shape[1:] != self._shape or fortran or dtype != np.uint8:

@@ -26,7 +26,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from gan_aug.data.loader import TrainingBatches
-from gan_aug.gan.networks import NetworkSettings
+from gan_aug.gan.networks.settings import NetworkSettings
 from gan_aug.gan.trainer import GanTrainer, TrainSettings
 
 def own():
@@ -67,7 +67,7 @@ LOAD = """
 import json, sys
 from pathlib import Path
 import numpy as np
-from gan_aug.evaluation.run_cells import load_context
+from gan_aug.evaluation.cells.run import load_context
 
 def own():
     lines = Path("/proc/self/status").read_text().splitlines()

@@ -227,7 +227,7 @@ FAULTS = {
     "no array 'labels'": {},
     "not an npz of plain arrays": {"labels": np.array([{}] * 20)},
     "neither grey nor RGB": {"labels": np.arange(20) % 10, "images": random_images(20, 2, 16, 16)},
-    "not flat 8-bit images": {"labels": np.arange(20) % 10, "images": np.zeros((20, 16, 16))},
+    "not 2-D 8-bit images": {"labels": np.arange(20) % 10, "images": np.zeros((20, 16, 16))},
     "holds no images": {"labels": np.zeros(0, int), "images": random_images(0, 16, 16)},
 }
 

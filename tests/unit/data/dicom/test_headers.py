@@ -17,7 +17,7 @@ from gan_aug.data.dicom.files import DicomFile, UnreadError
 from gan_aug.data.importing.dataset import import_dataset
 from gan_aug.data.manifest import Manifest
 from gan_aug.data.patients import IdentityKey
-from gan_aug.data.reading import image_cache
+from gan_aug.data.reading import cache_keys
 from gan_aug.data.reading.header_cache import HeaderCache
 from gan_aug.data.reading.image_cache import CacheFolder
 from gan_aug.data.reading.reader import Reader
@@ -29,7 +29,7 @@ PATIENT = "SMITH-4711"
 
 @pytest.fixture(autouse=True)
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(image_cache, "SETTLED_SECONDS", -1000.0)
+    monkeypatch.setattr(cache_keys, "MIN_AGE_SECONDS", -1000.0)
 
 
 @pytest.fixture
@@ -138,7 +138,7 @@ def test_no_identity_is_in_the_cache_nor_beside_the_data_set(films: Path) -> Non
 
 def test_headers_from_processes_are_those_read_here(films: Path) -> None:
     (films.parent / "key").mkdir()
-    IdentityKey(bytes(32)).lend(films.parent / "key")
+    IdentityKey(bytes(32)).stored_in(films.parent / "key")
     here = open_source(config(films), films.parent / "key")
     with CrashSafePool(2, 60) as pool:
         there = open_source(config(films), films.parent / "key", Reader(pool))

@@ -21,7 +21,7 @@ from gan_aug.data.dicom import headers as dicom_headers
 from gan_aug.data.dicom import pixels as dicom_pixels
 from gan_aug.data.importing.dataset import import_dataset
 from gan_aug.data.items import Source
-from gan_aug.data.reading import image_cache
+from gan_aug.data.reading import cache_keys
 from gan_aug.data.reading.image_cache import CacheFolder
 from gan_aug.data.sources.open import open_source
 from tests.support.dicom_samples import dataset, save
@@ -185,7 +185,7 @@ def test_a_dicomdir_names_the_files_that_count(tmp_path: Path) -> None:
 def test_films_imported_again_are_the_same_bytes_and_nothing_is_decoded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(image_cache, "SETTLED_SECONDS", -60)
+    monkeypatch.setattr(cache_keys, "MIN_AGE_SECONDS", -60)
     for number in range(24):
         pixels = np.random.default_rng(number).integers(0, 4096, (3, 40, 36), dtype=np.uint16)
         made = dataset(pixels if number == 0 else pixels[0], **({"NumberOfFrames": 3} if number == 0 else {}))
@@ -211,7 +211,7 @@ def test_films_imported_again_are_the_same_bytes_and_nothing_is_decoded(
     assert (tmp_path / "again" / "images.npy").read_bytes() == (tmp_path / "first" / "images.npy").read_bytes()
 
     monkeypatch.undo()
-    monkeypatch.setattr(image_cache, "SETTLED_SECONDS", -60)
+    monkeypatch.setattr(cache_keys, "MIN_AGE_SECONDS", -60)
     touched = tmp_path / "set" / "05"
     shutil.copy(tmp_path / "set" / "06", touched)
     os.utime(touched)

@@ -14,9 +14,10 @@ from PIL import Image
 
 import gan_aug.data
 from gan_aug.data.items import Item, Reading
-from gan_aug.data.reading import image_cache
+from gan_aug.data.reading import cache_keys
+from gan_aug.data.reading.cache_keys import item_key
 from gan_aug.data.reading.decode import decode
-from gan_aug.data.reading.image_cache import CacheFolder, item_key, user_cache
+from gan_aug.data.reading.image_cache import CacheFolder, user_cache
 from gan_aug.data.reading.raster import Raster
 from gan_aug.data.reading.reader import Reader, read_item
 
@@ -25,7 +26,7 @@ RASTER = Raster(1, 8, 8)
 
 @pytest.fixture(autouse=True)
 def _files_settle_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(image_cache, "SETTLED_SECONDS", -60)
+    monkeypatch.setattr(cache_keys, "MIN_AGE_SECONDS", -60)
 
 
 def film(path: Path, seed: int) -> Item:
@@ -84,7 +85,7 @@ def test_a_file_that_changed_just_now_or_cannot_be_told_apart_is_not_kept(
     assert item_key(item, time.time())
     assert not item_key(Item("x", ("a",), partial(decode, np.zeros(3)), file=item.file), time.time())  # type: ignore[arg-type]
     assert not item_key(Item("x", ("a",), partial(decode, Path("no")), file=Path("no")), time.time())
-    monkeypatch.setattr(image_cache, "SETTLED_SECONDS", 2)
+    monkeypatch.setattr(cache_keys, "MIN_AGE_SECONDS", 2)
     assert not item_key(item, item.file.stat().st_ctime + 1)
 
 
@@ -119,17 +120,17 @@ def test_a_mended_decoder_in_whatever_folder_makes_another_cache(tmp_path: Path)
     for name in ("decode.py", "dicom/window.py", "dicom/codecs/rle.py"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("old")
-    seen = [image_cache._sources(tmp_path)]
+    seen = [cache_keys.source_hashes(tmp_path)]
     for name in ("decode.py", "dicom/window.py", "dicom/codecs/rle.py"):
         (tmp_path / name).write_text("mended")
-        assert image_cache._sources(tmp_path) not in seen
-        seen.append(image_cache._sources(tmp_path))
+        assert cache_keys.source_hashes(tmp_path) not in seen
+        seen.append(cache_keys.source_hashes(tmp_path))
     (tmp_path / "dicom" / "window.py").rename(tmp_path / "window.py")
-    assert image_cache._sources(tmp_path) not in seen
+    assert cache_keys.source_hashes(tmp_path) not in seen
 
 
 def test_the_cache_rests_on_every_source_file_of_the_data_package() -> None:
     package = Path(gan_aug.data.__file__).parent
-    listed = {line.split()[0] for line in image_cache._sources(package)}
+    listed = {line.split()[0] for line in cache_keys.source_hashes(package)}
     assert listed == {str(path.relative_to(package)) for path in package.rglob("*.py")}
     assert "image_cache.py" in " ".join(listed)

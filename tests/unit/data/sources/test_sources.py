@@ -317,7 +317,7 @@ def test_files_that_are_not_medmnist_say_so(tmp_path: Path) -> None:
     np.savez(path, images=noise(2, 2))
     assert_fails(config, DataError, "has no train_images")
     npz(path, (4, 4, 4, 4))
-    assert_fails(config, DataError, "not flat 8-bit images")
+    assert_fails(config, DataError, "not 2-D 8-bit images")
 
 
 def idx(path: Path, array: Any) -> None:
@@ -424,7 +424,7 @@ def test_limits_count_what_labels_are_called(tmp_path: Path) -> None:
     ("names", "said"),
     [
         ({"3": "virus"}, "there is no label '3': the labels are 0, 1, 2"),
-        ({"0": "x", "1": "x", "2": "x"}, "calls every label 'x'"),
+        ({"0": "x", "1": "x", "2": "x"}, "gives every label the name 'x'"),
     ],
 )
 def test_names_that_fit_no_labels_are_refused(tmp_path: Path, names: dict[str, str], said: str) -> None:
