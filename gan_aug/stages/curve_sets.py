@@ -18,7 +18,7 @@ from gan_aug.config import Config
 from gan_aug.data.manifest import Manifest
 from gan_aug.data.splits.subsets import Subset, take
 from gan_aug.data.synthetic.shards import SyntheticManifest
-from gan_aug.errors import ConfigError, ManifestError
+from gan_aug.errors import ManifestError
 from gan_aug.evaluation.cells.plan import THREADS
 from gan_aug.evaluation.cells.run import MANIFEST, torch_threads
 from gan_aug.run.artefacts import at_hand
@@ -53,19 +53,6 @@ class SubsetDir(RunDir):
     def cancel_mark(self) -> Path:
         """The mark of the run around it."""
         return self._run / "cancel"
-
-
-def subsets_of(request: Config, manifest: Manifest) -> list[Subset]:
-    """The subsets that the sizes asked for need, none for `all`; raises ConfigError for a size that is none."""
-    available = len(manifest.indices("train"))
-    sizes = [size for size in request.compare.sizes if size != "all"]
-    for size in sizes:
-        if size >= available:
-            raise ConfigError(
-                f"compare.sizes: {size} is no part of the {available} training images of {manifest.name}: leave it "
-                "out, or write `all` for every one"
-            )
-    return [Subset(size, draw) for size in sizes for draw in range(request.compare.draws)]
 
 
 def make_synthetic_sets(request: Config, run: RunDir, subsets: Sequence[Subset], executor: Executor) -> None:

@@ -98,9 +98,9 @@ def preflight(request: Config, manifest: Manifest) -> None:
     from gan_aug.compute.device import choose_device
     from gan_aug.evaluation.arms import needs_synthetic
     from gan_aug.evaluation.cells.plan import check_comparison
+    from gan_aug.evaluation.comparison_plan import subsets_of
     from gan_aug.evaluation.fidelity.own_weights import check_weights
     from gan_aug.evaluation.ratio import check_search
-    from gan_aug.stages.curve_sets import subsets_of
     from gan_aug.stages.train import network_settings
     from gan_aug.synthesis.plan import plan_labels
 

@@ -15,8 +15,8 @@ from gan_aug.data.manifest import Manifest
 from gan_aug.data.synthetic.shards import SyntheticManifest
 from gan_aug.errors import CheckpointError, ConfigError, DataError
 from gan_aug.evaluation.cells.files import FILES, REQUEST, read_cell
-from gan_aug.evaluation.cells.plan import plan_cells
 from gan_aug.evaluation.cells.result import CellResult, Findings
+from gan_aug.evaluation.comparison_plan import ComparisonPlan
 from gan_aug.evaluation.fidelity.run import kept_fidelity
 from gan_aug.evaluation.look_alikes import kept_look_alikes
 from gan_aug.evaluation.outcome.figures import build_report
@@ -28,7 +28,7 @@ from gan_aug.run.stores import Place, below, open_store
 from gan_aug.stages.storage import RunStorage
 from gan_aug.verification.chain import Link, broken_link
 from gan_aug.verification.curve_sets import fingerprints, synthetic_sets
-from gan_aug.verification.findings import findings_again, results_of
+from gan_aug.verification.findings import comparison_again
 
 CELLS = "compare/cells"
 NOT_FIGURES = ("environment", "timing")
@@ -105,11 +105,8 @@ def _check_figures(
     elif synthetic is None:
         return [Link("synthetic", "missing", "report.json rests on a synthetic set, and no whole one is there")]
     try:
-        sets = synthetic_sets(storage)
-        found = findings_again(report, config, manifest, synthetic, sets, cells)
-        results = results_of(
-            plan_cells(manifest, synthetic, config, ratio=found.ratio["value"] if found.ratio else None), cells
-        )
+        plan = ComparisonPlan(config, manifest, synthetic)
+        results, found = comparison_again(plan, report, synthetic_sets(storage), cells)
     except CheckpointError as error:
         return [Link(CELLS, "missing", str(error), CheckpointError)]
     again = _made_again(report, config, folder, manifest, synthetic, results, found)

@@ -19,10 +19,11 @@ from gan_aug.evaluation.cells.files import read_cell
 from gan_aug.evaluation.cells.plan import plan_cells
 from gan_aug.evaluation.cells.result import CellResult
 from gan_aug.evaluation.cells.run import CellContext, load_context, run_cell
+from gan_aug.evaluation.comparison_plan import ComparisonPlan
 from gan_aug.evaluation.ratio import check_search, choose_ratio, plan_search
 from gan_aug.run.folder import RunDir
 from gan_aug.stages.compare import run_comparison
-from gan_aug.verification.findings import findings_again
+from gan_aug.verification.findings import comparison_again
 from tests.support.cell_data import small_config, write_synthetic
 
 
@@ -156,13 +157,11 @@ def test_further_shuffles_are_computed_once_kept_and_verified(cell_data, tmp_pat
     assert not findings.canaries["shuffled_labels"]["passed"]
     assert "CANARY FAILED" in (tmp_path / "events.jsonl").read_text()
     cells = {name: read_cell(run.compare / "cells" / name) for name in there[0]}
-    report = {"canaries": findings.canaries}
-    assert findings_again(report, config, cell_data.manifest, None, {}, cells).canaries == findings.canaries
+    report, plan = {"canaries": findings.canaries}, ComparisonPlan(config, cell_data.manifest, None)
+    assert comparison_again(plan, report, {}, cells)[1].canaries == findings.canaries
     further = [cell.key for cell in plan_shuffled(cell_data.manifest, config, further=True)]
     with pytest.raises(CheckpointError, match="1 of the cells"):
-        findings_again(
-            report, config, cell_data.manifest, None, {}, {k: v for k, v in cells.items() if k != further[3]}
-        )
+        comparison_again(plan, report, {}, {k: v for k, v in cells.items() if k != further[3]})
 
 
 def test_the_gate_refuses_a_planted_image_and_a_broken_gate_is_noticed(context, cell_data, monkeypatch):
