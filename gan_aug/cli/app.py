@@ -23,6 +23,7 @@ from gan_aug.cli.report import report, result_of
 from gan_aug.cli.submit import submit
 from gan_aug.compute.local.torchrun import launched
 from gan_aug.errors import Cancelled, ConfigError, GanAugError
+from gan_aug.run import layout
 
 if TYPE_CHECKING:
     from gan_aug.compute.executor import Executor
@@ -142,7 +143,7 @@ def predict(
     from gan_aug.run.folder import RunDir
     from gan_aug.stages.predict import predict_files
 
-    sheet = picture or folder / "predictions.png"
+    sheet = picture or folder / layout.PREDICTIONS
     predictions = predict_files(RunDir.existing(folder), images, arm, sheet)
     if as_json:
         _say(predictions, as_json)
@@ -163,9 +164,8 @@ def inspect(
     """Say what was imported, and draw a contact sheet of each class to look at before training."""
     from gan_aug.data.importing.inspect import inspect_dataset
     from gan_aug.stages.saved import saved_storage
-    from gan_aug.stages.storage import NAME
 
-    if (folder / NAME).exists():
+    if (folder / layout.STORAGE).exists():
         saved_storage(folder).pull_dataset()
     _say(inspect_dataset(folder), as_json)
 
@@ -291,7 +291,7 @@ def _plan(verb: str, request: Config, folder: Path) -> dict[str, Any]:
     return {
         "verb": verb,
         "run": str(folder),
-        "state": "resumes or checks what is there" if (folder / "request.json").exists() else "new",
+        "state": "resumes or checks what is there" if (folder / layout.REQUEST).exists() else "new",
         "source": {"name": source.name, "task": source.task, "images": len(source.items), "by split": counts},
         "config": configs.dump(request),
     }

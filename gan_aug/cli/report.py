@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer  # noqa: TID251 - the door
 
 from gan_aug.cli.progress import shown_progress
+from gan_aug.run import layout
 
 
 def report(
@@ -29,8 +30,8 @@ def report(
         redraw(request, RunDir(folder, (listener,)))
     said = result_of("compare", folder, as_json)
     if pdf:
-        write_pdf(folder / "report.html", folder / "report.pdf")
-        said = said if as_json else f"{said}\nPDF: {folder / 'report.pdf'}"
+        write_pdf(folder / layout.REPORT_PAGE, folder / layout.REPORT_PDF)
+        said = said if as_json else f"{said}\nPDF: {folder / layout.REPORT_PDF}"
     text = json.dumps(said, ensure_ascii=False, indent=2) if as_json else said
     print(text)  # noqa: T201 - this is the terminal
 
@@ -41,7 +42,7 @@ def result_of(verb: str, folder: Path, as_json: bool) -> Any:
         from gan_aug.report.pages.markdown import without_appendix
 
         if as_json:
-            return json.loads((folder / "report.json").read_text(encoding="utf-8"))
-        text = without_appendix((folder / "report.md").read_text(encoding="utf-8"))
-        return f"{text}\nReport: {folder / 'report.html'}"
+            return json.loads((folder / layout.REPORT).read_text(encoding="utf-8"))
+        text = without_appendix((folder / layout.REPORT_TEXT).read_text(encoding="utf-8"))
+        return f"{text}\nReport: {folder / layout.REPORT_PAGE}"
     return {"run": str(folder), "verb": verb} if as_json else f"{verb} is done in {folder}"

@@ -12,6 +12,7 @@ from typing import Literal
 
 from gan_aug.data.manifest import Split
 from gan_aug.errors import StorageError
+from gan_aug.run import layout
 from gan_aug.run.files import storage_errors
 
 KEY_BYTES = 32
@@ -31,7 +32,7 @@ class PatientHasher:
 
         With `scope` "split", equal identifiers in two splits count as two patients.
         """
-        self._key = _key(folder / "patient.key")
+        self._key = _key(folder / layout.PATIENT_KEY)
         self._scope = scope
 
     @property
@@ -82,7 +83,7 @@ class IdentityKey:
         """The key that `folder` has already; if it has none, this key, which is saved there for later imports."""
         with storage_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
-        return IdentityKey(_key(folder / "identity.key", self.key))
+        return IdentityKey(_key(folder / layout.IDENTITY_KEY, self.key))
 
 
 def _key(path: Path, given: bytes | None = None) -> bytes:

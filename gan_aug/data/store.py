@@ -13,9 +13,8 @@ import numpy.typing as npt
 
 from gan_aug.data.manifest import Manifest
 from gan_aug.errors import ManifestError
+from gan_aug.run import layout
 from gan_aug.run.files import storage_errors
-
-FILE = "images.npy"
 
 
 def open_images(folder: Path, manifest: Manifest) -> npt.NDArray[np.uint8]:
@@ -23,7 +22,7 @@ def open_images(folder: Path, manifest: Manifest) -> npt.NDArray[np.uint8]:
 
     Raises ManifestError if the array is absent or does not fit the manifest.
     """
-    path = folder / FILE
+    path = folder / layout.IMAGES
     try:
         images: npt.NDArray[np.uint8] = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError) as error:
@@ -45,8 +44,8 @@ class ImageWriter:
 
     def __init__(self, folder: Path, shape: tuple[int, int, int]) -> None:
         """Start to write images of `shape`, `(C, H, W)`; raises StorageError if the folder is not writable."""
-        self._path = folder / FILE
-        self._temporary = folder / f".{FILE}.tmp"
+        self._path = folder / layout.IMAGES
+        self._temporary = folder / f".{layout.IMAGES}.tmp"
         self._shape = shape
         with storage_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)

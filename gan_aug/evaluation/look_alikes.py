@@ -20,10 +20,8 @@ from gan_aug.data.splits.near_duplicates import SMALLEST_SIDE, near_duplicates
 from gan_aug.data.store import open_images
 from gan_aug.data.synthetic.shards import ShardedImages, SyntheticManifest
 from gan_aug.errors import LeakageError
+from gan_aug.run import layout
 from gan_aug.run.files import json_sha256, write_json
-
-FILE = "look-alikes.json"
-"""Beside the synthetic set's manifest."""
 
 FEW, SHARE = 10, 0.01
 """From so many look-alikes that are also such a share of the images on, the set is refused."""
@@ -91,8 +89,8 @@ def check_look_alikes(found: dict[str, Any] | None, manifest: Manifest, source: 
     shown = ", ".join(f"{name} ({pair['split']} image {pair['case']})" for name, pair in pairs)
     raise LeakageError(
         f"{found['images']} of the {found['of']} synthetic images look nearly the same as validation or test images of "
-        f"{manifest.name}, such as {shown}: take out those listed in synthetic/{FILE}, or have the images made again "
-        "from the training split alone"
+        f"{manifest.name}, such as {shown}: take out those listed in {layout.SYNTHETIC}/{layout.LOOK_ALIKES}, or have "
+        "the images made again from the training split alone"
     )
 
 
@@ -101,7 +99,7 @@ def keep_look_alikes(
 ) -> None:
     """Write what was found beside the synthetic set; `source` is what its origin calls each image that was."""
     record = {"request": _request(manifest, synthetic), "sum": json_sha256(found), "found": found, "source": [*source]}
-    write_json(folder / FILE, record)
+    write_json(folder / layout.LOOK_ALIKES, record)
 
 
 def kept_look_alikes(folder: Path, manifest: Manifest, synthetic: SyntheticManifest | None) -> dict[str, Any] | None:
@@ -109,7 +107,7 @@ def kept_look_alikes(folder: Path, manifest: Manifest, synthetic: SyntheticManif
     if synthetic is None:
         return None
     try:
-        record = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        record = json.loads((folder / layout.LOOK_ALIKES).read_text(encoding="utf-8"))
         found: dict[str, Any] | None = record["found"]
         whole = record["request"] == _request(manifest, synthetic) and record["sum"] == json_sha256(found)
     except (OSError, ValueError, KeyError, TypeError):

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from gan_aug.data.pictures import folder_names, png
 from gan_aug.data.synthetic.shards import SyntheticManifest, read_images, read_shard
 from gan_aug.errors import StorageError
+from gan_aug.run import layout
 from gan_aug.run.events import Progress
 from gan_aug.run.files import atomic_file, storage_errors
 from gan_aug.run.stores import Place, below
@@ -25,7 +26,7 @@ def export_png(place: Place, out: Path, progress: Progress | None = None) -> int
 
     The folder appears whole or not at all. Raises StorageError when `out` exists and holds something.
     """
-    manifest = SyntheticManifest.load(below(place, "manifest.json"))
+    manifest = SyntheticManifest.load(below(place, layout.MANIFEST))
     out = out.resolve()
     with storage_errors(out):
         if out.exists() and (not out.is_dir() or any(out.iterdir())):
@@ -69,7 +70,7 @@ def export_npz(place: Place, out: Path) -> int:
     It holds `images` `(N, C, H, W) uint8`, `labels` `(N, K) uint8` of zeros and ones, `label_names`, `seed` and
     `checkpoint`. Raises StorageError when `out` exists.
     """
-    manifest = SyntheticManifest.load(below(place, "manifest.json"))
+    manifest = SyntheticManifest.load(below(place, layout.MANIFEST))
     if out.exists():
         raise StorageError(f"{out} exists: choose another --out, or remove it")
     arrays = {

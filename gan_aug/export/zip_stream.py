@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from gan_aug.data.synthetic.shards import SyntheticManifest, read_shard
 from gan_aug.export.images import npz_labels, png_files
+from gan_aug.run import layout
 
 Member = tuple[str, Iterable[bytes]]
 MOMENT = (1980, 1, 1, 0, 0, 0)
@@ -26,13 +27,13 @@ def png_zip(folder: Path) -> Iterator[bytes]:
 
     Raises ManifestError where it is torn, before anything is sent.
     """
-    manifest = SyntheticManifest.load(folder / "manifest.json")
+    manifest = SyntheticManifest.load(folder / layout.MANIFEST)
     return zipped(((name, [content]) for name, content in png_files(folder, manifest)), zipfile.ZIP_STORED)
 
 
 def npz(folder: Path) -> Iterator[bytes]:
     """The synthetic set in `folder` as `export_npz` writes it."""
-    manifest = SyntheticManifest.load(folder / "manifest.json")
+    manifest = SyntheticManifest.load(folder / layout.MANIFEST)
     shape = (len(manifest.image_labels), *manifest.shape)
     images = (part for shard in manifest.shards for part in _parts(read_shard(folder, shard).tobytes()))
     members: list[Member] = [("images.npy", _chained(_npy_header(shape), images))]

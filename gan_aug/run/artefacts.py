@@ -18,11 +18,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from gan_aug.errors import StorageError
+from gan_aug.run import layout
 from gan_aug.run.files import file_sha256, json_sha256, storage_errors
 from gan_aug.run.places import cache_folder
 from gan_aug.run.stores import MissingObject, Place, Store, download, open_store
 
-COMMIT = "commit.json"
 SCHEMA = 1
 
 KEEP_SECONDS = 7 * 24 * 3600.0
@@ -53,18 +53,18 @@ def put_files(place: Place, files: Mapping[str, Path]) -> None:
     same = record in before and before[record][0] == file_sha256(files[record])
     if same and before.keys() == files.keys() and all(_stands(store, name, before[name][1]) for name in before):
         return
-    store.delete(COMMIT)
+    store.delete(layout.COMMIT)
     marker = {}
     for name, path in files.items():
         store.upload(name, path)
         marker[name] = {"sha256": file_sha256(path), "state": store.state(name)}
-    store.write(COMMIT, json.dumps({"schema": SCHEMA, "files": marker}, indent=2).encode())
+    store.write(layout.COMMIT, json.dumps({"schema": SCHEMA, "files": marker}, indent=2).encode())
 
 
 def delete_files(place: Place) -> None:
     """Remove everything below `place`, the marker first: what is left half-way counts as nothing."""
     store = open_store(place)
-    store.delete(COMMIT)
+    store.delete(layout.COMMIT)
     for name in store.names():
         store.delete(name)
 
@@ -127,7 +127,7 @@ def cache() -> Path:
 def _marker(store: Store) -> dict[str, tuple[str, str | None]]:
     """SHA-256 and state of each committed file; empty where there is no marker, or not one of ours."""
     try:
-        record = json.loads(store.read(COMMIT))
+        record = json.loads(store.read(layout.COMMIT))
         if record["schema"] != SCHEMA:
             return {}
         return {str(name): (str(entry["sha256"]), entry["state"]) for name, entry in record["files"].items()}

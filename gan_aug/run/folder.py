@@ -14,10 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from gan_aug.errors import RunConflict
+from gan_aug.run import layout
 from gan_aug.run.events import Event, EventLog, Kind, Listener
 from gan_aug.run.files import storage_errors
-
-EVENTS = "events.jsonl"
 
 
 class RunDir:
@@ -28,7 +27,7 @@ class RunDir:
         self.path = path
         with storage_errors(path):
             path.mkdir(parents=True, exist_ok=True)
-        self._events = EventLog(path / EVENTS, listeners)
+        self._events = EventLog(path / layout.EVENTS, listeners)
         self._stopping = False
 
     def __reduce__(self) -> tuple[type[RunDir], tuple[Path]]:
@@ -38,29 +37,29 @@ class RunDir:
     @classmethod
     def existing(cls, path: Path) -> RunDir:
         """The run folder at `path`; raises RunConflict where there is none."""
-        if not (path / "request.json").is_file():
-            raise RunConflict(f"{path} is not a run folder (no request.json): give the folder that --run named")
+        if not (path / layout.REQUEST).is_file():
+            raise RunConflict(f"{path} is not a run folder (no {layout.REQUEST}): give the folder that --run named")
         return cls(path)
 
     @property
     def dataset(self) -> Path:
         """The folder of the imported images and their manifest."""
-        return self.path / "dataset"
+        return self.path / layout.DATASET
 
     @property
     def train(self) -> Path:
         """The folder of checkpoints, sample grids and the loss plot."""
-        return self.path / "train"
+        return self.path / layout.TRAIN
 
     @property
     def synthetic(self) -> Path:
         """The folder of synthetic shards and their manifest."""
-        return self.path / "synthetic"
+        return self.path / layout.SYNTHETIC
 
     @property
     def compare(self) -> Path:
         """The folder of the comparison's cells."""
-        return self.path / "compare"
+        return self.path / layout.COMPARE
 
     def stop(self) -> None:
         """Ask the verb at work to end at its next safe point; its workers see the file `cancel`."""
@@ -75,7 +74,7 @@ class RunDir:
     @property
     def cancel_mark(self) -> Path:
         """The file whose presence asks the verb at work here to end; one left before a start is cleared."""
-        return self.path / "cancel"
+        return self.path / layout.CANCEL
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -84,7 +83,7 @@ class RunDir:
         The lock is the kernel's, so it is gone with the process that held it, however that ended.
         """
         with storage_errors(self.path):
-            file = (self.path / ".lock").open("w")
+            file = (self.path / layout.LOCK).open("w")
         with file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

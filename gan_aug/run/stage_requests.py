@@ -7,6 +7,7 @@ from typing import Any
 
 from gan_aug import config as configs
 from gan_aug.errors import RunConflict
+from gan_aug.run import layout
 from gan_aug.run.files import read_json, write_json
 from gan_aug.run.folder import RunDir
 
@@ -20,7 +21,7 @@ def claim(run: RunDir, stage: str, request: dict[str, Any], products: str) -> No
     `products` is a pattern of files in the stage's folder; until one exists, another request takes its place.
     Raises RunConflict naming the first keys that differ.
     """
-    path = run.path / stage / "request.json"
+    path = run.path / stage / layout.REQUEST
     if any(path.parent.glob(products)):
         check(run, stage, request)
     if not path.exists() or differences(read_json(path), request):
@@ -33,7 +34,7 @@ def check(run: RunDir, stage: str, request: dict[str, Any]) -> None:
     A key that came with a later version counts as asked by its default: that is how the stage was done.
     Raises RunConflict naming the first keys that differ.
     """
-    path = run.path / stage / "request.json"
+    path = run.path / stage / layout.REQUEST
     if not path.exists():
         return
     before = EARLIER.get(stage, {}) | configs.completed(read_json(path))

@@ -14,11 +14,11 @@ from gan_aug.data.splits.subsets import Subset
 from gan_aug.data.store import open_images
 from gan_aug.data.synthetic.shards import SyntheticManifest
 from gan_aug.evaluation.canaries import failures, planted_test_image
-from gan_aug.evaluation.cells.files import CELLS
 from gan_aug.evaluation.cells.plan import Cell, unique
 from gan_aug.evaluation.cells.result import CellResult, Findings
 from gan_aug.evaluation.cells.run import finished_cell, is_finished, load_context, run_cell
 from gan_aug.evaluation.comparison_plan import ComparisonPlan
+from gan_aug.run import layout
 from gan_aug.run.files import write_json
 from gan_aug.run.folder import RunDir
 from gan_aug.stages.curve_sets import SubsetDir, make_synthetic_sets
@@ -60,7 +60,7 @@ def _compute(
 ) -> dict[str, CellResult]:
     """Have every cell computed that is not there yet; the results by key."""
     cells = unique(cells)
-    folder = run.compare / "cells"
+    folder = run.compare / layout.CELLS
     folder.mkdir(exist_ok=True)
     storage = storage_of(run, request.compute.storage)
     missing = [cell for cell in cells if not is_finished(folder / cell.key, storage.cells)]
@@ -95,7 +95,7 @@ def _synthetic_sets(run: RunDir, plan: ComparisonPlan) -> dict[Subset, Synthetic
     """The synthetic set of each subset's own GAN; none when no arm needs one."""
     if not plan.needs_synthetic:
         return {}
-    places = {subset: SubsetDir(run.path, subset).synthetic / "manifest.json" for subset in plan.subsets}
+    places = {subset: SubsetDir(run.path, subset).synthetic / layout.MANIFEST for subset in plan.subsets}
     return {subset: SyntheticManifest.load(place) for subset, place in places.items()}
 
 
@@ -109,4 +109,4 @@ def _name_cells(run: RunDir, cells: Sequence[Cell]) -> None:
     arms: dict[str, list[str]] = {}
     for cell in cells:
         arms.setdefault(cell.arm, []).append(cell.key)
-    write_json(run.compare / CELLS, {"schema": 1, "arms": arms})
+    write_json(run.compare / layout.CELL_INDEX, {"schema": 1, "arms": arms})

@@ -20,18 +20,17 @@ from gan_aug.data.splits.subsets import Subset, take
 from gan_aug.data.synthetic.shards import SyntheticManifest
 from gan_aug.errors import ManifestError
 from gan_aug.evaluation.cells.plan import THREADS
-from gan_aug.evaluation.cells.run import MANIFEST, torch_threads
+from gan_aug.evaluation.cells.run import torch_threads
+from gan_aug.run import layout
 from gan_aug.run.artefacts import at_hand
 from gan_aug.run.files import write_json
 from gan_aug.run.folder import RunDir
 from gan_aug.run.stage_requests import check, claim
 from gan_aug.run.stores import below
-from gan_aug.stages.storage import NAME, RunStorage, storage_of
+from gan_aug.stages.storage import RunStorage, storage_of
 from gan_aug.stages.train import train
 from gan_aug.synthesis.plan import plan_labels
 from gan_aug.synthesis.write import is_whole, write_synthetic_set
-
-FOLDER = "sizes"
 
 
 class SubsetDir(RunDir):
@@ -41,8 +40,8 @@ class SubsetDir(RunDir):
     """
 
     def __init__(self, run: Path, subset: Subset, images: Path | None = None) -> None:
-        self._run, self._images = run, images or run / "dataset"
-        super().__init__(run / FOLDER / subset.name)
+        self._run, self._images = run, images or run / layout.DATASET
+        super().__init__(run / layout.SIZES / subset.name)
 
     @property
     def dataset(self) -> Path:
@@ -52,7 +51,7 @@ class SubsetDir(RunDir):
     @property
     def cancel_mark(self) -> Path:
         """The mark of the run around it."""
-        return self._run / "cancel"
+        return self._run / layout.CANCEL
 
 
 def make_synthetic_sets(request: Config, run: RunDir, subsets: Sequence[Subset], executor: Executor) -> None:
@@ -68,7 +67,7 @@ def make_synthetic_sets(request: Config, run: RunDir, subsets: Sequence[Subset],
         subset = missing[index]
         if storage.place:
             _claim(SubsetDir(run.path, subset), subset_request(request, subset), made.checkpoint)
-            made.save(SubsetDir(run.path, subset).synthetic / MANIFEST)
+            made.save(SubsetDir(run.path, subset).synthetic / layout.MANIFEST)
         message = f"{subset.size} images, draw {subset.draw}"
         run.emit("sizes", "progress", message, done=done, total=len(missing), unit="GANs")
     run.emit("sizes", "finish", f"{len(subsets)} synthetic sets, each of a GAN that saw its subset alone")
@@ -100,7 +99,7 @@ def draw_seed(base: int, draw: int) -> int:
 
 def _is_whole(request: Config, run: RunDir, subset: Subset) -> bool:
     """Whether the subset's synthetic set is there with all its shards; raises RunConflict where another one is."""
-    own = run.path / FOLDER / subset.name / "synthetic" / MANIFEST
+    own = run.path / layout.SIZES / subset.name / layout.SYNTHETIC / layout.MANIFEST
     if not own.exists():
         return False
     folder, asked = SubsetDir(run.path, subset), subset_request(request, subset)
@@ -125,13 +124,13 @@ def _make_set(
 
     A host without the run folder fetches the images from the store, and keeps there what it makes.
     """
-    images = at_hand(storage.folder / "dataset", storage.dataset, MANIFEST)
+    images = at_hand(storage.folder / layout.DATASET, storage.dataset, layout.MANIFEST)
     folder, asked = SubsetDir(storage.folder, subset, images), subset_request(request, subset)
     if storage.place:
         asked = asked.model_copy(update={"compute": asked.compute.model_copy(update={"storage": str(storage.sizes)})})
-        write_json(folder.path / NAME, {"name": subset.name})
+        write_json(folder.path / layout.STORAGE, {"name": subset.name})
     own = storage_of(folder, asked.compute.storage)
-    manifest = take(Manifest.load(images / MANIFEST), subset, request.seed)
+    manifest = take(Manifest.load(images / layout.MANIFEST), subset, request.seed)
     with torch_threads(THREADS):
         checkpoint = train(asked, folder, manifest, LocalExecutor(1))
         _claim(folder, asked, checkpoint.id)
@@ -150,4 +149,4 @@ def _make_set(
 def _claim(folder: SubsetDir, asked: Config, checkpoint: str) -> None:
     """Save what the subset's synthetic set is made of, or check that the one there is made of the same."""
     made_of = configs.sections(asked, "synthesis") | {"checkpoint": checkpoint}
-    claim(folder, "synthetic", made_of, products="shard-*")
+    claim(folder, "synthetic", made_of, products=f"{layout.SHARD}*")

@@ -11,7 +11,8 @@ from gan_aug.data.synthetic.external import ExternalImages, open_external, sourc
 from gan_aug.data.synthetic.shards import ShardedImages, SyntheticManifest, open_shards
 from gan_aug.errors import DataError, RunConflict
 from gan_aug.evaluation.arms import accept_images
-from gan_aug.evaluation.look_alikes import FILE, check_look_alikes, find_look_alikes, keep_look_alikes
+from gan_aug.evaluation.look_alikes import check_look_alikes, find_look_alikes, keep_look_alikes
+from gan_aug.run import layout
 from gan_aug.run.files import read_json
 from gan_aug.run.folder import RunDir
 from gan_aug.run.stage_requests import claim
@@ -33,7 +34,7 @@ def check_source(request: Config, run: RunDir) -> None:
         raise DataError(
             f"compare.synthetic: there is nothing at {path}: name a folder of class folders, or an npz file"
         )
-    if made_of and SOURCE not in made_of and (run.synthetic / "manifest.json").exists():
+    if made_of and SOURCE not in made_of and (run.synthetic / layout.MANIFEST).exists():
         raise RunConflict(
             f"{run.path} holds a synthetic set of its own GAN: leave out compare.synthetic, or choose another folder "
             "with --run"
@@ -51,7 +52,7 @@ def check_own(run: RunDir) -> None:
 
 def _made_of(run: RunDir) -> dict[str, Any]:
     """What the run's synthetic set was asked for; empty where nothing was."""
-    path = run.synthetic / "request.json"
+    path = run.synthetic / layout.REQUEST
     return dict(read_json(path)) if path.exists() else {}
 
 
@@ -70,8 +71,8 @@ def bring_synthetic(request: Config, run: RunDir, manifest: Manifest) -> None:
         return  # it was written once; the shards have their own sums
     external = open_external(path, manifest)
     made_of = {SOURCE: source_sha256(path), "fit": data.fit, "filter": data.filter, "shard": shard}
-    claim(run, "synthetic", made_of, products="manifest.json")
-    if (run.synthetic / "manifest.json").exists():
+    claim(run, "synthetic", made_of, products=layout.MANIFEST)
+    if (run.synthetic / layout.MANIFEST).exists():
         return
     run.emit("synthetic", "start", f"reading {len(external.labels):,} images made elsewhere, {path.name}")
     place = storage_of(run, request.compute.storage).synthetic
@@ -91,7 +92,7 @@ def bring_synthetic(request: Config, run: RunDir, manifest: Manifest) -> None:
         wanted = f"{width}x{height} pixels, {'grey' if channels == 1 else 'colour'}, 8 bit"
         run.emit("synthetic", "note", f"{fitted:,} images were of another size or kind: fitted to {wanted}")
     for folder in dict.fromkeys((place, run.synthetic)):  # only now, so that what is refused is never taken for whole
-        synthetic.save(below(folder, "manifest.json"))
+        synthetic.save(below(folder, layout.MANIFEST))
     counts = ", ".join(f"{name} {count:,}" for name, count in synthetic.counts().items())
     run.emit("synthetic", "finish", f"{len(external.labels):,} synthetic images of unknown provenance: {counts}")
 
@@ -109,4 +110,6 @@ def _check_images(
     check_look_alikes(found, manifest, source)
     if found and found["images"]:
         what = f"{found['images']:,} of {found['of']:,} images look nearly the same as a validation or test image"
-        run.emit("synthetic", "note", f"{what}: they are listed in synthetic/{FILE}, look at them")
+        run.emit(
+            "synthetic", "note", f"{what}: they are listed in {layout.SYNTHETIC}/{layout.LOOK_ALIKES}, look at them"
+        )

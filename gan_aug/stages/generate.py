@@ -7,6 +7,7 @@ from gan_aug.compute.executor import Executor
 from gan_aug.config import Config
 from gan_aug.data.synthetic.shards import SyntheticManifest
 from gan_aug.errors import CheckpointError, DataError
+from gan_aug.run import layout
 from gan_aug.run.folder import RunDir
 from gan_aug.run.stage_requests import check, claim
 from gan_aug.run.stores import Place, below
@@ -24,7 +25,7 @@ def generate(request: Config, run: RunDir, executor: Executor) -> SyntheticManif
     storage = storage_of(run, request.compute.storage)
     storage.pull_training()
     check(run, "train", configs.sections(request, "seed", "gan", "train"))
-    checkpoint = newest_checkpoint(run.train / "checkpoints")
+    checkpoint = newest_checkpoint(run.train / layout.CHECKPOINTS)
     if checkpoint is None:
         raise CheckpointError(f"{run.path} holds no trained GAN: run `gan-aug train` on it first")
     if checkpoint.images < request.train.images:
@@ -36,7 +37,7 @@ def generate(request: Config, run: RunDir, executor: Executor) -> SyntheticManif
         raise CheckpointError(f"{checkpoint.path} was made for other data than {run.dataset}: train again in a new run")
     wanted = request.synthesis_wanted
     made_of = {"synthesis": wanted.model_dump(mode="json"), "checkpoint": checkpoint.id}
-    claim(run, "synthetic", made_of, products="shard-*" if storage.place is None else "manifest.json")
+    claim(run, "synthetic", made_of, products=f"{layout.SHARD}*" if storage.place is None else layout.MANIFEST)
     plan = plan_labels(wanted, manifest)
     run.emit("synthetic", "start", f"making {len(plan):,} images")
     synthetic = write_synthetic_set(
@@ -52,7 +53,7 @@ def generate(request: Config, run: RunDir, executor: Executor) -> SyntheticManif
         stored=storage.checkpoint(checkpoint.path.name),
     )
     if storage.place:  # where the shards are, the manifest is already
-        synthetic.save(run.synthetic / "manifest.json")
+        synthetic.save(run.synthetic / layout.MANIFEST)
     run.emit("synthetic", "finish", f"{len(plan):,} synthetic images in {len(synthetic.shards)} shards")
     return synthetic
 
@@ -67,10 +68,10 @@ def synthetic_for(request: Config, run: RunDir, place: Place) -> SyntheticManife
 
     if not any(needs_synthetic(arm) for arm in request.compare.arms):
         return None
-    if not (run.synthetic / "manifest.json").exists():
+    if not (run.synthetic / layout.MANIFEST).exists():
         raise DataError(f"{run.path} holds no synthetic set for the arms: run `gan-aug generate` on it first")
     if request.compare.synthetic is None:
         check_own(run)
         check(run, "train", configs.sections(request, "seed", "gan", "train"))
         check(run, "synthetic", {"synthesis": request.synthesis_wanted.model_dump(mode="json")})
-    return SyntheticManifest.load(below(place, "manifest.json"))
+    return SyntheticManifest.load(below(place, layout.MANIFEST))

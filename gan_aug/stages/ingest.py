@@ -7,10 +7,11 @@ from gan_aug.compute.executor import Executor
 from gan_aug.compute.local.parent import cores
 from gan_aug.config import Config
 from gan_aug.data.importing.dataset import import_dataset
-from gan_aug.data.importing.report import REPORT, set_aside
+from gan_aug.data.importing.report import set_aside
 from gan_aug.data.manifest import SPLITS, Manifest
 from gan_aug.data.reading.image_cache import user_cache
 from gan_aug.data.store import open_images
+from gan_aug.run import layout
 from gan_aug.run.files import read_json
 from gan_aug.run.folder import RunDir
 from gan_aug.run.stage_requests import claim
@@ -21,9 +22,9 @@ def import_studies(request: Config, run: RunDir, executor: Executor) -> Manifest
     """Import the source into `dataset/`: images, manifest and report; returns the manifest."""
     storage = storage_of(run, request.compute.storage)
     storage.pull_dataset()
-    claim(run, "dataset", configs.sections(request, "seed", "data"), products="manifest.json")
-    if (run.dataset / "manifest.json").exists():
-        manifest = Manifest.load(run.dataset / "manifest.json")
+    claim(run, "dataset", configs.sections(request, "seed", "data"), products=layout.MANIFEST)
+    if (run.dataset / layout.MANIFEST).exists():
+        manifest = Manifest.load(run.dataset / layout.MANIFEST)
         open_images(run.dataset, manifest)
         storage.push_dataset()
         return manifest
@@ -39,7 +40,7 @@ def import_studies(request: Config, run: RunDir, executor: Executor) -> Manifest
         workers=request.compute.workers or cores(),
         cache=user_cache(request.compute.cache),
     )
-    if said := set_aside(read_json(run.dataset / REPORT)):
+    if said := set_aside(read_json(run.dataset / layout.IMPORT_REPORT)):
         run.emit("dataset", "note", said)
     storage.push_dataset()
     run.emit("dataset", "finish", describe(manifest))

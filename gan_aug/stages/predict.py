@@ -20,8 +20,8 @@ from gan_aug.data.reading.decode import SUFFIXES, decode
 from gan_aug.data.reading.raster import Raster
 from gan_aug.data.sources.dicom import check_installed, chosen_frames
 from gan_aug.errors import DataError
-from gan_aug.evaluation.cells.files import CELLS
 from gan_aug.evaluation.classifiers.predict import predict, prediction_sheet
+from gan_aug.run import layout
 from gan_aug.run.files import read_json, write_bytes
 from gan_aug.run.folder import RunDir
 
@@ -33,8 +33,8 @@ def predict_files(run: RunDir, files: list[Path], arm: str, picture: Path) -> li
     one with several frames gives a row for each that is asked for, with its number from 1. Raises DataError where the
     run has no such classifier or a file is no image, or may not be shown.
     """
-    manifest = Manifest.load(run.dataset / "manifest.json")
-    data = DataConfig.model_validate(read_json(run.dataset / "request.json")["data"])
+    manifest = Manifest.load(run.dataset / layout.MANIFEST)
+    data = DataConfig.model_validate(read_json(run.dataset / layout.REQUEST)["data"])
     raster = Raster(*manifest.shape, data.fit, data.filter, data.window)
     read = [(file, frame, image) for file in files for frame, image in _images(file, data, raster)]
     images = np.stack([image for _, _, image in read])
@@ -80,9 +80,9 @@ def _is_dicom(file: Path, data: DataConfig) -> bool:
 
 def _cell(run: RunDir, arm: str) -> Path:
     """The arm's cell with the lowest seed, of the comparison that was asked for last."""
-    path = run.compare / CELLS
+    path = run.compare / layout.CELL_INDEX
     arms: dict[str, list[str]] = read_json(path)["arms"] if path.exists() else {}
     if arm not in arms:
         known = f"it has {', '.join(sorted(arms))}" if arms else "run `gan-aug compare` on it first"
         raise DataError(f"{run.path} holds no classifier of the arm {arm!r}: {known}")
-    return run.compare / "cells" / arms[arm][0]
+    return run.compare / layout.CELLS / arms[arm][0]

@@ -19,14 +19,15 @@ from gan_aug.data.synthetic.shards import SyntheticManifest, read_shard
 from gan_aug.evaluation.cells.result import CellResult, Findings
 from gan_aug.evaluation.look_alikes import kept_look_alikes
 from gan_aug.evaluation.outcome.figures import build_report
-from gan_aug.evaluation.outcome.files import FIGURES, SCORES
+from gan_aug.evaluation.outcome.files import SCORES
 from gan_aug.evaluation.outcome.scores_csv import scores_csv
 from gan_aug.report.pages.html import to_html
 from gan_aug.report.pages.markdown import to_markdown
 from gan_aug.report.plots.all import Figure, draw_figures
 from gan_aug.report.plots.learning_curves import curves_png
+from gan_aug.run import layout
 from gan_aug.run.files import write_json, write_text
-from gan_aug.run.folder import EVENTS, RunDir
+from gan_aug.run.folder import RunDir
 from gan_aug.run.stores import Place
 from gan_aug.stages.storage import storage_of
 
@@ -59,15 +60,15 @@ def write_reports(
         findings=findings,
     )
     if report["curves"]:
-        curves_png(report["curves"], run.path / "learning-curves.png")
+        curves_png(report["curves"], run.path / layout.LEARNING_CURVES)
     figures = draw_figures(report, cells, manifest)
     write_figures(run, figures)
     write_text(run.path / SCORES, scores_csv(manifest, cells))
     examples = synthetic_examples(storage_of(run, request.compute.storage).synthetic, synthetic)
     html = to_html(report, figures, real_examples(run, manifest), examples)
-    write_text(run.path / "report.html", html)
-    write_text(run.path / "report.md", to_markdown(report))
-    write_json(run.path / "report.json", report)
+    write_text(run.path / layout.REPORT_PAGE, html)
+    write_text(run.path / layout.REPORT_TEXT, to_markdown(report))
+    write_json(run.path / layout.REPORT, report)
     return report
 
 
@@ -75,7 +76,7 @@ def write_figures(run: RunDir, figures: Mapping[str, Figure]) -> None:
     """Write each figure to its file, and remove those that an earlier report had and this one has not."""
     for figure in figures.values():
         write_text(run.path / figure.file, figure.document)
-    for left in (run.path / FIGURES).glob("*.svg"):
+    for left in (run.path / layout.FIGURES).glob("*.svg"):
         if left.stem not in figures:
             left.unlink()
 
@@ -122,7 +123,7 @@ def stage_seconds(run: RunDir) -> dict[str, float]:
     """Seconds of work in each stage by the record, over all starts; time between two starts does not count."""
     seconds: dict[str, float] = {}
     last: dict[str, float] = {}
-    for line in (run.path / EVENTS).read_text(encoding="utf-8", errors="replace").splitlines():
+    for line in (run.path / layout.EVENTS).read_text(encoding="utf-8", errors="replace").splitlines():
         try:
             event = json.loads(line)
         except ValueError:

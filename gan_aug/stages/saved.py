@@ -7,15 +7,16 @@ from pathlib import Path
 from gan_aug import config as configs
 from gan_aug.config import Config
 from gan_aug.errors import RunConflict
+from gan_aug.run import layout
 from gan_aug.run.files import read_json
 from gan_aug.run.folder import RunDir
-from gan_aug.stages.storage import NAME, RunStorage, storage_of
+from gan_aug.stages.storage import RunStorage, storage_of
 from gan_aug.stages.verbs import VERBS
 
 
 def saved_request(path: Path) -> tuple[str, Config]:
     """The verb and the config that the run folder `path` was last asked for; raises RunConflict where there is none."""
-    file = RunDir.existing(path).path / "request.json"
+    file = RunDir.existing(path).path / layout.REQUEST
     record = read_json(file)
     try:
         verb, values = record["verb"], record["config"]
@@ -29,6 +30,6 @@ def saved_request(path: Path) -> tuple[str, Config]:
 def saved_storage(path: Path) -> RunStorage:
     """Where the run in the folder `path` keeps its large files; raises RunConflict where it no longer says so."""
     run, storage = RunDir.existing(path), saved_request(path)[1].compute.storage
-    if storage and not (path / NAME).exists():
-        raise RunConflict(f"{path} has lost its {NAME}, which names its files in {storage}: put it back")
+    if storage and not (path / layout.STORAGE).exists():
+        raise RunConflict(f"{path} has lost its {layout.STORAGE}, which names its files in {storage}: put it back")
     return storage_of(run, storage)

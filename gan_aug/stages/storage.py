@@ -19,17 +19,13 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from gan_aug.data.importing.report import REPORT
-from gan_aug.data.store import FILE
 from gan_aug.errors import RunConflict
 from gan_aug.gan.state import RECORD, newest_checkpoint
+from gan_aug.run import layout
 from gan_aug.run.artefacts import copy_files, delete_files, put_files
 from gan_aug.run.files import read_json, write_json
 from gan_aug.run.folder import RunDir
 from gan_aug.run.stores import MissingObject, Place, below, open_store, to_place
-
-NAME = "storage.json"
-"""The file in the run folder that holds the run's name in a store."""
 
 KEPT = 2
 """Checkpoints kept in the store: the newest one and the one before it, as in the run folder."""
@@ -48,42 +44,48 @@ class RunStorage:
     @property
     def synthetic(self) -> Place:
         """Where the synthetic shards and their manifest are."""
-        return below(self.place or self.folder, "synthetic")
+        return below(self.place or self.folder, layout.SYNTHETIC)
 
     @property
     def sizes(self) -> Place:
         """Where the learning curves' subsets have their synthetic sets and, in a store, their checkpoints."""
-        return below(self.place or self.folder, "sizes")
+        return below(self.place or self.folder, layout.SIZES)
 
     @property
     def dataset(self) -> Place | None:
         """Where the store holds the imported data set, for hosts without the run folder."""
-        return below(self.place, "dataset") if self.place else None
+        return below(self.place, layout.DATASET) if self.place else None
 
     @property
     def cells(self) -> Place | None:
         """Where the store holds the comparison's finished cells."""
-        return below(self.place, "cells") if self.place else None
+        return below(self.place, layout.CELLS) if self.place else None
 
     def checkpoint(self, name: str) -> Place | None:
         """Where the store holds the checkpoint `name`, the number of images it has seen."""
-        return below(self.place, f"train/{name}") if self.place else None
+        return below(self.place, f"{layout.TRAIN}/{name}") if self.place else None
 
     def push_request(self) -> None:
         """Keep what was asked for in the store: the first thing written there, so what is wrong with it shows now."""
         if self.place:
-            open_store(self.place).write("request.json", (self.folder / "request.json").read_bytes())
+            open_store(self.place).write(layout.REQUEST, (self.folder / layout.REQUEST).read_bytes())
 
     def push_dataset(self) -> None:
         """Keep the imported data set in the store; the key of the patient hashes stays in the run folder."""
         if self.dataset:
-            folder = self.folder / "dataset"
-            put_files(self.dataset, {name: folder / name for name in ("request.json", REPORT, FILE, "manifest.json")})
+            folder = self.folder / layout.DATASET
+            put_files(
+                self.dataset,
+                {
+                    name: folder / name
+                    for name in (layout.REQUEST, layout.IMPORT_REPORT, layout.IMAGES, layout.MANIFEST)
+                },
+            )
 
     def pull_dataset(self) -> None:
         """Fetch the imported data set where the run folder lacks it or its images."""
-        folder = self.folder / "dataset"
-        if self.dataset and not ((folder / "manifest.json").exists() and (folder / FILE).exists()):
+        folder = self.folder / layout.DATASET
+        if self.dataset and not ((folder / layout.MANIFEST).exists() and (folder / layout.IMAGES).exists()):
             copy_files(self.dataset, folder)
 
     def push_checkpoint(self, checkpoint: Path) -> None:
@@ -91,12 +93,12 @@ class RunStorage:
         place = self.checkpoint(checkpoint.name)
         if self.place is None or place is None:
             return
-        records = {name: self.folder / "train" / name for name in ("request.json", "history.jsonl")}
+        records = {name: self.folder / layout.TRAIN / name for name in (layout.REQUEST, layout.HISTORY)}
         files = {path.name: path for path in sorted(checkpoint.iterdir()) if path.name != RECORD}
         files |= {name: path for name, path in records.items() if path.exists()}
         put_files(place, files | {RECORD: checkpoint / RECORD})
         for name in self.checkpoints()[KEPT:]:
-            delete_files(below(self.place, f"train/{name}"))
+            delete_files(below(self.place, f"{layout.TRAIN}/{name}"))
 
     def pull_training(self) -> None:
         """Fetch the newest whole checkpoint where the run folder has none as new; with it what the training was asked.
@@ -105,14 +107,14 @@ class RunStorage:
         """
         if self.place is None:
             return
-        folder = self.folder / "train"
-        mine = newest_checkpoint(folder / "checkpoints")
+        folder = self.folder / layout.TRAIN
+        mine = newest_checkpoint(folder / layout.CHECKPOINTS)
         for name in self.checkpoints():
             if mine and int(name) <= mine.images:
                 return
-            target = folder / "checkpoints" / name
-            if copy_files(below(self.place, f"train/{name}"), target):
-                for record in ("request.json", "history.jsonl"):
+            target = folder / layout.CHECKPOINTS / name
+            if copy_files(below(self.place, f"{layout.TRAIN}/{name}"), target):
+                for record in (layout.REQUEST, layout.HISTORY):
                     if (target / record).exists() and not (folder / record).exists():
                         shutil.copyfile(target / record, folder / record)
                 return
@@ -122,8 +124,8 @@ class RunStorage:
         """The names of the checkpoints committed in the store, newest first."""
         if self.place is None:
             return []
-        names = open_store(below(self.place, "train")).names()
-        found = {match[1] for name in names if (match := re.fullmatch(r"(\d+)/commit\.json", name))}
+        names = open_store(below(self.place, layout.TRAIN)).names()
+        found = {match[1] for name in names if (match := re.fullmatch(rf"(\d+)/{re.escape(layout.COMMIT)}", name))}
         return sorted(found, reverse=True)
 
 
@@ -131,7 +133,7 @@ def storage_of(run: RunDir, storage: str | None) -> RunStorage:
     """The storage of a run that asks for `compute.storage`; a name of its own is drawn once and kept in its folder."""
     if storage is None:
         return RunStorage(run.path, None)
-    path = run.path / NAME
+    path = run.path / layout.STORAGE
     if not path.exists():
         stem = re.sub(r"[^A-Za-z0-9_-]+", "-", run.path.resolve().name).strip("-") or "run"
         write_json(path, {"name": f"{stem}-{secrets.token_hex(8)}"})
@@ -146,17 +148,17 @@ def adopt(folder: Path, url: str) -> None:
     place = to_place(url)
     name = place.name if isinstance(place, Path) else place.rpartition("/")[2]
     try:
-        request = json.loads(open_store(place).read("request.json"))
+        request = json.loads(open_store(place).read(layout.REQUEST))
         root = to_place(request["config"]["compute"]["storage"])
     except (MissingObject, ValueError, KeyError, TypeError, AttributeError) as error:
         raise RunConflict(
-            f"{url} holds no run (no request.json): give the run's own prefix, such as s3://bucket/prefix/NAME-0123abcd"
+            f"{url} holds no run (no {layout.REQUEST}): give the run's own prefix, such as s3://bucket/prefix/NAME-0123abcd"
         ) from error
     if below(root, name) != place:
         raise RunConflict(f"the run at {url} was kept in {root}: move it back there, or start it anew")
-    path = folder / NAME
-    if (folder / "request.json").exists() and not (path.exists() and read_json(path)["name"] == name):
+    path = folder / layout.STORAGE
+    if (folder / layout.REQUEST).exists() and not (path.exists() and read_json(path)["name"] == name):
         raise RunConflict(f"{folder} holds another run than {url}: give a new folder")
     if not path.exists():
         write_json(path, {"name": name})
-        write_json(folder / "request.json", request)
+        write_json(folder / layout.REQUEST, request)

@@ -38,6 +38,7 @@ from gan_aug.gan.state import (
 )
 from gan_aug.gan.trainer import GanTrainer, StepReport, TrainSettings
 from gan_aug.report.plots.curves import training_curves_png
+from gan_aug.run import layout
 from gan_aug.run.files import read_json, storage_errors, write_bytes, write_text
 from gan_aug.run.folder import RunDir
 from gan_aug.run.stage_requests import claim
@@ -63,9 +64,9 @@ def train(request: Config, run: RunDir, manifest: Manifest, executor: Executor) 
         "train",
         configs.sections(request, "seed", "gan", "train")
         | {"dataset": manifest.fingerprint, "threads": threads, "ranks": _ranks(request, run)},
-        products="checkpoints/[0-9]*",
+        products=f"{layout.CHECKPOINTS}/{layout.EACH_CHECKPOINT}",
     )
-    newest = newest_checkpoint(run.train / "checkpoints")
+    newest = newest_checkpoint(run.train / layout.CHECKPOINTS)
     if newest:
         stored.push_checkpoint(newest.path)  # where the last start ended before it was there
     if newest and newest.images >= request.train.images:
@@ -87,7 +88,7 @@ def train(request: Config, run: RunDir, manifest: Manifest, executor: Executor) 
         run.relay()
 
     executor.train(partial(train_rank, request, run, manifest), group, attend)
-    return read_checkpoint(run.train / "checkpoints" / f"{request.train.images:010d}")
+    return read_checkpoint(run.train / layout.CHECKPOINTS / f"{request.train.images:010d}")
 
 
 def train_rank(request: Config, run: RunDir, manifest: Manifest) -> None:
@@ -95,11 +96,11 @@ def train_rank(request: Config, run: RunDir, manifest: Manifest) -> None:
 
     Raises Cancelled and TrainingDiverged on all ranks at the same step, and RankLost when another rank is gone.
     """
-    torch.set_num_threads(int(read_json(run.train / "request.json")["threads"]))
+    torch.set_num_threads(int(read_json(run.train / layout.REQUEST)["threads"]))
     ranks = current_ranks(choose_device(request.compute.device))
     leads = ranks.rank == 0
     trainer = build_trainer(request, run, manifest, ranks)
-    folder, data = run.train / "checkpoints", _training_data(manifest)
+    folder, data = run.train / layout.CHECKPOINTS, _training_data(manifest)
     stored = storage_of(run, request.compute.storage)
     newest = newest_checkpoint(folder) if leads else None
     if newest:
@@ -194,7 +195,7 @@ def _check_levels(size: tuple[int, int]) -> None:
 
 def _threads(request: Config, run: RunDir, executor: Executor) -> int:
     """Threads asked for, else those this run began with (they alter the last bits), else a rank's part of the cores."""
-    path = run.train / "request.json"
+    path = run.train / layout.REQUEST
     if request.compute.threads is None and path.exists():
         return int(read_json(path)["threads"])
     return request.compute.threads or executor.threads(request.compute.ranks)
@@ -205,7 +206,7 @@ def _ranks(request: Config, run: RunDir) -> int:
 
     Another number alters the last bits, which a request with `min_ranks` accepts; the record says where each began.
     """
-    path = run.train / "request.json"
+    path = run.train / layout.REQUEST
     if request.compute.min_ranks is not None and path.exists():
         return int(read_json(path).get("ranks", 1))
     return request.compute.ranks
@@ -220,7 +221,7 @@ def _forget_others(folder: Path, kept: list[Checkpoint | None]) -> None:
     """Remove all checkpoints but the one just written and the one before it."""
     paths = {checkpoint.path for checkpoint in kept if checkpoint}
     with storage_errors(folder):
-        for path in folder.glob("[0-9]*"):
+        for path in folder.glob(layout.EACH_CHECKPOINT):
             if path not in paths:
                 shutil.rmtree(path)
 
@@ -230,7 +231,7 @@ class _Record:
 
     def __init__(self, run: RunDir, trainer: GanTrainer) -> None:
         self._run, self._trainer = run, trainer
-        self._path = run.train / "history.jsonl"
+        self._path = run.train / layout.HISTORY
         self._points = [point for point in _read_lines(self._path) if point["images"] <= trainer.images]
         self._window: list[StepReport] = []
         self._every = max(trainer.settings.batch, trainer.settings.images // RECORDS)
@@ -264,9 +265,9 @@ class _Record:
         labels = np.repeat(np.eye(len(manifest.labels), dtype=np.float32)[:classes], GRID_COLUMNS, axis=0)
         made = sample(calibrated_average(trainer), labels, seed=trainer.settings.seed, purpose=Purpose.PREVIEW)
         rows = list(made.reshape(classes, GRID_COLUMNS, *manifest.shape))
-        write_bytes(self._run.train / f"samples-{trainer.images:010d}.png", png_grid(rows))
+        write_bytes(self._run.train / layout.sample_grid(trainer.images), png_grid(rows))
         if self._points:
-            training_curves_png(self._points, self._run.train / "loss.png")
+            training_curves_png(self._points, self._run.train / layout.LOSS_CURVES)
 
 
 def _read_lines(path: Path) -> list[dict[str, float]]:

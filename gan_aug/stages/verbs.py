@@ -16,6 +16,7 @@ from gan_aug.compute.local.torchrun import TorchrunExecutor
 from gan_aug.config import Config
 from gan_aug.data.manifest import Manifest
 from gan_aug.errors import CheckpointError, ConfigError, GanAugError, RunConflict
+from gan_aug.run import layout
 from gan_aug.run.files import read_json, write_json
 from gan_aug.run.folder import RunDir
 from gan_aug.stages.generate import generate, synthetic_for
@@ -51,7 +52,7 @@ def compare(request: Config, run: RunDir, executor: Executor) -> dict[str, Any]:
     synthetic = synthetic_for(request, run, storage.synthetic)
     if synthetic:
         check_weights(request.compare, manifest.shape[0])
-    write_json(run.compare / "request.json", configs.sections(request, "seed", "classifier", "compare"))
+    write_json(run.compare / layout.REQUEST, configs.sections(request, "seed", "classifier", "compare"))
     results, findings = run_comparison(request, run, manifest, synthetic, executor)
     fidelity = None
     if synthetic and request.compare.fidelity:
@@ -59,7 +60,7 @@ def compare(request: Config, run: RunDir, executor: Executor) -> dict[str, Any]:
         places, device = (run.dataset, storage.synthetic, run.compare), choose_device(request.compute.device)
         fidelity = run_fidelity(*places, results, request.compare, device, cancelled=run.cancelled)
     report = write_reports(request, run, manifest, synthetic, results, findings, fidelity)
-    run.emit("compare", "finish", f"report in {run.path / 'report.html'}")
+    run.emit("compare", "finish", f"report in {run.path / layout.REPORT_PAGE}")
     return report
 
 
@@ -70,7 +71,7 @@ def redraw(request: Config, run: RunDir) -> dict[str, Any]:
     """
     from gan_aug.compute.finished import FinishedOnly
 
-    if not (run.compare / "cells").exists() or not (run.dataset / "manifest.json").exists():
+    if not (run.compare / layout.CELLS).exists() or not (run.dataset / layout.MANIFEST).exists():
         raise CheckpointError(f"{run.path} holds no comparison: run `gan-aug compare` on it first")
     with run.locked():
         return compare(request, run, FinishedOnly())
@@ -127,7 +128,7 @@ VERBS: dict[str, Verb] = {
 def start(verb: str, request: Config, run: RunDir, executor: Executor) -> Any:
     """Run a verb in a run folder held for this process; what was asked is on disk before it starts."""
     with run.locked():
-        path = run.path / "request.json"
+        path = run.path / layout.REQUEST
         before = read_json(path) if path.exists() else None
         write_json(path, {"schema": 1, "verb": verb, "config": configs.dump(request)})
         storage = storage_of(run, request.compute.storage)
@@ -153,4 +154,4 @@ def start_together(verb: str, request: Config, run: RunDir, executor: TorchrunEx
         finally:
             executor.dismiss()
     else:
-        executor.follow(lambda: train_rank(request, run, Manifest.load(run.dataset / "manifest.json")))
+        executor.follow(lambda: train_rank(request, run, Manifest.load(run.dataset / layout.MANIFEST)))

@@ -16,6 +16,7 @@ from gan_aug.data.reading.raster import Raster
 from gan_aug.data.synthetic.external import ExternalImages, Labels
 from gan_aug.data.synthetic.shards import UNKNOWN, SyntheticManifest, SyntheticShard, shard_bytes
 from gan_aug.errors import Cancelled
+from gan_aug.run import layout
 from gan_aug.run.files import storage_errors
 from gan_aug.run.stores import Place, open_store
 
@@ -85,6 +86,6 @@ def _fits(pixels: npt.NDArray[np.generic], raster: Raster) -> bool:
 
 def _write_shard(place: Place, number: int, first: int, images: npt.NDArray[np.uint8]) -> SyntheticShard:
     content = shard_bytes(np.ascontiguousarray(images))
-    shard = SyntheticShard(f"shard-{number:05d}.npy", first, len(images), hashlib.sha256(content).hexdigest())
+    shard = SyntheticShard(f"{layout.shard(number)}.npy", first, len(images), hashlib.sha256(content).hexdigest())
     open_store(place).write(shard.file, content)
     return shard

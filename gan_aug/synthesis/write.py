@@ -20,6 +20,7 @@ from gan_aug.data.synthetic.shards import SyntheticManifest, SyntheticShard, sha
 from gan_aug.errors import CheckpointError
 from gan_aug.gan.networks.dcgan import Generator
 from gan_aug.gan.state import RECORD, Checkpoint, load_generator, read_checkpoint
+from gan_aug.run import layout
 from gan_aug.run.artefacts import at_hand, is_intact
 from gan_aug.run.stores import MissingObject, Place, below, open_store
 from gan_aug.synthesis.plan import Labels
@@ -68,7 +69,7 @@ def write_synthetic_set(
     if checkpoint.task not in ("multi-class", "multi-label"):
         raise CheckpointError(f"{checkpoint.path} names the task {checkpoint.task!r}: train again with this version")
     planned = [
-        PlannedShard(f"shard-{first // shard_size:05d}", checkpoint.id, seed, first, plan[first : first + shard_size])
+        PlannedShard(layout.shard(first // shard_size), checkpoint.id, seed, first, plan[first : first + shard_size])
         for first in range(0, len(plan), shard_size)
     ]
     shards = {shard.name: made for shard, made in _all_finished(place, planned)}
@@ -89,7 +90,7 @@ def write_synthetic_set(
         image_labels=plan,
         shards=tuple(shards[shard.name] for shard in planned),
     )
-    manifest.save(below(place, "manifest.json"))
+    manifest.save(below(place, layout.MANIFEST))
     return manifest
 
 

@@ -6,31 +6,30 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from gan_aug.data.manifest import Manifest
-from gan_aug.data.store import FILE
 from gan_aug.data.synthetic.hashed_images import HashedImages
 from gan_aug.data.synthetic.shards import UNKNOWN, SyntheticManifest, SyntheticShard
 from gan_aug.errors import CheckpointError, DataError, LeakageError, ManifestError, StorageError
 from gan_aug.evaluation.arms import accept, check_unseen
 from gan_aug.gan.state import GENERATOR, RECORD, TRAINING, Checkpoint, read_checkpoint
+from gan_aug.run import layout
 from gan_aug.run.artefacts import at_hand
 from gan_aug.run.events import UnitProgress
 from gan_aug.run.stores import MissingObject, Place, below, open_store
 from gan_aug.stages.storage import RunStorage
 from gan_aug.verification.chain import Link, broken_link, first_of
 
-MANIFEST = "manifest.json"
 UNSEEN = "none of them, nor any of their patients, in validation or test"
 """Gets what is read (images), how many are done, and of how many."""
 
 
 def load_dataset(storage: RunStorage) -> tuple[Manifest | None, Link, Place]:
     """The data set's manifest where it is whole, its link, and the place it was read from."""
-    name, folder = f"dataset/{MANIFEST}", storage.folder / "dataset"
-    place: Place = folder if (folder / MANIFEST).exists() or storage.dataset is None else storage.dataset
-    if not _exists(place, MANIFEST):
+    name, folder = f"{layout.DATASET}/{layout.MANIFEST}", storage.folder / layout.DATASET
+    place: Place = folder if (folder / layout.MANIFEST).exists() or storage.dataset is None else storage.dataset
+    if not _exists(place, layout.MANIFEST):
         return None, Link(name, "missing", "what every other link rests on is not there", ManifestError), place
     try:
-        manifest = Manifest.load(below(place, MANIFEST))
+        manifest = Manifest.load(below(place, layout.MANIFEST))
         check_splits(manifest)
     except DataError as error:  # a store that is away is no broken link
         return None, broken_link(name, error), place
@@ -49,10 +48,10 @@ def check_splits(manifest: Manifest) -> None:
 
 def check_images(storage: RunStorage, manifest: Manifest, place: Place, progress: UnitProgress) -> Link:
     """Every stored image hashed again and held against the manifest."""
-    name, total = f"dataset/{FILE}", len(manifest.studies)
-    if storage.dataset and not _exists(place, FILE):
+    name, total = f"{layout.DATASET}/{layout.IMAGES}", len(manifest.studies)
+    if storage.dataset and not _exists(place, layout.IMAGES):
         place = storage.dataset
-    images = HashedImages(place, FILE, manifest.shape)
+    images = HashedImages(place, layout.IMAGES, manifest.shape)
     altered = []
     try:
         for row, content in enumerate(images):
@@ -75,7 +74,7 @@ def check_checkpoints(storage: RunStorage, manifest: Manifest) -> tuple[list[Lin
     """A link for each checkpoint in the run folder, or in the store where it has none; the whole ones by id."""
     links, whole = [], {}
     for folder in _checkpoint_folders(storage):
-        name = f"train/checkpoints/{folder.name}"
+        name = f"{layout.TRAIN}/{layout.CHECKPOINTS}/{folder.name}"
         try:
             path = folder if folder.exists() else at_hand(folder, storage.checkpoint(folder.name), RECORD)
             absent = [file for file in (RECORD, GENERATOR, TRAINING) if not (path / file).exists()]
@@ -98,14 +97,14 @@ def check_synthetic(
     storage: RunStorage, manifest: Manifest, checkpoints: Mapping[str, Checkpoint], progress: UnitProgress
 ) -> tuple[list[Link], SyntheticManifest | None]:
     """The links of the synthetic set: its manifest, then its shards; the manifest where it is whole."""
-    name, place = f"synthetic/{MANIFEST}", storage.synthetic
-    if not _exists(place, MANIFEST):
+    name, place = f"{layout.SYNTHETIC}/{layout.MANIFEST}", storage.synthetic
+    if not _exists(place, layout.MANIFEST):
         return [Link(name, "missing", "what the shards belong to is not there", ManifestError)], None
     try:
-        synthetic = SyntheticManifest.load(below(place, MANIFEST))
-        copy = storage.folder / "synthetic" / MANIFEST
+        synthetic = SyntheticManifest.load(below(place, layout.MANIFEST))
+        copy = storage.folder / layout.SYNTHETIC / layout.MANIFEST
         if copy.exists() and SyntheticManifest.load(copy) != synthetic:
-            raise ManifestError(f"{copy} is of another set than {below(place, MANIFEST)}")
+            raise ManifestError(f"{copy} is of another set than {below(place, layout.MANIFEST)}")
         link = _check_origin(name, synthetic, manifest, checkpoints)
     except DataError as error:
         return [broken_link(name, error)], None
@@ -120,7 +119,7 @@ def check_synthetic(
         link = Link(name, "ALTERED", says, ManifestError)
     broken = [shard for shard in shards if shard.is_broken]
     says = f"{total:,} images in {len(shards)} shards with their sums, none of them a validation or test image"
-    return [link, *(broken or [Link("synthetic/shard-*", "ok", says)])], synthetic
+    return [link, *(broken or [Link(f"{layout.SYNTHETIC}/{layout.SHARD}*", "ok", says)])], synthetic
 
 
 def _check_origin(
@@ -147,7 +146,7 @@ def _check_origin(
 
 
 def _check_shard(place: Place, shard: SyntheticShard, synthetic: SyntheticManifest, held_out: set[str]) -> Link:
-    name, images = f"synthetic/{shard.file}", HashedImages(place, shard.file, synthetic.shape)
+    name, images = f"{layout.SYNTHETIC}/{shard.file}", HashedImages(place, shard.file, synthetic.shape)
     try:
         copies = sum(content in held_out for content in images)
     except MissingObject:
@@ -176,7 +175,7 @@ def _check_checkpoint(checkpoint: Checkpoint, name: str, manifest: Manifest) -> 
 
 
 def _checkpoint_folders(storage: RunStorage) -> Iterator[Path]:
-    folder = storage.folder / "train/checkpoints"
+    folder = storage.folder / layout.TRAIN / layout.CHECKPOINTS
     names = {path.name for path in folder.glob("[0-9]*") if path.name.isdigit()}
     for name in sorted(names or set(storage.checkpoints())):
         yield folder / name

@@ -14,7 +14,7 @@ from gan_aug.config import Config
 from gan_aug.data.manifest import Manifest
 from gan_aug.data.synthetic.shards import SyntheticManifest
 from gan_aug.errors import CheckpointError, ConfigError, DataError
-from gan_aug.evaluation.cells.files import FILES, REQUEST, read_cell
+from gan_aug.evaluation.cells.files import FILES, read_cell
 from gan_aug.evaluation.cells.result import CellResult, Findings
 from gan_aug.evaluation.comparison_plan import ComparisonPlan
 from gan_aug.evaluation.fidelity.run import kept_fidelity
@@ -23,6 +23,7 @@ from gan_aug.evaluation.outcome.figures import build_report
 from gan_aug.evaluation.outcome.files import SCORES
 from gan_aug.evaluation.outcome.scores_csv import scores_csv
 from gan_aug.report.pages.markdown import to_markdown
+from gan_aug.run import layout
 from gan_aug.run.artefacts import copy_files
 from gan_aug.run.stores import Place, below, open_store
 from gan_aug.stages.storage import RunStorage
@@ -30,7 +31,7 @@ from gan_aug.verification.chain import Link, broken_link
 from gan_aug.verification.curve_sets import fingerprints, synthetic_sets
 from gan_aug.verification.findings import comparison_again
 
-CELLS = "compare/cells"
+CELLS = f"{layout.COMPARE}/{layout.CELLS}"
 NOT_FIGURES = ("environment", "timing")
 """What a report may differ in and still be the same."""
 
@@ -75,7 +76,7 @@ def check_report(
     storage: RunStorage, manifest: Manifest, synthetic: SyntheticManifest | None, cells: Mapping[str, CellResult]
 ) -> list[Link]:
     """The links of `report.json`, its scores and `report.md`: provenance and figures made again from the cells."""
-    path = storage.folder / "report.json"
+    path = storage.folder / layout.REPORT
     if not path.exists():
         return [Link(path.name, "missing", "the comparison finished, and its report is not there")]
     try:
@@ -85,7 +86,7 @@ def check_report(
         return [Link(path.name, "ALTERED", f"it is not a report of this version ({type(error).__name__}: {error})")]
     except (ConfigError, DataError) as error:
         return [broken_link(path.name, error)]
-    return links if links[0].is_broken else [*links, _check_words(storage.folder / "report.md", report)]
+    return links if links[0].is_broken else [*links, _check_words(storage.folder / layout.REPORT_TEXT, report)]
 
 
 def _check_figures(
@@ -113,8 +114,8 @@ def _check_figures(
     if changes := [*unequal(report, again), *_unlike_requests(report["config"], config, folder)]:
         more = f" and {len(changes) - 3} more" if len(changes) > 3 else ""
         says = f"made again from the cells, it differs: {'; '.join(changes[:3])}{more}"
-        return [Link("report.json", "ALTERED", says)]
-    link = Link("report.json", "ok", f"its provenance and every figure follow from {len(results)} cells")
+        return [Link(layout.REPORT, "ALTERED", says)]
+    link = Link(layout.REPORT, "ok", f"its provenance and every figure follow from {len(results)} cells")
     return [link, _check_scores(folder, manifest, results)]
 
 
@@ -131,8 +132,8 @@ def _made_again(
     fidelity = None
     if synthetic is not None and report["fidelity"] is not None:
         weights = report["fidelity"]["extractor"]["weights"]
-        fidelity = kept_fidelity(folder / "compare", manifest, synthetic, results, config.compare, weights)
-    provenance = {"look_alikes": kept_look_alikes(folder / "synthetic", manifest, synthetic)}
+        fidelity = kept_fidelity(folder / layout.COMPARE, manifest, synthetic, results, config.compare, weights)
+    provenance = {"look_alikes": kept_look_alikes(folder / layout.SYNTHETIC, manifest, synthetic)}
     again = build_report(manifest, synthetic, results, config, provenance, {}, {}, fidelity, found)
     again["config"] = report["config"]  # held against the stages' requests instead
     return json.loads(json.dumps(again))  # type: ignore[no-any-return]
@@ -162,7 +163,7 @@ def _unlike_requests(config: dict[str, Any], parsed: Config, folder: Path) -> li
     wanted = {"synthesis": parsed.synthesis_wanted.model_dump(mode="json")}  # as many images as the ratios need
     changes = []
     for stage in ("dataset", "train", "synthetic", "compare"):
-        path = folder / stage / "request.json"
+        path = folder / stage / layout.REQUEST
         asked = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
         ours, theirs = configs.completed(asked), configs.completed(config) | wanted
         for section in asked.keys() & config.keys():
@@ -202,12 +203,14 @@ def _read(storage: RunStorage, key: str) -> tuple[CellResult, dict[str, Any]]:
     """A cell's result and request, from the run folder or else the store; raises CheckpointError as `read_cell`."""
     folder = storage.folder / CELLS / key
     if folder.exists() or storage.cells is None:
-        return read_cell(folder), json.loads((folder / REQUEST).read_text(encoding="utf-8"))
+        return read_cell(folder), json.loads((folder / layout.REQUEST).read_text(encoding="utf-8"))
     with TemporaryDirectory() as temporary:
         place: Place = below(storage.cells, key)
         if not copy_files(place, Path(temporary, key)):
             raise CheckpointError(f"the cell at {place} is absent, cut short or altered")
-        return read_cell(Path(temporary, key)), json.loads(Path(temporary, key, REQUEST).read_text(encoding="utf-8"))
+        return read_cell(Path(temporary, key)), json.loads(
+            Path(temporary, key, layout.REQUEST).read_text(encoding="utf-8")
+        )
 
 
 def _brief(value: Any) -> str:

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from gan_aug.data.synthetic.shards import SyntheticManifest
 from gan_aug.errors import CheckpointError
+from gan_aug.run import layout
 from gan_aug.run.events import Event, UnitProgress
-from gan_aug.run.folder import EVENTS
 from gan_aug.run.stores import open_store
 from gan_aug.stages.storage import RunStorage
 from gan_aug.verification.chain import Chain, Link
@@ -32,8 +32,8 @@ def verify_run(storage: RunStorage, progress: UnitProgress) -> Chain:
 
 def _links(storage: RunStorage, progress: UnitProgress) -> Iterator[Link]:
     finished = _finished(storage.folder)
-    compared = "compare" in finished or (storage.folder / "report.json").exists()
-    generated = "synthetic" in finished or any(name.startswith("shard-") for name in _names(storage))
+    compared = "compare" in finished or (storage.folder / layout.REPORT).exists()
+    generated = "synthetic" in finished or any(name.startswith(layout.SHARD) for name in _names(storage))
     manifest, link, place = load_dataset(storage)
     yield link
     if manifest is None:
@@ -42,7 +42,8 @@ def _links(storage: RunStorage, progress: UnitProgress) -> Iterator[Link]:
 
     links, checkpoints = check_checkpoints(storage, manifest)
     if not links and "train" in finished:
-        links = [Link("train/checkpoints", "missing", "the training finished, and none is there", CheckpointError)]
+        name = f"{layout.TRAIN}/{layout.CHECKPOINTS}"
+        links = [Link(name, "missing", "the training finished, and none is there", CheckpointError)]
     yield from links
 
     synthetic: SyntheticManifest | None = None
@@ -58,13 +59,13 @@ def _links(storage: RunStorage, progress: UnitProgress) -> Iterator[Link]:
 
 
 def _names(storage: RunStorage) -> list[str]:
-    return [*open_store(storage.synthetic).names(), *open_store(storage.folder / "synthetic").names()]
+    return [*open_store(storage.synthetic).names(), *open_store(storage.folder / layout.SYNTHETIC).names()]
 
 
 def _finished(folder: Path) -> set[str]:
     """The stages that the record says were finished."""
     stages = set()
-    path = folder / EVENTS
+    path = folder / layout.EVENTS
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else ():
         with contextlib.suppress(ValueError, TypeError):  # torn by a crash
             event = Event.from_json(line)

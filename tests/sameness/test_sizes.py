@@ -15,12 +15,13 @@ from gan_aug.data.manifest import Manifest
 from gan_aug.data.splits.subsets import Subset, take
 from gan_aug.data.synthetic.shards import SyntheticManifest
 from gan_aug.errors import Cancelled, ConfigError, LeakageError
+from gan_aug.run import layout
 from gan_aug.run.artefacts import put_files
 from gan_aug.run.events import Event
 from gan_aug.run.folder import RunDir
 from gan_aug.stages.curve_sets import _make_set
 from gan_aug.stages.saved import saved_storage
-from gan_aug.stages.storage import NAME, RunStorage, adopt
+from gan_aug.stages.storage import RunStorage, adopt
 from gan_aug.stages.verbs import start
 from gan_aug.verification.run import verify_run
 
@@ -139,7 +140,7 @@ def test_in_a_store_the_curves_are_the_same_and_no_gan_is_trained_twice(
     start("run", in_store(store), RunDir(path), LocalExecutor(1))
     assert report(path) == report(finished)
     assert not list(path.glob("sizes/*/synthetic/*.npy"))
-    adopt(elsewhere, f"{store}/{json.loads((path / NAME).read_text())['name']}")
+    adopt(elsewhere, f"{store}/{json.loads((path / layout.STORAGE).read_text())['name']}")
     start("run", in_store(store), RunDir(elsewhere), LocalExecutor(1))
     assert report(elsewhere) == report(finished)
     assert not list(elsewhere.glob("sizes/*/events.jsonl"))

@@ -12,8 +12,8 @@ from sklearn.datasets import load_digits
 
 from gan_aug.config import Config, parse
 from gan_aug.data.manifest import Manifest, Split, Study, content_hash
-from gan_aug.data.store import FILE
 from gan_aug.data.synthetic.shards import SyntheticManifest, SyntheticShard, shard_bytes
+from gan_aug.run import layout
 from gan_aug.run.files import file_sha256, write_bytes
 
 SPLITS: dict[Split, int] = {"train": 300, "validation": 100, "test": 200}
@@ -44,7 +44,7 @@ def make_cell_data(folder: Path) -> CellData:
     manifest.save(dataset / "manifest.json")
     buffer = io.BytesIO()
     np.save(buffer, images)
-    write_bytes(dataset / FILE, buffer.getvalue())
+    write_bytes(dataset / layout.IMAGES, buffer.getvalue())
     train = images[:300].astype(np.float64)
     fakes = (train + np.random.default_rng(0).normal(0, 20, train.shape)).clip(0, 255).astype(np.uint8)
     generated = write_synthetic(folder / "synthetic", fakes, manifest)

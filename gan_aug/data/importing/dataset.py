@@ -11,7 +11,7 @@ from pathlib import Path
 
 from gan_aug.compute.local.crash_safe_pool import CrashSafePool
 from gan_aug.config.data import DataConfig
-from gan_aug.data.importing.report import REPORT, Readings, duplicates, import_notes, import_report
+from gan_aug.data.importing.report import Readings, duplicates, import_notes, import_report
 from gan_aug.data.items import Rejected, Source
 from gan_aug.data.manifest import SPLITS, Manifest, Split, Study
 from gan_aug.data.patients import PatientHasher
@@ -23,6 +23,7 @@ from gan_aug.data.splits.assign import Assignment, Candidate, Fold, assign_split
 from gan_aug.data.splits.settle import Search, listed, settle
 from gan_aug.data.store import ImageWriter
 from gan_aug.errors import Cancelled, ConfigError, DataError
+from gan_aug.run import layout
 from gan_aug.run.events import Progress, UnitProgress
 from gan_aug.run.files import storage_errors, write_json
 
@@ -90,8 +91,8 @@ def _import(
         splits_from=_splits_from(config, assigned),
     )
     report = import_report(source, raster, read, assigned, manifest)
-    write_json(folder / REPORT, report | {"near_duplicates": listed(resembling)})
-    manifest.save(folder / "manifest.json")
+    write_json(folder / layout.IMPORT_REPORT, report | {"near_duplicates": listed(resembling)})
+    manifest.save(folder / layout.MANIFEST)
     return manifest
 
 

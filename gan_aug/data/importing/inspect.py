@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gan_aug.data.importing.report import REPORT
 from gan_aug.data.manifest import SPLITS, Manifest, Split
 from gan_aug.data.pictures import folder_names, png_grid
 from gan_aug.data.store import open_images
 from gan_aug.errors import DataError
+from gan_aug.run import layout
 from gan_aug.run.files import read_json, write_bytes
 
 COLUMNS, ROWS = 10, 6
@@ -24,12 +24,12 @@ def inspect_dataset(folder: Path) -> dict[str, Any]:
 
     Raises DataError where nothing was imported there, ManifestError where it is torn.
     """
-    place = next((path for path in (folder / "dataset", folder) if (path / "manifest.json").is_file()), None)
+    place = next((path for path in (folder / layout.DATASET, folder) if (path / layout.MANIFEST).is_file()), None)
     if place is None:
         raise DataError(
             f"{folder} holds no imported data set: give the folder that --run named, after `gan-aug import`"
         )
-    manifest = Manifest.load(place / "manifest.json")
+    manifest = Manifest.load(place / layout.MANIFEST)
     sheets = draw_contact_sheets(place, manifest)
     return describe_dataset(place, manifest) | {"contact_sheets": [str(sheet) for sheet in sheets]}
 
@@ -37,7 +37,7 @@ def inspect_dataset(folder: Path) -> dict[str, Any]:
 def describe_dataset(folder: Path, manifest: Manifest) -> dict[str, Any]:
     """What the dataset folder `folder` holds: counts, sizes, patients, what was set aside and why; draws nothing."""
     channels, height, width = manifest.shape
-    report = read_json(folder / REPORT) if (folder / REPORT).is_file() else {}
+    report = read_json(folder / layout.IMPORT_REPORT) if (folder / layout.IMPORT_REPORT).is_file() else {}
     return {
         "name": manifest.name,
         "fingerprint": manifest.fingerprint,
@@ -76,7 +76,7 @@ def draw_contact_sheets(folder: Path, manifest: Manifest) -> list[Path]:
 
 def contact_sheet(folder: Path, name: str) -> Path:
     """Where the sheet of a class lies; `name` is its label's in `folder_names`."""
-    return folder / f"contact-{name}.png"
+    return folder / layout.contact_sheet(name)
 
 
 def _spread(images: npt.NDArray[np.uint8], rows: npt.NDArray[np.int64]) -> list[npt.NDArray[np.uint8]]:

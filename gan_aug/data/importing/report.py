@@ -12,8 +12,7 @@ from gan_aug.data.manifest import SPLITS, Manifest, Split, Study
 from gan_aug.data.patients import PatientHasher
 from gan_aug.data.reading.raster import Raster
 from gan_aug.data.splits.assign import Assignment, Candidate
-
-REPORT = "import-report.json"
+from gan_aug.run import layout
 
 REASONS = 12
 """Reasons listed on the terminal; the report has them all."""
@@ -42,7 +41,7 @@ def import_notes(config: DataConfig, read: Readings, patients: PatientHasher | N
     if patients and config.patient_scope == "split":
         notes.append("patient numbers restart per split: patients could not be told apart across splits")
     if read.rejected:
-        notes.append(f"files or rows set aside, listed in import-report.json: {len(read.rejected)}")
+        notes.append(f"files or rows set aside, listed in {layout.IMPORT_REPORT}: {len(read.rejected)}")
     if read.coloured:
         notes.append(f"coloured images turned grey: {len(read.coloured)}, the first {read.coloured[0]}")
     if repeated:
@@ -96,7 +95,7 @@ def set_aside(report: dict[str, Any]) -> str:
     if not count:
         return ""
     lines = [f"  {number:,}: {reason}" for reason, number in report["reasons"].items()]
-    rest = [f"  and {len(lines) - REASONS} more reasons, in {REPORT}"] if len(lines) > REASONS else []
+    rest = [f"  and {len(lines) - REASONS} more reasons, in {layout.IMPORT_REPORT}"] if len(lines) > REASONS else []
     return "\n".join([f"{count:,} of {report['read']:,} were set aside:", *lines[:REASONS], *rest])
 
 

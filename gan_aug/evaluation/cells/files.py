@@ -13,18 +13,13 @@ from torch import nn
 
 from gan_aug.errors import CheckpointError
 from gan_aug.evaluation.cells.result import CellResult
-from gan_aug.evaluation.classifiers.networks import RECORD, WEIGHTS, ClassifierCard, save_classifier
+from gan_aug.evaluation.classifiers.networks import ClassifierCard, save_classifier
+from gan_aug.run import layout
 from gan_aug.run.files import file_sha256, json_sha256, write_bytes, write_json
 
 SCHEMA = 1
-REQUEST = "request.json"
-RESULT = "result.json"
-SCORES = "scores.npz"
-CELLS = "cells.json"
-"""Beside the cells' folder: which of them the comparison asked for last is made of."""
-
-SUMMED = (SCORES, WEIGHTS, RECORD)
-FILES = (REQUEST, *SUMMED, RESULT)
+SUMMED = (layout.CELL_SCORES, layout.CLASSIFIER_WEIGHTS, layout.CLASSIFIER)
+FILES = (layout.REQUEST, *SUMMED, layout.CELL_RESULT)
 """All files of a cell; the last one says that the others are whole."""
 
 
@@ -35,13 +30,13 @@ def write_cell(
 
     `folder` is a temporary name: who calls renames it, so that a reader never meets half a cell.
     """
-    write_json(folder / REQUEST, request)
+    write_json(folder / layout.REQUEST, request)
     save_classifier(folder, model, card)
     scores = io.BytesIO()
     np.savez(scores, validation=result.validation_scores, test=result.test_scores)
-    write_bytes(folder / SCORES, scores.getvalue())
+    write_bytes(folder / layout.CELL_SCORES, scores.getvalue())
     write_json(
-        folder / RESULT,
+        folder / layout.CELL_RESULT,
         {
             "schema": SCHEMA,
             "arm": result.arm,
@@ -64,16 +59,16 @@ def read_cell(folder: Path) -> CellResult:
     """
     again = "run gan-aug compare to compute it again"
     try:
-        if json_sha256(json.loads((folder / REQUEST).read_text(encoding="utf-8"))) != folder.name:
+        if json_sha256(json.loads((folder / layout.REQUEST).read_text(encoding="utf-8"))) != folder.name:
             raise CheckpointError(f"the cell {folder} was made for another request: {again}")
-        record = json.loads((folder / RESULT).read_text(encoding="utf-8"))
+        record = json.loads((folder / layout.CELL_RESULT).read_text(encoding="utf-8"))
         if record.pop("schema") != SCHEMA:
             raise CheckpointError(f"the cell {folder} is of another version: {again}")
         sums = record.pop("sums")
         for name in SUMMED:
             if file_sha256(folder / name) != sums[name]:
                 raise CheckpointError(f"{folder / name} was altered or torn: {again}")
-        with np.load(folder / SCORES, allow_pickle=False) as scores:
+        with np.load(folder / layout.CELL_SCORES, allow_pickle=False) as scores:
             return CellResult(
                 key=folder.name, validation_scores=scores["validation"], test_scores=scores["test"], **record
             )

@@ -31,12 +31,10 @@ from gan_aug.evaluation.cells.plan import THREADS, Cell, cell_seed
 from gan_aug.evaluation.cells.result import CellResult
 from gan_aug.evaluation.classifiers.fit import Fitted, HeldOut, fit
 from gan_aug.evaluation.classifiers.networks import ClassifierCard, predict_scores
+from gan_aug.run import layout
 from gan_aug.run.artefacts import at_hand, copy_files, put_files, sums_of
 from gan_aug.run.files import storage_errors
 from gan_aug.run.stores import Place, below
-
-MANIFEST = "manifest.json"
-SYNTHETIC = "synthetic"
 
 
 @dataclass(frozen=True)
@@ -74,15 +72,15 @@ def load_context(
     in `stored_cells` too. `device` is compute.device, which each worker chooses by for itself. Raises ManifestError
     when one is absent or altered, and LeakageError when the synthetic set may not be used.
     """
-    dataset = at_hand(dataset, stored_dataset, MANIFEST)
-    manifest = Manifest.load(dataset / MANIFEST)
+    dataset = at_hand(dataset, stored_dataset, layout.MANIFEST)
+    manifest = Manifest.load(dataset / layout.MANIFEST)
     images = open_images(dataset, manifest)
     generated, pixels = _load_synthetic(synthetic, manifest) if synthetic else (None, None)
     return CellContext(manifest, images, generated, pixels, cells, choose_device(device), stored_cells, sizes)
 
 
 def _load_synthetic(place: Place, manifest: Manifest) -> tuple[SyntheticManifest, ShardedImages]:
-    generated = SyntheticManifest.load(below(place, MANIFEST))
+    generated = SyntheticManifest.load(below(place, layout.MANIFEST))
     accept(generated, manifest)
     pixels = open_shards(place, generated)
     accept_images(pixels, manifest)
@@ -95,7 +93,7 @@ def _context_of(context: CellContext, cell: Cell) -> CellContext:
         return context
     if cell.subset not in context.narrowed:
         manifest = take(context.manifest, cell.subset, cell.request["base_seed"])
-        place = below(context.sizes, f"{cell.subset.name}/{SYNTHETIC}") if context.sizes else None
+        place = below(context.sizes, f"{cell.subset.name}/{layout.SYNTHETIC}") if context.sizes else None
         generated, pixels = _load_synthetic(place, manifest) if place else (None, None)
         context.narrowed.clear()  # cells come subset by subset, and one set in memory is enough
         context.narrowed[cell.subset] = dataclasses.replace(

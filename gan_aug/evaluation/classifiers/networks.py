@@ -18,11 +18,10 @@ from torch import nn
 from gan_aug.config.compare import ClassifierName
 from gan_aug.data.manifest import Task
 from gan_aug.errors import CheckpointError, DataError
+from gan_aug.run import layout
 from gan_aug.run.files import file_sha256, write_bytes, write_json
 
 SCHEMA = 1
-WEIGHTS = "classifier.safetensors"
-RECORD = "classifier.json"
 SCORE_BATCH = 128
 SMALLEST_SIDE = 8  # three halvings leave one pixel
 STRIDED_FROM = 128  # px; from here on the first convolution of ours has stride 2, or a CPU would take a second a step
@@ -114,8 +113,11 @@ def predict_scores(
 def save_classifier(folder: Path, model: nn.Module, card: ClassifierCard) -> None:
     """Write the classifier into `folder`: its weights, then the card with their sum, which makes it whole."""
     tensors = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
-    write_bytes(folder / WEIGHTS, save_tensors(tensors))
-    write_json(folder / RECORD, {"schema": SCHEMA, **asdict(card), "sha256": file_sha256(folder / WEIGHTS)})
+    write_bytes(folder / layout.CLASSIFIER_WEIGHTS, save_tensors(tensors))
+    write_json(
+        folder / layout.CLASSIFIER,
+        {"schema": SCHEMA, **asdict(card), "sha256": file_sha256(folder / layout.CLASSIFIER_WEIGHTS)},
+    )
 
 
 def load_classifier(folder: Path) -> tuple[nn.Module, ClassifierCard]:
@@ -123,11 +125,13 @@ def load_classifier(folder: Path) -> tuple[nn.Module, ClassifierCard]:
 
     Raises CheckpointError when it is absent, torn or of another schema.
     """
-    card, sha256 = _read_card(folder / RECORD)
+    card, sha256 = _read_card(folder / layout.CLASSIFIER)
     try:
-        content = (folder / WEIGHTS).read_bytes()
-        if file_sha256(folder / WEIGHTS) != sha256:
-            raise CheckpointError(f"{folder / WEIGHTS} was altered or torn: run gan-aug compare to train it again")
+        content = (folder / layout.CLASSIFIER_WEIGHTS).read_bytes()
+        if file_sha256(folder / layout.CLASSIFIER_WEIGHTS) != sha256:
+            raise CheckpointError(
+                f"{folder / layout.CLASSIFIER_WEIGHTS} was altered or torn: run gan-aug compare to train it again"
+            )
         with torch.random.fork_rng(devices=[]):
             model = build(card.name, card.shape, len(card.labels))
         model.load_state_dict(load_tensors(content))

@@ -13,8 +13,9 @@ from torch import nn
 from torch.nn import functional as F
 
 from gan_aug.errors import Cancelled, CheckpointError, ConfigError
-from gan_aug.evaluation.classifiers.networks import RECORD, ClassifierCard, load_classifier, to_input
+from gan_aug.evaluation.classifiers.networks import ClassifierCard, load_classifier, to_input
 from gan_aug.evaluation.fidelity.distances import FloatArray
+from gan_aug.run import layout
 from gan_aug.run.files import file_sha256
 
 BATCH = 128
@@ -59,7 +60,9 @@ def classifier_features(cell: Path, device: torch.device) -> Extractor:
             handle.remove()
         return caught[0]
 
-    return Extractor(f"classifier {card.name}, last hidden layer", "none", True, file_sha256(cell / RECORD), compute)
+    return Extractor(
+        f"classifier {card.name}, last hidden layer", "none", True, file_sha256(cell / layout.CLASSIFIER), compute
+    )
 
 
 def has_features(card: ClassifierCard) -> bool:

@@ -20,6 +20,7 @@ from gan_aug.evaluation.cells.run import torch_threads
 from gan_aug.evaluation.fidelity.measure import IMAGES, choose_extractor, measure_fidelity
 from gan_aug.evaluation.fidelity.own_weights import weights_identity
 from gan_aug.evaluation.fidelity.sets import read_sides
+from gan_aug.run import layout
 from gan_aug.run.files import json_sha256, write_json
 from gan_aug.run.stores import Place, below
 
@@ -52,14 +53,14 @@ def run_fidelity(
     `asked` says by what to compare. Raises what `measure_fidelity` and the extractors raise.
     """
     judge = judge_of(results)
-    manifest = Manifest.load(dataset / "manifest.json")
-    synthetic = SyntheticManifest.load(below(generated, "manifest.json"))
+    manifest = Manifest.load(dataset / layout.MANIFEST)
+    synthetic = SyntheticManifest.load(below(generated, layout.MANIFEST))
     request = _request(manifest, synthetic, judge, asked, weights_identity(asked))
-    path = compare / "fidelity" / f"{json_sha256(request)}.json"
+    path = compare / layout.FIDELITY / f"{json_sha256(request)}.json"
     kept = _read(path, request)
     if kept is not None:
         return kept
-    cell, images = compare / "cells" / judge.key, open_images(dataset, manifest)
+    cell, images = compare / layout.CELLS / judge.key, open_images(dataset, manifest)
     with torch_threads(THREADS):
         extractor = choose_extractor(asked, cell, manifest.shape[0], device)
         sides = read_sides(manifest, images, synthetic, generated, IMAGES)
@@ -81,7 +82,7 @@ def kept_fidelity(
     `weights` identifies what the extractor computed with, by the report.
     """
     request = _request(manifest, synthetic, judge_of(results), asked, weights if asked.features in WEIGHTED else None)
-    return _read(compare / "fidelity" / f"{json_sha256(request)}.json", request)
+    return _read(compare / layout.FIDELITY / f"{json_sha256(request)}.json", request)
 
 
 def _request(

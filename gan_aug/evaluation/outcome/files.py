@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-SCORES = "compare/scores.csv"
-"""Below the run folder: every test image with its score by each arm and seed."""
+from gan_aug.run import layout
 
-FIGURES = "figures"
-"""The folder, below the run folder, of the figures as SVG."""
+SCORES = f"{layout.COMPARE}/{layout.SCORES}"
+"""Below the run folder: every test image with its score by each arm and seed."""
 
 
 def figure_names(report: dict[str, Any]) -> list[str]:
@@ -27,4 +26,4 @@ def figure_names(report: dict[str, Any]) -> list[str]:
 
 def figure_files(report: dict[str, Any]) -> list[str]:
     """Where a report's figures are, below the run folder."""
-    return [f"{FIGURES}/{name}.svg" for name in figure_names(report)]
+    return [f"{layout.FIGURES}/{name}.svg" for name in figure_names(report)]

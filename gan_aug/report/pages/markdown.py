@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 
-from gan_aug.evaluation.outcome.files import FIGURES
 from gan_aug.report.plots.all import figure_words
 from gan_aug.report.words.checklist import checklist_table
 from gan_aug.report.words.checks import alarm, canaries_table, curves_answer, curves_table, ratio_table
@@ -22,6 +21,7 @@ from gan_aug.report.words.tables import (
 )
 from gan_aug.report.words.text import Report, basis, limits
 from gan_aug.report.words.verdict import answer
+from gan_aug.run import layout
 
 _APPENDIX = "## Figures"
 # What a viewer would take for HTML: a label may look like a tag.
@@ -60,7 +60,7 @@ def without_appendix(text: str) -> str:
 
 
 def _appendix(report: Report) -> list[str]:
-    figures = [f"[{title}]({FIGURES}/{name}.svg): {text}" for name, title, text, _ in figure_words(report)]
+    figures = [f"[{title}]({layout.FIGURES}/{name}.svg): {text}" for name, title, text, _ in figure_words(report)]
     paragraphs, references = methods(report)
     numbered = "\n".join(f"{number}. {reference}" for number, reference in enumerate(references, start=1))
     return [

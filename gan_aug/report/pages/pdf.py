@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from gan_aug.errors import ComputeError, ConfigError
+from gan_aug.run import layout
 from gan_aug.run.files import write_bytes
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "microsoft-edge")
@@ -46,7 +47,7 @@ def write_pdf(page: Path, pdf: Path) -> None:
     """
     printer = find_printer()
     with TemporaryDirectory() as folder:
-        printed = Path(folder, "report.pdf")
+        printed = Path(folder, layout.REPORT_PDF)
         command = _command(printer, page.resolve(), printed, Path(folder, "profile"))
         try:
             ended = subprocess.run(command, capture_output=True, timeout=SECONDS, check=False)  # noqa: S603 - no shell

@@ -10,7 +10,7 @@ from typing import Any
 from gan_aug.data.manifest import Manifest
 from gan_aug.evaluation.cells.result import CellResult
 from gan_aug.evaluation.outcome.figures import group_by_arm
-from gan_aug.evaluation.outcome.files import FIGURES, figure_names
+from gan_aug.evaluation.outcome.files import figure_names
 from gan_aug.evaluation.statistics.ground_truth import GroundTruth
 from gan_aug.evaluation.statistics.precision_recall import precision_recall_band, prevalence
 from gan_aug.evaluation.statistics.roc import roc_band
@@ -20,6 +20,7 @@ from gan_aug.report.plots.curves import history_svg, precision_recall_svg, roc_s
 from gan_aug.report.plots.forest import forest_svg
 from gan_aug.report.plots.learning_curves import curves_svg
 from gan_aug.report.words.text import Report, counted, digits, metric, p_text, percent, share, signed
+from gan_aug.run import layout
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Figure:
     @property
     def file(self) -> str:
         """Where it is, below the run folder."""
-        return f"{FIGURES}/{self.name}.svg"
+        return f"{layout.FIGURES}/{self.name}.svg"
 
     @property
     def document(self) -> str:

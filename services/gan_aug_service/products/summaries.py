@@ -15,6 +15,7 @@ from gan_aug.data.manifest import Manifest
 from gan_aug.data.pictures import folder_names
 from gan_aug.errors import CheckpointError
 from gan_aug.evaluation.outcome.scores_csv import safe_cell
+from gan_aug.run import layout
 from gan_aug_service.products.files import gone, written
 from gan_aug_service.products.synthetic_images import MANIFEST as SYNTHETIC
 from gan_aug_service.products.synthetic_images import manifest_of
@@ -23,7 +24,7 @@ from gan_aug_service.schemas import DatasetOut, ModelOut, SyntheticOut
 NOUNS = ("dataset", "model", "synthetic", "report")
 """What may stand in a run folder, as the records of runs call it."""
 
-DATASET = "dataset/manifest.json"
+DATASET = f"{layout.DATASET}/{layout.MANIFEST}"
 _DRAWING = threading.Lock()
 """Held while contact sheets are drawn: a page asks for all of them at once, and one drawing makes them all."""
 
@@ -43,7 +44,7 @@ def label_sheet(run: Path, label: int) -> Path | None:
 
     Raises ManifestError where the data set is torn.
     """
-    data, manifest = dataset(run), run / "dataset" / "manifest.json"
+    data, manifest = dataset(run), run / layout.DATASET / layout.MANIFEST
     if label >= len(data.labels) or not any(counts[data.labels[label]] for counts in data.counts.values()):
         return None
     path = contact_sheet(manifest.parent, folder_names(tuple(data.labels))[label])
@@ -63,7 +64,9 @@ def newest_record(run: Path) -> tuple[Path, int]:
 
     Raises CheckpointError where there is none, Problem where the run was removed.
     """
-    records = sorted((run / "train" / "checkpoints").glob("[0-9]*/checkpoint.json"))
+    records = sorted(
+        (run / layout.TRAIN / layout.CHECKPOINTS).glob(f"{layout.EACH_CHECKPOINT}/{layout.CHECKPOINT_RECORD}")
+    )
     if not records:
         raise no_checkpoint(run) if run.exists() else gone(run)
     return records[-1], written(run, str(records[-1].relative_to(run)))
@@ -74,7 +77,7 @@ def _model(run: Path, record: Path, written: int) -> ModelOut:
     from gan_aug.gan.state import newest_checkpoint
 
     del record, written  # parts of the key: a newer checkpoint is read
-    checkpoint = newest_checkpoint(run / "train" / "checkpoints")
+    checkpoint = newest_checkpoint(run / layout.TRAIN / layout.CHECKPOINTS)
     if checkpoint is None:
         raise no_checkpoint(run)
     return ModelOut(

@@ -11,9 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from gan_aug.data.synthetic.shards import SyntheticManifest, SyntheticShard, read_shard
+from gan_aug.run import layout
 from gan_aug_service.products.files import written
 
-MANIFEST = "synthetic/manifest.json"
+MANIFEST = f"{layout.SYNTHETIC}/{layout.MANIFEST}"
 SETS, SHARDS = 8, 64
 """Manifests and open shards that are remembered."""
 
@@ -52,7 +53,7 @@ def image_at(manifest: SyntheticManifest, index: int) -> SetImage:
 
 def pixels(run: Path, image: SetImage) -> npt.NDArray[np.uint8]:
     """An image's pixels, `(C, H, W) uint8`; raises ManifestError where its shard is absent or altered."""
-    folder = run / "synthetic"
+    folder = run / layout.SYNTHETIC
     written = (folder / image.shard.file).stat().st_mtime_ns if (folder / image.shard.file).exists() else 0
     return np.array(_shard(folder, image.shard, written)[image.row])
 

@@ -14,8 +14,9 @@ from pathlib import Path
 from sqlalchemy import func, select, update
 
 from gan_aug.errors import Cancelled, ConfigError, GanAugError, RunConflict
+from gan_aug.run import layout
 from gan_aug.run.files import write_json, write_text
-from gan_aug.run.folder import EVENTS, RunDir
+from gan_aug.run.folder import RunDir
 from gan_aug_service.database.engine import Database
 from gan_aug_service.database.tables import Job, JobState, Run, now
 from gan_aug_service.queue.retention import Retention
@@ -117,7 +118,7 @@ class Supervisor:
     def _write_request(self, job: Job) -> None:
         """Put the job's request into its run folder; what stood there is kept in the database first."""
         run = RunDir(self._settings.runs / job.run_id)
-        path, text = run.path / "request.json", {"schema": 1, "verb": job.verb, "config": json.loads(job.request)}
+        path, text = run.path / layout.REQUEST, {"schema": 1, "verb": job.verb, "config": json.loads(job.request)}
         for tries_left in (4, 3, 2, 1, 0):
             try:
                 with run.locked():
@@ -187,7 +188,7 @@ class Supervisor:
 
     def _finish(self, job: Job, state: JobState, error: str | None = None, message: str | None = None) -> None:
         if error in REFUSALS and job.replaced is not None:
-            write_text(self._settings.runs / job.run_id / "request.json", job.replaced)
+            write_text(self._settings.runs / job.run_id / layout.REQUEST, job.replaced)
         self._unborn.pop(job.id, None)
         self._note_products(job)
         self._update(
@@ -218,17 +219,19 @@ class Supervisor:
                 session.execute(update(Run).where(Run.id == job.run_id).values(found))
 
     def _events_size(self, job: Job) -> int:
-        events = self._settings.runs / job.run_id / EVENTS
+        events = self._settings.runs / job.run_id / layout.EVENTS
         return events.stat().st_size if events.exists() else 0
 
 
 def products(run: Path) -> dict[str, bool]:
     """Which products stand whole in a run folder."""
     return {
-        "dataset": (run / "dataset" / "manifest.json").exists(),
-        "model": any((run / "train" / "checkpoints").glob("[0-9]*/checkpoint.json")),
-        "synthetic": (run / "synthetic" / "manifest.json").exists(),
-        "report": (run / "report.json").exists(),
+        "dataset": (run / layout.DATASET / layout.MANIFEST).exists(),
+        "model": any(
+            (run / layout.TRAIN / layout.CHECKPOINTS).glob(f"{layout.EACH_CHECKPOINT}/{layout.CHECKPOINT_RECORD}")
+        ),
+        "synthetic": (run / layout.SYNTHETIC / layout.MANIFEST).exists(),
+        "report": (run / layout.REPORT).exists(),
     }
 
 

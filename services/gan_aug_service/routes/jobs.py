@@ -13,7 +13,7 @@ from sqlalchemy import Row, select
 from sqlalchemy.orm import InstrumentedAttribute
 from starlette.concurrency import run_in_threadpool
 
-from gan_aug.run.folder import EVENTS
+from gan_aug.run import layout
 from gan_aug_service.access.caller import Caller, Editor, Viewer, holds
 from gan_aug_service.database.tables import ID_PATTERN, Job, JobState
 from gan_aug_service.http.problems import Problem
@@ -152,7 +152,7 @@ async def events(
 ) -> StreamingResponse:
     """The job's events as server-sent events; each has an id from which a later call goes on (Last-Event-ID)."""
     job = await run_in_threadpool(_found, parts, caller, id)
-    path = parts.settings.runs.resolve() / job.run_id / EVENTS
+    path = parts.settings.runs.resolve() / job.run_id / layout.EVENTS
     seen = int(last_event_id) if last_event_id and last_event_id.isdecimal() and len(last_event_id) < 19 else None
     streams = parts.streams.setdefault(caller.key_id, set())
     if len(streams) >= parts.settings.limits.streams:

@@ -6,6 +6,7 @@ from fastapi.responses import StreamingResponse
 from sqlalchemy import select
 
 from gan_aug.export.zip_stream import files_zip
+from gan_aug.run import layout
 from gan_aug_service.access.caller import Caller, Viewer
 from gan_aug_service.database.tables import Run
 from gan_aug_service.parts import Parts
@@ -40,7 +41,7 @@ def download(id: Id, caller: Viewer, parts: Service) -> StreamingResponse:  # no
 
     run = parts.settings.runs / found(parts, caller, id, "model.download")
     products.newest_record(run)
-    newest = newest_checkpoint(run / "train" / "checkpoints")
+    newest = newest_checkpoint(run / layout.TRAIN / layout.CHECKPOINTS)
     if newest is None:
         raise products.no_checkpoint(run)
     headers = {"Content-Disposition": f'attachment; filename="model-{id}.zip"'}

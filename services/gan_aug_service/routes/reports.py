@@ -9,6 +9,7 @@ from fastapi import Query, Response
 from fastapi.responses import HTMLResponse
 from sqlalchemy import select
 
+from gan_aug.run import layout
 from gan_aug.run.files import read_json
 from gan_aug_service.access.caller import Viewer
 from gan_aug_service.database.tables import Run
@@ -65,7 +66,7 @@ def _report(settings: Settings, run_id: str, kind: str) -> Response:
     run = settings.runs / run_id
     if kind == "csv":
         with still_there(run):
-            content = read_json(run / "report.json")
+            content = read_json(run / layout.REPORT)
         headers = {"Content-Disposition": f'attachment; filename="report-{run_id}.csv"'}
         return Response(products.report_csv(content), headers=headers, media_type="text/csv")
     with still_there(run):

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from gan_aug.run import layout
 from gan_aug_service.products.summaries import newest_record, no_checkpoint
 from gan_aug_service.sampling.fair_queue import Asked, Turns, Waiting
 from gan_aug_service.settings import Limits
@@ -150,7 +151,7 @@ class Samplers:
     def _load(self, run: Path) -> Batcher:
         from gan_aug.gan.state import load_generator, newest_checkpoint
 
-        checkpoint = newest_checkpoint(run / "train" / "checkpoints")
+        checkpoint = newest_checkpoint(run / layout.TRAIN / layout.CHECKPOINTS)
         if checkpoint is None:
             raise no_checkpoint(run)
         return Batcher(checkpoint, load_generator(checkpoint), self._pool, self._count, self._waiting)

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from gan_aug.data.synthetic.shards import ShardedImages
 from gan_aug.errors import StorageError
-from gan_aug.run import artefacts
-from gan_aug.run.artefacts import COMMIT, at_hand, copy_files, delete_files, local_file, put_files, sums_of
+from gan_aug.run import artefacts, layout
+from gan_aug.run.artefacts import at_hand, copy_files, delete_files, local_file, put_files, sums_of
 from gan_aug.run.files import file_sha256
 from gan_aug.run.stores import ObjectStore, Place, open_store
 
@@ -47,9 +47,9 @@ def test_what_was_put_is_fetched_equal(place: Place, files: dict[str, Path], tmp
 
 
 DAMAGE: dict[str, Callable[[Place], None]] = {
-    "marker missing": lambda place: open_store(place).delete(COMMIT),
-    "marker torn": lambda place: open_store(place).write(COMMIT, b'{"schema": 1, "fi'),
-    "marker of others": lambda place: open_store(place).write(COMMIT, b'["schema"]'),
+    "marker missing": lambda place: open_store(place).delete(layout.COMMIT),
+    "marker torn": lambda place: open_store(place).write(layout.COMMIT, b'{"schema": 1, "fi'),
+    "marker of others": lambda place: open_store(place).write(layout.COMMIT, b'["schema"]'),
     "file missing": lambda place: open_store(place).delete("big.bin"),
     "file cut short": lambda place: open_store(place).write("big.bin", FILES["big.bin"][:-1]),
     "file altered": lambda place: open_store(place).write("big.bin", b"x" + FILES["big.bin"][1:]),

@@ -23,8 +23,9 @@ from gan_aug.data.store import ImageWriter
 from gan_aug.data.synthetic.external import open_external, source_sha256
 from gan_aug.data.synthetic.shards import UNKNOWN, SyntheticManifest, read_images
 from gan_aug.errors import DataError, LeakageError, RunConflict
-from gan_aug.evaluation.look_alikes import FILE, kept_look_alikes
+from gan_aug.evaluation.look_alikes import kept_look_alikes
 from gan_aug.export.images import export_npz, export_png
+from gan_aug.run import layout
 from gan_aug.run.folder import RunDir
 from gan_aug.stages.external import bring_synthetic
 from gan_aug.synthesis.external import mixed_order, write_external_set
@@ -191,7 +192,7 @@ def test_test_images_that_come_as_jpeg_are_found_and_many_are_refused(
         with pytest.raises(LeakageError, match=r"12 of the 40 synthetic images look .* such as image \d+ \(test image"):
             bring_synthetic(request, run, manifest)
         assert not (run.synthetic / "manifest.json").exists()
-        assert len(json.loads((run.synthetic / FILE).read_text())["source"]) == 12
+        assert len(json.loads((run.synthetic / layout.LOOK_ALIKES).read_text())["source"]) == 12
         return
     bring_synthetic(request, run, manifest)
     synthetic = SyntheticManifest.load(run.synthetic / "manifest.json")

@@ -7,13 +7,14 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from gan_aug.run import layout
 from gan_aug.run.events import Event
 from gan_aug_service.queue.event_stream import read_lines
 
 LINES = 200
 """Lines of the log on a page: the newest."""
 
-IMAGE = re.compile(r"(samples-\d{10}|loss)\.png")
+IMAGE = re.compile(rf"{layout.SAMPLES}\d{{10}}\.png|{re.escape(layout.LOSS_CURVES)}")
 """The pictures of a run's training that a page may show."""
 
 
@@ -67,13 +68,13 @@ def log_lines(events: list[Event]) -> list[Event]:
 
 def images(run: Path) -> list[str]:
     """The names of the sample grids in a run folder, oldest first, and of its loss curves where they are drawn."""
-    names = sorted(path.name for path in (run / "train").glob("*.png"))
+    names = sorted(path.name for path in (run / layout.TRAIN).glob("*.png"))
     return [name for name in names if IMAGE.fullmatch(name)]
 
 
 def newest_grid(run: Path) -> str | None:
     """The name of the sample grid that was drawn last in a run folder; None where there is none yet."""
-    return max((name for name in images(run) if name.startswith("samples-")), default=None)
+    return max((name for name in images(run) if name.startswith(layout.SAMPLES)), default=None)
 
 
 def curves(events: list[Event]) -> str:

@@ -7,7 +7,7 @@ from http import HTTPStatus
 from fastapi.responses import JSONResponse, Response
 
 from gan_aug.config import yaml_text
-from gan_aug.run.folder import EVENTS
+from gan_aug.run import layout
 from gan_aug_service.database.tables import Job, JobState, Run
 from gan_aug_service.http.problems import Problem
 from gan_aug_service.parts import Parts
@@ -39,7 +39,7 @@ def job_page(id: Id, visitor: Reader, parts: Service) -> Response:  # noqa: A002
         job = jobs.find(session, visitor.caller, id)
         run, removed = session.get_one(Run, job.run_id), jobs.removed(parts, session, job.run_id)
     folder = parts.settings.runs.resolve() / job.run_id
-    events = progress.read_events(folder / EVENTS, job.events_from, job.events_to)
+    events = progress.read_events(folder / layout.EVENTS, job.events_from, job.events_to)
     shown = JobWithConfig.of(job)
     return render(
         "job.html",
@@ -52,7 +52,7 @@ def job_page(id: Id, visitor: Reader, parts: Service) -> Response:  # noqa: A002
         lines=progress.log_lines(events),
         curves=progress.curves(events),
         sample=progress.newest_grid(folder),
-        loss=(folder / "train" / "loss.png").exists(),
+        loss=(folder / layout.TRAIN / layout.LOSS_CURVES).exists(),
         config=yaml_text(shown.config),
         message=parts.settings.without_places(shown.problem.detail) if shown.problem else None,
     )
@@ -69,7 +69,7 @@ def sample_names(id: Id, visitor: Reader, parts: Service) -> JSONResponse:  # no
 def image(id: Id, name: str, visitor: Reader, parts: Service) -> Response:  # noqa: A002
     """A sample grid or the loss curves of a job's run: made by the generator, so no image of a patient."""
     job = _found(parts, visitor, id)
-    path = parts.settings.runs / job.run_id / "train" / name
+    path = parts.settings.runs / job.run_id / layout.TRAIN / name
     if not progress.IMAGE.fullmatch(name) or not path.is_file():
         raise Problem(HTTPStatus.NOT_FOUND, f"job {id} has no picture {name[:80]!r}: load its page anew")
     return Response(path.read_bytes(), media_type=PNG)

@@ -15,6 +15,7 @@ from pydantic import Field, ValidationError
 from starlette.concurrency import run_in_threadpool
 
 from gan_aug.data.pictures import png
+from gan_aug.run import layout
 from gan_aug.run.files import json_sha256
 from gan_aug_service.http.clients import while_there
 from gan_aug_service.http.problems import Problem
@@ -81,7 +82,7 @@ def model(id: Id, request: Request, visitor: Reader, parts: Service) -> Response
         data=data if data and data.fingerprint == facts.dataset else None,
         wish=wish_of(request, facts),
         limit=min(64, parts.settings.limits.sample),
-        loss=(folder / "train" / "loss.png").exists(),
+        loss=(folder / layout.TRAIN / layout.LOSS_CURVES).exists(),
         grid=newest_grid(folder) is not None,
     )
 
@@ -102,8 +103,8 @@ async def made(
         asked = _asked(name, request)
         tag = json_sha256([name, facts.checkpoint, asked.model_dump()])[:32]
         return held(request, tag) or picture(await _make(asked, request, visitor, parts, run.id), tag)
-    drawn = "loss.png" if name == "loss" else newest_grid(folder)
-    path = folder / "train" / (drawn or "")
+    drawn = layout.LOSS_CURVES if name == "loss" else newest_grid(folder)
+    path = folder / layout.TRAIN / (drawn or "")
     if not path.is_file():
         raise Problem(HTTPStatus.NOT_FOUND, f"this training has drawn no {name} yet: look again later")
     tag = f"{name}-{path.stat().st_mtime_ns}"

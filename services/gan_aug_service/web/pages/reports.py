@@ -9,6 +9,7 @@ from pathlib import Path
 from fastapi.responses import Response
 
 from gan_aug.errors import DataError
+from gan_aug.run import layout
 from gan_aug.run.files import read_json
 from gan_aug_service.products.files import written
 from gan_aug_service.routes.common import After, Id, Service
@@ -60,7 +61,7 @@ def whole(id: Id, visitor: Reader, parts: Service) -> Response:  # noqa: A002
 
 def answer_of(run: Path) -> Answer:
     """What the report of a run folder says first."""
-    return _answer(run / "report.json", written(run, "report.json"))
+    return _answer(run / layout.REPORT, written(run, layout.REPORT))
 
 
 @lru_cache(maxsize=64)

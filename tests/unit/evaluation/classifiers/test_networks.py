@@ -12,14 +12,13 @@ from torch import nn
 from gan_aug.config.compare import ClassifierName
 from gan_aug.errors import CheckpointError, DataError
 from gan_aug.evaluation.classifiers.networks import (
-    RECORD,
-    WEIGHTS,
     ClassifierCard,
     build,
     load_classifier,
     predict_scores,
     save_classifier,
 )
+from gan_aug.run import layout
 
 CARD = ClassifierCard("small-cnn", (1, 16, 20), ("benign", "malignant"), "multi-class", "malignant")
 IMAGES = np.random.default_rng(0).integers(0, 256, (5, 1, 16, 20), dtype=np.uint8)
@@ -89,11 +88,11 @@ def test_a_kept_classifier_scores_as_before(tmp_path: Path, name):
 def test_a_harmed_classifier_is_not_believed(tmp_path: Path, model, harm):
     if harm != "absent":
         save_classifier(tmp_path, model, CARD)
-    record = tmp_path / RECORD
+    record = tmp_path / layout.CLASSIFIER
     if harm == "no weights":
-        (tmp_path / WEIGHTS).unlink()
+        (tmp_path / layout.CLASSIFIER_WEIGHTS).unlink()
     elif harm == "torn weights":
-        (tmp_path / WEIGHTS).write_bytes((tmp_path / WEIGHTS).read_bytes()[:-9])
+        (tmp_path / layout.CLASSIFIER_WEIGHTS).write_bytes((tmp_path / layout.CLASSIFIER_WEIGHTS).read_bytes()[:-9])
     elif harm == "not json":
         record.write_text("{")
     elif harm == "other schema":

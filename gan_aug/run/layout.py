@@ -1,0 +1,80 @@
+"""The names in a run folder, each written once. Whoever reads or writes there takes them from here.
+
+Each constant is one step of a path, so `run / TRAIN / CHECKPOINTS` is a folder. `docs/reference/run-folder.md` says
+what every file holds. `gan_aug.run.folder.RunDir` has the folders as properties.
+
+A run that keeps its large files in an object store has a prefix of its own there, with the same names below it: its
+checkpoints lie straight in `train/` and its cells in `cells/`, and a `commit.json` says that the files beside it are
+whole.
+"""
+
+from __future__ import annotations
+
+# The run folder itself, and the folder of each stage.
+REQUEST = "request.json"
+EVENTS = "events.jsonl"
+STORAGE = "storage.json"
+LOCK = ".lock"
+CANCEL = "cancel"
+DATASET = "dataset"
+TRAIN = "train"
+SYNTHETIC = "synthetic"
+COMPARE = "compare"
+SIZES = "sizes"
+REPORT = "report.json"
+REPORT_PAGE = "report.html"
+REPORT_TEXT = "report.md"
+REPORT_PDF = "report.pdf"
+FIGURES = "figures"
+LEARNING_CURVES = "learning-curves.png"
+PREDICTIONS = "predictions.png"
+
+# In `dataset/`; the manifest's name is that of `synthetic/` too.
+MANIFEST = "manifest.json"
+IMAGES = "images.npy"
+IMPORT_REPORT = "import-report.json"
+PATIENT_KEY = "patient.key"
+IDENTITY_KEY = "identity.key"
+CONTACT_SHEET = "contact-"
+
+# In `train/`. `gan_aug.gan.state` names the other files of a checkpoint's folder.
+CHECKPOINTS = "checkpoints"
+CHECKPOINT_RECORD = "checkpoint.json"
+EACH_CHECKPOINT = "[0-9]*"
+HISTORY = "history.jsonl"
+LOSS_CURVES = "loss.png"
+SAMPLES = "samples-"
+
+# In `synthetic/`.
+SHARD = "shard-"
+LOOK_ALIKES = "look-alikes.json"
+
+# In `compare/`.
+CELLS = "cells"
+CELL_INDEX = "cells.json"
+SCORES = "scores.csv"
+FIDELITY = "fidelity"
+
+# In a cell's folder, beside its request.
+CELL_RESULT = "result.json"
+CELL_SCORES = "scores.npz"
+CLASSIFIER = "classifier.json"
+CLASSIFIER_WEIGHTS = "classifier.safetensors"
+
+# In an object store, beside the files that it vouches for.
+COMMIT = "commit.json"
+
+
+def contact_sheet(label: str) -> str:
+    """The file in `dataset/` with images of one class; `label` is its name as a file may be called."""
+    return f"{CONTACT_SHEET}{label}.png"
+
+
+def sample_grid(images: int) -> str:
+    """The file in `train/` with images that the generator makes after it has seen `images` training images."""
+    return f"{SAMPLES}{images:010d}.png"
+
+
+def shard(number: int) -> str:
+    """What the files of a synthetic set's shard are called, without their endings."""
+    return f"{SHARD}{number:05d}"
