@@ -21,9 +21,9 @@ from gan_aug.evaluation.look_alikes import kept_look_alikes
 from gan_aug.evaluation.outcome.figures import build_report
 from gan_aug.evaluation.outcome.files import SCORES
 from gan_aug.evaluation.outcome.scores_csv import scores_csv
-from gan_aug.report.pages.html import to_html
-from gan_aug.report.pages.markdown import to_markdown
-from gan_aug.report.plots.all import Figure, draw_figures
+from gan_aug.report import to_html, to_markdown
+from gan_aug.report.blocks import Figure
+from gan_aug.report.plots.all import draw_figures
 from gan_aug.report.plots.learning_curves import curves_png
 from gan_aug.run import layout
 from gan_aug.run.files import write_json, write_text

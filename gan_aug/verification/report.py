@@ -22,7 +22,7 @@ from gan_aug.evaluation.look_alikes import kept_look_alikes
 from gan_aug.evaluation.outcome.figures import build_report
 from gan_aug.evaluation.outcome.files import SCORES
 from gan_aug.evaluation.outcome.scores_csv import scores_csv
-from gan_aug.report.pages.markdown import to_markdown
+from gan_aug.report import to_markdown
 from gan_aug.run import layout
 from gan_aug.run.artefacts import copy_files
 from gan_aug.run.stores import Place, below, open_store

@@ -3,75 +3,58 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from textwrap import indent
 
-from gan_aug.report.plots.all import figure_words
-from gan_aug.report.words.checklist import checklist_table
-from gan_aug.report.words.checks import alarm, canaries_table, curves_answer, curves_table, ratio_table
-from gan_aug.report.words.fidelity import fidelity_classes_table, fidelity_table, fidelity_text
-from gan_aug.report.words.methods import methods
-from gan_aug.report.words.tables import (
-    Table,
-    arms_table,
-    comparisons_table,
-    data_table,
-    more_figures_table,
-    operating_points_table,
-    per_class_table,
-    sources_table,
-)
-from gan_aug.report.words.text import Report, basis, limits
-from gan_aug.report.words.verdict import answer
-from gan_aug.run import layout
+from gan_aug.report.blocks import Alarm, Answer, Block, Code, Facts, Figure, Gallery, Items, Paragraphs, Table
+from gan_aug.report.sections import SECTIONS, Material, Medium, filled_sections, title
+from gan_aug.report.words.text import Report
 
-_APPENDIX = "## Figures"
-# What a viewer would take for HTML: a label may look like a tag.
+# What a viewer would take for the beginning of an HTML tag.
 _TAG = re.compile(r"<(?=[A-Za-z/!?])")
 
 
 def to_markdown(report: Report) -> str:
     """The report of `build_report` as Markdown: the answer, the tables, where figures come from, their limits.
 
-    Below them what a terminal need not show (see `without_appendix`): figures, methods, checklist.
+    Below them is what a terminal need not show (see `without_appendix`).
     """
-    parts = [f"# {report['dataset']['name']}: trained on real and on synthetic images, tested on real ones"]
-    parts += [f"**{sentence}**" for sentence in alarm(report)]
-    parts += answer(report) + curves_answer(report)
-    parts = [_on_one_line(part) for part in parts]
-    parts += [basis(report), "## Arms", _table(arms_table(report))]
-    parts += [_table(more_figures_table(report)), _table(operating_points_table(report))]
-    comparisons = comparisons_table(report)
-    if comparisons:
-        parts += ["## Comparisons", _table(comparisons)]
-    parts += _optional("### Ratio", ratio_table(report)) + _optional("## Learning curves", curves_table(report))
-    parts += ["## Classes", _table(per_class_table(report))]
-    fidelity, of_classes = fidelity_table(report), fidelity_classes_table(report)
-    if fidelity and of_classes:
-        parts += ["## Fidelity", *fidelity_text(report), _table(fidelity), _table(of_classes)]
-    parts += _optional("## Canaries", canaries_table(report))
-    parts += ["## The images", _table(data_table(report))]
-    sources = [f"{what}: {where}" for what, where in sources_table(report).rows]
-    parts += ["## Where each number comes from", _list(sources), "## Limits", _list(limits(report))]
-    return _TAG.sub(r"\\<", "\n\n".join([*parts, *_appendix(report)]) + "\n")
+    parts = [f"# {_inline(title(report))}"]
+    for section, blocks in filled_sections(Material(report), Medium.TEXT):
+        parts += [f"## {section.heading}"] if section.heading else []
+        parts += [part for block in blocks for part in _drawn(block)]
+    return "\n\n".join(parts) + "\n"
 
 
 def without_appendix(text: str) -> str:
     """The text of `to_markdown` as far as a terminal shows it."""
-    return text.partition(f"\n{_APPENDIX}\n")[0]
+    for section in SECTIONS:
+        if Medium.TERMINAL not in section.media:
+            text = text.partition(f"\n## {section.heading}\n")[0]
+    return text
 
 
-def _appendix(report: Report) -> list[str]:
-    figures = [f"[{title}]({layout.FIGURES}/{name}.svg): {text}" for name, title, text, _ in figure_words(report)]
-    paragraphs, references = methods(report)
-    numbered = "\n".join(f"{number}. {reference}" for number, reference in enumerate(references, start=1))
-    return [
-        *(_APPENDIX, _list(figures)),
-        *("## Methods, ready to paste", *map(_on_one_line, paragraphs), numbered),
-        *("## CLAIM checklist", _table(checklist_table(report))),
-    ]
-
-
-def _optional(heading: str, table: Table | None) -> list[str]:
-    return [heading, _table(table)] if table else []
+def _drawn(block: Block) -> list[str]:
+    """A block as paragraphs of Markdown; none if only a page can show it."""
+    match block:
+        case Alarm(texts):
+            return [f"**{_inline(text)}**" for text in texts]
+        case Answer(texts, basis):
+            return [_inline(text) for text in (*texts, basis)]
+        case Paragraphs(texts):
+            return [_inline(text) for text in texts]
+        case Items(texts, numbered):
+            return [_list(texts, numbered)]
+        case Table():
+            return [_table(block)]
+        case Facts(table):
+            return [_list([f"{what}: {value}" for what, value in table.rows])]
+        case Figure():
+            return [f"[{block.title}]({block.file}): {_inline(block.text)}"]
+        case Gallery():
+            return []
+        case Code(summary, text):
+            return [_inline(summary), indent(text.rstrip(), "    ")]
 
 
 def _table(table: Table) -> str:
@@ -82,17 +65,18 @@ def _table(table: Table) -> str:
         "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows
     ]
     rule = "|" + "|".join("-" * (width + 2) for width in widths) + "|"
-    return "\n".join([lines[0], rule, *lines[1:], "", _on_one_line(table.caption)])
+    return "\n".join([lines[0], rule, *lines[1:], "", _inline(table.caption)])
 
 
-def _list(items: list[str]) -> str:
-    return "\n".join(f"- {_on_one_line(item)}" for item in items)
+def _list(items: Sequence[str], numbered: bool = False) -> str:
+    marks = (f"{number}." if numbered else "-" for number in range(1, len(items) + 1))
+    return "\n".join(f"{mark} {_inline(item)}" for mark, item in zip(marks, items, strict=True))
 
 
 def _escaped(cell: str) -> str:
-    return _on_one_line(cell).replace("|", "\\|")
+    return _inline(cell).replace("|", "\\|")
 
 
-def _on_one_line(text: str) -> str:
-    """A label may hold a line break, which would end the row or the paragraph."""
-    return " ".join(text.splitlines())
+def _inline(text: str) -> str:
+    """The text on one line and without tags: a label may hold a line break or look like a tag."""
+    return _TAG.sub(r"\\<", " ".join(text.splitlines()))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from gan_aug.report.words.tables import Table
+from gan_aug.report.blocks import Table
 from gan_aug.report.words.text import Report, counted, digits, size, splits_from
 
 UNKNOWN = "not known to this tool"
@@ -27,7 +27,7 @@ def checklist_table(report: Report) -> Table:
         f"CLAIM 2024, items in short: {filled} of {len(rows)} are answered from this comparison, some in part. The "
         "others are the authors’ to fill; none is left out."
     )
-    return Table(caption, ("No.", "Item", "What this report says"), rows)
+    return Table(caption, ("No.", "Item", "What this report says"), rows, text_columns=(0, 1, 2))
 
 
 def _sources(report: Report) -> str:

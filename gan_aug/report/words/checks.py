@@ -6,7 +6,7 @@ from typing import Any
 
 from gan_aug.evaluation.canaries import failures
 from gan_aug.evaluation.statistics.uncertainty import ALPHA
-from gan_aug.report.words.tables import Table
+from gan_aug.report.blocks import Table
 from gan_aug.report.words.text import Report, counted, digits, interval, listed, p_text, share, signed, size, thousands
 
 _SAVING = ("mixed", "pretrain", "synthetic")
@@ -44,7 +44,7 @@ def curves_table(report: Report) -> Table | None:
         "curve to two digits, without an interval."
     )
     head = ("Real images", "Arm", "Draws × seeds", "AUC (95 % CI)", "Less “real” (95 % CI)", "p (Holm)", "Worth")
-    return Table(caption, head, lines)
+    return Table(caption, head, lines, text_columns=(0, 1))
 
 
 def curves_answer(report: Report) -> list[str]:
@@ -159,7 +159,7 @@ def canaries_table(report: Report) -> Table | None:
         "its interval lies above, as it does by chance about once in forty times, further shuffles are made, and the "
         "canary fails where theirs does too."
     )
-    return Table(caption, ("Canary", "What happened", "Verdict"), rows)
+    return Table(caption, ("Canary", "What happened", "Verdict"), rows, text_columns=(0, 1, 2))
 
 
 def _further(again: dict[str, Any] | None) -> str:

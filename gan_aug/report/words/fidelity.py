@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gan_aug.report.words.tables import Table
+from gan_aug.report.blocks import Table
 from gan_aug.report.words.text import Report, counted, percent
 
 _MINUS = "−"
@@ -75,7 +75,7 @@ def fidelity_table(report: Report) -> Table | None:
         f"{counted(fidelity['images'], 'image')} a side; the reference is one half of the real training images. "
         f"Real: the other half against it{apart}. MS-SSIM with {_scales(fidelity)}."
     )
-    return Table(caption, ("Figure", "Synthetic", "Real", "How to read it"), tuple(rows))
+    return Table(caption, ("Figure", "Synthetic", "Real", "How to read it"), tuple(rows), text_columns=(0, 3))
 
 
 def fidelity_classes_table(report: Report) -> Table | None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import statistics
-from dataclasses import dataclass
 from typing import Any
 
+from gan_aug.report.blocks import Table
 from gan_aug.report.words.text import (
     Report,
     basis,
@@ -23,16 +23,6 @@ from gan_aug.report.words.text import (
     splits_from,
     thousands,
 )
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table with its caption: `rows` of cells, the first of each naming the row."""
-
-    caption: str
-    head: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-
 
 _STAGES = {
     "dataset": "import",
@@ -65,7 +55,7 @@ def arms_table(report: Report) -> Table:
         "which they stood is the median over seeds, with its range."
     )
     head = ("Arm", "Training images", "Steps; kept at", "AUC (95 % CI)", "Accuracy (95 % CI)")
-    return Table(caption, head, tuple(rows))
+    return Table(caption, head, tuple(rows), text_columns=(0, 1))
 
 
 def more_figures_table(report: Report) -> Table:
@@ -158,7 +148,8 @@ def per_class_table(report: Report) -> Table:
         f"Per class. AUC of each class against all others; precision and recall {_called(report)}{together}. "
         f"A dash: nothing was called so. {worst_class(report)}"
     )
-    return Table(caption, ("Class", "Arm", "AUC (95 % CI)", "Precision (95 % CI)", "Recall (95 % CI)"), tuple(rows))
+    head = ("Class", "Arm", "AUC (95 % CI)", "Precision (95 % CI)", "Recall (95 % CI)")
+    return Table(caption, head, tuple(rows), text_columns=(0, 1))
 
 
 def _share_of(figures: dict[str, Any], what: str) -> str:
@@ -217,7 +208,7 @@ def sources_table(report: Report) -> Table:
         *((what, said) for what, said in (("Computed on", _machine(report)), ("Time taken", _taken(report))) if said),
         ("Every case", f"{report['files']['scores']}: each test image with its score by each arm and seed"),
     ]
-    return Table("What the figures rest on.", ("What", "Where from"), tuple(rows))
+    return Table("What the figures rest on.", ("What", "Where from"), tuple(rows), text_columns=(0, 1))
 
 
 def _classifier(report: Report) -> str:

@@ -1,0 +1,149 @@
+"""What each figure of the report shows and how to read it, also for those who cannot see it."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from gan_aug.report.words.text import Report, digits, metric, p_text, percent, share, signed
+
+
+class FigureWords(NamedTuple):
+    """A figure in words: what it shows, with the numbers, and how to read it."""
+
+    text: str
+    reading: str
+
+
+def comparison_notes(report: Report) -> list[tuple[str, str, str]]:
+    """Of each comparison: the difference with its interval, its p after Holm, the verdict."""
+    decimals = digits(report)
+    return [
+        (
+            f"{signed(c['difference'], decimals)} ({' to '.join(signed(end, decimals) for end in c['ci95'])})",
+            p_text(c["p_adjusted"]).removeprefix("p ").removeprefix("= "),
+            c["verdict"],
+        )
+        for c in report["comparisons"]
+    ]
+
+
+def differences_words(report: Report) -> FigureWords:
+    """The forest plot: every difference with its p and verdict."""
+    parts = [
+        f"{_compared(comparison)} {difference}, p {p if p.startswith('<') else f'= {p}'} after Holm, {verdict}"
+        for comparison, (difference, p, verdict) in zip(report["comparisons"], comparison_notes(report), strict=True)
+    ]
+    margin = f"{report['comparisons'][0]['margin']:g}"
+    return FigureWords(
+        f"Difference in AUC of each arm from “real”, beside zero and the margin of −{margin}: {'; '.join(parts)}.",
+        "Lines: 95 % intervals. An interval right of the dashed line rules out a loss as large as the margin.",
+    )
+
+
+def curves_words(report: Report) -> FigureWords:
+    """The learning curves: both ends of each arm's."""
+    decimals, ends = digits(report), []
+    for arm in dict.fromkeys(row["arm"] for row in report["curves"]):
+        own = [row for row in report["curves"] if row["arm"] == arm]
+        first, last = (f"{share(row['auc']['value'], decimals)} at {row['size']}" for row in (own[0], own[-1]))
+        ends.append(f"{arm} {first}, {last}" if len(own) > 1 else f"{arm} {first}")
+    return FigureWords(
+        f"AUC by the number of real training images, every point in the table below: {'; '.join(ends)}.",
+        "Bands: 95 %, over test patients, draws of the images and training seeds; an arrow: it goes on beyond.",
+    )
+
+
+def roc_words(report: Report) -> FigureWords:
+    """The ROC curves: each arm's area."""
+    decimals = digits(report)
+    areas = "; ".join(f"{name} {share(arm['auc']['value'], decimals)}" for name, arm in report["arms"].items())
+    return FigureWords(
+        f"ROC curves of the arms on the real test images, AUC {metric(report).rstrip(',')}: {areas}.",
+        f"{_bands(report)}; a curve that misses nothing has no visible band.",
+    )
+
+
+def precision_words(report: Report) -> FigureWords:
+    """The precision-recall curves: each arm's average precision."""
+    areas = "; ".join(f"{name} {share(arm['average_precision'], 3)}" for name, arm in report["arms"].items())
+    return FigureWords(
+        "Precision–recall curves of the arms on the real test images, area under the curve (average precision) "
+        f"{metric(report).rstrip(',')}: {areas}.",
+        f"{_bands(report)}. Grey line: the precision of calling every image positive.",
+    )
+
+
+def calibration_words(report: Report) -> FigureWords:
+    """The reliability diagrams: each arm's calibration error."""
+    errors = "; ".join(
+        f"{name} {arm['calibration']['expected_error']:.3f} ({arm['calibration']['error_if_perfect']:.3f})"
+        for name, arm in report["arms"].items()
+    )
+    return FigureWords(
+        "Reliability diagram of each arm on the real test images, expected calibration error (in brackets what perfect "
+        f"probabilities would have by chance): {errors}.",
+        "Ten equal steps of probability; on the diagonal a probability means what it says. Larger markers: more "
+        f"images.{_pooled(report)}",
+    )
+
+
+def confusion_words(report: Report) -> FigureWords:
+    """The confusion matrices: what each arm takes most often for something else."""
+    labels, said = report["dataset"]["labels"], []
+    for name, arm in report["arms"].items():
+        rows = arm["confusion"]
+        errors = [
+            (called / max(1, sum(row)), labels[k], labels[j])
+            for k, row in enumerate(rows)
+            for j, called in enumerate(row)
+            if j != k and called
+        ]
+        if errors:
+            part, true, called_label = max(errors, key=lambda error: error[0])
+            said.append(f"{name} takes {percent(part)} of “{true}” for “{called_label}”")
+        else:
+            said.append(f"{name} makes no mistake")
+    return FigureWords(
+        f"Confusion matrix of each arm on the real test images; its most frequent mistake: {'; '.join(said)}.",
+        f"Per cent of the images of each true class (row) called each class (column).{_pooled(report)}",
+    )
+
+
+def history_words(report: Report) -> FigureWords:
+    """The training curves: the validation accuracy of the weights kept."""
+    ends = []
+    for name, arm in report["arms"].items():
+        kept = [
+            row["validation_accuracy"]
+            for rows, seed in zip(arm["history"], arm["seeds"], strict=True)
+            for row in rows
+            if row["step"] == seed["best_step"]
+        ]
+        if kept:
+            ends.append(f"{name} {percent(sum(kept) / len(kept))}")
+    lines = " Thick: mean over seeds; thin: each seed." if _has_seeds(report) else ""
+    return FigureWords(
+        f"Loss and accuracy during training; validation accuracy of the weights kept: {'; '.join(ends)}.",
+        "Dashed: the arm’s own training images, which are synthetic ones in the arm “synthetic”. Solid: the real "
+        f"validation images.{lines}",
+    )
+
+
+def _compared(comparison: dict[str, Any]) -> str:
+    arm, against = comparison["arm"], comparison["against"]
+    return arm if against == "real" else f"{arm} from “{against}”"
+
+
+def _has_seeds(report: Report) -> bool:
+    return len(report["arms"]["real"]["seeds"]) > 1
+
+
+def _bands(report: Report) -> str:
+    """What the lines and bands of a curve are."""
+    several = _has_seeds(report)
+    mean = "Lines: averaged over seeds. " if several else ""
+    return f"{mean}Bands: 95 %, point by point, over patients{' and seeds' if several else ''}"
+
+
+def _pooled(report: Report) -> str:
+    return " All seeds together." if _has_seeds(report) else ""
