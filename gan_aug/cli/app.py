@@ -23,6 +23,7 @@ from gan_aug.cli.report import report, result_of
 from gan_aug.cli.submit import submit
 from gan_aug.compute.local.torchrun import launched
 from gan_aug.errors import Cancelled, ConfigError, GanAugError
+from gan_aug.export.formats import FORMATS, FormatName
 from gan_aug.run import layout
 
 if TYPE_CHECKING:
@@ -46,13 +47,6 @@ class Place(StrEnum):
     RAY = "ray"
 
 
-class ExportFormat(StrEnum):
-    """What a synthetic set is exported to."""
-
-    PNG = "png"
-    NPZ = "npz"
-
-
 ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML file; see configs/", show_default=False)]
 RunOption = Annotated[
     Path | None, typer.Option("--run", metavar="DIR", help="run folder  [default: runs/ and the config's name]")
@@ -64,6 +58,10 @@ OnOption = Annotated[Place, typer.Option("--on", help="this machine, or Ray (com
 DryOption = Annotated[bool, typer.Option("--dry-run", help="say what would be done, and do nothing")]
 JsonOption = Annotated[bool, typer.Option("--json", help="print the result as JSON")]
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="a run folder", show_default=False)]
+
+_EXPORT_TO = ", or ".join(row.description for row in FORMATS.values())
+_KINDS = {kind: [row.name for row in FORMATS.values() if row.kind == kind] for kind in ("folder", "file")}
+_EXPORT_OUT = " or ".join(f"{kind} ({', '.join(names)})" for kind, names in _KINDS.items()) + " to write"
 
 
 def _verb(name: str, summary: str) -> None:
@@ -118,16 +116,14 @@ def resume(
 @app.command()
 def export(
     folder: Folder,
-    out: Annotated[Path, typer.Option("--out", metavar="PATH", help="folder (png) or file (npz) to write")],
-    to: Annotated[ExportFormat, typer.Option("--to", help="PNG files in class folders, or one npz")] = ExportFormat.PNG,
+    out: Annotated[Path, typer.Option("--out", metavar="PATH", help=_EXPORT_OUT)],
+    to: Annotated[FormatName, typer.Option("--to", help=_EXPORT_TO)] = "png",
     as_json: JsonOption = False,
 ) -> None:
     """Write a run's synthetic set in a format that other tools read."""
-    from gan_aug.export.images import export_npz, export_png
-    from gan_aug.stages.saved import saved_storage
+    from gan_aug.stages import release
 
-    synthetic = saved_storage(folder).synthetic
-    count = export_png(synthetic, out) if to is ExportFormat.PNG else export_npz(synthetic, out)
+    count = release.export(folder, to, out)
     _say({"images": count, "out": str(out)} if as_json else f"{count:,} images in {out}", as_json)
 
 

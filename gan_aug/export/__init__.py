@@ -1,1 +1,1 @@
-"""Synthetic sets in the formats that other tools read."""
+"""A synthetic set in the formats that other tools read: one list of them, written to disk or sent as a download."""

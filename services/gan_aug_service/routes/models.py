@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi.responses import StreamingResponse
 from sqlalchemy import select
 
-from gan_aug.export.zip_stream import files_zip
+from gan_aug.export.streams import zip_of_files
 from gan_aug.run import layout
 from gan_aug_service.access.caller import Caller, Viewer
 from gan_aug_service.database.tables import Run
@@ -45,7 +45,8 @@ def download(id: Id, caller: Viewer, parts: Service) -> StreamingResponse:  # no
     if newest is None:
         raise products.no_checkpoint(run)
     headers = {"Content-Disposition": f'attachment; filename="model-{id}.zip"'}
-    return StreamingResponse(files_zip(newest.path, [RECORD, GENERATOR]), headers=headers, media_type="application/zip")
+    content = zip_of_files(newest.path, [RECORD, GENERATOR])
+    return StreamingResponse(content, headers=headers, media_type="application/zip")
 
 
 def found(parts: Parts, caller: Caller, run_id: str, action: str) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import Query
 from fastapi.responses import StreamingResponse
 from sqlalchemy import select
 
-from gan_aug.export.zip_stream import npz, png_zip
+from gan_aug.export.formats import FORMATS, FormatName
 from gan_aug_service.access.caller import Viewer
 from gan_aug_service.database.tables import Run
 from gan_aug_service.products import summaries as products
@@ -40,13 +40,13 @@ def get_synthetic(id: Id, caller: Viewer, parts: Service) -> SyntheticOut:  # no
 @router.get(
     "/synthetic/{id}/download",
     response_class=StreamingResponse,
-    responses=faults(404) | gives("application/zip", "application/x-npz"),
+    responses=faults(404) | gives(*(row.media_type for row in FORMATS.values())),
 )
 def download(
     id: Id,  # noqa: A002
     caller: Viewer,
     parts: Service,
-    format: Annotated[Literal["png", "npz"], Query(description="a zip of PNG files, or one npz")] = "png",  # noqa: A002
+    format: Annotated[FormatName, Query(description=", or ".join(row.download for row in FORMATS.values()))] = "png",  # noqa: A002
 ) -> StreamingResponse:
     """All images of a synthetic set, as they are read from disk."""
     with parts.database.writing() as session:
@@ -54,6 +54,7 @@ def download(
         caller.audit(session, "synthetic.download", id, format)
     folder = (parts.settings.runs / run.id / MANIFEST).parent
     written(folder.parent, MANIFEST)
-    content, ending, kind = (png_zip(folder), "zip", "zip") if format == "png" else (npz(folder), "npz", "x-npz")
-    headers = {"Content-Disposition": f'attachment; filename="synthetic-{id}.{ending}"'}
-    return StreamingResponse(content, headers=headers, media_type=f"application/{kind}")
+    wanted = FORMATS[format]
+    content = wanted.stream(folder)
+    headers = {"Content-Disposition": f'attachment; filename="synthetic-{id}{wanted.suffix}"'}
+    return StreamingResponse(content, headers=headers, media_type=wanted.media_type)

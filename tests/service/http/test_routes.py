@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gan_aug.export.images import export_npz, export_png
+from gan_aug.export.formats import FORMATS
 from gan_aug_service.schemas import ProblemOut
 from tests.support.service.service_samples import NOBODY, TINY, Service
 
@@ -230,14 +230,14 @@ def test_synthetic_sets_are_downloaded_as_export_writes_them(
     service: Service, run: str, whole_run: Path, tmp_path: Path
 ) -> None:
     answer = service.call("GET", f"/v1/synthetic/{run}/download", "viewer")
-    export_png(whole_run / "synthetic", tmp_path / "png")
+    FORMATS["png"].write(whole_run / "synthetic", tmp_path / "png")
     with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
         assert archive.testzip() is None
         names = {path.relative_to(tmp_path / "png").as_posix() for path in (tmp_path / "png").rglob("*.*")}
         assert set(archive.namelist()) == names
         assert all(archive.read(name) == (tmp_path / "png" / name).read_bytes() for name in names)
     assert answer.content == service.call("GET", f"/v1/synthetic/{run}/download", "viewer").content
-    export_npz(whole_run / "synthetic", tmp_path / "set.npz")
+    FORMATS["npz"].write(whole_run / "synthetic", tmp_path / "set.npz")
     arrays = np.load(io.BytesIO(service.call("GET", f"/v1/synthetic/{run}/download?format=npz").content))
     written = np.load(tmp_path / "set.npz")
     assert set(arrays) == set(written)

@@ -21,7 +21,7 @@ ELSEWHERE = {
     # What is called the same in other places than a run folder.
     "gan_aug/data/reading/image_cache.py": {"identity.key"},  # in the user's cache
     "gan_aug/evaluation/fidelity/features.py": {"checkpoints"},  # in torch's cache
-    "gan_aug/export/zip_stream.py": {"images.npy"},  # the array `images` of an npz
+    "gan_aug/export/npz.py": {"images.npy"},  # the array `images` of an npz
     "services/gan_aug_service/server.py": {".lock"},  # in the service's own folder
     "gan_aug/run/artefacts.py": {".lock"},  # in the user's cache
     "services/gan_aug_service/web/pages/reports.py": {"report.html"},  # a template of the service

@@ -24,7 +24,7 @@ from gan_aug.data.synthetic.external import open_external, source_sha256
 from gan_aug.data.synthetic.shards import UNKNOWN, SyntheticManifest, read_images
 from gan_aug.errors import DataError, LeakageError, RunConflict
 from gan_aug.evaluation.look_alikes import kept_look_alikes
-from gan_aug.export.images import export_npz, export_png
+from gan_aug.export.formats import FORMATS
 from gan_aug.run import layout
 from gan_aug.run.folder import RunDir
 from gan_aug.stages.external import bring_synthetic
@@ -54,10 +54,10 @@ def save(path: Path, **arrays: Any) -> Path:
 @pytest.mark.parametrize("form", ["png", "npz"])
 def test_what_export_writes_is_read_back(cell_data: CellData, tmp_path: Path, form: str) -> None:
     first = tmp_path / "first.npz"
-    export_npz(cell_data.synthetic, first)
+    FORMATS["npz"].write(cell_data.synthetic, first)
     brought = bring(first, cell_data, tmp_path / "once")
     out = tmp_path / f"out.{form}"
-    (export_png if form == "png" else export_npz)(tmp_path / "once/synthetic", out)
+    FORMATS[form].write(tmp_path / "once/synthetic", out)
     again = bring(out, cell_data, tmp_path / "twice")
     assert again == brought
     assert sorted(again.image_labels) == sorted(cell_data.generated.image_labels)
@@ -66,7 +66,7 @@ def test_what_export_writes_is_read_back(cell_data: CellData, tmp_path: Path, fo
 
 
 def test_the_set_says_that_its_origin_is_unknown(cell_data: CellData, tmp_path: Path) -> None:
-    export_npz(cell_data.synthetic, tmp_path / "set.npz")
+    FORMATS["npz"].write(cell_data.synthetic, tmp_path / "set.npz")
     brought = bring(tmp_path / "set.npz", cell_data, tmp_path / "run")
     assert (brought.checkpoint, brought.trained_on, brought.is_traced) == (UNKNOWN, (), False)
     request = json.loads((tmp_path / "run/synthetic/request.json").read_text())

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import csv
 from collections import Counter
 from pathlib import Path
 
@@ -8,15 +7,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
 
 from gan_aug.compute.local.executor import LocalExecutor
 from gan_aug.config.gan import SynthesisConfig
 from gan_aug.data.manifest import Manifest, Study
 from gan_aug.data.pictures import folder_names
 from gan_aug.data.synthetic.shards import SyntheticManifest, read_images
-from gan_aug.errors import Cancelled, ConfigError, ManifestError, StorageError
-from gan_aug.export.images import export_npz, export_png
+from gan_aug.errors import Cancelled, ConfigError, ManifestError
 from gan_aug.gan.networks.dcgan import Generator
 from gan_aug.gan.state import Checkpoint, TrainingData, save_checkpoint
 from gan_aug.synthesis.plan import plan_labels
@@ -111,31 +108,6 @@ def test_cancelled_leaves_no_manifest(checkpoint: Checkpoint, tmp_path: Path) ->
             checkpoint, ((0,),) * 200, tmp_path / "s", LocalExecutor(1), seed=0, shard_size=64, cancelled=lambda: True
         )
     assert not (tmp_path / "s" / "manifest.json").exists()
-
-
-def test_png_export_has_a_folder_per_class_and_a_table(checkpoint: Checkpoint, tmp_path: Path) -> None:
-    made = make(checkpoint, tmp_path / "s")
-    out = tmp_path / "out"
-    assert export_png(tmp_path / "s", out) == 70
-    with (out / "labels.csv").open() as file:
-        rows = list(csv.DictReader(file))
-    assert [row["label"] for row in rows[:3]] == list(LABELS)
-    assert {Path(row["file"]).parent.name for row in rows} == {"a_b", "b", "label"}
-    images = read_images(tmp_path / "s", made)
-    np.testing.assert_array_equal(np.asarray(Image.open(out / rows[5]["file"])), images[5, 0])
-    with pytest.raises(StorageError, match="exists and is not empty"):
-        export_png(tmp_path / "s", out)
-
-
-def test_npz_export_reads_without_pickle(checkpoint: Checkpoint, tmp_path: Path) -> None:
-    made = make(checkpoint, tmp_path / "s")
-    assert export_npz(tmp_path / "s", tmp_path / "set.npz") == 70
-    with np.load(tmp_path / "set.npz", allow_pickle=False) as file:
-        np.testing.assert_array_equal(file["images"], read_images(tmp_path / "s", made))
-        np.testing.assert_array_equal(file["labels"], made.label_matrix())
-        assert tuple(file["label_names"]) == LABELS
-    with pytest.raises(StorageError, match="exists"):
-        export_npz(tmp_path / "s", tmp_path / "set.npz")
 
 
 @given(st.lists(st.text(), min_size=1, max_size=6, unique=True))

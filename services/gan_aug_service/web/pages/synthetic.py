@@ -13,6 +13,7 @@ from fastapi.responses import Response
 
 from gan_aug.data.pictures import png
 from gan_aug.data.synthetic.shards import SyntheticManifest
+from gan_aug.export.formats import FORMATS
 from gan_aug_service.http.problems import Problem
 from gan_aug_service.products import summaries as products
 from gan_aug_service.products.synthetic_images import image_at, indices_of, manifest_of, pixels
@@ -69,6 +70,7 @@ def synthetic_set(
         total=len(indices),
         first=(page - 1) * SHOWN,
         images=[image_at(manifest, int(index)) for index in shown],
+        formats=FORMATS.values(),
     )
 
 

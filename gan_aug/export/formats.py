@@ -1,0 +1,150 @@
+"""The list of formats that a synthetic set can be exported to.
+
+The command line, the service and its pages read this list alone. A new format is a module beside this one and a row in
+`FORMATS`. The command line shows the list in its help, so this module and those of the formats load numpy, Pillow and
+the like only when a set is written.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, ClassVar, Literal
+
+from gan_aug.errors import StorageError
+from gan_aug.export.npz import write_npz
+from gan_aug.export.png import png_files
+from gan_aug.export.streams import streamed, zip_of
+from gan_aug.run import layout
+from gan_aug.run.files import atomic_file, storage_errors
+
+if TYPE_CHECKING:
+    from gan_aug.data.synthetic.shards import SyntheticManifest
+    from gan_aug.run.stores import Place
+
+
+@dataclass(frozen=True)
+class FolderFormat:
+    """A format of many files: a folder on disk, a zip of it as a download.
+
+    `name` is what `gan-aug export --to` and `?format=` call it, `title` what the pages call it, and `description` says
+    in a few words what it holds. `files` gives each file of the set at a place: its path in the folder, with forward
+    slashes, and its content.
+    """
+
+    name: str
+    title: str
+    description: str
+    files: Callable[[Place, SyntheticManifest], Iterator[tuple[str, bytes]]]
+
+    kind: ClassVar = "folder"
+    suffix: ClassVar = ".zip"
+    media_type: ClassVar = "application/zip"
+
+    @property
+    def download(self) -> str:
+        """What a download of it is, in a few words."""
+        return f"a zip of {self.description}"
+
+    def write(self, place: Place, out: Path) -> int:
+        """Write the set at `place` as the folder `out`, whole or not at all; returns the number of images.
+
+        Raises StorageError when `out` exists and is not an empty folder, or when the disk refuses, and ManifestError
+        when the set is absent or torn.
+        """
+        manifest = _manifest(place)
+        out = out.resolve()
+        with storage_errors(out):
+            if out.exists() and (not out.is_dir() or any(out.iterdir())):
+                raise StorageError(f"{out} exists and is not empty: choose another --out, or remove it")
+            temporary = out.with_name(f".{out.name}.tmp")
+            shutil.rmtree(temporary, ignore_errors=True)
+            temporary.mkdir(parents=True)
+            try:
+                for name, content in self.files(place, manifest):
+                    (temporary / name).parent.mkdir(parents=True, exist_ok=True)
+                    (temporary / name).write_bytes(content)
+                temporary.rename(out)
+            finally:
+                shutil.rmtree(temporary, ignore_errors=True)
+        return len(manifest.image_labels)
+
+    def stream(self, place: Place) -> Iterator[bytes]:
+        """The set at `place` as the bytes of a zip, made while they are sent: nothing is written to disk.
+
+        Raises ManifestError before the first byte when the manifest is absent or torn, and later for a shard.
+        """
+        return zip_of((name, [content]) for name, content in self.files(place, _manifest(place)))
+
+
+@dataclass(frozen=True)
+class FileFormat:
+    """A format of one file, the same on disk and as a download.
+
+    `name` is what `gan-aug export --to` and `?format=` call it, `title` what the pages call it, and `description` says
+    in a few words what it holds; `suffix` and `media_type` are those of its file. `write_to` writes the set at a place
+    to a binary file, which may be one that cannot be sought in. It is a generator: it yields after each part, so that
+    what was written can be sent while the rest is made.
+    """
+
+    name: str
+    title: str
+    description: str
+    suffix: str
+    media_type: str
+    write_to: Callable[[Place, SyntheticManifest, IO[bytes]], Iterator[None]]
+
+    kind: ClassVar = "file"
+
+    @property
+    def download(self) -> str:
+        """What a download of it is, in a few words."""
+        return self.description
+
+    def write(self, place: Place, out: Path) -> int:
+        """Write the set at `place` as the file `out`, whole or not at all; returns the number of images.
+
+        Raises StorageError when `out` exists or the disk refuses, and ManifestError when the set is absent or torn.
+        """
+        manifest = _manifest(place)
+        if out.exists():
+            raise StorageError(f"{out} exists: choose another --out, or remove it")
+        with atomic_file(out) as file:
+            for _ in self.write_to(place, manifest, file):
+                pass
+        return len(manifest.image_labels)
+
+    def stream(self, place: Place) -> Iterator[bytes]:
+        """The set at `place` as the bytes of the file, made while they are sent: nothing is written to disk.
+
+        Raises ManifestError before the first byte when the manifest is absent or torn, and later for a shard.
+        """
+        return streamed(partial(self.write_to, place, _manifest(place)))
+
+
+def _manifest(place: Place) -> SyntheticManifest:
+    from gan_aug.data.synthetic.shards import SyntheticManifest
+    from gan_aug.run.stores import below
+
+    return SyntheticManifest.load(below(place, layout.MANIFEST))
+
+
+ExportFormat = FolderFormat | FileFormat
+
+FORMATS: dict[str, ExportFormat] = {
+    row.name: row
+    for row in (
+        FolderFormat("png", "PNG", "PNG files in class folders", png_files),
+        FileFormat("npz", "npz", "one npz", ".npz", "application/x-npz", write_npz),
+    )
+}
+"""Every format by its name, in the order in which people see them."""
+
+if TYPE_CHECKING:
+    FormatName = str
+else:
+    FormatName = Literal[tuple(FORMATS)]
+    """The type of a parameter that takes a format's name; the command line and the service refuse every other one."""

@@ -1,0 +1,31 @@
+"""The verb `export`: what a run made, in the formats that other tools read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from gan_aug.errors import ConfigError
+from gan_aug.export.formats import FORMATS
+from gan_aug.stages.saved import saved_storage
+
+
+def export(folder: Path, to: str, out: Path) -> int:
+    """Write the synthetic set of a run at `out`, whole or not at all.
+
+    Args:
+        folder: The run folder.
+        to: The name of a format in `gan_aug.export.formats.FORMATS`.
+        out: The folder or file to write; it must not exist, or be an empty folder for a format of many files.
+
+    Returns:
+        The number of images.
+
+    Raises:
+        ConfigError: There is no such format.
+        RunConflict: `folder` is no run folder.
+        ManifestError: The run has no synthetic set, or the set is torn.
+        StorageError: `out` exists, or the disk refuses.
+    """
+    if to not in FORMATS:
+        raise ConfigError(f"there is no export format {to!r}: use {', '.join(FORMATS)}")
+    return FORMATS[to].write(saved_storage(folder).synthetic, out)
