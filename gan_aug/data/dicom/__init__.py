@@ -1,1 +1,1 @@
-"""DICOM in: files and archives found, headers checked, pixels decoded as the standard says."""
+"""DICOM in: find files or query an archive, check headers, and decode pixels as the standard says."""

@@ -1,4 +1,4 @@
-"""A DICOMweb archive: searched with QIDO-RS, its instances retrieved with WADO-RS, each bounded in bytes and tries."""
+"""A DICOMweb archive: search with QIDO-RS and retrieve instances with WADO-RS, with limits on bytes and tries."""
 
 from __future__ import annotations
 
@@ -9,25 +9,36 @@ from functools import partial
 from typing import Any
 
 from gan_aug.config.data import DicomWebConfig
-from gan_aug.data.dicom.http import Door, RefusedError, archive_error, silent
+from gan_aug.data.dicom.http import ArchiveSession, RefusedError, archive_error, suppress_logs
 from gan_aug.errors import ConfigError, DataError
 
 ACCEPT = 'multipart/related; type="application/dicom"; transfer-syntax=*'
-"""Instances as they are stored: an archive that decodes or re-encodes them would alter what is hashed."""
+"""Instances in the transfer syntax in which they are stored: decoding them in the archive would change their hashes."""
 
 STUDY, SERIES, INSTANCE = "0020000D", "0020000E", "00080018"
+"""The tags of Study Instance UID, Series Instance UID and SOP Instance UID."""
+
 UID = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,63}")
-"""Wider than the standard, as archives are; yet nothing that means something in an address."""
+"""Wider than the standard, as archives are, but without characters that have a meaning in a URL."""
 
 Uids = tuple[str, str, str]
-"""The UIDs of study, series and instance."""
+"""The Study, Series and SOP Instance UIDs of an instance."""
 
 
 class Archive:
-    """The archive that `config` names; raises ConfigError where it is not to be had as asked."""
+    """The archive that `config` names."""
 
     def __init__(self, config: DicomWebConfig, token: str | None, cancelled: Callable[[], bool] | None) -> None:
-        """Check what is asked; nothing is sent yet."""
+        """Check the settings; nothing is sent yet.
+
+        Args:
+            config: The archive and what to search for.
+            token: A bearer token, or None.
+            cancelled: Says whether to stop, or None.
+
+        Raises:
+            ConfigError: If dicomweb-client is not installed, or a setting is missing or not allowed.
+        """
         try:
             from dicomweb_client.web import DICOMwebClient  # noqa: TID251
         except ImportError as error:
@@ -36,15 +47,15 @@ class Archive:
         self.config = config
         self.url = str(config.url).rstrip("/")
         self.unusable = 0
-        """Search results without a UID that could be asked for."""
-        self.door = Door(config, token, cancelled)
-        self.client: Any = DICOMwebClient(self.url, session=self.door, permissive_uid=True)  # type: ignore[arg-type]
-        self.client.set_http_retry_params(retry=False)  # the door does that, and connections too
+        """The number of search results without a usable UID."""
+        self.session = ArchiveSession(config, token, cancelled)
+        self.client: Any = DICOMwebClient(self.url, session=self.session, permissive_uid=True)  # type: ignore[arg-type]
+        self.client.set_http_retry_params(retry=False)  # ArchiveSession tries again, also if a connection fails
 
     def search(self) -> list[Uids]:
-        """The UIDs of all instances that match, sorted, or of the first `limit` that the archive lists.
+        """The UIDs of all instances that match, or of the first `limit` that the archive lists; sorted.
 
-        Raises DataError where the archive is away, refuses, or answers nonsense.
+        Raises DataError if the archive cannot be reached, refuses, or does not answer as a DICOMweb service.
         """
         found: set[Uids] = set()
         for uids in self._instances():
@@ -54,14 +65,14 @@ class Archive:
         return sorted(found)
 
     def retrieve(self, uids: Uids, limit: int) -> memoryview:
-        """The bytes of the file of one instance, no more than `limit`.
+        """The DICOM file of one instance, of at most `limit` bytes.
 
-        Raises RefusedError for what this instance alone lacks, and DataError where the archive is away.
+        Raises RefusedError if the archive does not give this instance, and DataError if it cannot be reached.
         """
         study, series, instance = uids
         url = f"{self.url}/studies/{study}/series/{series}/instances/{instance}"
-        # The envelope around the file is small.
-        answer = self.door.fetch(url, {"Accept": ACCEPT}, limit + 2**16)
+        # 64 KiB for the multipart headers around the file.
+        answer = self.session.fetch(url, {"Accept": ACCEPT}, limit + 2**16)
         part = only_part(answer.headers.get("Content-Type", ""), answer.content)
         if len(part) > limit:
             raise RefusedError("the instance is larger than data.dicom.max_pixels allows")
@@ -80,20 +91,22 @@ class Archive:
                 yield from self._pages(partial(search.search_for_instances, study), study, "")
 
     def _pages(self, ask: Callable[..., Any], study: str, series: str, depth: int = 3) -> Iterator[Uids]:
-        """Results page by page until one brings nothing new: archives differ in how they cap and end their pages.
+        """Results page by page until a page brings nothing new: archives differ in how they limit and end their pages.
 
-        Some find nothing past the first page (Orthanc 1.10, where the search is for ModalitiesInStudy): after a full
-        page all is asked for again at twice the size, lest studies be missed without a word.
+        Some archives find nothing after the first page (Orthanc 1.10, in a search by ModalitiesInStudy). So if a full
+        page is followed by nothing new, everything is asked for again with pages twice as large; otherwise studies
+        could be missed without any message. `depth` is the number of UIDs that a result gives: 1 for studies, 2 for
+        series, 3 for instances.
         """
         seen: set[Uids] = set()
         limit, offset, full = self.config.page, 0, False
         while True:
             page = self._page(partial(ask, limit=limit, offset=offset))
-            fresh = [uids for uids in (self._uids(one, study, series, depth) for one in page) if uids not in seen]
-            if fresh:
-                seen.update(fresh)
+            new = [uids for uids in (self._uids(one, study, series, depth) for one in page) if uids not in seen]
+            if new:
+                seen.update(new)
                 offset, full = offset + len(page), len(page) >= limit
-                yield from (uids for uids in fresh if self._usable(uids[:depth]))
+                yield from (uids for uids in new if self._usable(uids[:depth]))
             elif full:
                 limit, offset, full = 2 * len(seen), 0, False
             else:
@@ -101,19 +114,19 @@ class Archive:
 
     def _page(self, ask: Callable[[], Any]) -> list[Any]:
         try:
-            with silent():
+            with suppress_logs():
                 page = ask()
         except RefusedError as error:
-            way = "check data.dicomweb.url, data.dicomweb.search and the rights there"
+            way = "check data.dicomweb.url, data.dicomweb.search and your permissions there"
             raise archive_error(self.config, f"refuses the search ({error}): {way}") from error
         except (ValueError, RecursionError) as error:
-            raise self._nonsense() from error
+            raise self._unexpected_answer() from error
         return page if isinstance(page, list) else []
 
     def _uids(self, found: Any, study: str, series: str, depth: int) -> Uids:
         values = [
-            known or self._value(found, tag) if place < depth else ""
-            for place, (tag, known) in enumerate(((STUDY, study), (SERIES, series), (INSTANCE, "")))
+            known or self._value(found, tag) if level < depth else ""
+            for level, (tag, known) in enumerate(((STUDY, study), (SERIES, series), (INSTANCE, "")))
         ]
         return values[0], values[1], values[2]
 
@@ -123,33 +136,35 @@ class Archive:
         return usable
 
     def _value(self, found: Any, tag: str) -> str:
-        """The value of `tag` in a search result, which may be empty and may not be absent."""
+        """The value of `tag` in a search result, which may be empty but must be present."""
         if not isinstance(found, dict) or not isinstance(found.get(tag), dict):
-            raise self._nonsense()
+            raise self._unexpected_answer()
         values = found[tag].get("Value")
         return str(values[0]) if isinstance(values, list) and values else ""
 
-    def _nonsense(self) -> DataError:
-        return archive_error(self.config, "does not answer as DICOMweb does: check that data.dicomweb.url is its root")
+    def _unexpected_answer(self) -> DataError:
+        return archive_error(
+            self.config, "does not answer as a DICOMweb service: check that data.dicomweb.url is its root"
+        )
 
 
-def only_part(kind: str, body: bytes) -> memoryview:
-    """The one file in the answer `body` of the content type `kind`; raises RefusedError where there is not just one."""
+def only_part(content_type: str, body: bytes) -> memoryview:
+    """The single file in an answer of the given Content-Type; raises RefusedError if there is not exactly one."""
     head = Message()
-    head["Content-Type"] = kind
+    head["Content-Type"] = content_type
     view = memoryview(body)
     if head.get_content_type() == "application/dicom":
         return view
     boundary = head.get_param("boundary")
     if head.get_content_type() != "multipart/related" or not isinstance(boundary, str) or not boundary:
-        raise RefusedError("the archive answers with something else than a DICOM file")
+        raise RefusedError("the archive's answer is not a DICOM file")
     mark = b"--" + boundary.encode("latin-1", "replace")
     start = body.find(b"\r\n\r\n", max(0, body.find(mark)))
     end = body.find(b"\r\n" + mark, start)
     if body.find(mark) < 0 or start < 0 or end < start + 4:
-        raise RefusedError("the archive's answer is broken or cut short")
+        raise RefusedError("the archive's answer is damaged or truncated")
     if body[end + 2 + len(mark) :][:2] != b"--":
-        raise RefusedError("the archive answers with several files for one")
+        raise RefusedError("the archive's answer holds several files instead of one")
     return view[start + 4 : end]
 
 
@@ -160,7 +175,7 @@ def _check_search(config: DicomWebConfig) -> None:
         raise ConfigError("data.dicomweb.url is needed: the root of the archive's DICOMweb service")
     if not config.search and config.limit is None:
         raise ConfigError(
-            "data.dicomweb.search is empty, which means the whole archive: name what to search for, such as "
+            "data.dicomweb.search is empty, which asks for the whole archive: name what to search for, such as "
             "Modality: CR, or set data.dicomweb.limit"
         )
     for keyword in config.search:
@@ -169,6 +184,6 @@ def _check_search(config: DicomWebConfig) -> None:
             raise ConfigError(f"data.dicomweb.search: {keyword!r} is no DICOM keyword: use one such as Modality")
         if dictionary_VR(tag) == "PN":
             raise ConfigError(
-                f"data.dicomweb.search: {keyword} is a name, and the run folder records what was searched: use another "
-                "keyword, such as StudyInstanceUID"
+                f"data.dicomweb.search: {keyword} is a person's name, and the run folder records the search: use "
+                "another keyword, such as StudyInstanceUID"
             )

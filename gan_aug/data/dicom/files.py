@@ -1,4 +1,4 @@
-"""Finding DICOM files: below a folder, named by a DICOMDIR, or in a zip archive, which is never unpacked to disk."""
+"""Find DICOM files: below a folder, by a DICOMDIR, or in a zip archive, which is never unpacked to disk."""
 
 from __future__ import annotations
 
@@ -9,41 +9,44 @@ from io import BytesIO
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
-from gan_aug.data.dicom.quiet import quiet
+from gan_aug.data.dicom.pydicom_messages import suppress_messages
 from gan_aug.data.items import Rejected
 from gan_aug.data.locate import data_folder
 from gan_aug.errors import ConfigError, DataError
 from gan_aug.run.places import DATA_ROOT
 
 MAX_MEMBERS = 1_000_000
-"""Files an archive may list: more is no study but an attack on whoever opens it."""
+"""Files that a zip archive may list: one with more is taken for an attack on the program that opens it."""
 
 
 class UnreadError(DataError):
-    """A file could not be read now; another time it may be."""
+    """A file cannot be read now, but perhaps later: its reason is not cached."""
 
 
 @dataclass(frozen=True)
 class DicomFile:
-    """One file: `path`, or the member `member` of the archive at `path`.
+    """One file on disk or in a zip archive.
 
-    `number` is its place, from 1, among all files in the order of their names: the neutral name it goes by in reports,
-    since file names hold patients' names often enough.
+    Attributes:
+        number: Its position, from 1, among all files in the order of their names. Reports call the file by it, as
+            file names often hold patients' names.
+        path: The file, or the archive that holds it.
+        name: Its path below the root or in the archive, with forward slashes.
+        member: Whether it is in an archive.
     """
 
     number: int = field(compare=False)
     path: Path = field(repr=False)
     name: str = field(repr=False)
-    """Its path below the root, with forward slashes."""
     member: bool = False
 
     @property
     def origin(self) -> str:
-        """The neutral name."""
+        """The name in reports, which identifies nobody."""
         return f"file {self.number}"
 
     def stamp(self) -> tuple[int, ...]:
-        """What tells this version of the file from the one that may replace it; empty where it is gone."""
+        """Time of modification (ns), size and inode, which change with the file; empty if it does not exist."""
         try:
             found = self.path.stat()
         except OSError:
@@ -51,7 +54,7 @@ class DicomFile:
         return found.st_mtime_ns, found.st_size, found.st_ino
 
     def open(self, limit: int) -> tuple[BinaryIO, int]:
-        """The file open for reading, and its bytes; raises DataError where there are more than `limit`."""
+        """The file opened for reading, and its size in bytes; raises DataError if that is more than `limit`."""
         if self.member:
             return _open_member(self.path, self.name, limit)
         try:
@@ -59,27 +62,27 @@ class DicomFile:
             _check_size(size, limit)
             return self.path.open("rb"), size
         except FileNotFoundError as error:
-            raise UnreadError("there is no such file, though an index names it") from error
+            raise UnreadError("there is no such file, although it is listed") from error
         except OSError as error:
-            raise UnreadError("the file cannot be opened: check its rights") from error
+            raise UnreadError("the file cannot be opened: check its permissions") from error
 
 
 def find_files(root: Path | None) -> tuple[list[DicomFile], list[Rejected]]:
-    """The files that `data.root` means, in the order of their names, and what of it cannot be used.
+    """The files in `data.root` in the order of their names, and those that cannot be used.
 
-    Raises ConfigError without a root and DataError for one that is not there or is neither folder, DICOMDIR nor zip.
+    Raises ConfigError without a root, and DataError if it does not exist or is neither folder, DICOMDIR nor zip.
     """
     if root is None:
         raise ConfigError("data.root is needed for the dicom source: name a folder, a DICOMDIR or a zip archive")
-    place = _place(root)
-    if place.is_dir():
-        return _numbered(place, sorted(_walk(place))), []
-    if zipfile.is_zipfile(place):
-        return _in_archive(place)
-    return _in_dicomdir(place)
+    path = _found(root)
+    if path.is_dir():
+        return _numbered(path, sorted(_walk(path))), []
+    if zipfile.is_zipfile(path):
+        return _in_archive(path)
+    return _in_dicomdir(path)
 
 
-def _place(root: Path) -> Path:
+def _found(root: Path) -> Path:
     below = Path(os.environ[DATA_ROOT]) / root if os.environ.get(DATA_ROOT) else root
     return next((path for path in (root, below) if path.is_file()), None) or data_folder(root)
 
@@ -89,12 +92,12 @@ def _numbered(root: Path, names: list[str]) -> list[DicomFile]:
 
 
 def _walk(root: Path) -> list[str]:
-    """All files at any depth but the hidden; links to folders are not followed, so that no loop is walked."""
+    """All files at any depth except hidden ones; links to folders are not followed, as they may form a loop."""
     found: list[str] = []
-    for place, folders, files in os.walk(root, onerror=_fail):
+    for folder, folders, files in os.walk(root, onerror=_fail):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        paths = [Path(place, name) for name in files if not name.startswith(".")]
-        # A pipe or a device would be waited for without end.
+        paths = [Path(folder, name) for name in files if not name.startswith(".")]
+        # Pipes and devices are left out: reading one may wait for ever.
         found += [path.relative_to(root).as_posix() for path in paths if path.is_file() or path.is_symlink()]
     return found
 
@@ -113,14 +116,14 @@ def _in_archive(archive: Path) -> tuple[list[DicomFile], list[Rejected]]:
         raise DataError(f"{archive} lists {len(names)} files, more than {MAX_MEMBERS}: split the archive")
     files, rejected = [], []
     for number, name in enumerate(names, 1):
-        if _leaves(name):
-            rejected.append(Rejected(f"file {number}", "its path leads out of the archive"))
+        if _leads_outside(name):
+            rejected.append(Rejected(f"file {number}", "its path leads outside the archive"))
         elif not PurePosixPath(name).name.startswith("."):
             files.append(DicomFile(number, archive, name, member=True))
     return files, rejected
 
 
-def _leaves(name: str) -> bool:
+def _leads_outside(name: str) -> bool:
     path = PurePosixPath(name.replace("\\", "/"))
     return path.is_absolute() or ".." in path.parts or path.as_posix()[1:2] == ":"
 
@@ -128,7 +131,7 @@ def _leaves(name: str) -> bool:
 def _open_member(archive: Path, name: str, limit: int) -> tuple[BinaryIO, int]:
     try:
         with zipfile.ZipFile(archive) as file:
-            # The size in the directory may lie: no more than the limit is ever unpacked.
+            # The archive may state a false size: no more than the limit is ever unpacked.
             _check_size(file.getinfo(name).file_size, limit)
             with file.open(name) as member:
                 content = member.read(limit + 1)
@@ -136,7 +139,7 @@ def _open_member(archive: Path, name: str, limit: int) -> tuple[BinaryIO, int]:
         raise
     except RuntimeError as error:
         raise DataError("the archive is encrypted: unpack it first") from error
-    except Exception as error:  # zipfile and its decompressors raise what they stumble on
+    except Exception as error:  # zipfile lets through whatever its decompressors raise
         raise DataError("the archive is damaged at this file") from error
     _check_size(len(content), limit)
     return BytesIO(content), len(content)
@@ -153,15 +156,14 @@ def _in_dicomdir(path: Path) -> tuple[list[DicomFile], list[Rejected]]:
     from pydicom import dcmread  # noqa: TID251
 
     try:
-        with quiet():
+        with suppress_messages():
             records: Any = dcmread(path).DirectoryRecordSequence
             ids = [record.ReferencedFileID for record in records if "ReferencedFileID" in record]
             parts = [[one] if isinstance(one, str) else [str(part) for part in one] for one in ids]
-    except Exception as error:  # whatever pydicom stumbles on
+    except Exception as error:  # pydicom lets through whatever its parsers raise
         raise DataError(f"data.root: {path} is neither a folder, a DICOMDIR nor a zip archive: name one") from error
     names = sorted({"/".join(one) for one in parts})
     files = _numbered(path.parent, names)
-    outside = [
-        Rejected(file.origin, "the DICOMDIR names it outside its folder") for file in files if _leaves(file.name)
-    ]
-    return [file for file in files if not _leaves(file.name)], outside
+    reason = "the DICOMDIR gives it a path outside its folder"
+    outside = [Rejected(file.origin, reason) for file in files if _leads_outside(file.name)]
+    return [file for file in files if not _leads_outside(file.name)], outside

@@ -1,4 +1,4 @@
-"""The one way to a DICOMweb archive: bounded answers, bounded tries, no redirects, no word of the token."""
+"""HTTP requests to a DICOMweb archive: answers and tries are limited, redirects refused, the token never shown."""
 
 from __future__ import annotations
 
@@ -16,43 +16,59 @@ from gan_aug.errors import Cancelled, ConfigError, DataError
 SEARCH_LIMIT = 64 * 2**20
 """Bytes that one page of search results may have."""
 
-PAUSE = 0.5
-"""Seconds before the second try; they double from try to try."""
+FIRST_PAUSE = 0.5
+"""Seconds before the second try; each further pause is twice as long, up to 8 seconds."""
 
 BUSY = {429, 502, 503, 504}
-"""Answers that are worth another try."""
+"""HTTP status codes after which a request is tried again."""
 
-TALKATIVE = ("dicomweb_client.web", "urllib3.connection", "urllib3.connectionpool")
-"""Loggers that quote addresses, which hold UIDs and what was searched for."""
+LOGGERS = ("dicomweb_client.web", "urllib3.connection", "urllib3.connectionpool")
+"""Loggers that quote addresses, which hold UIDs and search values."""
 
 
 class RefusedError(Exception):
-    """The archive does not give this one thing; the message is the reason, fit for a report."""
+    """The archive refuses one request; the message is the reason and may go into a report."""
 
 
-class Door:
-    """Stands in for a `requests.Session`, so that dicomweb-client goes this way too."""
+class ArchiveSession:
+    """Replaces the `requests.Session` of dicomweb-client, so that its searches have the same limits as retrievals."""
 
     def __init__(self, config: DicomWebConfig, token: str | None, cancelled: Callable[[], bool] | None) -> None:
-        """`token` goes into the header of every request and nowhere else."""
+        """Prepare a session; nothing is sent yet.
+
+        Args:
+            config: The archive, the timeout and the number of retries.
+            token: A bearer token, which goes into the header of every request and nowhere else; or None.
+            cancelled: Says whether to stop, or None.
+        """
         import requests  # noqa: TID251
 
         self.config = config
         self.cancelled = cancelled
         self.session = requests.Session()
-        # Also without a token: otherwise requests looks for a password of the user's in ~/.netrc.
+        # Set without a token too: otherwise requests would send a password from the user's ~/.netrc.
         self.session.auth = _Bearer(token)
 
     def get(self, url: str, headers: dict[str, str] | None = None, **_: Any) -> Any:
-        """What dicomweb-client calls for a search."""
+        """The method that dicomweb-client calls for a search."""
         kept = {name: value for name, value in (headers or {}).items() if name != "Host"}
         return self.fetch(url, kept, SEARCH_LIMIT)
 
     def fetch(self, url: str, headers: dict[str, str], limit: int) -> Any:
-        """The whole answer, of `limit` bytes at most, as a `requests.Response`.
+        """Send a GET request, again if the archive is busy or cannot be reached.
 
-        Raises RefusedError with the reason where the archive answers and does not give it, DataError where it does not
-        answer or asks who we are, and Cancelled.
+        Args:
+            url: The address.
+            headers: The request's headers.
+            limit: The bytes that the answer may have.
+
+        Returns:
+            The complete answer as a `requests.Response`.
+
+        Raises:
+            RefusedError: If the archive answers, but not with what was asked for; the message is the reason.
+            DataError: If the archive does not answer, stays busy, or asks for authentication.
+            Cancelled: If `cancelled` says so.
         """
         import requests  # noqa: TID251
 
@@ -67,14 +83,14 @@ class Door:
             else:
                 if last or answer.status_code not in BUSY:
                     return self._checked(answer)
-            time.sleep(min(8.0, PAUSE * 2**tried))
+            time.sleep(min(8.0, FIRST_PAUSE * 2**tried))
             tried += 1
 
     def _once(self, url: str, headers: dict[str, str], limit: int) -> Any:
         import requests  # noqa: TID251
 
         with (
-            silent(),
+            suppress_logs(),
             self.session.get(
                 url, headers=headers, stream=True, timeout=self.config.timeout, allow_redirects=False
             ) as answer,
@@ -87,7 +103,7 @@ class Door:
                     self._check_cancelled()
                     body += chunk
                     if len(body) > limit:
-                        raise RefusedError("the archive's answer is larger than is allowed")
+                        raise RefusedError("the archive's answer is larger than allowed")
             whole.headers["Content-Type"] = answer.headers.get("Content-Type", "")
             whole.raw = BytesIO(body)
             return whole
@@ -100,11 +116,11 @@ class Door:
         self._check_cancelled()
         if answer.status_code == 401:
             way = (
-                f"the token in {self.config.token_env} is wrong or has run out: renew it"
+                f"the token in {self.config.token_env} is wrong or has expired: renew it"
                 if self.config.token_env
                 else "name the environment variable that holds a token in data.dicomweb.token_env"
             )
-            raise archive_error(self.config, f"wants to know who asks (401): {way}")
+            raise archive_error(self.config, f"asks for authentication (401): {way}")
         if answer.status_code in BUSY:
             raise archive_error(self.config, f"is not ready (it answers {answer.status_code}): try again later")
         if not 200 <= answer.status_code < 300:
@@ -115,19 +131,19 @@ class Door:
         from requests import exceptions  # noqa: TID251
 
         if isinstance(error, exceptions.SSLError):
-            return "shows a certificate that is not trusted: name your authority's file in REQUESTS_CA_BUNDLE"
+            return "has a certificate that is not trusted: name your authority's file in REQUESTS_CA_BUNDLE"
         tries = f", tried {self.config.retries + 1} times" if self.config.retries else ""
-        # requests reports a body that stops coming as a broken connection.
+        # If the body of an answer stops, requests reports a connection error instead of a timeout.
         if isinstance(error, exceptions.Timeout) or "timed out" in str(error):
             return (
                 f"gives no answer within {self.config.timeout:g} seconds{tries}: try again later, or raise "
                 "data.dicomweb.timeout"
             )
-        return f"cannot be reached, or breaks off{tries}: check data.dicomweb.url and the network"
+        return f"cannot be reached, or ends the connection{tries}: check data.dicomweb.url and the network"
 
 
 class _Bearer:
-    """Puts the token into a request; its representation shows nothing."""
+    """Puts the token into a request; its repr does not show the token."""
 
     def __init__(self, token: str | None) -> None:
         self._token = token
@@ -139,7 +155,10 @@ class _Bearer:
 
 
 def read_token(name: str | None, environment: Any) -> str | None:
-    """The token in the variable `name`; raises ConfigError where it is unset, or holds what no header may."""
+    """The token in the environment variable `name`.
+
+    Raises ConfigError if the variable is not set, or holds characters that no HTTP header may have.
+    """
     if name is None:
         return None
     token = str(environment.get(name, "")).strip()
@@ -147,25 +166,25 @@ def read_token(name: str | None, environment: Any) -> str | None:
         raise ConfigError(f"data.dicomweb.token_env: the environment has no {name}: set it to the archive's token")
     if not (token.isascii() and token.isprintable()):
         raise ConfigError(
-            f"data.dicomweb.token_env: {name} holds line breaks or letters that no token has: set it anew"
+            f"data.dicomweb.token_env: {name} holds line breaks or characters that no token has: set it again"
         )
     return token
 
 
 def archive_error(config: DicomWebConfig, fault: str) -> DataError:
-    """An error that names the archive by its host alone."""
+    """An error that names the archive by its host only."""
     return DataError(f"the archive at {host(config)} {fault}")
 
 
 def host(config: DicomWebConfig) -> str:
-    """The host of the archive, and its port where one is given."""
+    """The host of the archive, with its port if one is given."""
     return urlsplit(config.url or "").netloc.rpartition("@")[2]
 
 
 @contextmanager
-def silent() -> Iterator[None]:
-    """Hold back what the client and its HTTP library log."""
-    loggers = [logging.getLogger(name) for name in TALKATIVE]
+def suppress_logs() -> Iterator[None]:
+    """Suppress what dicomweb-client and its HTTP library log."""
+    loggers = [logging.getLogger(name) for name in LOGGERS]
     before = [logger.disabled for logger in loggers]
     for logger in loggers:
         logger.disabled = True

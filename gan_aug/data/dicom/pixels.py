@@ -1,4 +1,4 @@
-"""From a DICOM dataset to pixels: decoded, through Modality LUT and window, MONOCHROME1 turned, as uint16."""
+"""From a DICOM file to pixels: decoded, Modality LUT and VOI LUT or window applied, MONOCHROME1 inverted."""
 
 from __future__ import annotations
 
@@ -10,21 +10,33 @@ import numpy.typing as npt
 
 from gan_aug.config.data import DicomConfig
 from gan_aug.data.dicom.codestream import frame_pixels
+from gan_aug.data.dicom.dataset import DEFLATED, open_dataset
 from gan_aug.data.dicom.files import DicomFile
-from gan_aug.data.dicom.header import open_dataset
-from gan_aug.data.dicom.quiet import quiet
-from gan_aug.data.dicom.window import shown_greys
+from gan_aug.data.dicom.pydicom_messages import suppress_messages
+from gan_aug.data.dicom.window import windowed_uint16
 from gan_aug.data.items import Pixels
 from gan_aug.errors import DataError
 
 Array = npt.NDArray[Any]
 DARK = 0.02
-"""Share of the grey range up to which an edge counts as border."""
+"""The share of the grey range up to which a pixel counts as part of a dark border."""
 
 
 def read_frame(file: DicomFile, frame: int, config: DicomConfig) -> Pixels:
-    """Frame `frame`, from 0, of `file` as the raster takes it; raises DataError with the reason where it cannot."""
-    with quiet():
+    """Decode one frame.
+
+    Args:
+        file: The file.
+        frame: The frame, counted from 0.
+        config: The window to use, and whether to crop dark borders.
+
+    Returns:
+        `(H, W)` uint16 if grey, `(H, W, 3)` uint8 or uint16 if colour, over the full range of the dtype.
+
+    Raises:
+        DataError: If the frame cannot be decoded; the message is the reason.
+    """
+    with suppress_messages():
         dataset = _loaded(file, config, file.stamp())
         try:
             return render(dataset, stored_values(dataset, frame), frame, config)
@@ -35,23 +47,34 @@ def read_frame(file: DicomFile, frame: int, config: DicomConfig) -> Pixels:
         except (KeyboardInterrupt, SystemExit, GeneratorExit):
             raise
         except BaseException as error:
-            # pydicom and its plug-ins raise what they stumble on, and a codec in Rust panics outside Exception.
+            # pydicom lets through whatever its plug-ins raise; a panic in a Rust codec is not even an Exception.
             raise DataError(f"its pixels cannot be decoded{_tried(dataset)}") from error
 
 
 def stored_values(dataset: Any, frame: int) -> Array:
-    """The stored values of one frame as pydicom decodes them, `(H, W)` or `(H, W, 3)`, YBR made RGB."""
+    """The stored values of one frame as pydicom decodes them, `(H, W)` or `(H, W, 3)`; YBR is converted to RGB."""
     from pydicom.pixels import pixel_array  # noqa: TID251
 
     _check_codestream(dataset, frame)
     values: Array = pixel_array(dataset, index=frame)
     if values.shape[:2] != (dataset.Rows, dataset.Columns):
-        raise DataError(f"its image is {values.shape[:2]}, not {(dataset.Rows, dataset.Columns)} as its header claims")
+        size = (dataset.Rows, dataset.Columns)
+        raise DataError(f"its decoded image is {values.shape[:2]}, but its header claims {size}")
     return values
 
 
 def render(dataset: Any, values: Array, frame: int, config: DicomConfig) -> Pixels:
-    """Stored values as grey or colour over the full range of uint8 or uint16, cropped where that was asked for."""
+    """Turn the stored values of a frame into pixels.
+
+    Args:
+        dataset: The pydicom dataset of the frame.
+        values: The stored values, `(H, W)` or `(H, W, 3)`.
+        frame: The frame, counted from 0.
+        config: The window to use, and whether to crop dark borders.
+
+    Returns:
+        `(H, W)` uint16 if grey, `(H, W, 3)` uint8 or uint16 if colour, over the full range of the dtype.
+    """
     if dataset.PhotometricInterpretation == "PALETTE COLOR":
         from pydicom.pixels import apply_color_lut  # noqa: TID251
 
@@ -61,12 +84,12 @@ def render(dataset: Any, values: Array, frame: int, config: DicomConfig) -> Pixe
     elif values.ndim == 3:
         pixels = _colour(dataset, values)
     else:
-        pixels = shown_greys(dataset, values, frame, config.window)
+        pixels = windowed_uint16(dataset, values, frame, config.window)
     return pixels if config.crop == "none" else without_border(pixels)
 
 
 def without_border(pixels: Pixels) -> Pixels:
-    """The pixels without the dark rows and columns around them, which collimators and viewers leave."""
+    """The pixels without dark rows and columns at the edges, which come from collimators and viewers."""
     bright = (pixels if pixels.ndim == 2 else pixels.max(axis=2)) > DARK * np.iinfo(pixels.dtype).max
     rows, columns = np.flatnonzero(bright.any(axis=1)), np.flatnonzero(bright.any(axis=0))
     if not len(rows):
@@ -76,7 +99,7 @@ def without_border(pixels: Pixels) -> Pixels:
 
 @lru_cache(maxsize=1)
 def _loaded(file: DicomFile, config: DicomConfig, _stamp: tuple[int, ...]) -> Any:
-    """The whole dataset; the last one stays, since its other frames are asked for next, until its file changes."""
+    """The whole dataset. The last one is cached until its file changes, as its other frames are usually read next."""
     return open_dataset(file, config, None)[0]
 
 
@@ -85,23 +108,23 @@ def _colour(dataset: Any, values: Array) -> Pixels:
     if values.dtype == np.uint8 and bits == 8:
         return values
     scaled = np.clip(values.astype(np.float64) / (2**bits - 1), 0, 1) * np.iinfo(np.uint16).max
-    deep: Pixels = np.rint(scaled).astype(np.uint16)
-    return deep
+    pixels: Pixels = np.rint(scaled).astype(np.uint16)
+    return pixels
 
 
 def _check_codestream(dataset: Any, frame: int) -> None:
-    """Refuse a compressed frame that claims another size than the header before a codec makes room for it."""
+    """Refuse a compressed frame whose own size is not the header's, before a codec allocates memory for it."""
     from pydicom.encaps import get_frame  # noqa: TID251
     from pydicom.uid import UID  # noqa: TID251
 
     if not UID(dataset.file_meta.TransferSyntaxUID).is_compressed or "PixelData" not in dataset:
         return
-    if dataset.file_meta.TransferSyntaxUID == "1.2.840.10008.1.2.1.99":
+    if dataset.file_meta.TransferSyntaxUID == DEFLATED.decode():
         return
     count = int(dataset.get("NumberOfFrames") or 1)
     claimed = frame_pixels(get_frame(dataset.PixelData, frame, number_of_frames=count))
     if claimed is not None and claimed != dataset.Rows * dataset.Columns:
-        raise DataError("its compressed image is of another size than its header claims")
+        raise DataError("its compressed image has another size than its header claims")
 
 
 def _tried(dataset: Any) -> str:
@@ -110,6 +133,6 @@ def _tried(dataset: Any) -> str:
 
     syntax = UID(dataset.file_meta.TransferSyntaxUID)
     plugins = get_decoder(syntax).available_plugins
-    name = syntax.name if syntax.name != syntax else "of its own"
+    name = syntax.name if syntax.name != syntax else "not in the standard"
     tried = f"; tried {', '.join(plugins)}" if plugins else ""
     return f" (transfer syntax {name}{tried})"

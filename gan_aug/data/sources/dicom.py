@@ -11,7 +11,7 @@ from typing import Any
 from gan_aug.config.data import DataConfig
 from gan_aug.data.dicom.files import DicomFile, find_files
 from gan_aug.data.dicom.header import Header
-from gan_aug.data.dicom.headers import Look, look_at
+from gan_aug.data.dicom.header_reader import HeaderReader, read_headers
 from gan_aug.data.dicom.pixels import read_frame
 from gan_aug.data.items import SPLIT_WORDS, Item, Rejected, Source, label_order
 from gan_aug.data.manifest import Split, Task
@@ -75,7 +75,7 @@ def dicom_source(
     ask = _from_table(config, identity) if label_from == "table" else partial(_from_place, label_from)
     items: list[Item] = []
     details: dict[str, dict[str, Any]] = {}
-    for file, header in look_at(files, Look(config.dicom, identity, tag), reader, progress):
+    for file, header in read_headers(files, HeaderReader(config.dicom, identity, tag), reader, progress):
         if not isinstance(header, Header):
             rejected.append(header if isinstance(header, Rejected) else Rejected(file.origin, header))
             continue
@@ -153,9 +153,9 @@ def _from_place(label_from: str, file: DicomFile, header: Header) -> Meaning:
     if label_from == "none":
         return Meaning((ONE_CLASS,))
     if label_from != "folder":
-        if not header.tag:
+        if not header.label_value:
             raise SetAsideError(f"it has no label: its {label_from} is empty")
-        return Meaning((header.tag,))
+        return Meaning((header.label_value,))
     folders = PurePosixPath(file.name).parts[:-1]
     split = SPLIT_WORDS.get(folders[0].lower()) if folders else None
     folders = folders[1:] if split else folders
@@ -191,7 +191,7 @@ def _looked_up(
     header: Header,
 ) -> Meaning:
     key = config.dicom.label_key
-    names = (file.name, PurePosixPath(file.name).name) if key == "file" else (header.keys[key],)
+    names = (file.name, PurePosixPath(file.name).name) if key == "file" else (header.identifiers[key],)
     name = next((name for name in names if name and name in rows), None)
     if name is None:
         raise SetAsideError(f"it has no label: the table has no row for its {key}")

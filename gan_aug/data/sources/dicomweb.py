@@ -15,9 +15,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from gan_aug.config.data import DataConfig
+from gan_aug.data.dicom.dataset import byte_limit
 from gan_aug.data.dicom.dicomweb import Archive, Uids
 from gan_aug.data.dicom.files import DicomFile
-from gan_aug.data.dicom.header import byte_limit
 from gan_aug.data.dicom.http import RefusedError, archive_error, read_token
 from gan_aug.data.items import Rejected, Source
 from gan_aug.data.patients import IdentityKey

@@ -69,7 +69,7 @@ def test_dicom_files_of_a_run_of_dicom_files(
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("burned", "text is burned in"),
+        ("burned", "its Burned In Annotation (0028,0301) is YES"),
         ("report", "it holds no pixels (Basic Text SR Storage)"),
         ("text.dcm", "not a DICOM file"),
         ("text.png", "not an image that can be decoded"),

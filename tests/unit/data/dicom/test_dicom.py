@@ -64,13 +64,13 @@ def test_a_tree_a_zip_and_their_order_give_the_same(tmp_path: Path) -> None:
     tree, packed = opened(tmp_path / "set"), opened(tmp_path / "set.zip")
     assert [item.origin for item in tree.items] == ["file 1", "file 2"]
     assert [item.origin for item in packed.items] == ["file 2", "file 3"]
-    assert packed.rejected[0].reason == "its path leads out of the archive"
+    assert packed.rejected[0].reason == "its path leads outside the archive"
     for one, other in zip(tree.items, packed.items, strict=True):
         assert (one.read() == pickle.loads(pickle.dumps(other.read))()).all()  # noqa: S301
 
 
 def test_a_zip_that_unpacks_to_too_much_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gan_aug.data.dicom.header.ROOM", 1000)
+    monkeypatch.setattr("gan_aug.data.dicom.dataset.HEADER_BYTES", 1000)
     with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("a", bytes(10**6))
     assert "larger than data.dicom.max_pixels" in reason(tmp_path / "bomb.zip", max_pixels=1000)
@@ -151,8 +151,8 @@ def test_the_border_is_cut_and_an_empty_image_stays() -> None:
     ("tags", "said"),
     [
         ({"PixelData": None}, "it holds no pixels (Computed Radiography Image Storage)"),
-        ({"Rows": None}, "its header does not say Rows"),
-        ({"Rows": 50}, "its pixel data is truncated: 240 bytes where its header claims 1000"),
+        ({"Rows": None}, "its header has no Rows"),
+        ({"Rows": 50}, "its pixel data is truncated: 240 bytes, but its header claims 1000"),
         ({"Rows": 60000, "Columns": 60000}, "more than data.dicom.max_pixels"),
         ({"NumberOfFrames": 10**9}, "more than data.dicom.max_pixels"),
         ({"SamplesPerPixel": 7}, "7 samples per pixel"),
@@ -186,7 +186,7 @@ def test_what_is_no_dicom_file_or_torn(tmp_path: Path) -> None:
 
 
 def test_a_deflated_bomb_is_not_blown_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gan_aug.data.dicom.header.ROOM", 10_000)
+    monkeypatch.setattr("gan_aug.data.dicom.dataset.HEADER_BYTES", 10_000)
     made = dataset(np.zeros((1000, 100), np.uint16))
     made.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
     save(tmp_path / "a", made)
@@ -262,7 +262,7 @@ def test_a_stand_in_for_the_patient_counts_by_study(tmp_path: Path) -> None:
     save(tmp_path / "2", PatientID="ANONYMOUS")
     source = opened(tmp_path)
     assert len({item.patient for item in source.items}) == 2
-    assert "no patient id" in source.details["file 1"]["assumed"][0]
+    assert "no Patient ID" in source.details["file 1"]["assumed"][0]
 
 
 # Identity

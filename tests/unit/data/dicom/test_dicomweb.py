@@ -43,7 +43,7 @@ def film(number: int, **tags: Any) -> Dataset:
 
 @pytest.fixture(autouse=True)
 def plain(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dicom_http, "PAUSE", 0.0)
+    monkeypatch.setattr(dicom_http, "FIRST_PAUSE", 0.0)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
 
 
@@ -249,9 +249,9 @@ def test_what_it_does_not_give_is_set_aside(archive: Archive) -> None:
             ("file 3", "the archive answers 404"),
             ("file 4", "the archive answers 403"),
             ("file 5", "the archive answers 302"),
-            ("file 6", "the archive's answer is broken or cut short"),
-            ("file 7", "the archive answers with something else than a DICOM file"),
-            ("file 8", "the archive answers with several files for one"),
+            ("file 6", "the archive's answer is damaged or truncated"),
+            ("file 7", "the archive's answer is not a DICOM file"),
+            ("file 8", "the archive's answer holds several files instead of one"),
             ("file 9", "not a DICOM file"),
         ]
         assert [item.origin for item in source.items][:3] == ["file 1", "file 2", "file 10"]
@@ -270,13 +270,13 @@ def test_a_uid_that_would_lead_elsewhere_is_not_asked_for(archive: Archive) -> N
 def test_an_instance_above_the_limit_is_not_taken(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
     big = archive.films[3].SOPInstanceUID
     archive.answers = {big: (200, "application/dicom", bytes(300_000))}
-    monkeypatch.setattr("gan_aug.data.dicom.header.ROOM", 100_000)
+    monkeypatch.setattr("gan_aug.data.dicom.dataset.HEADER_BYTES", 100_000)
     config = asked(archive.url).model_copy(
         update={"dicom": asked("http://x").dicom.model_copy(update={"max_pixels": 1})}
     )
     with opened_source(config, None) as source:
         reasons = {one.reason for one in source.rejected}
-        assert "the archive's answer is larger than is allowed" in reasons
+        assert "the archive's answer is larger than allowed" in reasons
 
 
 def test_one_file_bare_or_in_an_envelope() -> None:
@@ -299,13 +299,13 @@ def test_a_busy_archive_is_asked_again(archive: Archive) -> None:
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
-        ((401, "text/plain", b""), r"wants to know who asks \(401\): name the environment variable"),
+        ((401, "text/plain", b""), r"asks for authentication \(401\): name the environment variable"),
         ((403, "text/plain", b""), r"refuses the search \(the archive answers 403\)"),
         ((404, "text/plain", b""), r"refuses the search \(the archive answers 404\): check data.dicomweb.url"),
-        ((200, "text/html", b"<html>"), "does not answer as DICOMweb does"),
-        ((200, "application/json", b"[" * 100_000), "does not answer as DICOMweb does"),
-        ((200, "application/json", b'[{"0020000D": {"Value": ["1"]}}]'), "does not answer as DICOMweb does"),
-        ((200, "application/json", b"[3]"), "does not answer as DICOMweb does"),
+        ((200, "text/html", b"<html>"), "does not answer as a DICOMweb service"),
+        ((200, "application/json", b"[" * 100_000), "does not answer as a DICOMweb service"),
+        ((200, "application/json", b'[{"0020000D": {"Value": ["1"]}}]'), "does not answer as a DICOMweb service"),
+        ((200, "application/json", b"[3]"), "does not answer as a DICOMweb service"),
         ((204, "", b""), "has nothing that matches data.dicomweb.search"),
     ],
 )
@@ -319,7 +319,7 @@ def test_a_search_that_fails_is_one_sentence(archive: Archive, answer: Any, said
 def test_an_archive_that_is_not_there() -> None:
     with serving([]) as gone:
         pass
-    assert "cannot be reached, or breaks off, tried 3 times: check data.dicomweb.url" in failure(asked(gone.url))
+    assert "cannot be reached, or ends the connection, tried 3 times: check data.dicomweb.url" in failure(asked(gone.url))
 
 
 def test_an_archive_that_says_nothing(archive: Archive) -> None:
@@ -347,7 +347,7 @@ def test_the_token_goes_to_the_archive_and_nowhere_else(
     import_dataset(config, 0, tmp_path)
     assert {headers["Authorization"] for headers in archive.headers} == {f"Bearer {TOKEN}"}
     archive.answers = {"/series": (401, "", b"")}
-    assert "the token in PACS_TOKEN is wrong or has run out: renew it" in (said := failure(config))
+    assert "the token in PACS_TOKEN is wrong or has expired: renew it" in (said := failure(config))
     kept = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
     assert TOKEN not in said + caplog.text + config.model_dump_json()
     assert TOKEN.encode() not in kept
@@ -387,9 +387,9 @@ def test_what_may_not_be_in_a_config(web: dict[str, Any], said: str) -> None:
 @pytest.mark.parametrize(
     ("config", "said"),
     [
-        (asked("http://x", search={}), "search is empty, which means the whole archive"),
+        (asked("http://x", search={}), "search is empty, which asks for the whole archive"),
         (asked("http://x", search={"Modalty": "CR"}), "'Modalty' is no DICOM keyword"),
-        (asked("http://x", search={"PatientName": "X"}), "PatientName is a name"),
+        (asked("http://x", search={"PatientName": "X"}), "PatientName is a person's name"),
         (asked("http://x", "folder"), "an archive has no folders"),
         (DataConfig(source="dicomweb"), "an archive has no folders"),
         (DataConfig.model_validate({"source": "dicomweb", "dicom": {"label_from": "none"}}), "url is needed"),

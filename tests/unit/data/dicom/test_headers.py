@@ -12,7 +12,7 @@ import pytest
 
 from gan_aug.compute.local.crash_safe_pool import CrashSafePool
 from gan_aug.config.data import DataConfig
-from gan_aug.data.dicom import headers as dicom_headers
+from gan_aug.data.dicom import header_reader
 from gan_aug.data.dicom.files import DicomFile, UnreadError
 from gan_aug.data.importing.dataset import import_dataset
 from gan_aug.data.manifest import Manifest
@@ -49,13 +49,13 @@ def films(tmp_path: Path) -> Path:
 def looked_at(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the files whose headers are read in this process."""
     names: list[str] = []
-    read = dicom_headers.read_header
+    read = header_reader.read_header
 
     def noted(file: Any, *rest: Any) -> Any:
         names.append(file.name)
         return read(file, *rest)
 
-    monkeypatch.setattr(dicom_headers, "read_header", noted)
+    monkeypatch.setattr(header_reader, "read_header", noted)
     return names
 
 

@@ -17,7 +17,7 @@ from pydicom.uid import JPEGLSLossless, generate_uid  # noqa: TID251
 
 from gan_aug.config.data import DataConfig
 from gan_aug.data.dicom import header as dicom_header
-from gan_aug.data.dicom import headers as dicom_headers
+from gan_aug.data.dicom import header_reader
 from gan_aug.data.dicom import pixels as dicom_pixels
 from gan_aug.data.importing.dataset import import_dataset
 from gan_aug.data.items import Source
@@ -175,7 +175,7 @@ def test_a_dicomdir_names_the_files_that_count(tmp_path: Path) -> None:
     Path(names[1]).unlink()
     gone = opened(tmp_path / "disc" / "DICOMDIR", **one)
     assert [(item.origin, item.reason) for item in gone.rejected] == [
-        ("file 2", "there is no such file, though an index names it")
+        ("file 2", "there is no such file, although it is listed")
     ]
 
 
@@ -204,7 +204,7 @@ def test_films_imported_again_are_the_same_bytes_and_nothing_is_decoded(
 
     monkeypatch.setattr(dicom_pixels, "open_dataset", never)
     monkeypatch.setattr(dicom_header, "open_dataset", never)
-    monkeypatch.setattr(dicom_headers, "read_header", never)
+    monkeypatch.setattr(header_reader, "read_header", never)
     dicom_pixels._loaded.cache_clear()
     again = import_dataset(config, 0, tmp_path / "again", cache=CacheFolder(tmp_path / "cache", 10**9))
     assert again.fingerprint == first.fingerprint

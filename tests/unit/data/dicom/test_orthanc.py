@@ -121,11 +121,11 @@ def test_what_was_retrieved_before_the_archive_went_away_is_not_asked_for_again(
     def at_most(archive: Archive, uids: Any, limit: int) -> memoryview:
         asked.append(uids)
         if len(asked) == 8:
-            archive.door.session.mount("http://", Gone())
+            archive.session.session.mount("http://", Gone())
         return retrieve(archive, uids, limit)
 
     monkeypatch.setattr(Archive, "retrieve", at_most)
-    with pytest.raises(DataError, match="cannot be reached, or breaks off"):
+    with pytest.raises(DataError, match="cannot be reached, or ends the connection"):
         imported(tmp_path / "again", source="dicomweb", dicomweb=web)
     assert len(list((tmp_path / "again" / SPOOL).iterdir())) == 7
     assert imported(tmp_path / "again", source="dicomweb", dicomweb=web) == whole

@@ -51,7 +51,7 @@ def test_reports_plans_and_states_are_listed_and_not_counted(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("name", "tags", "reason"),
     [
-        ("header", {"SOPClassUID": CT}, r"it holds no pixels \(CT Image Storage\): there is a header alone"),
+        ("header", {"SOPClassUID": CT}, r"it holds no pixels \(CT Image Storage\): it is only a header"),
         ("private", {"SOPClassUID": "1.2.3.4"}, "it holds no pixels"),
         ("nameless", {"SOPClassUID": ""}, "it holds no pixels"),
     ],

@@ -21,14 +21,14 @@ from pydicom.uid import JPEGLSLossless, RLELossless  # noqa: TID251
 
 from gan_aug.config.data import DicomConfig
 from gan_aug.data.dicom.pixels import render, stored_values
-from gan_aug.data.dicom.quiet import quiet
+from gan_aug.data.dicom.pydicom_messages import suppress_messages
 from tests.support.dicom_samples import dataset
 
 Array = NDArray[Any]
 
 
 def shown(made: Dataset, frame: int = 0, **config: Any) -> Array:
-    with quiet():
+    with suppress_messages():
         return render(made, stored_values(made, frame), frame, DicomConfig(**config))
 
 

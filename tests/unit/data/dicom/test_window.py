@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from pydicom.dataset import Dataset  # noqa: TID251 - headers made for the test
 
-from gan_aug.data.dicom.window import _weighted_percentiles, shown_greys, windowed
+from gan_aug.data.dicom.window import _weighted_percentiles, windowed, windowed_uint16
 
 
 @given(
@@ -37,7 +37,7 @@ def test_the_table_is_the_pixelwise_way(
     for name, value in header.items():
         setattr(dataset, name, value)
     pixelwise = np.rint(windowed(dataset, values, 0, window) * 65535)
-    np.testing.assert_allclose(shown_greys(dataset, values, 0, window), pixelwise, atol=1)
+    np.testing.assert_allclose(windowed_uint16(dataset, values, 0, window), pixelwise, atol=1)
 
 
 @given(st.lists(st.integers(-50, 50), min_size=1, max_size=60))
@@ -54,7 +54,7 @@ def test_percentiles_of_a_large_image_are_those_of_rows_and_columns_of_it() -> N
     low, high = np.percentile(values, [0.5, 99.5])
     expected = np.clip((values - low) / (high - low), 0, 1) * 65535
     np.testing.assert_allclose(
-        shown_greys(dataset, values, 0, "percentile"), expected, atol=514
+        windowed_uint16(dataset, values, 0, "percentile"), expected, atol=514
     )  # two grey levels of 256
 
 
@@ -63,5 +63,5 @@ def test_a_mark_on_a_large_empty_field_is_seen_wherever_it_is() -> None:
     values[333, 777] = 90
     dataset = Dataset()
     dataset.PhotometricInterpretation = "MONOCHROME2"
-    shown = shown_greys(dataset, values, 0, "percentile")
+    shown = windowed_uint16(dataset, values, 0, "percentile")
     assert (shown[333, 777], shown[0, 0]) == (65535, 0)

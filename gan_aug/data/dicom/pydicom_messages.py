@@ -1,4 +1,4 @@
-"""Keeping pydicom's talk inside the door: its warnings and log lines quote header values, which may name a patient."""
+"""Keep pydicom's messages from the user: its warnings and log lines quote header values, which may name a patient."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def quiet() -> Iterator[list[warnings.WarningMessage]]:
-    """Hold back pydicom's warnings and log lines; the list that it gives fills with the warnings, to be counted."""
+def suppress_messages() -> Iterator[list[warnings.WarningMessage]]:
+    """Suppress pydicom's warnings and log lines; the list that it yields collects the warnings, to be counted."""
     from pydicom import config  # noqa: TID251
 
     logger = logging.getLogger("pydicom")
