@@ -319,7 +319,8 @@ def test_a_search_that_fails_is_one_sentence(archive: Archive, answer: Any, said
 def test_an_archive_that_is_not_there() -> None:
     with serving([]) as gone:
         pass
-    assert "cannot be reached, or ends the connection, tried 3 times: check data.dicomweb.url" in failure(asked(gone.url))
+    said = failure(asked(gone.url))
+    assert "cannot be reached, or ends the connection, tried 3 times: check data.dicomweb.url" in said
 
 
 def test_an_archive_that_says_nothing(archive: Archive) -> None:
