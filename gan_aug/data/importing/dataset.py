@@ -20,7 +20,7 @@ from gan_aug.data.reading.raster import Raster
 from gan_aug.data.reading.reader import Reader
 from gan_aug.data.sources.open import opened_source
 from gan_aug.data.splits.assign import Assignment, Candidate, Fold, assign_splits, check_classes
-from gan_aug.data.splits.settle import Search, listed, settle
+from gan_aug.data.splits.near_duplicate_policy import NearDuplicateSearch, apply_policy, near_duplicates_record
 from gan_aug.data.store import ImageWriter
 from gan_aug.errors import Cancelled, ConfigError, DataError
 from gan_aug.run import layout
@@ -70,8 +70,9 @@ def _import(
     with ImageWriter(folder, raster.shape) as writer:
         read = _read(source, raster, writer, patients, progress, reader)
         _check_rejected(config, source, read.rejected)
-        search = Search(writer.images(len(read.candidates)), read.candidates, reader.cache, reader.cancelled)
-        assigned, resembling = settle(config.near_duplicates, search, _assign(config, source, seed, search))
+        images = writer.images(len(read.candidates))
+        search = NearDuplicateSearch(images, read.candidates, reader.cache, reader.cancelled)
+        assigned, near = apply_policy(config.near_duplicates, search, _assign(config, source, seed, search))
         labels = [candidate.labels for candidate in read.candidates]
         given: set[Split | None] = {item.split for item in source.items}
         check_classes(source.labels, labels, assigned.splits, _needed(config), given)
@@ -91,19 +92,19 @@ def _import(
         splits_from=_splits_from(config, assigned),
     )
     report = import_report(source, raster, read, assigned, manifest)
-    write_json(folder / layout.IMPORT_REPORT, report | {"near_duplicates": listed(resembling)})
+    write_json(folder / layout.IMPORT_REPORT, report | {"near_duplicates": near_duplicates_record(near)})
     manifest.save(folder / layout.MANIFEST)
     return manifest
 
 
-def _assign(config: DataConfig, source: Source, seed: int, search: Search) -> Assignment:
+def _assign(config: DataConfig, source: Source, seed: int, search: NearDuplicateSearch) -> Assignment:
     return assign_splits(
         search.candidates,
         validation=config.validation,
         test=config.test,
         on_leak=config.on_leak or source.on_leak,
         seed=seed,
-        ties=search.everywhere() if config.near_duplicates == "move" else (),
+        ties=search.all_pairs() if config.near_duplicates == "move" else (),
         fold=Fold(config.fold, config.folds) if config.folds else None,
     )
 

@@ -1,1 +1,1 @@
-"""Who is in training, validation and test, by patient; and what looks alike across them."""
+"""Training, validation and test: assigned by patient, and searched for near-duplicates across them."""

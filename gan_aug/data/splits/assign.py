@@ -1,4 +1,4 @@
-"""Train, validation and test: the set's own where it has them, made here otherwise, never with a leak."""
+"""Training, validation and test splits: those of the data set if it has them, else made here; never with a leak."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 
 from gan_aug.data.manifest import SPLITS, Split
-from gan_aug.data.splits.stratify import divide, divide_evenly
+from gan_aug.data.splits.stratify import divide, divide_into_folds
 from gan_aug.errors import DataError, LeakageError
 
 NAMES: dict[Split, str] = {"train": "training", "validation": "validation", "test": "test"}
@@ -18,7 +18,15 @@ NAMES: dict[Split, str] = {"train": "training", "validation": "validation", "tes
 
 @dataclass(frozen=True)
 class Candidate:
-    """An image that was read and has no final split yet; `split` is the set's own, or None."""
+    """An image that was read and has no final split yet.
+
+    Attributes:
+        content: The hash of the stored image.
+        labels: Positions in the label names.
+        patient: The keyed hash of the patient, or None.
+        split: The split that the data set gives, or None.
+        origin: Where the image came from.
+    """
 
     content: str
     labels: tuple[int, ...]
@@ -29,7 +37,13 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Dropped:
-    """An image dropped because its like is on the other side; `reason` names that one by origin."""
+    """An image that was dropped because another split holds its patient or a copy of it.
+
+    Attributes:
+        origin: Where the image came from.
+        split: The split it was in.
+        reason: Why, naming the image in the other split by its origin.
+    """
 
     origin: str
     split: Split
@@ -38,7 +52,14 @@ class Dropped:
 
 @dataclass(frozen=True)
 class Assignment:
-    """The split of each candidate (None: dropped), what was dropped, and how it came about, in sentences."""
+    """The result of assigning splits.
+
+    Attributes:
+        splits: The split of each candidate; None if it was dropped.
+        dropped: The candidates that were dropped.
+        origin: How the splits were made, as a report says it.
+        notes: Sentences that a report must repeat.
+    """
 
     splits: tuple[Split | None, ...]
     dropped: tuple[Dropped, ...]
@@ -48,7 +69,7 @@ class Assignment:
 
 @dataclass(frozen=True)
 class Fold:
-    """Which part of a cross-validation is the test: `number`, from 0, of `count`."""
+    """The part of a cross-validation that is the test split: fold `number`, from 0, of `count` folds."""
 
     number: int
     count: int
@@ -64,13 +85,29 @@ def assign_splits(
     ties: Sequence[tuple[int, int]] = (),
     fold: Fold | None = None,
 ) -> Assignment:
-    """The splits of `candidates`, so that no patient and no identical image is on two sides.
+    """Assign splits so that no patient and no identical image is in two of them.
 
-    Given splits are kept; a leak between them is a LeakageError, or with `drop` the training side loses its copy (and
-    validation loses to test). What the set lacks is made from its training studies, or from all of them: `test` is a
-    share of all, `validation` of what is left to train on. `ties` are further pairs of
-    positions that must stay together. With `fold`, for sets without splits, that part of all is the test, whatever
-    `test` says. Deterministic in `seed`.
+    Splits that the data set gives are kept. The splits that it lacks are made from its training images, or from all
+    images if it gives no splits.
+
+    Args:
+        candidates: The images.
+        validation: The share that becomes validation if none is given: of the training images if the data set gives
+            splits, else of the images that are not test.
+        test: The share that becomes test if none is given: of the training images if the data set gives splits, else
+            of all images.
+        on_leak: What to do about a patient or an image in two given splits. "error" raises; "drop" drops it from
+            training, or from validation if the other split is test.
+        seed: The seed. The same arguments give the same splits.
+        ties: Further pairs of positions that must stay in one split.
+        fold: For data sets without splits: the fold that becomes test, in place of `test`.
+
+    Returns:
+        The split of each candidate, and what was dropped.
+
+    Raises:
+        LeakageError: If given splits share a patient or an image, and `on_leak` is "error".
+        DataError: If the data set gives splits, but no training split.
     """
     groups = _groups(candidates, ties)
     given = [candidate.split for candidate in candidates]
@@ -94,12 +131,12 @@ def assign_splits(
 
 
 def _test_fold(candidates: Sequence[Candidate], groups: list[list[int]], fold: Fold, seed: int) -> list[Split | None]:
-    """Test for what lies in the fold, train for the rest; the folds of one seed are disjoint and hold everything."""
+    """Test for the images of the fold, train for all others; each image is in exactly one fold of a seed."""
     rng = np.random.default_rng([seed, fold.count, *b"folds"])
-    places = divide_evenly(groups, [candidate.labels for candidate in candidates], fold.count, rng)
+    folds = divide_into_folds(groups, [candidate.labels for candidate in candidates], fold.count, rng)
     splits: list[Split | None] = ["train"] * len(candidates)
-    for group, place in zip(groups, places, strict=True):
-        for position in group if place == fold.number else ():
+    for group, number in zip(groups, folds, strict=True):
+        for position in group if number == fold.number else ():
             splits[position] = "test"
     return splits
 
@@ -111,9 +148,18 @@ def check_classes(
     needed: Sequence[Split],
     given: set[Split | None],
 ) -> None:
-    """See that every label has a study in every split of `needed`; raises DataError naming the first gap.
+    """Check that every label has an image in every split that needs one.
 
-    `given` are the splits the set itself has: a gap there is the set's, elsewhere the class is too small.
+    Args:
+        names: The label names.
+        labels: The labels of each image, as positions in `names`.
+        splits: The split of each image; None if it was dropped.
+        needed: The splits that need every label.
+        given: The splits that the data set gives. If one of them lacks a label, the data set is incomplete; if another
+            split lacks it, the class is too small.
+
+    Raises:
+        DataError: If a label has no image in a split; the message names the first one found.
     """
     counts = Counter((split, label) for split, found in zip(splits, labels, strict=True) if split for label in found)
     for label, name in enumerate(names):
@@ -129,14 +175,14 @@ def check_classes(
             raise DataError(
                 f"class {name!r} is too small to be split, no image is left for {split} ({others}): it needs at least "
                 f"{len(needed)} that share neither patient nor content; add some, leave the class out, or raise "
-                "data.limit where it is set"
+                "data.limit if it is set"
             )
 
 
 def _shares(given: set[Split], validation: float, test: float) -> tuple[dict[Split, float], str]:
-    """The share of the training pool that goes to each split, and where the splits come from."""
+    """The share of the images to divide that goes to each split, and how the splits were made."""
     if not given:
-        held: dict[Split, float] = {"test": test, "validation": (1 - test) * validation}
+        made: dict[Split, float] = {"test": test, "validation": (1 - test) * validation}
         origin = f"made here: {test:g} of all for test, {validation:g} of the rest for validation"
     elif "train" not in given:
         raise DataError(
@@ -145,14 +191,14 @@ def _shares(given: set[Split], validation: float, test: float) -> tuple[dict[Spl
         )
     else:
         own = {"test": test, "validation": validation}
-        held = {split: share for split, share in own.items() if split not in given}  # type: ignore[misc]
-        origin = "the set's own" + "".join(f"; {split}: {held[split]:g} of its training images" for split in held)
-    held = {split: share for split, share in held.items() if share > 0}
-    return {"train": 1 - sum(held.values()), **held}, origin
+        made = {split: share for split, share in own.items() if split not in given}  # type: ignore[misc]
+        origin = "the set's own" + "".join(f"; {split}: {made[split]:g} of its training images" for split in made)
+    made = {split: share for split, share in made.items() if share > 0}
+    return {"train": 1 - sum(made.values()), **made}, origin
 
 
 def _groups(candidates: Sequence[Candidate], ties: Sequence[tuple[int, int]] = ()) -> list[list[int]]:
-    """Positions that must stay together: those joined by patient, identical content or a tie, also through others."""
+    """Positions that must stay together: linked by patient, identical content or a tie, directly or through others."""
     parents = list(range(len(candidates)))
 
     def root(i: int) -> int:
@@ -179,18 +225,18 @@ def _groups(candidates: Sequence[Candidate], ties: Sequence[tuple[int, int]] = (
 
 
 def _leaks(candidates: Sequence[Candidate], groups: list[list[int]]) -> dict[int, Dropped]:
-    """Which positions must go where given splits share a group: all but those of the group's last split."""
+    """The positions to drop if given splits share a group: all of the group but those in its last split."""
     dropped: dict[int, Dropped] = {}
     for group in groups:
         last = max((SPLITS.index(split) for i in group if (split := candidates[i].split)), default=0)
-        keepers = [i for i in group if (candidates[i].split or "train") == SPLITS[last]]
-        contents = {candidates[i].content: i for i in keepers}
+        kept = [i for i in group if (candidates[i].split or "train") == SPLITS[last]]
+        contents = {candidates[i].content: i for i in kept}
         for i in group:
             split = candidates[i].split or "train"
             if split == SPLITS[last]:
                 continue
             twin = contents.get(candidates[i].content)
-            what, other = ("patient", keepers[0]) if twin is None else ("image", twin)
+            what, other = ("patient", kept[0]) if twin is None else ("image", twin)
             reason = f"same {what} as {candidates[other].origin} in {SPLITS[last]}"
             dropped[i] = Dropped(candidates[i].origin, split, reason)
     return dict(sorted(dropped.items()))
@@ -209,8 +255,8 @@ def _leak_sentence(dropped: list[Dropped]) -> str:
 
 def _notes(candidates: Sequence[Candidate], dropped: dict[int, Dropped]) -> list[str]:
     notes = []
-    places: tuple[tuple[Split, str], ...] = (("train", "validation or test"), ("validation", "test"))
-    for split, others in places:
+    pairs: tuple[tuple[Split, str], ...] = (("train", "validation or test"), ("validation", "test"))
+    for split, others in pairs:
         for what, clause in (("image", "also in"), ("patient", "whose patient is also in")):
             found = [i for i, d in dropped.items() if d.split == split and d.reason.startswith(f"same {what}")]
             distinct = len({candidates[i].content for i in found})

@@ -1,9 +1,10 @@
-"""Finding images that are nearly the same: one film saved twice, brightened, compressed anew or moved a little.
+"""Find images that are nearly the same: one film saved twice, brightened, compressed again or shifted a little.
 
-Three sieves, each finer and dearer than the one before. A 64-bit hash of the coarsest waves tells what could be alike
-from what could not; thumbnails are correlated; and the few best of each image are compared in their fine detail, which
-unrelated films do not share however alike they look from afar. Mirrored, turned or cropped copies are not looked for,
-nor those moved by more than about a fiftieth of their side.
+There are three steps; each is more exact and slower than the one before. First, a 64-bit perceptual hash, from the
+lowest frequencies of a thumbnail, rules out most pairs. Second, the thumbnails of the remaining pairs are correlated.
+Third, the few best matches of each image are compared in their fine detail, which unrelated films do not share, however
+similar they look from a distance. Mirrored, rotated or cropped copies are not searched for, nor copies shifted by more
+than about a fiftieth of their side.
 """
 
 from __future__ import annotations
@@ -18,15 +19,22 @@ import numpy.typing as npt
 from gan_aug.errors import Cancelled
 
 SMALLEST_SIDE = 24
-"""Below this, images of one kind resemble each other too much to tell copies apart."""
+"""Images with a shorter side in pixels are not searched: images of one kind are then too similar to tell copies."""
 
-THUMB, WAVES = 16, 8
-BITS_APART = 8
-COARSE = 0.9
+THUMB, FREQUENCIES = 16, 8
+"""The side of a thumbnail in pixels, and how many of its lowest frequencies per axis the hash uses."""
+
+MAX_DIFFERING_BITS = 8
+"""Hashes that differ in more bits rule a pair out."""
+
+MIN_THUMB_CORRELATION = 0.9
+"""Thumbnails with a lower correlation rule a pair out."""
+
 EXAMINED = 4
-"""How many of the most similar images are examined in detail for each image."""
+"""How many of the most similar images are compared in detail with each image."""
 
 QUERIES, TILE, PAIRS = 128, 8192, 64
+"""How many images, hashes and pairs are handled at a time; they bound the memory."""
 
 Images = npt.NDArray[np.uint8]
 Rows = npt.NDArray[np.int64]
@@ -35,7 +43,7 @@ Floats = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Pair:
-    """Two rows of the store that look nearly the same, `correlation` being that of their details."""
+    """Two rows of the stored images that are nearly the same, and the correlation of their fine details."""
 
     first: int
     second: int
@@ -56,87 +64,99 @@ class ImagesByRow(Protocol):
 def near_duplicates(
     images: ImagesByRow, first: Rows, second: Rows, *, cancelled: Callable[[], bool] | None = None
 ) -> list[Pair]:
-    """The pairs of a row of `first` and one of `second` that look nearly the same; raises Cancelled.
+    """Find the pairs of a row of `first` and a row of `second` whose images are nearly the same.
 
-    With the same rows in both, each pair comes once and none with itself. Memory: 264 bytes per image of `first`.
+    If both hold the same rows, each pair comes once, and no row is paired with itself.
+
+    Args:
+        images: `(N, C, H, W) uint8`.
+        first: Rows of `images`, `(A,) int64`. Each takes 264 bytes of memory.
+        second: Rows of `images`, `(B,) int64`.
+        cancelled: Says whether to stop, or None.
+
+    Returns:
+        The pairs, in the order of their rows.
+
+    Raises:
+        Cancelled: If `cancelled` says so.
     """
     if min(images.shape[2:]) < SMALLEST_SIDE or not len(first) or not len(second):
         return []
     thumbs = np.concatenate([_thumbs(images[part]) for part in _blocks(first, 1024)])
     hashes = _hashes(thumbs)
-    least = sure_correlation(min(images.shape[2:]))
+    least = min_detail_correlation(min(images.shape[2:]))
     pairs: list[Pair] = []
     for part in _blocks(second, QUERIES):
         if cancelled and cancelled():
             raise Cancelled("stopped on request: run it again")
         query, found = _candidates(images[part], thumbs, hashes)
-        alike = part[query], first[found]
-        other = alike[0] != alike[1]
-        for start in range(0, int(other.sum()), PAIRS):
-            a, b = (rows[other][start : start + PAIRS] for rows in alike)
-            sure = _detail_correlation(images[a], images[b])
-            pairs += [Pair(int(x), int(y), float(c)) for x, y, c in zip(b, a, sure, strict=True) if c >= least]
-    return _once(pairs)
+        candidates = part[query], first[found]
+        differ = candidates[0] != candidates[1]
+        for start in range(0, int(differ.sum()), PAIRS):
+            a, b = (rows[differ][start : start + PAIRS] for rows in candidates)
+            detail = _detail_correlation(images[a], images[b])
+            pairs += [Pair(int(x), int(y), float(c)) for x, y, c in zip(b, a, detail, strict=True) if c >= least]
+    return _unique(pairs)
 
 
-def sure_correlation(side: int) -> float:
-    """From which correlation of details images of this side count as copies: small ones have less that tells."""
+def min_detail_correlation(side: int) -> float:
+    """The correlation of fine detail from which images count as copies; higher for a small `side`, with less detail."""
     return float(np.interp(side, [28, 64], [0.975, 0.8]))
 
 
-def _once(pairs: list[Pair]) -> list[Pair]:
-    """Each unordered pair once, in the order of rows."""
+def _unique(pairs: list[Pair]) -> list[Pair]:
+    """Each unordered pair once, in the order of its rows."""
     best = {(min(p.first, p.second), max(p.first, p.second)): p for p in sorted(pairs, key=lambda p: p.correlation)}
     return [best[key] for key in sorted(best)]
 
 
 def _candidates(images: Images, thumbs: Images, hashes: npt.NDArray[np.uint64]) -> tuple[Rows, Rows]:
-    """Positions of the query images and of those most similar to them, a few for each."""
-    queries, places, scores = [], [], []
-    for moved in _moved(images):
-        seen = _thumbs(moved)
-        asked = _hashes(seen)
-        unit = _unit(seen)
+    """The positions of the query images and of the thumbnails most similar to them, a few for each."""
+    queries, matches, scores = [], [], []
+    for shifted in _shifted(images):
+        own_thumbs = _thumbs(shifted)
+        own_hashes = _hashes(own_thumbs)
+        unit = _unit(own_thumbs)
         for start in range(0, len(hashes), TILE):
-            apart = np.bitwise_count(asked[:, None] ^ hashes[None, start : start + TILE])
-            query, place = np.nonzero(apart <= BITS_APART)
-            score = np.einsum("ij,ij->i", unit[query], _unit(thumbs[start + place]))
-            good = score >= COARSE
+            differing = np.bitwise_count(own_hashes[:, None] ^ hashes[None, start : start + TILE])
+            query, match = np.nonzero(differing <= MAX_DIFFERING_BITS)
+            score = np.einsum("ij,ij->i", unit[query], _unit(thumbs[start + match]))
+            good = score >= MIN_THUMB_CORRELATION
             queries.append(query[good])
-            places.append(start + place[good])
+            matches.append(start + match[good])
             scores.append(score[good])
-    return _best(np.concatenate(queries), np.concatenate(places), np.concatenate(scores))
+    return _best(np.concatenate(queries), np.concatenate(matches), np.concatenate(scores))
 
 
-def _best(queries: Rows, places: Rows, scores: Floats) -> tuple[Rows, Rows]:
-    """For each query its best few places, each once."""
-    order = np.lexsort((-scores, places, queries))
-    queries, places, scores = queries[order], places[order], scores[order]
+def _best(queries: Rows, matches: Rows, scores: Floats) -> tuple[Rows, Rows]:
+    """The EXAMINED best matches of each query, each once."""
+    order = np.lexsort((-scores, matches, queries))
+    queries, matches, scores = queries[order], matches[order], scores[order]
     new = np.ones(len(queries), dtype=bool)
-    new[1:] = (queries[1:] != queries[:-1]) | (places[1:] != places[:-1])
-    queries, places, scores = queries[new], places[new], scores[new]
-    order = np.lexsort((places, -scores, queries))
-    queries, places = queries[order], places[order]
+    new[1:] = (queries[1:] != queries[:-1]) | (matches[1:] != matches[:-1])
+    queries, matches, scores = queries[new], matches[new], scores[new]
+    order = np.lexsort((matches, -scores, queries))
+    queries, matches = queries[order], matches[order]
     rank = np.arange(len(queries)) - np.searchsorted(queries, queries)
-    return queries[rank < EXAMINED], places[rank < EXAMINED]
+    return queries[rank < EXAMINED], matches[rank < EXAMINED]
 
 
-def _moved(images: Images) -> Iterator[Images]:
-    """The images as they are, and moved by about a thirtieth of their side each way."""
+def _shifted(images: Images) -> Iterator[Images]:
+    """The images as they are, and shifted by about a thirtieth of their side in each direction."""
     yield images
     for axis in (2, 3):
         step = max(1, round(images.shape[axis] / 30))
-        for way in (step, -step):
-            yield np.roll(images, way, axis=axis)
+        for shift in (step, -step):
+            yield np.roll(images, shift, axis=axis)
 
 
 def _thumbs(images: Images) -> Images:
-    """Grey thumbnails, `(n, 256) uint8`."""
+    """Grey thumbnails of 16 x 16 pixels, `(n, 256) uint8`."""
     from PIL import Image
 
     grey = images.mean(axis=1).astype(np.uint8) if images.shape[1] > 1 else images[:, 0]
     count, height, width = grey.shape
-    if height % THUMB == 0 and width % THUMB == 0:  # whole pixels, all images at once
+    if height % THUMB == 0 and width % THUMB == 0:  # blocks of whole pixels: all images at once
         rows = grey.reshape(count, THUMB, height // THUMB, width).sum(axis=2, dtype=np.uint32)
         sums = rows.reshape(count, THUMB, THUMB, width // THUMB).sum(axis=3)
         pixels = (height // THUMB) * (width // THUMB)
@@ -148,17 +168,18 @@ def _thumbs(images: Images) -> Images:
 
 
 def _hashes(thumbs: Images) -> npt.NDArray[np.uint64]:
-    """64 bits per thumbnail: which of its coarsest waves are stronger than their median."""
+    """64 bits per thumbnail: which of its 8 x 8 lowest DCT coefficients are above their median."""
     from scipy.fft import dctn
 
-    waves = dctn(thumbs.reshape(-1, THUMB, THUMB).astype(np.float32), axes=(1, 2))[:, :WAVES, :WAVES].reshape(-1, 64)
-    waves[:, 0] = 0  # brightness
-    bits = np.packbits(waves > np.median(waves, axis=1, keepdims=True), axis=1)
+    squares = thumbs.reshape(-1, THUMB, THUMB).astype(np.float32)
+    coefficients = dctn(squares, axes=(1, 2))[:, :FREQUENCIES, :FREQUENCIES].reshape(-1, 64)
+    coefficients[:, 0] = 0  # brightness
+    bits = np.packbits(coefficients > np.median(coefficients, axis=1, keepdims=True), axis=1)
     return np.ascontiguousarray(bits).view(np.uint64)[:, 0]
 
 
 def _unit(vectors: npt.NDArray[np.uint8] | Floats) -> Floats:
-    """Vectors without their mean, of length 1; constant ones are zero."""
+    """The vectors minus their mean, scaled to length 1; a constant vector becomes zero."""
     values = vectors.astype(np.float32)
     values -= values.mean(axis=1, keepdims=True)
     values /= np.maximum(np.linalg.norm(values, axis=1, keepdims=True), np.float32(1e-3))
@@ -166,21 +187,21 @@ def _unit(vectors: npt.NDArray[np.uint8] | Floats) -> Floats:
 
 
 def _detail_correlation(first: Images, second: Images) -> Floats:
-    """The correlation of fine detail, pair by pair, where it is highest among moves of up to an eighth of the side."""
+    """The correlation of fine detail of each pair, the highest among shifts of up to an eighth of the shorter side."""
     from scipy.fft import irfft2, next_fast_len, rfft2
 
     height, width = first.shape[2:]
     reach = max(1, min(height, width) // 8)
-    # Room for the move, which would otherwise wrap around.
+    # Padded by `reach`, as a shift would otherwise wrap around.
     size = (next_fast_len(height + reach, real=True), next_fast_len(width + reach, real=True))
     product = rfft2(_details(first), size) * np.conj(rfft2(_details(second), size))
-    moves: Floats = np.roll(irfft2(product, size), (reach, reach), axis=(1, 2))[:, : 2 * reach + 1, : 2 * reach + 1]
-    best: Floats = moves.max(axis=(1, 2))
+    shifts: Floats = np.roll(irfft2(product, size), (reach, reach), axis=(1, 2))[:, : 2 * reach + 1, : 2 * reach + 1]
+    best: Floats = shifts.max(axis=(1, 2))
     return best
 
 
 def _details(images: Images) -> Floats:
-    """What is left of the images when their smooth part is taken away, faded out at the border, of length 1."""
+    """The grey images minus their smooth part, faded out at the border and scaled to length 1, `(n, H, W)`."""
     from scipy.ndimage import gaussian_filter
 
     grey = images.mean(axis=1, dtype=np.float32)

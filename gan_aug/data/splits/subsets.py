@@ -1,4 +1,4 @@
-"""Parts of a training split for learning curves: by patient, each label in proportion, small ones inside large ones."""
+"""Subsets of a training split for learning curves: by patient, labels in proportion, small ones within larger ones."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from gan_aug.data.splits.stratify import strata_of
 
 @dataclass(frozen=True)
 class Subset:
-    """A part of the training split: up to `size` images of it, by the chance called `draw` (0, 1, ...)."""
+    """A subset of the training split: up to `size` images of it, in random draw number `draw`, from 0."""
 
     size: int
     draw: int
@@ -26,11 +26,19 @@ class Subset:
 
 
 def take(manifest: Manifest, subset: Subset, seed: int) -> Manifest:
-    """The manifest with the training images outside `subset` marked unused; it has a fingerprint of its own.
+    """Mark the training images outside a subset as unused.
 
-    Images of one patient come together, so there may be a few less than `size`. Every subset of a draw is the
-    beginning of one order of the patients, hence inside the larger ones of that draw. In that order each label comes
-    once as early as may be, and then in proportion.
+    All images of a patient are used or none, so the subset may have a few images less than its size. All subsets of a
+    draw begin at the start of the same order of patients, so each lies within the larger ones. That order starts with
+    a patient of each label; then the labels come in proportion.
+
+    Args:
+        manifest: The data set.
+        subset: The subset to keep.
+        seed: The seed of the order of patients.
+
+    Returns:
+        The manifest of the subset; its fingerprint differs from that of `manifest`.
     """
     kept: set[int] = set()
     for group in patient_order(manifest, seed, subset.draw):
@@ -45,7 +53,16 @@ def take(manifest: Manifest, subset: Subset, seed: int) -> Manifest:
 
 
 def patient_order(manifest: Manifest, seed: int, draw: int) -> list[list[int]]:
-    """The positions of each training patient's images, the patients in the order in which subsets take them."""
+    """Order the training patients as subsets take them.
+
+    Args:
+        manifest: The data set.
+        seed: The seed of the order.
+        draw: The number of the draw, from 0.
+
+    Returns:
+        For each patient, the positions of the patient's images.
+    """
     groups: dict[str, list[int]] = {}
     for i in manifest.indices("train"):
         groups.setdefault(manifest.studies[i].patient or f"image {i}", []).append(int(i))
@@ -53,24 +70,24 @@ def patient_order(manifest: Manifest, seed: int, draw: int) -> list[list[int]]:
     shuffled = [list(groups.values())[number] for number in rng.permutation(len(groups))]
     strata = strata_of([study.labels for study in manifest.studies], [i for group in shuffled for i in group])
     totals, before = Counter(strata.values()), Counter[tuple[int, ...]]()
-    places: list[tuple[float, int]] = []
+    ranks: list[tuple[float, int]] = []
     for number, group in enumerate(shuffled):
         stratum = strata[group[0]]
-        places.append(((before[stratum] + len(group) / 2) / totals[stratum], number))
+        ranks.append(((before[stratum] + len(group) / 2) / totals[stratum], number))
         before[stratum] += len(group)
-    order = [shuffled[number] for _, number in sorted(places)]
+    order = [shuffled[number] for _, number in sorted(ranks)]
     return _each_label_first(order, manifest)
 
 
 def _each_label_first(order: list[list[int]], manifest: Manifest) -> list[list[int]]:
     """`order` with the first group of each label moved to the front."""
     front: list[int] = []
-    held: set[int] = set()
+    covered: set[int] = set()
     for label in range(len(manifest.labels)):
         has = (n for n, group in enumerate(order) if any(label in manifest.studies[i].labels for i in group))
         first = next(has, None)
-        if label not in held and first is not None:
+        if label not in covered and first is not None:
             front.append(first)
-            held.update(k for i in order[first] for k in manifest.studies[i].labels)
+            covered.update(k for i in order[first] for k in manifest.studies[i].labels)
     rest = [number for number in range(len(order)) if number not in front]
     return [order[number] for number in (*front, *rest)]

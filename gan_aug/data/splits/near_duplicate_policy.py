@@ -1,4 +1,4 @@
-"""What an import does about images that nearly repeat one of another split."""
+"""What an import does about an image that is nearly the same as an image in another split."""
 
 from __future__ import annotations
 
@@ -15,13 +15,21 @@ from gan_aug.data.reading.reader import IsCancelled
 from gan_aug.data.splits.assign import Assignment, Candidate, Dropped
 from gan_aug.data.splits.near_duplicates import Images, Pair, Rows, near_duplicates
 
-SHOWN = 1000
-"""Pairs listed in the import report."""
+LISTED_PAIRS = 1000
+"""How many pairs the import report lists."""
 
 
 @dataclass(frozen=True)
-class Resemblance:
-    """An image, its look-alike nearer to the test, and the correlation of their details."""
+class NearDuplicate:
+    """An image that is nearly the same as one of a split closer to the test; the import report lists them as they are.
+
+    Attributes:
+        origin: Where the image came from.
+        split: Its split.
+        like: The origin of the other image.
+        like_split: The split of the other image.
+        correlation: The correlation of their fine details, up to 1.
+    """
 
     origin: str
     split: Split
@@ -31,21 +39,28 @@ class Resemblance:
 
 
 @dataclass(frozen=True)
-class Search:
-    """Where to look: the store's images, whose they are, and what earlier imports found in the very same ones."""
+class NearDuplicateSearch:
+    """A search among all images that an import has read.
+
+    Attributes:
+        images: The stored images, `(N, C, H, W) uint8`.
+        candidates: What is known of each image.
+        cache: Holds what earlier imports found among the same images, or None.
+        cancelled: Says whether to stop, or None.
+    """
 
     images: Images
     candidates: Sequence[Candidate]
     cache: CacheFolder | None = None
     cancelled: IsCancelled | None = None
 
-    def everywhere(self) -> list[tuple[int, int]]:
-        """Pairs of all images, whatever their split."""
+    def all_pairs(self) -> list[tuple[int, int]]:
+        """The pairs among all images, whatever their split, as positions."""
         rows = np.arange(len(self.candidates), dtype=np.int64)
         return [(pair.first, pair.second) for pair in self._pairs(rows, rows)]
 
-    def across(self, splits: Sequence[Split | None]) -> list[Pair]:
-        """Pairs of images on two sides, the one nearer to the test second."""
+    def pairs_across(self, splits: Sequence[Split | None]) -> list[Pair]:
+        """The pairs of images in two different splits; the second image is in the split closer to the test."""
         train, validation, test = (
             np.array([row for row, found in enumerate(splits) if found == split], dtype=np.int64) for split in SPLITS
         )
@@ -64,20 +79,29 @@ class Search:
         return pairs
 
 
-def settle(
-    policy: Literal["report", "drop", "move"], search: Search, assigned: Assignment
-) -> tuple[Assignment, list[Resemblance]]:
-    """The assignment after `policy`, and what was found: `drop` takes the training side of each pair out."""
+def apply_policy(
+    policy: Literal["report", "drop", "move"], search: NearDuplicateSearch, assigned: Assignment
+) -> tuple[Assignment, list[NearDuplicate]]:
+    """Find near-duplicates in different splits, and drop or note them.
+
+    Args:
+        policy: With "drop", the image farther from the test is dropped. Otherwise both are kept and a note says so.
+        search: Finds the pairs.
+        assigned: The splits before.
+
+    Returns:
+        The splits after, and the pairs that were found.
+    """
     candidates, splits = search.candidates, list(assigned.splits)
-    found: list[Resemblance] = []
+    found: list[NearDuplicate] = []
     dropped: dict[int, Dropped] = {}
-    for pair in search.across(assigned.splits):
-        near, far = splits[pair.first], splits[pair.second]
-        if near is None or far is None:
-            continue  # its look-alike was dropped already
+    for pair in search.pairs_across(assigned.splits):
+        split, like_split = splits[pair.first], splits[pair.second]
+        if split is None or like_split is None:
+            continue  # one of the two was dropped already
         origin, like = candidates[pair.first].origin, candidates[pair.second].origin
-        found.append(Resemblance(origin, near, like, far, round(pair.correlation, 3)))
-        dropped.setdefault(pair.first, Dropped(origin, near, f"nearly the same image as {like} in {far}"))
+        found.append(NearDuplicate(origin, split, like, like_split, round(pair.correlation, 3)))
+        dropped.setdefault(pair.first, Dropped(origin, split, f"nearly the same image as {like} in {like_split}"))
     if not found:
         return assigned, []
     count = len(dropped)
@@ -91,6 +115,6 @@ def settle(
     return replace(assigned, splits=kept, dropped=out, notes=(*assigned.notes, note)), found
 
 
-def listed(found: list[Resemblance]) -> dict[str, Any]:
-    """What was found, for the import report."""
-    return {"pairs": len(found), "first": [asdict(pair) for pair in found[:SHOWN]]}
+def near_duplicates_record(found: list[NearDuplicate]) -> dict[str, Any]:
+    """What was found, as the import report records it."""
+    return {"pairs": len(found), "first": [asdict(pair) for pair in found[:LISTED_PAIRS]]}
