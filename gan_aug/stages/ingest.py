@@ -7,7 +7,7 @@ from gan_aug.compute.executor import Executor
 from gan_aug.compute.local.parent import cores
 from gan_aug.config import Config
 from gan_aug.data.importing.dataset import import_dataset
-from gan_aug.data.importing.report import set_aside
+from gan_aug.data.importing.report import describe_rejected
 from gan_aug.data.manifest import SPLITS, Manifest
 from gan_aug.data.reading.image_cache import user_cache
 from gan_aug.data.store import open_images
@@ -40,7 +40,7 @@ def import_studies(request: Config, run: RunDir, executor: Executor) -> Manifest
         workers=request.compute.workers or cores(),
         cache=user_cache(request.compute.cache),
     )
-    if said := set_aside(read_json(run.dataset / layout.IMPORT_REPORT)):
+    if said := describe_rejected(read_json(run.dataset / layout.IMPORT_REPORT)):
         run.emit("dataset", "note", said)
     storage.push_dataset()
     run.emit("dataset", "finish", describe(manifest))

@@ -1,1 +1,1 @@
-"""From a source to a data set on disk: read, split, written down, looked at."""
+"""From a source to a data set on disk: read, split, recorded; and the inspection of the result."""

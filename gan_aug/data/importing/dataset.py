@@ -28,7 +28,7 @@ from gan_aug.run.events import Progress, UnitProgress
 from gan_aug.run.files import storage_errors, write_json
 
 SIZE = 64
-"""Pixels a side where neither the config nor the set says."""
+"""The side of a stored image in pixels, if neither the config nor the data set gives a size."""
 
 
 def import_dataset(
@@ -41,15 +41,31 @@ def import_dataset(
     workers: int | None = None,
     cache: CacheFolder | None = None,
 ) -> Manifest:
-    """Read the source that `config` names into `folder` and return its manifest.
+    """Import a data set: write `images.npy`, `import-report.json` and, last, `manifest.json`.
 
-    Files are decoded in `workers` processes, whose death costs no more than the file that caused it; without `workers`
-    all is read here. Images that `cache` holds are not decoded again. Neither alters a byte of the result.
+    The manifest marks the import as complete; what an interrupted import left is written again. The result does not
+    depend on `workers` and `cache`.
 
-    Writes `images.npy`, `import-report.json` and last `manifest.json`, the mark that the import is whole; what an
-    interrupted one left is made anew. `progress` is told ("images", images read, images in all), and for DICOM before
-    that ("files", headers read or files retrieved, files in all). Raises ConfigError, DataError or LeakageError for
-    what the user can mend, StorageError for the disk, and Cancelled once `cancelled()` is true.
+    Args:
+        config: The source, and how its images are read and split.
+        seed: The seed of the splits.
+        folder: The dataset folder to write.
+        progress: Called with ("images", images read, images in all). For DICOM it is called before that with
+            ("files", headers read or files retrieved, files in all).
+        cancelled: Says whether to stop, or None.
+        workers: How many processes decode files. If one dies, only the file that caused it is set aside. None decodes
+            in this process.
+        cache: Holds images decoded by earlier imports, or None.
+
+    Returns:
+        The manifest.
+
+    Raises:
+        ConfigError: If a setting does not fit the data set.
+        DataError: If images are absent or cannot be used.
+        LeakageError: If given splits share a patient or an image.
+        StorageError: If the disk is full or not writable.
+        Cancelled: If `cancelled` says so.
     """
     with CrashSafePool(workers or 1, config.seconds_per_file) as pool:
         reader = Reader(pool if workers else None, cache, cancelled)
@@ -110,7 +126,7 @@ def _assign(config: DataConfig, source: Source, seed: int, search: NearDuplicate
 
 
 def _splits_from(config: DataConfig, assigned: Assignment) -> str:
-    """Where the splits come from; a column that was named for them is named."""
+    """How the splits were made, with the column that gives them, if there is one."""
     own, column = "the set's own", config.columns.split
     return assigned.origin.replace(own, f"{own}, by its column {column!r}", 1) if column else assigned.origin
 
@@ -123,7 +139,7 @@ def _positive(config: DataConfig, source: Source) -> str | None:
 
 
 def _needed(config: DataConfig) -> list[Split]:
-    """The splits every class must be in: a share of 0 asks for none."""
+    """The splits that need every class: those with a share above 0."""
     shares: dict[Split, float] = {
         "train": 1,
         "validation": config.validation,
@@ -133,7 +149,7 @@ def _needed(config: DataConfig) -> list[Split]:
 
 
 def _check_source(config: DataConfig, source: Source) -> None:
-    """Find what no decoding is needed for."""
+    """Check all that can be checked before anything is decoded."""
     if not source.items:
         _check_rejected(config, source, list(source.rejected))
         raise DataError(f"{source.name} has no images: check data.root and data.source")
@@ -144,7 +160,9 @@ def _check_source(config: DataConfig, source: Source) -> None:
             "or use 'dataset'"
         )
     if config.folds and given != {None}:
-        raise ConfigError(f"data.folds needs a set without splits, and {source.name} gives its own: leave out one")
+        raise ConfigError(
+            f"data.folds needs a set without splits, and {source.name} gives its own: leave out data.folds, or the splits"
+        )
     if config.near_duplicates == "move" and given != {None}:
         raise ConfigError(
             f"data.near_duplicates: 'move' needs splits made here, and {source.name} gives its own: use report or drop"
@@ -170,7 +188,7 @@ def _read(
     progress: Progress | None,
     reader: Reader,
 ) -> Readings:
-    """Read every item and append it to the store, or set it aside."""
+    """Read every item and append it to the stored images, or set it aside."""
     positions = {name: position for position, name in enumerate(source.labels)}
     read = Readings([], list(source.rejected), [], Counter(), Counter())
     total = len(source.items)
@@ -183,7 +201,7 @@ def _read(
                 read.rejected.append(Rejected(item.origin, reading))
             else:
                 writer.append(reading.image)
-                read.natives[reading.original_size] += 1
+                read.original_sizes[reading.original_size] += 1
                 read.spacings[item.spacing] += 1
                 if raster.channels == 1 and reading.coloured:
                     read.coloured.append(item.origin)
@@ -195,16 +213,16 @@ def _read(
     return read
 
 
-def _check_rejected(config: DataConfig, source: Source, aside: list[Rejected]) -> None:
-    rejected = [item for item in aside if item.counts]
+def _check_rejected(config: DataConfig, source: Source, rejected: list[Rejected]) -> None:
+    counted = [item for item in rejected if item.counts]
     total = len(source.items) + sum(item.counts for item in source.rejected)
-    if not rejected or len(rejected) <= config.max_rejected * total:
+    if not counted or len(counted) <= config.max_rejected * total:
         return
-    reason, count = Counter(item.reason for item in rejected).most_common(1)[0]
-    first = next(item.origin for item in rejected if item.reason == reason)
-    many = "all" if count == len(rejected) else str(count)
+    reason, count = Counter(item.reason for item in counted).most_common(1)[0]
+    first = next(item.origin for item in counted if item.reason == reason)
+    many = "all" if count == len(counted) else str(count)
     raise DataError(
-        f"{len(rejected)} of {total} files of {source.name} were set aside, {many} because {reason} (the first is "
+        f"{len(counted)} of {total} files of {source.name} were set aside, {many} because {reason} (the first is "
         f"{first}): repair or remove them, or raise data.max_rejected, now {config.max_rejected:g}"
     )
 

@@ -1,4 +1,4 @@
-"""Looking at an imported data set before anything is trained on it: counts, sizes, what is missing, contact sheets."""
+"""Inspect an imported data set before training on it: counts, sizes, what is missing, contact sheets."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from gan_aug.run import layout
 from gan_aug.run.files import read_json, write_bytes
 
 COLUMNS, ROWS = 10, 6
-"""Images on a contact sheet, spread evenly over the class."""
+"""Images per row and rows on a contact sheet; the images are spread evenly over the class."""
 
 
 def inspect_dataset(folder: Path) -> dict[str, Any]:
-    """What `folder`, a run folder or its dataset folder, holds; draws `contact-CLASS.png` beside the images.
+    """Describe the data set in `folder`, a run folder or its dataset folder, and draw its contact sheets there.
 
-    Raises DataError where nothing was imported there, ManifestError where it is torn.
+    Raises DataError if nothing was imported there, and ManifestError if the data set is damaged.
     """
     place = next((path for path in (folder / layout.DATASET, folder) if (path / layout.MANIFEST).is_file()), None)
     if place is None:
@@ -35,7 +35,7 @@ def inspect_dataset(folder: Path) -> dict[str, Any]:
 
 
 def describe_dataset(folder: Path, manifest: Manifest) -> dict[str, Any]:
-    """What the dataset folder `folder` holds: counts, sizes, patients, what was set aside and why; draws nothing."""
+    """Counts, sizes and patients of the data set in the dataset folder `folder`, and what was set aside and why."""
     channels, height, width = manifest.shape
     report = read_json(folder / layout.IMPORT_REPORT) if (folder / layout.IMPORT_REPORT).is_file() else {}
     return {
@@ -58,7 +58,7 @@ def describe_dataset(folder: Path, manifest: Manifest) -> dict[str, Any]:
 
 
 def draw_contact_sheets(folder: Path, manifest: Manifest) -> list[Path]:
-    """Draw images of each class, training ones where there are any, as `contact-CLASS.png`; gives the paths."""
+    """Draw images of each class as `contact-CLASS.png`, training images if there are any, and return the paths."""
     images = open_images(folder, manifest)
     labels = manifest.label_matrix()
     train = np.zeros(len(manifest.studies), dtype=bool)
@@ -75,12 +75,12 @@ def draw_contact_sheets(folder: Path, manifest: Manifest) -> list[Path]:
 
 
 def contact_sheet(folder: Path, name: str) -> Path:
-    """Where the sheet of a class lies; `name` is its label's in `folder_names`."""
+    """The path of the contact sheet of a class; `name` is that of its label in `folder_names`."""
     return folder / layout.contact_sheet(name)
 
 
 def _spread(images: npt.NDArray[np.uint8], rows: npt.NDArray[np.int64]) -> list[npt.NDArray[np.uint8]]:
-    """Up to a sheet of images, evenly spread over `rows`, in lines."""
+    """Images spread evenly over `rows`, as many as a sheet takes at most, in lines of COLUMNS."""
     count = min(len(rows), COLUMNS * ROWS)
     chosen = rows[np.linspace(0, len(rows) - 1, count).astype(np.int64)]
     return [np.asarray(images[chosen[start : start + COLUMNS]]) for start in range(0, count, COLUMNS)]

@@ -1,4 +1,4 @@
-"""What an import tells about itself: `import-report.json`, the manifest's notes, what was set aside and why."""
+"""What an import records: `import-report.json`, the manifest's notes, and what was set aside and why."""
 
 from __future__ import annotations
 
@@ -15,28 +15,44 @@ from gan_aug.data.splits.assign import Assignment, Candidate
 from gan_aug.run import layout
 
 REASONS = 12
-"""Reasons listed on the terminal; the report has them all."""
+"""How many reasons the terminal lists; the report has them all."""
 
-SHOWN = 30
-"""Native sizes and spacings listed one by one; rarer ones are counted together."""
+LISTED = 30
+"""How many original sizes and spacings the report lists; rarer ones are counted together."""
 
 
 @dataclass(frozen=True)
 class Readings:
-    """What reading the items gave: the candidates in stored order, what was set aside, and what they were like."""
+    """The result of reading the items.
+
+    Attributes:
+        candidates: The images, in stored order.
+        rejected: What was set aside.
+        coloured: The origins of the images that lost their colour because the data set is stored in grey.
+        original_sizes: How many images had each (height, width) in pixels before resizing.
+        spacings: How many images have each distance between pixel centres, (down, across) in millimetres; None counts
+            those without a known distance.
+    """
 
     candidates: list[Candidate]
     rejected: list[Rejected]
     coloured: list[str]
-    """Origins of the images whose colour was lost, in a set that is stored grey."""
-    natives: Counter[tuple[int, int]]
-    """How many images had which size (height, width) before."""
+    original_sizes: Counter[tuple[int, int]]
     spacings: Counter[tuple[float, float] | None]
-    """How many images had which distance of pixels, (down, across) in millimetres; None where none is known."""
 
 
 def import_notes(config: DataConfig, read: Readings, patients: PatientHasher | None, repeated: int) -> list[str]:
-    """What a report made from the set must repeat; `repeated` images stand more than once in their split."""
+    """The sentences that every report about the data set must repeat.
+
+    Args:
+        config: Says whether patient numbers restart in each split.
+        read: What reading the items gave.
+        patients: The hasher of patients, or None if the data set names none.
+        repeated: How many images repeat another image of their split.
+
+    Returns:
+        The sentences.
+    """
     notes = []
     if patients and config.patient_scope == "split":
         notes.append("patient numbers restart per split: patients could not be told apart across splits")
@@ -52,7 +68,7 @@ def import_notes(config: DataConfig, read: Readings, patients: PatientHasher | N
 
 
 def _conflicts(candidates: list[Candidate]) -> int:
-    """How many distinct images carry more than one set of labels."""
+    """How many distinct images occur with different labels."""
     labels: dict[str, set[tuple[int, ...]]] = {}
     for candidate in candidates:
         labels.setdefault(candidate.content, set()).add(candidate.labels)
@@ -60,7 +76,7 @@ def _conflicts(candidates: list[Candidate]) -> int:
 
 
 def duplicates(studies: tuple[Study, ...]) -> dict[Split, int]:
-    """How many images of each split repeat another one there."""
+    """How many images of each split repeat another image of that split."""
     contents = {split: [study.content for study in studies if study.split == split] for split in SPLITS}
     return {split: len(found) - len(set(found)) for split, found in contents.items()}
 
@@ -68,7 +84,18 @@ def duplicates(studies: tuple[Study, ...]) -> dict[Split, int]:
 def import_report(
     source: Source, raster: Raster, read: Readings, assigned: Assignment, manifest: Manifest
 ) -> dict[str, Any]:
-    """The import's own record, as it is written to `import-report.json`."""
+    """The content of `import-report.json`.
+
+    Args:
+        source: What was read.
+        raster: The form of the stored images.
+        read: What reading the items gave.
+        assigned: The splits, and what they dropped.
+        manifest: The resulting manifest.
+
+    Returns:
+        The record, ready for JSON.
+    """
     return {
         "schema": 1,
         "source": source.name,
@@ -78,8 +105,8 @@ def import_report(
         "reasons": dict(Counter(item.reason for item in read.rejected).most_common()),
         "dropped": [asdict(item) for item in assigned.dropped],
         "duplicates": duplicates(manifest.studies),
-        "native_sizes": _commonest(Counter({f"{h}x{w}": count for (h, w), count in read.natives.items()})),
-        "spacings": _commonest(Counter({_spacing(found): count for found, count in read.spacings.items()})),
+        "native_sizes": _most_common(Counter({f"{h}x{w}": count for (h, w), count in read.original_sizes.items()})),
+        "spacings": _most_common(Counter({_spacing(found): count for found, count in read.spacings.items()})),
         "label_conflicts": _conflicts(read.candidates),
         "assumptions": asdict(raster)
         | {"native_size": source.size, "positive": manifest.positive, "flips": manifest.flips},
@@ -89,8 +116,11 @@ def import_report(
     }
 
 
-def set_aside(report: dict[str, Any]) -> str:
-    """What an import report says was set aside, the commonest reasons a line each; empty where nothing was."""
+def describe_rejected(report: dict[str, Any]) -> str:
+    """How many files an import report says were set aside, and the most common reasons, one per line.
+
+    Empty if none were.
+    """
     count = len(report["rejected"])
     if not count:
         return ""
@@ -99,11 +129,11 @@ def set_aside(report: dict[str, Any]) -> str:
     return "\n".join([f"{count:,} of {report['read']:,} were set aside:", *lines[:REASONS], *rest])
 
 
-def _commonest(counts: Counter[str]) -> dict[str, int]:
-    """The counts in falling order, what is rare as one."""
+def _most_common(counts: Counter[str]) -> dict[str, int]:
+    """The counts in falling order; those after the first LISTED are added up as "others"."""
     ordered = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
-    rest = sum(count for _, count in ordered[SHOWN:])
-    return dict(ordered[:SHOWN]) | ({"others": rest} if rest else {})
+    rest = sum(count for _, count in ordered[LISTED:])
+    return dict(ordered[:LISTED]) | ({"others": rest} if rest else {})
 
 
 def _spacing(found: tuple[float, float] | None) -> str:

@@ -1,1 +1,1 @@
-"""Synthetic sets on disk: shards with their sums, and sets that were made elsewhere."""
+"""Synthetic sets on disk: shards with their checksums, and images that another program generated."""

@@ -1,4 +1,4 @@
-"""Images made elsewhere: a folder of class folders or an npz, read with the labels of a data set at hand."""
+"""Synthetic images that another program made, in a folder of class folders or an npz file."""
 
 from __future__ import annotations
 
@@ -27,19 +27,23 @@ KEY = "compare.synthetic"
 
 @dataclass(frozen=True)
 class ExternalImages:
-    """Images made elsewhere, in the source's order: the labels of each, and how each is read.
+    """Images that another program made, in the order of their file names or rows.
 
-    Reading is quickest in rising order; it raises DataError with the reason where an image cannot be decoded.
+    Attributes:
+        path: The folder or npz file.
+        labels: The labels of each image, as positions in the data set's label names.
+        names: The name of each image in messages.
+        read: Decodes the image at a position; rising order is fastest. It raises DataError with the reason if the image
+            cannot be decoded.
     """
 
     path: Path
     labels: tuple[Labels, ...]
     names: tuple[str, ...]
-    """What each image is called, for people."""
     read: Callable[[int], Pixels]
 
     def pixels(self) -> Iterator[Pixels]:
-        """All images in order, `(H, W)` or `(H, W, 3)`; raises DataError naming the one that cannot be read."""
+        """All images in order, `(H, W)` or `(H, W, 3)`; raises DataError naming the first that cannot be read."""
         for row, name in enumerate(self.names):
             try:
                 yield self.read(row)
@@ -48,9 +52,9 @@ class ExternalImages:
 
 
 def open_external(path: Path, manifest: Manifest) -> ExternalImages:
-    """The images at `path`, with labels of `manifest`.
+    """The images at `path`, with their labels as positions in those of `manifest`.
 
-    Raises DataError where there is nothing of the kind, a class is empty, or a label is not one of the data set's.
+    Raises DataError if it is neither a folder nor an npz file, a class is empty, or `manifest` does not have a label.
     """
     if path.is_dir():
         return _open_folder(path, manifest)
@@ -60,14 +64,14 @@ def open_external(path: Path, manifest: Manifest) -> ExternalImages:
 
 
 def source_sha256(path: Path) -> str:
-    """The SHA-256 of what is at `path`: of the npz file, or of the names and contents of a folder's images."""
+    """The SHA-256 of an npz file, or of the names and contents of the images in a folder."""
     if path.is_dir():
         return json_sha256([[file.relative_to(path).as_posix(), file_sha256(file)] for _, file in _files(path)])
     return file_sha256(path)
 
 
 def _files(root: Path) -> list[tuple[Path, Path]]:
-    """Each class folder's image files, as (class folder, file), in natural order; hidden ones are passed over."""
+    """The image files of all class folders, as (class folder, file), in natural order; hidden ones are left out."""
     found = []
     for folder in sorted((p for p in root.iterdir() if p.is_dir()), key=lambda p: natural_key(p.name)):
         if folder.name.startswith((".", "__MACOSX")):
@@ -94,7 +98,11 @@ def _open_folder(root: Path, manifest: Manifest) -> ExternalImages:
 
 
 def _labels_of(name: str, root: Path, manifest: Manifest) -> Labels:
-    """The labels that a class folder stands for: one by its name or the name `export` gives it, or several by `+`."""
+    """The labels of a class folder, by its name.
+
+    The name is a label or the name that `gan-aug export` gives the label. Multi-label folders join several by `+`, or
+    are called `none`.
+    """
     known = dict(zip(folder_names(manifest.labels), range(len(manifest.labels)), strict=True))
     known |= {label: k for k, label in enumerate(manifest.labels)}
     if name in known:
@@ -133,7 +141,7 @@ def _read_row(images: ZippedArray, layout: tuple[int, ...], row: int) -> Pixels:
 
 
 def _layout(shape: tuple[int, ...], path: Path, manifest: Manifest) -> tuple[int, ...]:
-    """The order of an image's axes that makes it (height, width) or (height, width, channels)."""
+    """The permutation of an image's axes that gives (height, width) or (height, width, channels)."""
     if len(shape) == 2:
         return 0, 1
     if shape[2] in (1, 3) and shape != manifest.shape:
@@ -149,9 +157,9 @@ def _layout(shape: tuple[int, ...], path: Path, manifest: Manifest) -> tuple[int
 def _npz_labels(
     given: npt.NDArray[Any], names: Sequence[str] | None, path: Path, manifest: Manifest
 ) -> tuple[Labels, ...]:
-    """Labels as the data set's positions, from positions `(N,)`, names `(N,)`, or zeros and ones `(N, K)`."""
+    """The labels as positions in the data set's labels, from positions or names `(N,)`, or zeros and ones `(N, K)`."""
     if given.ndim == 2 and given.shape[1] == 1 and given.dtype.kind in "iu":
-        given = given[:, 0]  # as MedMNIST has it
+        given = given[:, 0]  # MedMNIST's layout
     if given.ndim == 1 and given.dtype.kind == "U":
         rows: list[tuple[str, ...]] = [(str(label),) for label in given]
     elif given.dtype.kind in "iub" and given.ndim in (1, 2):
@@ -160,7 +168,7 @@ def _npz_labels(
         wrong = next((k for row in hits for k in row if not 0 <= k < len(own)), None)
         if wrong is not None or (given.ndim == 2 and given.shape[1] != len(own)):
             seen = f"the label {wrong}" if wrong is not None else f"{given.shape[1]} columns of labels"
-            raise DataError(f"{KEY}: {path} has {seen}, and {len(own)} label names: give one name for each")
+            raise DataError(f"{KEY}: {path} has {seen}, and {len(own)} label names: give one name for each label")
         rows = [tuple(own[k] for k in row) for row in hits]
     else:
         raise DataError(
@@ -175,10 +183,14 @@ def _positions(names: tuple[str, ...], path: Path, manifest: Manifest) -> Labels
         if name not in manifest.labels:
             raise _unknown(name, path, manifest)
     if manifest.task == "multi-class" and len(names) != 1:
-        raise DataError(f"{KEY}: an image of {path} has {len(names)} labels, and {manifest.name} has one for each")
+        raise DataError(
+            f"{KEY}: an image of {path} has {len(names)} labels, but an image of {manifest.name} has one: give each one"
+        )
     return tuple(sorted(manifest.labels.index(name) for name in names))
 
 
 def _unknown(name: str, path: Path, manifest: Manifest) -> DataError:
     known = ", ".join(manifest.labels[:8]) + (", ..." if len(manifest.labels) > 8 else "")
-    return DataError(f"{KEY}: {path} has the label {name!r}, which {manifest.name} has not (it has {known}): rename it")
+    return DataError(
+        f"{KEY}: {path} has the label {name!r}, which {manifest.name} does not have (it has {known}): rename it"
+    )

@@ -1,4 +1,4 @@
-"""Hashing the images of an npy file in one pass, from a folder or a store; memory does not grow with the set."""
+"""Hash the images of an npy file in one pass, from a folder or an object store; memory does not grow with the file."""
 
 from __future__ import annotations
 
@@ -15,13 +15,23 @@ from gan_aug.run.stores import Place, below, open_store
 
 
 class HashedImages:
-    """The content hash of each image in `name` at `place`, which holds `(N, C, H, W) uint8`, and then the file's own.
+    """The content hash of each image in an npy file, and the hash of the file itself.
 
-    Iterating reads the file once. Raises MissingObject where there is none, ManifestError where it is no such array or
-    ends within an image; `count` and `sha256` hold once all is read.
+    Iterating reads the file once and yields a hash for each image. After that, `count` is the number of images and
+    `sha256` the file's hash.
     """
 
     def __init__(self, place: Place, name: str, shape: tuple[int, int, int]) -> None:
+        """Open the file.
+
+        Args:
+            place: The folder, or the address in an object store.
+            name: The file's name there. It must hold `(N, C, H, W) uint8`.
+            shape: The shape of an image, `(C, H, W)`.
+
+        Raises:
+            MissingObject: If there is no such file, here or when it is iterated over.
+        """
         self._file, self._shape = below(place, name), shape
         self._blocks = open_store(place).blocks(name)
         self._digest = hashlib.sha256()
@@ -33,7 +43,10 @@ class HashedImages:
         return self._digest.hexdigest()
 
     def __iter__(self) -> Iterator[str]:
-        """The content hashes in stored order; see `content_hash`."""
+        """The content hashes in stored order; see `content_hash`.
+
+        Raises ManifestError if the file holds another array or does not hold as many images as its header says.
+        """
         size, rest, count = int(np.prod(self._shape)), b"", -1
         for block in self._blocks:
             self._digest.update(block)
@@ -47,10 +60,10 @@ class HashedImages:
                 self.count += 1
                 yield content_hash(image)
         if rest or self.count != count:
-            raise ManifestError(f"{self._file} does not hold the {max(count, 0)} images that its header announces")
+            raise ManifestError(f"{self._file} does not hold the {max(count, 0)} images that its header states")
 
     def _header(self, block: bytes) -> tuple[int, int]:
-        """How many images the file says it holds, and where the first one begins."""
+        """The number of images that the header states, and the position of the first image in `block`."""
         stream = io.BytesIO(block)
         try:
             shape, fortran, dtype = npy_header(stream)

@@ -1,4 +1,4 @@
-"""Synthetic data sets on disk: shards of images with their labels, and where they come from."""
+"""Synthetic data sets on disk: shards of images, their labels, and the checkpoint and data set behind them."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from gan_aug.run.files import json_sha256
 from gan_aug.run.stores import Place, below, write_file
 
 UNKNOWN = "unknown"
-"""The checkpoint of images that were made elsewhere."""
+"""The checkpoint of images that another program made."""
 
 
 @dataclass(frozen=True)
 class SyntheticShard:
-    """Images `first` to `first + count - 1` of a synthetic set, in `file` as `(count, C, H, W) uint8` npy."""
+    """Images `first` to `first + count - 1` of a synthetic set, in the npy file `file` as `(count, C, H, W) uint8`."""
 
     file: str
     first: int
@@ -34,11 +34,21 @@ class SyntheticShard:
 
 @dataclass(frozen=True)
 class SyntheticManifest:
-    """A synthetic data set: its shards, the label of each image, and the checkpoint that made them.
+    """A synthetic data set: its shards, the labels of each image, and the checkpoint that made them.
 
-    Image k comes from (`seed`, k) and `image_labels[k]` alone. `trained_on` are the content hashes of the real images
-    the generator was trained on and `dataset` their manifest's fingerprint: what an arm checks before it accepts it. A
-    set made elsewhere has the checkpoint `unknown`, no such hashes, and `dataset` is that of the run it was brought to.
+    An arm checks `trained_on` and `dataset` before it accepts the set.
+
+    Attributes:
+        labels: The label names, as in the manifest of the real data set.
+        task: `multi-class` or `multi-label`.
+        shape: The shape of an image, `(C, H, W)`.
+        seed: The seed. Image k depends on `seed`, k and `image_labels[k]` alone.
+        checkpoint: The id of the generator's checkpoint; `unknown` if another program made the images.
+        dataset: The fingerprint of the data set that the generator was trained on. For images that another program
+            made, it is that of the run they were added to.
+        trained_on: The content hashes of the real images that the generator was trained on; empty if not known.
+        image_labels: The labels of each image, as positions in `labels`.
+        shards: The files, in the order of their images.
     """
 
     labels: tuple[str, ...]
@@ -53,36 +63,36 @@ class SyntheticManifest:
 
     @cached_property
     def fingerprint(self) -> str:
-        """The SHA-256 of the labels, the shards' sums and the chain behind them."""
+        """The SHA-256 of the labels, the shards' checksums, and the checkpoint and data set behind them."""
         return json_sha256(self._values)
 
     @property
     def _values(self) -> dict[str, Any]:
-        """What `asdict` gives, which copies the label of each image by itself: seconds for a million."""
+        """The same as `asdict`, which would take seconds for a million images, as it copies the labels of each."""
         return {key: getattr(self, key) for key in self.__dataclass_fields__} | {"shards": [*map(asdict, self.shards)]}
 
     @property
     def is_traced(self) -> bool:
-        """Whether it is known which images the generator was trained on."""
+        """Whether it is known which real images the generator was trained on."""
         return bool(self.trained_on)
 
     def label_matrix(self) -> npt.NDArray[np.float32]:
-        """Labels as `(N, K) float32` of zeros and ones."""
+        """The labels as `(N, K) float32` of zeros and ones."""
         return multi_hot(list(self.image_labels), len(self.labels))
 
     def counts(self) -> dict[str, int]:
-        """How many images there are of each label."""
+        """The number of images with each label."""
         sums = self.label_matrix().sum(axis=0)
         return {name: int(sums[k]) for k, name in enumerate(self.labels)}
 
     def save(self, file: Place) -> None:
-        """Write the manifest as JSON, whole or not at all."""
+        """Write the manifest as JSON. The file appears complete or not at all."""
         record = {"schema": SCHEMA, "fingerprint": self.fingerprint, **self._values}
         write_file(file, (json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n").encode())
 
     @classmethod
     def load(cls, path: Place) -> SyntheticManifest:
-        """Read a synthetic manifest; raises ManifestError when it is absent, torn or altered."""
+        """Read a synthetic manifest; raises ManifestError if it is absent, incomplete or altered."""
         record: dict[str, Any] = read_record(path, "synthetic manifest")
         fingerprint = record.pop("fingerprint", None)
         try:
@@ -98,20 +108,20 @@ class SyntheticManifest:
 
 
 def shard_bytes(images: npt.NDArray[np.uint8]) -> bytes:
-    """Images `(N, C, H, W) uint8` as the bytes of an npy file."""
+    """Images `(N, C, H, W) uint8` as the content of an npy file."""
     buffer = io.BytesIO()
     np.save(buffer, images, allow_pickle=False)
     return buffer.getvalue()
 
 
 class ShardedImages:
-    """The images of a synthetic set, `(N, C, H, W) uint8`: files of this host, memory-mapped, read by position.
+    """The images of a synthetic set, `(N, C, H, W) uint8`, read by position from memory-mapped files of this host.
 
-    All processes of a host share their pages, so memory does not grow with the set or with the workers.
+    All processes of a host share the pages, so memory does not grow with the set or with the number of workers.
     """
 
     def __init__(self, shards: Sequence[npt.NDArray[np.uint8]], shape: tuple[int, int, int]) -> None:
-        """Put `shards`, each `(n, C, H, W) uint8`, one after the other; `shape` is `(C, H, W)`."""
+        """Join `shards`, each `(n, C, H, W) uint8`; `shape` is `(C, H, W)`."""
         self._shards = shards
         self._starts = np.cumsum([0, *map(len, shards)])
         self.shape = (int(self._starts[-1]), *shape)
@@ -121,7 +131,7 @@ class ShardedImages:
         return self.shape[0]
 
     def __getitem__(self, positions: npt.NDArray[np.int64] | slice) -> npt.NDArray[np.uint8]:
-        """Copies of the images at `positions` `(B,) int64`, or in a slice, `(B, C, H, W) uint8`."""
+        """Copies of the images at `positions` (`(B,) int64` or a slice), `(B, C, H, W) uint8`."""
         rows = np.arange(len(self))[positions] if isinstance(positions, slice) else positions
         images = np.empty((len(rows), *self.shape[1:]), dtype=np.uint8)
         of_shard = np.searchsorted(self._starts, rows, side="right") - 1
@@ -130,27 +140,27 @@ class ShardedImages:
         return images
 
     def __iter__(self) -> Iterator[npt.NDArray[np.uint8]]:
-        """The images one by one, `(C, H, W) uint8`."""
+        """The images one at a time, `(C, H, W) uint8`."""
         for shard in self._shards:
             yield from shard
 
 
 def open_shards(place: Place, manifest: SyntheticManifest) -> ShardedImages:
-    """The images of the synthetic set at `place`, each shard checked against its sum.
+    """The images of the synthetic set at `place`, each shard checked against its checksum.
 
-    Shards in an object store are fetched to the user's cache first, once per host. Raises ManifestError naming the
-    shard that is absent or altered.
+    Shards in an object store are downloaded to the user's cache first, once per host. Raises ManifestError that names
+    a shard if it is absent or altered.
     """
     return ShardedImages([_open(place, shard, manifest.shape) for shard in manifest.shards], manifest.shape)
 
 
 def read_images(place: Place, manifest: SyntheticManifest) -> npt.NDArray[np.uint8]:
-    """All images of a synthetic set in memory, `(N, C, H, W) uint8`; raises ManifestError as `open_shards` does."""
+    """All images of a synthetic set in memory, `(N, C, H, W) uint8`; raises ManifestError like `open_shards`."""
     return open_shards(place, manifest)[:]
 
 
 def read_shard(place: Place, shard: SyntheticShard) -> npt.NDArray[np.uint8]:
-    """One shard's images `(count, C, H, W) uint8`, memory-mapped; raises ManifestError when it is absent or altered."""
+    """The images of one shard, `(count, C, H, W) uint8`, memory-mapped; raises ManifestError if absent or altered."""
     path = local_file(place, shard.file, shard.sha256)
     if path is None:
         raise ManifestError(
@@ -165,7 +175,7 @@ def _open(place: Place, shard: SyntheticShard, shape: tuple[int, int, int]) -> n
     images = read_shard(place, shard)
     if images.dtype != np.uint8 or images.shape != (shard.count, *shape):
         raise ManifestError(
-            f"shard {below(place, shard.file)} holds {images.shape} {images.dtype}, its manifest says "
+            f"shard {below(place, shard.file)} holds {images.shape} {images.dtype}, but its manifest says "
             f"{(shard.count, *shape)} uint8: run `gan-aug generate` on this run to make the set again"
         )
     return images

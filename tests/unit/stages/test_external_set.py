@@ -253,7 +253,7 @@ def test_a_faulty_folder_is_one_sentence(cell_data: CellData, tmp_path: Path) ->
     with pytest.raises(DataError, match=r"3/a.png of .* cannot be read"):
         list(open_external(tmp_path / "set", cell_data.manifest).pixels())
     (tmp_path / "set/3").rename(tmp_path / "set/three")
-    with pytest.raises(DataError, match="the label 'three', which digits has not"):
+    with pytest.raises(DataError, match="the label 'three', which digits does not have"):
         open_external(tmp_path / "set", cell_data.manifest)
 
 

@@ -11,7 +11,7 @@ import yaml
 from PIL import Image
 
 from gan_aug.data.importing.inspect import inspect_dataset
-from gan_aug.data.importing.report import set_aside
+from gan_aug.data.importing.report import describe_rejected
 from gan_aug.errors import DataError
 from tests.support.command_line import call
 
@@ -67,4 +67,4 @@ def test_a_folder_without_a_data_set_is_one_sentence(tmp_path: Path) -> None:
 
 
 def test_nothing_set_aside_is_nothing_said() -> None:
-    assert set_aside({"rejected": [], "read": 3, "reasons": {}}) == ""
+    assert describe_rejected({"rejected": [], "read": 3, "reasons": {}}) == ""
