@@ -161,7 +161,7 @@ def _check_source(config: DataConfig, source: Source) -> None:
         )
     if config.folds and given != {None}:
         raise ConfigError(
-            f"data.folds needs a set without splits, and {source.name} gives its own: leave out data.folds, or the splits"
+            f"data.folds needs a set without splits, and {source.name} gives its own: leave one of them out"
         )
     if config.near_duplicates == "move" and given != {None}:
         raise ConfigError(
