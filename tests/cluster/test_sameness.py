@@ -21,7 +21,7 @@ pytestmark = pytest.mark.ray
 KILLED_AT_THE_SIXTH = """
 import os, signal
 from gan_aug.cli import main
-from gan_aug.compute.cluster import RayExecutor
+from gan_aug.compute.cluster.executor import RayExecutor
 
 def some(*asked, **how):
     for number, result in enumerate(whole(*asked, **how), start=1):
