@@ -1,8 +1,8 @@
-"""Synthetic images made elsewhere that look nearly like a validation or test image: found, kept, refused where many.
+"""Find images of another program that look nearly like a validation or test image, and refuse a set with many of them.
 
-They come as JPEG, resized, fitted: a test film among them has another content hash than the one in the data set, and
-passes the gate of exact copies. A few may be chance, or a film of the training split that nearly repeats a held-out
-one; many are the held-out images themselves.
+Such a set may have been saved as JPEG or resized. A test image in it then has another content hash than in the data
+set, so the check for exact copies does not find it. A few near copies may be chance, or training images that are nearly
+the same as a held-out image. Many are the held-out images themselves.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from gan_aug.run import layout
 from gan_aug.run.files import json_sha256, write_json
 
 FEW, SHARE = 10, 0.01
-"""From so many look-alikes that are also such a share of the images on, the set is refused."""
+"""A set is refused if at least this many of its images, and at least this share of them, look like held-out ones."""
 
-SHOWN = 20
-"""Pairs that a report lists."""
+LISTED = 20
+"""How many pairs a report lists."""
 
 
-class _Together:
-    """Images of a store and then those of a synthetic set, `(N, C, H, W) uint8`, read by row."""
+class _Joined:
+    """The images of a data set followed by those of a synthetic set, `(N, C, H, W) uint8`, read by row."""
 
     def __init__(self, store: npt.NDArray[np.uint8], synthetic: npt.NDArray[np.uint8] | ShardedImages) -> None:
         self._store, self._synthetic = store, synthetic
@@ -52,19 +52,29 @@ def find_look_alikes(
     manifest: Manifest,
     cancelled: Callable[[], bool] | None = None,
 ) -> dict[str, Any] | None:
-    """The synthetic images that look nearly like a held-out one, as JSON values; None where images are too small.
+    """Find the synthetic images that look nearly like a held-out image.
 
-    `dataset` is the folder of the manifest's images, `synthetic` `(N, C, H, W) uint8`.
-    `images` says how many they are, `of` of how many, and each of `pairs` is the row of a `synthetic` image, the `case`
-    that it looks like (a row of the manifest), its `split`, and the `correlation` of their details, once per synthetic
-    image and in their order. Raises Cancelled.
+    Args:
+        dataset: The folder of the manifest's images.
+        synthetic: The synthetic images, `(N, C, H, W) uint8`.
+        manifest: The data set.
+        cancelled: Says whether to stop, or None.
+
+    Returns:
+        JSON values: `images` is how many were found, `of` the number of all synthetic images, and `pairs` has one entry
+        for each that was found, in their order. A pair holds the row of the `synthetic` image, the `case` that it looks
+        like most (a row of the manifest), the case's `split`, and the `correlation` of their fine details. None if the
+        images are too small to tell.
+
+    Raises:
+        Cancelled: If `cancelled` says so.
     """
     if min(manifest.shape[1:]) < SMALLEST_SIDE:
         return None
     store = open_images(dataset, manifest)
     held_out = np.concatenate([manifest.indices("validation"), manifest.indices("test")])
     rows = np.arange(len(store), len(store) + len(synthetic), dtype=np.int64)
-    found = near_duplicates(_Together(store, synthetic), held_out, rows, cancelled=cancelled)
+    found = near_duplicates(_Joined(store, synthetic), held_out, rows, cancelled=cancelled)
     best = {pair.second: pair for pair in sorted(found, key=lambda pair: pair.correlation)}
     pairs = [
         {
@@ -79,9 +89,15 @@ def find_look_alikes(
 
 
 def check_look_alikes(found: dict[str, Any] | None, manifest: Manifest, source: Sequence[str]) -> None:
-    """Raise LeakageError where many synthetic images look nearly like held-out ones.
+    """Refuse a set in which many images look nearly like held-out images.
 
-    `source` is what each of the pairs' synthetic images is called where it comes from.
+    Args:
+        found: The result of `find_look_alikes`.
+        manifest: The data set.
+        source: The name of each pair's synthetic image in its source, such as its file name.
+
+    Raises:
+        LeakageError: If there are too many.
     """
     if found is None or found["images"] < max(FEW, SHARE * found["of"]):
         return
@@ -89,21 +105,39 @@ def check_look_alikes(found: dict[str, Any] | None, manifest: Manifest, source: 
     shown = ", ".join(f"{name} ({pair['split']} image {pair['case']})" for name, pair in pairs)
     raise LeakageError(
         f"{found['images']} of the {found['of']} synthetic images look nearly the same as validation or test images of "
-        f"{manifest.name}, such as {shown}: take out those listed in {layout.SYNTHETIC}/{layout.LOOK_ALIKES}, or have "
-        "the images made again from the training split alone"
+        f"{manifest.name}, such as {shown}: remove those listed in {layout.SYNTHETIC}/{layout.LOOK_ALIKES}, or "
+        "generate the images again from the training split alone"
     )
 
 
 def keep_look_alikes(
     folder: Path, manifest: Manifest, synthetic: SyntheticManifest, found: dict[str, Any] | None, source: Sequence[str]
 ) -> None:
-    """Write what was found beside the synthetic set; `source` is what its origin calls each image that was."""
+    """Write what was found into the folder of the synthetic set.
+
+    Args:
+        folder: The folder of the synthetic set.
+        manifest: The data set.
+        synthetic: The manifest of the synthetic set.
+        found: The result of `find_look_alikes`.
+        source: The name of each pair's synthetic image in its source.
+    """
     record = {"request": _request(manifest, synthetic), "sum": json_sha256(found), "found": found, "source": [*source]}
     write_json(folder / layout.LOOK_ALIKES, record)
 
 
 def kept_look_alikes(folder: Path, manifest: Manifest, synthetic: SyntheticManifest | None) -> dict[str, Any] | None:
-    """What was found in this very set, its first pairs; None where nothing was looked for, or the record is altered."""
+    """Read what was found in a synthetic set.
+
+    Args:
+        folder: The folder of the synthetic set.
+        manifest: The data set.
+        synthetic: The manifest of the synthetic set, or None if the run has none.
+
+    Returns:
+        The result of `find_look_alikes` with its first pairs. None if the set was not searched, or the record is
+        altered or belongs to another set.
+    """
     if synthetic is None:
         return None
     try:
@@ -112,7 +146,7 @@ def kept_look_alikes(folder: Path, manifest: Manifest, synthetic: SyntheticManif
         whole = record["request"] == _request(manifest, synthetic) and record["sum"] == json_sha256(found)
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    return {**found, "pairs": found["pairs"][:SHOWN]} if whole and found else None
+    return {**found, "pairs": found["pairs"][:LISTED]} if whole and found else None
 
 
 def _request(manifest: Manifest, synthetic: SyntheticManifest) -> dict[str, str]:

@@ -1,1 +1,1 @@
-"""The comparison's cells: one arm with one seed, planned, computed, and kept under the hash of its inputs."""
+"""The cells of a comparison: one arm with one seed; planned, computed, and kept under the hash of their inputs."""

@@ -1,4 +1,4 @@
-"""A cell on disk: one folder, named after its key, that appears whole or not at all."""
+"""A cell on disk: one folder, named by the cell's key, that appears complete or not at all."""
 
 from __future__ import annotations
 
@@ -20,15 +20,20 @@ from gan_aug.run.files import file_sha256, json_sha256, write_bytes, write_json
 SCHEMA = 1
 SUMMED = (layout.CELL_SCORES, layout.CLASSIFIER_WEIGHTS, layout.CLASSIFIER)
 FILES = (layout.REQUEST, *SUMMED, layout.CELL_RESULT)
-"""All files of a cell; the last one says that the others are whole."""
+"""All files of a cell. The last one is written last and marks the cell as complete."""
 
 
 def write_cell(
     folder: Path, request: dict[str, Any], result: CellResult, model: nn.Module, card: ClassifierCard
 ) -> None:
-    """Write a cell's files into `folder`, last the result with the sums of the others.
+    """Write the files of a cell; the result comes last and holds the SHA-256 of the others.
 
-    `folder` is a temporary name: who calls renames it, so that a reader never meets half a cell.
+    Args:
+        folder: A folder with a temporary name. The caller renames it, so that a reader never sees an incomplete cell.
+        request: The inputs of the cell; their hash is its key.
+        result: The result.
+        model: The trained classifier.
+        card: What is needed to load the classifier again.
     """
     write_json(folder / layout.REQUEST, request)
     save_classifier(folder, model, card)
@@ -53,9 +58,9 @@ def write_cell(
 
 
 def read_cell(folder: Path) -> CellResult:
-    """The result kept in a cell's folder.
+    """The result that is kept in a cell's folder.
 
-    Raises CheckpointError when the folder is absent, torn, altered, or named after another request.
+    Raises CheckpointError if the folder is absent, incomplete or altered, or its name is the key of another request.
     """
     again = "run gan-aug compare to compute it again"
     try:
@@ -67,10 +72,10 @@ def read_cell(folder: Path) -> CellResult:
         sums = record.pop("sums")
         for name in SUMMED:
             if file_sha256(folder / name) != sums[name]:
-                raise CheckpointError(f"{folder / name} was altered or torn: {again}")
+                raise CheckpointError(f"{folder / name} was altered or is incomplete: {again}")
         with np.load(folder / layout.CELL_SCORES, allow_pickle=False) as scores:
             return CellResult(
                 key=folder.name, validation_scores=scores["validation"], test_scores=scores["test"], **record
             )
     except (OSError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile) as error:
-        raise CheckpointError(f"the cell {folder} is absent or torn: {again}") from error
+        raise CheckpointError(f"the cell {folder} is absent or incomplete: {again}") from error

@@ -1,4 +1,4 @@
-"""The unit of the comparison: one arm trained with one seed, and what it leaves behind; and what all of them show."""
+"""The result of a cell (one arm trained with one seed), and the findings that take all cells together."""
 
 from __future__ import annotations
 
@@ -11,12 +11,24 @@ import numpy.typing as npt
 
 @dataclass(frozen=True)
 class CellResult:
-    """What one classifier, trained on arm `arm` with seed `seed`, showed.
+    """The result of one classifier.
 
-    Scores are probabilities `(N, K) float64`, rows in the manifest's order of the split: they sum to 1 over K for
-    multi-class and are independent for multi-label. `history` holds one record per epoch with `epoch`, `step`,
-    `train_loss`, `train_accuracy`, `validation_loss`, `validation_accuracy`. `best_step` is the step of the kept
-    weights, chosen on validation loss. `train_images` counts `real` and `synthetic` training images.
+    Scores are probabilities, with rows in the manifest's order of the split. Over the K labels they sum to 1 for
+    multi-class; for multi-label each is independent.
+
+    Attributes:
+        key: The hash of the cell's inputs.
+        arm: The arm that it was trained on.
+        seed: The number of its seed, from 0.
+        steps: The optimiser steps of the training.
+        best_step: The step of the kept weights, chosen by the validation loss.
+        seconds: The time that training and scoring took.
+        parameters: The number of weights of the classifier.
+        train_images: The number of `real` and of `synthetic` training images.
+        history: One record per epoch with `epoch`, `step`, `train_loss`, `train_accuracy`, `validation_loss` and
+            `validation_accuracy`.
+        validation_scores: `(N, K) float64`.
+        test_scores: `(N, K) float64`; N is 0 if the cell belongs to a search for a ratio.
     """
 
     key: str
@@ -34,10 +46,12 @@ class CellResult:
 
 @dataclass(frozen=True)
 class Findings:
-    """What a comparison found beside its arms, as JSON values of the report; None for what was not asked.
+    """What a comparison found in addition to its arms, as JSON values of the report; None for what was not asked for.
 
-    `ratio` is {`value`, `searched`} (see `ratio.choose_ratio`), `curves` the rows of `learning_curves.curve_rows`,
-    `canaries` {`shuffled_labels`, `planted_test_image`}.
+    Attributes:
+        ratio: {`value`, `searched`}; see `ratio.choose_ratio`.
+        curves: The rows of `learning_curves.curve_rows`.
+        canaries: {`shuffled_labels`, `planted_test_image`}; see `canaries`.
     """
 
     ratio: dict[str, Any] | None = None

@@ -1,1 +1,1 @@
-"""The comparison's figures as `report.json` and `compare/scores.csv` hold them."""
+"""The results of a comparison as `report.json` and `compare/scores.csv` hold them."""

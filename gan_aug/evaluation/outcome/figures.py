@@ -1,8 +1,8 @@
-"""The report: every figure of a comparison as plain JSON values, and where each comes from.
+"""The content of `report.json`: every number of a comparison as plain JSON values, and where each comes from.
 
-`docs/reference/report.schema.json` is its contract. Two reports are the same when they are equal without `environment`
-and `timing`: times, paths and machines stand nowhere else. Figures are rounded to ten significant digits, below which
-the order of additions on another machine may show.
+`docs/reference/report.schema.json` is its contract. Two reports are the same if they are equal without `environment`
+and `timing`; no other part holds times, paths or names of machines. Numbers are rounded to ten significant digits, as
+further digits may depend on the order of additions, which differs between machines.
 """
 
 from __future__ import annotations
@@ -39,7 +39,8 @@ SCHEMA = 1
 REFERENCE = "real"
 SPECIFICITIES = (0.90, 0.95)
 MAX_FALSE_POSITIVE = 0.10
-"""Up to where the partial AUC goes: specificities of 90 % and more."""
+"""The partial AUC goes up to this false positive rate: specificities of 90 % and more."""
+
 _DIGITS = 10
 _HISTORY = ("epoch", "step", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy")
 
@@ -55,13 +56,26 @@ def build_report(
     fidelity: dict[str, Any] | None = None,
     findings: Findings = Findings(),  # noqa: B008 - it is frozen
 ) -> dict[str, Any]:
-    """The report of `cells` (in any order) on the manifest's test split, as JSON values without NaN.
+    """The report on the test split, as JSON values without NaN.
 
-    `provenance` adds to {manifest, checkpoint, synthetic}, which follow from the manifests: `look_alikes` are
-    `kept_look_alikes`'. `timing` gets the seconds
-    of each arm's training, `environment` the config's compute section. `fidelity` is `measure_fidelity`'s, None where
-    it was not measured. Raises DataError where the arm real is absent, the arms differ in seeds or in optimiser steps,
-    or the test split holds too few images of a label.
+    Args:
+        manifest: The data set.
+        synthetic: The synthetic set, or None if no arm uses one.
+        cells: The results, in any order.
+        config: The whole config. Its compute section goes into `environment`; paths are left out.
+        provenance: Added to {manifest, checkpoint, synthetic, trained_on}, which follow from the manifests;
+            `look_alikes` is the result of `kept_look_alikes`.
+        timing: The seconds of each stage; those of each arm are added.
+        environment: The machine and the versions of the libraries.
+        fidelity: The result of `measure_fidelity`, or None if it was not measured.
+        findings: What was found in addition to the arms.
+
+    Returns:
+        The report, as `docs/reference/report.schema.json` describes it.
+
+    Raises:
+        DataError: If the arm `real` is absent, the arms differ in seeds or in optimiser steps, or the test split holds
+            too few images of a label.
     """
     arms = group_by_arm(cells)
     test, validation = GroundTruth.of(manifest, "test"), GroundTruth.of(manifest, "validation")
@@ -101,31 +115,31 @@ def build_report(
 
 
 def group_by_arm(cells: Sequence[CellResult]) -> dict[str, list[CellResult]]:
-    """The cells of each arm sorted by seed, the arms in the order of the config, real first.
+    """The cells of each arm, sorted by seed; the arms are in the order of the config, `real` first.
 
-    Raises DataError where the arm real is absent, or the arms differ in their seeds or in their optimiser steps.
+    Raises DataError if the arm `real` is absent, or the arms differ in their seeds or in their optimiser steps.
     """
     arms: dict[str, list[CellResult]] = {arm: [] for arm in arm_order({cell.arm for cell in cells})}
     for cell in sorted(cells, key=lambda cell: cell.seed):
         arms[cell.arm].append(cell)
     if REFERENCE not in arms:
         raise DataError(
-            f"the comparison holds the arms {', '.join(arms) or 'none'}, and not 'real', which the others are compared "
-            "with: add it to compare.arms and compare again"
+            f"the comparison has the arms {', '.join(arms) or 'none'}, but not 'real', with which the others are "
+            "compared: add it to compare.arms and compare again"
         )
     seeds = [cell.seed for cell in arms[REFERENCE]]
     steps = arms[REFERENCE][0].steps
     for arm, of_arm in arms.items():
         if [cell.seed for cell in of_arm] != seeds:
             raise DataError(
-                f"arm {arm!r} has seeds {[cell.seed for cell in of_arm]} and 'real' {seeds}: arms are compared seed by "
-                "seed; compare again to fill in what is absent"
+                f"arm {arm!r} has the seeds {[cell.seed for cell in of_arm]}, but 'real' has {seeds}: arms are "
+                "compared seed by seed; compare again to add the missing cells"
             )
         if {cell.steps for cell in of_arm} != {steps}:
             taken = ", ".join(str(cell.steps) for cell in of_arm)
             raise DataError(
-                f"arm {arm!r} took different numbers of steps ({taken}) than 'real' ({steps}): arms are compared after "
-                "equal training; remove the run's compare folder and compare again"
+                f"arm {arm!r} took other numbers of steps ({taken}) than 'real' ({steps}): arms are compared after the "
+                "same number of steps; remove the run's compare folder and compare again"
             )
     return arms
 
@@ -215,7 +229,7 @@ def _sensitivity(
 
 
 def _calibration(test: GroundTruth, scores: list[FloatArray]) -> dict[str, Any]:
-    # The error of each seed by itself: pooled, what one seed claims too high makes up for another's too low.
+    # The error of each seed separately: in a pooled curve, one seed's high scores could cancel another's low ones.
     errors = [expected_calibration_error(calibration_curve(test, [of_seed])) for of_seed in scores]
     return {
         "expected_error": _mean(errors),
@@ -237,7 +251,7 @@ def _per_class(test: GroundTruth, scores: list[FloatArray]) -> dict[str, dict[st
 
 
 def _worst_class(test: GroundTruth, per_class: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """The label that fares worst: by AUC against the rest, of two classes, whose AUC is one, by recall."""
+    """The label with the worst result: by AUC against the rest; for two classes, which share their AUC, by recall."""
     by = "auc" if test.positive is None else "recall"
     known = {name: figures[by] for name, figures in per_class.items() if figures[by] is not None}
     label = min(known, key=known.__getitem__)  # the first of equal ones
@@ -245,7 +259,7 @@ def _worst_class(test: GroundTruth, per_class: dict[str, dict[str, Any]]) -> dic
 
 
 def _trained_on(synthetic: SyntheticManifest | None) -> str | None:
-    """What is known of the images that the synthetic set's generator saw."""
+    """What is known of the real images that the synthetic set's generator was trained on."""
     if synthetic is None:
         return None
     return "training split" if synthetic.is_traced else "unknown"
@@ -256,7 +270,7 @@ def _mean(values: list[float]) -> float:
 
 
 def _without_paths(asked: dict[str, Any]) -> dict[str, Any]:
-    """The config without where the files lie, which is the machine's affair and may name people."""
+    """The config without paths, which depend on the machine and may hold people's names."""
     paths = path_keys()
     return {
         section: {key: value for key, value in values.items() if (section, key) not in paths}
@@ -267,7 +281,7 @@ def _without_paths(asked: dict[str, Any]) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """`value` with tuples as lists and floats at ten significant digits."""
+    """`value` with tuples as lists, and floats rounded to ten significant digits."""
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

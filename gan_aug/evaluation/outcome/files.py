@@ -1,4 +1,4 @@
-"""The files that stand beside a report: which figures it has, and where they and the scores are."""
+"""The files that belong to a report: its figures and the table of scores."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Any
 from gan_aug.run import layout
 
 SCORES = f"{layout.COMPARE}/{layout.SCORES}"
-"""Below the run folder: every test image with its score by each arm and seed."""
+"""The table of the scores that each arm and seed gave to every test image; a path below the run folder."""
 
 
 def figure_names(report: dict[str, Any]) -> list[str]:
-    """The names of a report's figures, in the order in which it shows them."""
+    """The names of the figures that a report has, in the order in which it shows them."""
     has = {
         "differences": bool(report["comparisons"]),
         "learning-curves": bool(report["curves"]),
@@ -21,9 +21,9 @@ def figure_names(report: dict[str, Any]) -> list[str]:
         "confusion": any(arm["confusion"] for arm in report["arms"].values()),
         "history": any(any(arm["history"]) for arm in report["arms"].values()),
     }
-    return [name for name, there in has.items() if there]
+    return [name for name, present in has.items() if present]
 
 
 def figure_files(report: dict[str, Any]) -> list[str]:
-    """Where a report's figures are, below the run folder."""
+    """The paths of a report's figures, below the run folder."""
     return [f"{layout.FIGURES}/{name}.svg" for name in figure_names(report)]

@@ -1,4 +1,4 @@
-"""The scores of every test image as a table that statistics programs read."""
+"""The scores of every test image as a table for statistics programs."""
 
 from __future__ import annotations
 
@@ -13,21 +13,28 @@ from gan_aug.evaluation.cells.result import CellResult
 from gan_aug.evaluation.statistics.ground_truth import GroundTruth
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
-"""What a cell must not begin with: a spreadsheet would compute it."""
+"""The starts of a cell that a spreadsheet would take for a formula."""
 
 
 def safe_cell(text: str) -> str:
-    """A text for a cell of a CSV file, with an apostrophe before what a spreadsheet would compute."""
+    """The text of a CSV cell; an apostrophe comes first if a spreadsheet would take the text for a formula."""
     return f"'{text}" if text.startswith(FORMULA) else text
 
 
 def scores_csv(manifest: Manifest, cells: Sequence[CellResult]) -> str:
-    """One row for each test image: what it is, and the probabilities that each cell gave it, in full precision.
+    """The CSV table of the scores, with one row per test image, in full precision.
 
-    `case` is the image's row in the manifest and `image` its content hash: no file name. `patient` counts the test
-    patients in order of appearance, which tells images of one from those of others and nothing else; an image of which
-    none is named counts as one. `labels` are joined by `+`; `truth/LABEL` is 1 or 0 and `ARM/SEED/LABEL` the
-    probability, for the positive label of two classes, else for every label.
+    Its columns are:
+
+    - `case`: the image's row in the manifest.
+    - `image`: its content hash; no file name is given.
+    - `patient`: the number of its patient, counted in order of appearance, so that it identifies nobody. An image
+      without a patient counts as a patient of its own.
+    - `labels`: its labels, joined by `+`.
+    - `truth/LABEL`: 1 if the image has the label, else 0.
+    - `ARM/SEED/LABEL`: the probability that the cell gave to the label.
+
+    With two classes, the last two exist for the positive label only.
     """
     rows, labels = manifest.indices("test"), manifest.label_matrix()
     positive = manifest.positive_index if manifest.task == "multi-class" and len(manifest.labels) == 2 else None
@@ -45,7 +52,7 @@ def scores_csv(manifest: Manifest, cells: Sequence[CellResult]) -> str:
     patients = [numbers.setdefault(own, len(numbers)) for own in GroundTruth.of(manifest, "test").patients.tolist()]
     for row, patient, of_case in zip(rows.tolist(), patients, scores, strict=True):
         study = manifest.studies[row]
-        held = safe_cell("+".join(manifest.labels[k] for k in study.labels))
+        names_of_case = safe_cell("+".join(manifest.labels[k] for k in study.labels))
         truth = [int(labels[row, k]) for k in judged]
-        writer.writerow([row, study.content, patient, held, *truth, *of_case])
+        writer.writerow([row, study.content, patient, names_of_case, *truth, *of_case])
     return out.getvalue()
