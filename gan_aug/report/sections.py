@@ -128,7 +128,7 @@ def _methods(material: Material) -> Blocks:
 
 
 def _config(material: Material) -> Blocks:
-    summary = "The configuration with its defaults; what is null there is in the methods"
+    summary = "The configuration with its defaults. The methods say what stands for null"
     return [Code(summary, yaml.safe_dump(material.report["config"], sort_keys=False, allow_unicode=True))]
 
 

@@ -1,4 +1,4 @@
-"""The report as a PDF, printed by a browser or by WeasyPrint where the machine has one."""
+"""The report as a PDF, printed by a browser or by WeasyPrint if the machine has one."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _QUIET = (
 
 
 def find_printer() -> str:
-    """The path of a program that prints a page to PDF; raises ConfigError where there is none."""
+    """The path of a program that prints a page to PDF; raises ConfigError if there is none."""
     for name in (*BROWSERS, WEASYPRINT):
         if found := shutil.which(name):
             return found
@@ -43,7 +43,7 @@ def find_printer() -> str:
 def write_pdf(page: Path, pdf: Path) -> None:
     """Print the HTML file `page` to `pdf`, whole or not at all.
 
-    Raises ConfigError where no program for it is found, ComputeError where that fails.
+    Raises ConfigError if no program for it is found, ComputeError if that program fails.
     """
     printer = find_printer()
     with TemporaryDirectory() as folder:

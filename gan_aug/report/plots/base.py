@@ -16,13 +16,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-# Okabe & Ito's palette, told apart by colour-blind readers, with brown for its yellow, which is too light for lines;
-# the line styles do so in print.
+# Okabe & Ito's palette, which colour-blind readers can tell apart. Brown replaces its yellow, which is too light for
+# lines. In print without colour the line styles tell the arms apart.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C564B")
-
-
 STYLES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)), (0, (8, 2)))
-
 
 STYLE: Any = {
     "svg.fonttype": "none",
@@ -36,12 +33,12 @@ STYLE: Any = {
     "legend.frameon": False,
 }
 
-
 LETTERS = 16
+"""How many letters of a label a figure shows."""
 
 
 def short(label: str) -> str:
-    """A label's name as a figure shows it: cut where it is long, and without what is no letter."""
+    """A label's name as a figure shows it: cut if it is long, with `?` for what cannot be printed."""
     name = "".join(letter if letter.isprintable() else "?" for letter in label)
     return name if len(name) <= LETTERS else f"{name[: LETTERS - 1]}…"
 
@@ -57,7 +54,7 @@ def new_figure(width: float, height: float) -> Iterator[Figure]:
 
 
 def panels_of(count: int, most: int) -> tuple[int, int]:
-    """Columns and rows for `count` panels with at most `most` side by side, the rows as alike as can be."""
+    """Columns and rows for `count` panels, at most `most` side by side, in rows of as equal a length as possible."""
     down = -(-count // most)
     return -(-count // down), down
 
@@ -73,7 +70,7 @@ def svg_of(figure: Figure, name: str) -> str:
     """The figure as an SVG element whose identifiers start with `name`, so that several may stand in one page."""
     buffer = io.StringIO()
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph")  # of a name that the reader's font may well know
+        warnings.filterwarnings("ignore", "Glyph")  # of a label that the reader's font may well have
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     text = buffer.getvalue()
     element = re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)

@@ -1,4 +1,4 @@
-"""The reliability diagram: what each arm's probabilities promise beside what held."""
+"""The reliability diagrams: predicted probabilities against observed frequencies, a panel for each arm."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ if TYPE_CHECKING:
 
 _ACROSS = 3
 _LARGEST = 170
-"""The area of the marker that holds all cases, in square points."""
+"""The area of a marker that stands for all images, in square points."""
 
 
 def calibration_svg(arms: Mapping[str, Any], positive: str | None) -> str:
-    """Each arm's calibration curve in a panel of its own as an SVG element; markers grow with the cases behind them.
+    """Each arm's calibration curve in a panel of its own, as an SVG element.
 
-    `positive` is the label whose probability it is, None where it is that of any label.
+    A marker grows with the number of images behind it. `positive` is the label whose probability is shown, or None if
+    the probabilities are those of all labels.
     """
     across, down = panels_of(len(arms), _ACROSS)
     with new_figure(0.6 + 3.1 * across, 0.3 + 3.1 * down) as figure:
@@ -32,7 +33,7 @@ def calibration_svg(arms: Mapping[str, Any], positive: str | None) -> str:
             spare.set_visible(False)
         of_what = f" of “{short(positive)}”" if positive else ""
         figure.supxlabel(f"Predicted probability{of_what}", fontsize=10, parse_math=False)
-        figure.supylabel("Share that held", fontsize=10)
+        figure.supylabel("Observed frequency", fontsize=10)
         return svg_of(figure, "calibration")
 
 

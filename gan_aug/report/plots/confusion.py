@@ -1,4 +1,4 @@
-"""The confusion matrices: what the images of each class were called, one matrix an arm."""
+"""The confusion matrices: which class the images of each class were predicted as, a matrix for each arm."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 _ACROSS = 3
 _WRITTEN = 12
-"""Up to this many classes the shares are written into the cells."""
+"""With up to this many classes, the percentages are written into the cells."""
 
 
 def confusion_svg(arms: Mapping[str, Any], labels: list[str]) -> str:
-    """Each arm's confusion matrix as an SVG element: per cent of a true class (row) called each class (column)."""
+    """Each arm's confusion matrix as an SVG element: per cent of each true class (row) predicted as each (column)."""
     count = len(labels)
     side = 2.3 if count <= 3 else 0.9 + 0.27 * min(count, 16)
     across, down = panels_of(len(arms), _ACROSS if count <= 6 else 2)
@@ -29,7 +29,7 @@ def confusion_svg(arms: Mapping[str, Any], labels: list[str]) -> str:
             panels[number].set_title(name, fontsize=10)
         for spare in panels[len(arms) :]:
             spare.set_visible(False)
-        figure.supxlabel("Called", fontsize=10)
+        figure.supxlabel("Predicted class", fontsize=10)
         figure.supylabel("True class", fontsize=10)
         return svg_of(figure, "confusion")
 
@@ -37,24 +37,24 @@ def confusion_svg(arms: Mapping[str, Any], labels: list[str]) -> str:
 def _draw(axes: Axes, counts: Any, labels: list[str]) -> None:
     shares = 100 * counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
     edges = np.arange(len(labels) + 1) - 0.5
-    axes.pcolormesh(edges, edges, shares, cmap="Blues", vmin=0, vmax=100)  # drawn, where imshow would embed a picture
+    axes.pcolormesh(edges, edges, shares, cmap="Blues", vmin=0, vmax=100)  # as shapes: imshow embeds a picture
     axes.set(aspect="equal", ylim=(edges[-1], edges[0]))
     axes.grid(visible=False)
-    places, names = range(len(labels)), [short(label) for label in labels]
+    positions, names = range(len(labels)), [short(label) for label in labels]
     tilt: dict[str, Any] = {"rotation": 30, "ha": "right"} if max(map(len, names)) > 3 else {}
-    axes.set_xticks(places, names, fontsize=9, parse_math=False, **tilt)
-    axes.set_yticks(places, names, fontsize=9, parse_math=False)
+    axes.set_xticks(positions, names, fontsize=9, parse_math=False, **tilt)
+    axes.set_yticks(positions, names, fontsize=9, parse_math=False)
     if len(labels) > _WRITTEN:
         return
-    for row in places:
-        for column in places:
+    for row in positions:
+        for column in positions:
             value, text = shares[row, column], _percent(shares[row, column])
             colour = "#ffffff" if value > 55 else "#1b1f24"
             axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=10 if len(labels) < 6 else 8)
 
 
 def _percent(share: float) -> str:
-    """A share for a cell: empty where nothing was called so, and never 0 where something was."""
+    """A percentage for a cell: empty if no image was predicted so, and never 0 if one was."""
     if share == 0:
         return ""
     return "<1" if share < 0.5 else f"{share:.0f}"

@@ -1,6 +1,6 @@
-"""The figures: ROC, precision-recall and training curves as SVG, and the GAN's losses as PNG.
+"""ROC, precision-recall and training curves as SVG, and the GAN's losses as PNG.
 
-Every figure is drawn without the display, with fixed identifiers and no date, so that equal data give equal bytes.
+Every figure is drawn without a display, with fixed identifiers and no date. So equal data give equal bytes.
 """
 
 from __future__ import annotations
@@ -18,13 +18,16 @@ from gan_aug.report.plots.base import COLOURS, STYLES, new_figure, svg_of, write
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# Above this area the curve hugs the corner, which is then shown enlarged too.
 _ZOOM_FROM = 0.95
+"""Above this area a curve lies so close to the corner that the corner is shown enlarged too."""
 _ARMS_ACROSS = 4
 
 
 def roc_svg(curves: dict[str, CurveBand]) -> str:
-    """The arms' ROC curves with their bands as an SVG element; good ones with the upper left corner enlarged."""
+    """The arms' ROC curves with their bands as an SVG element.
+
+    If every area is above 0.95, a second panel shows the upper left corner enlarged.
+    """
     areas = [float(trapezoid(band.mean, band.x)) for band in curves.values()]
     zoom = min(areas) > _ZOOM_FROM
     with new_figure(9.2 if zoom else 4.8, 4.4) as figure:
@@ -40,7 +43,10 @@ def roc_svg(curves: dict[str, CurveBand]) -> str:
 
 
 def precision_recall_svg(curves: dict[str, CurveBand], chance: float) -> str:
-    """The arms' precision-recall curves with their bands as an SVG element, and the precision of chance."""
+    """The arms' precision-recall curves with their bands as an SVG element.
+
+    `chance` is the precision of calling every image positive, drawn as a line.
+    """
     with new_figure(5.4, 4.4) as figure:
         axes = figure.subplots()
         axes.axhline(chance, color="#767676", lw=0.8)
@@ -57,9 +63,9 @@ def precision_recall_svg(curves: dict[str, CurveBand], chance: float) -> str:
 
 
 def history_svg(arms: dict[str, Any]) -> str | None:
-    """Training and validation loss and accuracy of each arm of a report as an SVG element; None without a history.
+    """Training and validation loss and accuracy of each arm of a report as an SVG element.
 
-    Thin lines are seeds, thick ones their mean.
+    Thin lines are seeds, thick ones their mean. None if no arm has a history.
     """
     arms = {name: arm for name, arm in arms.items() if any(arm["history"])}
     if not arms:
@@ -87,7 +93,7 @@ def history_svg(arms: dict[str, Any]) -> str | None:
 def training_curves_png(records: list[dict[str, float]], path: Path) -> None:
     """Draw the GAN's losses over images seen to the PNG file `path`.
 
-    Each record has `images`, `loss_d` and `loss_g`; other keys are ignored. Raises DataError where there is none.
+    Each record has `images`, `loss_d` and `loss_g`; other keys are ignored. Raises DataError if there is none.
     """
     if not records:
         raise DataError(f"no training records to draw in {path}: the GAN has not taken a step yet")
@@ -107,7 +113,7 @@ def _draw_roc(axes: Axes, curves: dict[str, CurveBand]) -> None:
     for i, (name, band) in enumerate(curves.items()):
         colour, style = COLOURS[i % len(COLOURS)], STYLES[i % len(STYLES)]
         axes.fill_between(band.x, band.low, band.high, color=colour, alpha=0.15, lw=0)
-        # From the origin: the first point of the grid stands at rate 0, but already above it.
+        # The first point of the grid has rate 0 but a sensitivity above 0, so the curve is begun at the origin.
         x, y = np.append(0.0, band.x), np.append(0.0, band.mean)
         axes.plot(x, y, color=colour, ls=style, lw=1.8, label=name)
     axes.set(xlabel="False-positive rate (1 − specificity)", ylabel="Sensitivity")

@@ -1,4 +1,4 @@
-"""The forest plot: each comparison's difference in AUC with its interval, beside zero and the margin that was set."""
+"""The forest plot: the difference in AUC of each comparison with its interval, beside zero and the margin."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Notes = Sequence[tuple[str, str, str]]
 def forest_svg(comparisons: Sequence[dict[str, Any]], notes: Notes) -> str:
     """The comparisons of a report as an SVG element, the first on top.
 
-    `notes` holds for each the difference with its interval, the p after Holm and the verdict, in words.
+    `notes` has three texts for each: the difference with its interval, the p after Holm, and the verdict.
     """
     with new_figure(9.6, 1.3 + 0.42 * len(comparisons)) as figure:
         axes, words = figure.subplots(1, 2, sharey=True, gridspec_kw={"width_ratios": [5, 5]})
@@ -42,18 +42,18 @@ def _draw_differences(axes: Axes, comparisons: Sequence[dict[str, Any]]) -> None
     axes.set(xlim=(-reach, reach), ylim=(len(comparisons) - 0.5, -0.5), yticks=list(rows))
     reference = comparisons[0]["against"]
     axes.set_yticklabels([_named(comparison, reference) for comparison in comparisons])
-    axes.locator_params(axis="x", nbins=6)  # longer numbers, such as -0.075, would run into each other
+    axes.locator_params(axis="x", nbins=6)  # more ticks with long numbers, such as -0.075, would overlap
     axes.tick_params(axis="y", length=0)
     axes.grid(visible=False, axis="y")
     axes.spines["left"].set_visible(False)
     others = any(comparison["against"] != reference for comparison in comparisons)
-    unless = ", where no other arm is named" if others else ""
+    unless = ", unless another arm is named" if others else ""
     axes.set_xlabel(f"Difference in AUC from “{reference}”{unless}\n(dashed: the margin, −{margin:g})")
     axes.set_title("worse  ←      →  better", fontsize=10, color="#333333")
 
 
 def _named(comparison: dict[str, Any], reference: str) -> str:
-    """The arm, with what it is compared with where that is not the reference."""
+    """The arm; if it is compared with another one than the reference, that one too."""
     arm, against = comparison["arm"], comparison["against"]
     return arm if against == reference else f"{arm}\nfrom {against}"
 

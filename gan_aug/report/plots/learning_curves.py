@@ -1,4 +1,4 @@
-"""The learning curves as a figure: AUC by the number of real training images, a line with its band for each arm."""
+"""The learning curves: AUC by the number of real training images, a line with its band for each arm."""
 
 from __future__ import annotations
 
@@ -31,9 +31,10 @@ def curves_png(rows: Rows, path: Path) -> None:
 
 
 def draw_curves(axes: Axes, rows: Rows) -> None:
-    """Each arm's mean AUC with its band, sizes on a logarithmic axis; arms stand a little apart so that bars show.
+    """Draw each arm's mean AUC with its band, the sizes on a logarithmic axis.
 
-    An arrow at the edge marks a band that goes on beyond it.
+    Arms are set a little apart, so that their bars do not hide each other. An arrow at the edge marks a band that goes
+    on beyond it.
     """
     arms = list(dict.fromkeys(row["arm"] for row in rows))
     sizes = sorted({row["size"] for row in rows})
@@ -59,6 +60,6 @@ def draw_curves(axes: Axes, rows: Rows) -> None:
 
 
 def _limits(means: Sequence[float]) -> tuple[float, float]:
-    """The ends of the axis: by the means, as a band of few draws can be wider than everything there is to see."""
+    """The ends of the axis, from the means alone: the band of few draws can be far wider than their differences."""
     room = 0.6 * (max(means) - min(means)) + 0.005
     return max(0.0, min(means) - room), min(1.002, max(means) + room)

@@ -38,8 +38,8 @@ def examples_gallery(report: Report, real: Examples, synthetic: Examples) -> Gal
     if not rows:
         return None
     caption = (
-        "Not chosen by eye. Real images are training images; synthetic ones came out of the generator, whatever they "
-        "resemble."
+        "Not chosen by eye. The real images are training images. The synthetic ones are shown as the generator made "
+        "them, whatever they resemble."
     )
     return Gallery(caption, tuple(kind.capitalize() for kind in kinds), tuple(rows))
 

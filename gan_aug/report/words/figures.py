@@ -41,15 +41,15 @@ def differences_words(report: Report) -> FigureWords:
 
 
 def curves_words(report: Report) -> FigureWords:
-    """The learning curves: both ends of each arm's."""
+    """The learning curves: both ends of each."""
     decimals, ends = digits(report), []
     for arm in dict.fromkeys(row["arm"] for row in report["curves"]):
         own = [row for row in report["curves"] if row["arm"] == arm]
         first, last = (f"{share(row['auc']['value'], decimals)} at {row['size']}" for row in (own[0], own[-1]))
         ends.append(f"{arm} {first}, {last}" if len(own) > 1 else f"{arm} {first}")
     return FigureWords(
-        f"AUC by the number of real training images, every point in the table below: {'; '.join(ends)}.",
-        "Bands: 95 %, over test patients, draws of the images and training seeds; an arrow: it goes on beyond.",
+        f"AUC by the number of real training images, at both ends of each curve: {'; '.join(ends)}.",
+        "Bands: 95 %, over test patients, draws of the images and training seeds. An arrow: the band goes on beyond.",
     )
 
 
@@ -58,8 +58,8 @@ def roc_words(report: Report) -> FigureWords:
     decimals = digits(report)
     areas = "; ".join(f"{name} {share(arm['auc']['value'], decimals)}" for name, arm in report["arms"].items())
     return FigureWords(
-        f"ROC curves of the arms on the real test images, AUC {metric(report).rstrip(',')}: {areas}.",
-        f"{_bands(report)}; a curve that misses nothing has no visible band.",
+        f"ROC curves of the arms on the real test images. AUC {metric(report).rstrip(',')}: {areas}.",
+        f"{_bands(report)}. A perfect curve has no visible band.",
     )
 
 
@@ -67,7 +67,7 @@ def precision_words(report: Report) -> FigureWords:
     """The precision-recall curves: each arm's average precision."""
     areas = "; ".join(f"{name} {share(arm['average_precision'], 3)}" for name, arm in report["arms"].items())
     return FigureWords(
-        "Precision–recall curves of the arms on the real test images, area under the curve (average precision) "
+        "Precision–recall curves of the arms on the real test images. Area under the curve (average precision) "
         f"{metric(report).rstrip(',')}: {areas}.",
         f"{_bands(report)}. Grey line: the precision of calling every image positive.",
     )
@@ -80,9 +80,9 @@ def calibration_words(report: Report) -> FigureWords:
         for name, arm in report["arms"].items()
     )
     return FigureWords(
-        "Reliability diagram of each arm on the real test images, expected calibration error (in brackets what perfect "
-        f"probabilities would have by chance): {errors}.",
-        "Ten equal steps of probability; on the diagonal a probability means what it says. Larger markers: more "
+        "Reliability diagram of each arm on the real test images. Expected calibration error (in brackets: what "
+        f"perfect probabilities would have by chance): {errors}.",
+        "Ten bins of equal width. On the diagonal the observed frequency equals the probability. Larger markers: more "
         f"images.{_pooled(report)}",
     )
 
@@ -104,8 +104,8 @@ def confusion_words(report: Report) -> FigureWords:
         else:
             said.append(f"{name} makes no mistake")
     return FigureWords(
-        f"Confusion matrix of each arm on the real test images; its most frequent mistake: {'; '.join(said)}.",
-        f"Per cent of the images of each true class (row) called each class (column).{_pooled(report)}",
+        f"Confusion matrix of each arm on the real test images. Its most frequent mistake: {'; '.join(said)}.",
+        f"Per cent of the images of each true class (row) predicted as each class (column).{_pooled(report)}",
     )
 
 
@@ -123,7 +123,7 @@ def history_words(report: Report) -> FigureWords:
             ends.append(f"{name} {percent(sum(kept) / len(kept))}")
     lines = " Thick: mean over seeds; thin: each seed." if _has_seeds(report) else ""
     return FigureWords(
-        f"Loss and accuracy during training; validation accuracy of the weights kept: {'; '.join(ends)}.",
+        f"Loss and accuracy during training. Validation accuracy of the tested weights: {'; '.join(ends)}.",
         "Dashed: the arm’s own training images, which are synthetic ones in the arm “synthetic”. Solid: the real "
         f"validation images.{lines}",
     )
