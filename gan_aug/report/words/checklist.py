@@ -1,4 +1,4 @@
-"""The CLAIM checklist, as far as a comparison can fill it: what is answered, where, and what this tool cannot know.
+"""The CLAIM checklist, as far as a comparison can fill it in: what is answered, and what this tool cannot know.
 
 Tejani et al., Checklist for Artificial Intelligence in Medical Imaging (CLAIM): 2024 Update. Radiol. Artif. Intell.
 6:e240300 (2024), 44 items, named here in short.
@@ -17,7 +17,7 @@ Answer = str | Callable[[Report], str]
 
 
 def checklist_table(report: Report) -> Table:
-    """The items with their answers; what the comparison cannot know is said to be so."""
+    """The items with their answers. Items that the comparison cannot know say so."""
     rows = tuple(
         (str(number), item, answer if isinstance(answer, str) else answer(report))
         for number, (item, answer) in enumerate(_ITEMS, start=1)
@@ -25,7 +25,7 @@ def checklist_table(report: Report) -> Table:
     filled = sum(answer not in (UNKNOWN, AUTHORS) for _, _, answer in rows)
     caption = (
         f"CLAIM 2024, items in short: {filled} of {len(rows)} are answered from this comparison, some in part. The "
-        "others are the authors’ to fill; none is left out."
+        "others are for the authors to fill in; none is left out."
     )
     return Table(caption, ("No.", "Item", "What this report says"), rows, text_columns=(0, 1, 2))
 
@@ -47,7 +47,7 @@ def _subsets(report: Report) -> str:
 def _deidentification(report: Report) -> str:
     if report["dataset"]["test_patients"] is None:
         return f"No patients are named in the data set; how it was de-identified is {UNKNOWN}"
-    return f"Patients stand in it as keyed hashes; how the source was de-identified is {UNKNOWN}"
+    return f"It names patients by keyed hashes; how the source was de-identified is {UNKNOWN}"
 
 
 def _missing(report: Report) -> str:
@@ -57,7 +57,7 @@ def _missing(report: Report) -> str:
 
 def _assigned(report: Report) -> str:
     counts = report["dataset"]["counts"]
-    origin = splits_from(report) or "As the source gives its splits, else by chance from the seed."
+    origin = splits_from(report) or "As the source gives its splits, else at random from the seed."
     return f"{counts['train']} training, {counts['validation']} validation and {counts['test']} test images. {origin}"
 
 
@@ -127,7 +127,7 @@ def _numbers(report: Report) -> str:
 
 def _failures(report: Report) -> str:
     return (
-        "In part: per-class figures"
+        "In part: metrics of each class"
         + (", confusion matrices" if report["arms"]["real"]["confusion"] else "")
         + f"; every case in {report['files']['scores']}"
     )
@@ -159,8 +159,8 @@ _ITEMS: tuple[tuple[str, Answer], ...] = (
     ("Software libraries, frameworks, packages", _software),
     ("Initialisation of parameters", "Random, from each training seed, the same in every arm"),
     ("Details of the training", _training),
-    ("Selection of the final model", "Lowest validation loss of the validation points; test images play no part"),
-    ("Ensembling", "None but in DeLong’s test, of scores averaged over seeds; figures are means of single classifiers"),
+    ("Selection of the final model", "The lowest validation loss of all validation points; test images play no part"),
+    ("Ensembling", "None but in DeLong’s test, of scores averaged over seeds; metrics are means of single classifiers"),
     ("Metrics of performance", "AUC, accuracy, average precision, sensitivity at set thresholds, calibration"),
     ("Measures of significance and uncertainty", "95 % intervals, p after Holm, verdict against a margin; Methods"),
     ("Robustness or sensitivity analysis", _robustness),

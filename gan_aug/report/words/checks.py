@@ -1,4 +1,4 @@
-"""What a report says of learning curves, of the ratio, and of the canaries: tables and sentences."""
+"""What a report says of the learning curves, the ratio and the canaries: tables and sentences."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _SAVING = ("mixed", "pretrain", "synthetic")
 
 
 def curves_table(report: Report) -> Table | None:
-    """The points of the learning curves, or None where none were asked for."""
+    """The points of the learning curves, or None if none were asked for."""
     rows = report["curves"]
     if not rows:
         return None
@@ -33,24 +33,25 @@ def curves_table(report: Report) -> Table | None:
     )
     validation = counted(report["dataset"]["counts"]["validation"], "labelled validation image")
     made = report["provenance"]["synthetic"]
-    saw = "at every size the GAN saw those images alone, and " if made else ""
+    saw = " At every size the GAN saw those images alone." if made else ""
     own = " (each with a GAN of its own)" if made else ""
-    single = "; those of all images patients and seeds alone" if any(row["draws"] > 1 for row in rows) else ""
+    draws = ", draws and seeds; at a size of one draw, patients and seeds alone"
+    sources = draws if any(row["draws"] > 1 for row in rows) else " and seeds"
     caption = (
-        f"AUC by the number of real training images; {saw}weights were chosen on all {validation}. Means over draws of "
-        f"the images{own} and training seeds. The 95 % intervals hold which patients were tested, draws and "
-        f"seeds{single}. p: two-sided, against no difference, after Holm’s adjustment for the arm’s sizes of several "
-        "draws. Worth: the number of real images with which the arm “real” reaches the same AUC, read off its mean "
-        "curve to two digits, without an interval."
+        f"AUC by the number of real training images.{saw} Weights were chosen on all {validation}. Means over draws of "
+        f"the images{own} and training seeds. The 95 % intervals include which patients were "
+        f"tested{sources}. p (Holm): two-sided test of no difference, adjusted for the arm’s sizes of several draws. "
+        "Worth: the number of real images with which the arm “real” reaches the same AUC, read off its mean curve to "
+        "two digits, without an interval."
     )
-    head = ("Real images", "Arm", "Draws × seeds", "AUC (95 % CI)", "Less “real” (95 % CI)", "p (Holm)", "Worth")
+    head = ("Real images", "Arm", "Draws × seeds", "AUC (95 % CI)", "Minus “real” (95 % CI)", "p (Holm)", "Worth")
     return Table(caption, head, lines, text_columns=(0, 1))
 
 
 def curves_answer(report: Report) -> list[str]:
     """How many labelled images the GAN saves: a paragraph on the first arm that has both kinds of images.
 
-    A saving is claimed only where the arm's AUC is above that of labelled images alone by more than chance, after
+    A saving is claimed only if the arm's AUC is higher than that of labelled images alone by more than chance, after
     Holm's adjustment for the sizes.
     """
     rows = report["curves"] or []
@@ -58,7 +59,7 @@ def curves_answer(report: Report) -> list[str]:
     if arm is None:
         return []
     question = "How many labelled images does the GAN save?"
-    # The point of all images has a single draw: what is to be said of it, the comparison says.
+    # The size of all images has a single draw. The comparison says what there is to say of it.
     own = [row for row in rows if row["arm"] == arm and row["draws"] > 1]
     if not own:
         return [f"{question} With one draw of each size that cannot be told: ask for several (compare.draws)."]
@@ -99,7 +100,7 @@ def _is_raised(row: dict[str, Any]) -> bool:
 
 
 def _change(row: dict[str, Any], decimals: int) -> str:
-    """What the arm did at one size: the difference, and what it is worth where it is more than chance."""
+    """What the arm did at one size: the difference, and what it is worth if it is more than chance."""
     low, high = row["difference"]["ci95"]
     worth = f"; worth {_equivalent(row['real_equivalent'])}" if _is_raised(row) and row["real_equivalent"] else ""
     return (
@@ -109,7 +110,7 @@ def _change(row: dict[str, Any], decimals: int) -> str:
 
 
 def ratio_table(report: Report) -> Table | None:
-    """What the search for the ratio saw, or None where there was none."""
+    """What the search for the ratio saw, or None if there was none."""
     ratio = report["ratio"]
     if not ratio or not ratio["searched"]:
         return None
@@ -125,12 +126,12 @@ def ratio_table(report: Report) -> Table | None:
 
 
 def alarm(report: Report) -> list[str]:
-    """What must be said before anything else: the canaries that failed."""
+    """What must be said before anything else: which canaries failed."""
     return [f"CANARY FAILED: {failure}." for failure in failures(report["canaries"])] if report["canaries"] else []
 
 
 def canaries_table(report: Report) -> Table | None:
-    """What the canaries showed, or None where they were turned off."""
+    """What the canaries showed, or None if they were turned off."""
     canaries = report["canaries"]
     if not canaries:
         return None
@@ -147,17 +148,17 @@ def canaries_table(report: Report) -> Table | None:
             "; ".join(
                 f"{what}: {'refused' if refused else 'LET IN'}"
                 for what, refused in (
-                    ("in what the generator was trained on", planted["refused"]["trained_on"]),
-                    ("as an image", planted["refused"]["content"]),
+                    ("in the list of the generator’s training images", planted["refused"]["trained_on"]),
+                    ("as one of the images", planted["refused"]["content"]),
                 )
             ),
             _verdict(planted),
         ),
     )
     caption = (
-        "Tests of this comparison itself, made along with it. Shuffled labels must not give an AUC above 0.5: where "
-        "its interval lies above, as it does by chance about once in forty times, further shuffles are made, and the "
-        "canary fails where theirs does too."
+        "Tests of this comparison itself, made along with it. Shuffled labels must not give an AUC above 0.5. If its "
+        "interval lies above, as it does by chance about once in forty times, further shuffles are made. The canary "
+        "fails if their interval lies above 0.5 too."
     )
     return Table(caption, ("Canary", "What happened", "Verdict"), rows, text_columns=(0, 1, 2))
 
@@ -183,7 +184,7 @@ def _difference(estimate: dict[str, Any] | None, decimals: int) -> str:
 
 
 def _adjusted(estimate: dict[str, Any] | None) -> str:
-    """The p of a difference after Holm, or a dash where there is none."""
+    """The p of a difference after Holm, or a dash if there is none."""
     if estimate is None or estimate["p_adjusted"] is None:
         return "–"
     return p_text(estimate["p_adjusted"]).removeprefix("p ").removeprefix("= ")
@@ -193,6 +194,6 @@ def _equivalent(equivalent: dict[str, Any] | None) -> str:
     if equivalent is None:
         return "–"
     images = equivalent["images"]
-    if equivalent["bound"] == "none":  # read off a line between two points: more digits would promise too much
+    if equivalent["bound"] == "none":  # read off a line between two points, so more digits would say too much
         return f"about {thousands(int(float(f'{images:.1e}')))}"
     return f"{'more' if equivalent['bound'] == 'at least' else 'less'} than {thousands(images)}"

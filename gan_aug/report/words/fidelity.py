@@ -1,4 +1,4 @@
-"""The report's fidelity in words and tables: each figure beside what real images score themselves."""
+"""The fidelity of the synthetic images in words and tables: each metric beside its value for real images."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _MINUS = "−"
 
 
 def fidelity_text(report: Report) -> list[str]:
-    """How to read the fidelity figures, a few sentences; empty where none were measured."""
+    """How to read the fidelity metrics, a few paragraphs; empty if none were measured."""
     fidelity = report["fidelity"]
     if fidelity is None:
         return []
@@ -20,66 +20,67 @@ def fidelity_text(report: Report) -> list[str]:
     if kid:
         synthetic, real = _kid(kid)
         sentences.append(
-            f"KID {synthetic} beside {real} between two halves of the real training images (± standard error): the "
-            "nearer the first number is to the second, the harder it is to tell synthetic images from real ones by "
+            f"KID {synthetic} beside {real} between two halves of the real training images (± standard error). The "
+            "closer the first number is to the second, the harder it is to tell synthetic images from real ones by "
             "these features."
         )
     if fid:
         sentences.append(
-            "FID is biased upwards at small numbers of images; both FIDs here are of "
-            f"{counted(fidelity['images'], 'image')} a side, so compare them with each other, not with published ones."
+            "FID is biased upwards if there are few images. Both FIDs here are of "
+            f"{counted(fidelity['images'], 'image')} a side: compare them with each other, not with published ones."
         )
     if fidelity["extractor"]["name"].startswith("classifier"):
         sentences.append(
-            "The features are of the classifier that the arm “real” trained on these very images, seed 0: they see "
-            "what matters to the labels and little else. With compare.features set to random, nothing is preferred."
+            "The features are those of the classifier that the arm “real” trained on these very images with seed 0. "
+            "They see what matters to the labels and little else. With compare.features set to random, the features "
+            "prefer nothing."
         )
     return sentences
 
 
 def fidelity_table(report: Report) -> Table | None:
-    """Each figure over all classes beside that of real images, or None where none were measured."""
+    """Each metric over all classes beside its value for real images, or None if none were measured."""
     fidelity = report["fidelity"]
     if fidelity is None:
         return None
     rows = [
-        ("KID", *_kid(fidelity["kid"]), "0 but for chance where they are alike"),
+        ("KID", *_kid(fidelity["kid"]), "0, apart from chance, if they are alike"),
         (
             "FID",
             *_pair(fidelity["fid"], _distance),
-            "as for real images where they are alike; far below: look for copies",
+            "as for real images if they are alike; far below: look for copies",
         ),
-        ("Precision", *_pair(fidelity["precision"], percent), "share of these that lie among the reference"),
-        ("Recall", *_pair(fidelity["recall"], percent), "share of the reference that lies among these"),
+        ("Precision", *_pair(fidelity["precision"], percent), "share of these images that lie among the reference"),
+        ("Recall", *_pair(fidelity["recall"], percent), "share of the reference that lies among these images"),
         (
             "Density",
             *_pair(fidelity["density"], _plain),
-            "how densely real images lie around these; about 1 for real ones",
+            "how densely the reference lies around these images; about 1 for real ones",
         ),
-        ("Coverage", *_pair(fidelity["coverage"], percent), "share of the reference with one of these nearby"),
+        ("Coverage", *_pair(fidelity["coverage"], percent), "share of the reference with one of these images nearby"),
         (
             "Label agreement",
             *_pair(fidelity["label_agreement"], percent),
-            "the classifier trained on real images sees the label asked for; real: validation images",
+            "share in which the classifier trained on real images sees the label asked for; real: validation images",
         ),
         (
             "MS-SSIM within a class",
             *_pair(fidelity["ms_ssim"], _plain),
-            "similarity of pairs; above the real images: less variety",
+            "similarity of pairs of images; higher than for real images: less variety",
         ),
     ]
     extractor = fidelity["extractor"]
     apart = "" if report["dataset"]["test_patients"] is None else ", no patient in both"
     caption = (
         f"Features: {extractor['name']} ({extractor['dimension']} numbers; resizing: {extractor['filter']}). "
-        f"{counted(fidelity['images'], 'image')} a side; the reference is one half of the real training images. "
+        f"{counted(fidelity['images'], 'image')} a side. The reference is one half of the real training images. "
         f"Real: the other half against it{apart}. MS-SSIM with {_scales(fidelity)}."
     )
-    return Table(caption, ("Figure", "Synthetic", "Real", "How to read it"), tuple(rows), text_columns=(0, 3))
+    return Table(caption, ("Metric", "Synthetic", "Real", "How to read it"), tuple(rows), text_columns=(0, 3))
 
 
 def fidelity_classes_table(report: Report) -> Table | None:
-    """The figures class by class, synthetic beside real, or None where none were measured."""
+    """The metrics of each class, synthetic beside real, or None if none were measured."""
     fidelity = report["fidelity"]
     if fidelity is None:
         return None
@@ -96,8 +97,8 @@ def fidelity_classes_table(report: Report) -> Table | None:
         for label, own in fidelity["per_class"].items()
     )
     caption = (
-        "Fidelity class by class, synthetic / real. A dash: too few images. Figures of few images scatter, and "
-        "precision, recall, density and coverage depend on how many there are: read each pair, not down the column."
+        "Fidelity of each class, synthetic / real. A dash: too few images. Values of few images scatter, and "
+        "precision, recall, density and coverage depend on how many there are. So read each pair, not down the column."
     )
     head = ("Class", "Images a side", "KID", "Precision", "Recall", "Density", "Coverage", "Label agreement", "MS-SSIM")
     return Table(caption, head, rows)
@@ -127,7 +128,7 @@ def _both(pair: tuple[str, str]) -> str:
 
 
 def _distance(value: float) -> str:
-    """A distance with decimals that suit its size, the minus a true one."""
+    """A distance with decimals that suit its size, with a true minus sign."""
     text = f"{value:.4f}" if abs(value) < 1 else f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
     return text.removeprefix("-") if float(text) == 0 else text.replace("-", _MINUS)
 

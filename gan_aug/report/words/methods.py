@@ -1,4 +1,4 @@
-"""The methods section of a paper, written from what was done: data, generator, classifier, statistics, software."""
+"""The methods section of a paper, from what was done: data, generator, classifier, statistics, software."""
 
 from __future__ import annotations
 
@@ -105,9 +105,9 @@ def _data(report: Report) -> str:
     kind = "labels of which an image may have several" if data["task"] == "multi-label" else "classes"
     return (
         f"Data. We used {data['name']} with {labels} {kind}, at {width} × {height} pixels and "
-        f"{counted(channels, 'channel')}: {counted(counts['train'], 'training image')}, {counts['validation']} for "
-        f"validation and {counted(counts['test'], 'test image')}, no identical image in two splits. "
-        f"{patients_apart(report)} {splits_from(report)}"
+        f"{counted(channels, 'channel')}: {counted(counts['train'], 'training image')}, "
+        f"{counted(counts['validation'], 'validation image')} and {counted(counts['test'], 'test image')}. No "
+        f"identical images were in two splits. {patients_apart(report)} {splits_from(report)}"
     ).rstrip()
 
 
@@ -117,32 +117,33 @@ def _generator(report: Report, cite: _Citations) -> str:
         return ""
     if made == "unknown":
         return (
-            "Synthetic images. The synthetic images were made elsewhere; what their generator was trained on is not "
+            "Synthetic images. The synthetic images were made elsewhere. What their generator was trained on is not "
             f"known. None of them equals a validation or test image. {looked_alike(report)}"
         )
     gan, train = config["gan"], config["train"]
     loss, source = _LOSSES[gan["loss"]]
+    betas = listed([f"{beta:g}" for beta in train["betas"]])
     augment = f" Both losses saw images augmented by {', '.join(gan['augment'])}." if gan["augment"] else ""
     decay = f", the rate falling to 0 over the last {100 * train['decay']:.0f} %" if train["decay"] else ""
     apart = (
         ""
         if report["dataset"]["test_patients"] is None
-        else "; nor did one share a patient with those, as far as patients can be told apart"
+        else ", and none shared a patient with those, as far as patients can be told apart"
     )
     return (
         "Synthetic images. A class-conditional deep convolutional generative adversarial network "
         f"{cite('mirza', 'radford')} with conditional batch normalisation {cite('vries')} and a projection "
-        f"discriminator {cite('projection')} was trained on the training split alone: {loss} {cite(source)}, "
-        f"{_regularizer(gan, cite)}, Adam (rate {train['lr']:g}, betas {listed([f'{b:g}' for b in train['betas']])}, "
-        f"batches of {train['batch']}{decay}), {thousands(train['images'])} images seen, {gan['latent']} dimensions "
-        f"of noise.{augment} Images came from the generator with exponentially averaged weights (half-life "
-        f"{thousands(round(gan['average']))} images seen) and were not selected. By content hashes none of its "
+        f"discriminator {cite('projection')} was trained on the training split alone, with {loss} "
+        f"{cite(source)}, {_regularizer(gan, cite)} and Adam (rate {train['lr']:g}, betas {betas}, batches of "
+        f"{train['batch']}{decay}). It saw {thousands(train['images'])} images; its noise had {gan['latent']} "
+        f"dimensions.{augment} Images came from the generator with exponentially averaged weights (half-life "
+        f"{thousands(round(gan['average']))} images seen) and were not selected. By content hashes, none of its "
         f"training images was a validation or test image{apart}."
     )
 
 
 def _regularizer(gan: dict[str, Any], cite: _Citations) -> str:
-    """What kept the discriminator in bounds, in words."""
+    """How the discriminator was regularised, in words."""
     kind = GanConfig(loss=gan["loss"], regularizer=gan["regularizer"]).regularizer_wanted
     if kind == "none":
         return "no regularisation of the discriminator"
@@ -165,14 +166,14 @@ def _classifier(report: Report) -> str:
         f"Classifier. The same {name} ({counted(real['parameters'], 'parameter')}) was trained from random weights for "
         f"{counted(real['optimizer_steps'], 'optimiser step')} in {counted(len(arms), 'arm')}, {again}: {trained}. "
         f"{_optimizer(config)}{_augmentation(report)}{_pretraining(report)} The weights with the lowest loss on the "
-        f"validation images, looked at {looks}, were kept, and thresholds chosen on the same images; test images "
-        "played no part in training, in the choice of weights and thresholds, or of the ratio of synthetic to real "
+        f"validation images, evaluated {looks}, were kept. Thresholds were chosen on the same images. Test images "
+        "played no part in training, nor in the choice of weights, of thresholds or of the ratio of synthetic to real "
         "images."
     )
 
 
 def _optimizer(config: dict[str, Any]) -> str:
-    """How a classifier's weights were moved: optimiser, rate and its course, weight decay."""
+    """How a classifier was optimised: optimiser, learning rate and its schedule, weight decay."""
     asked = ClassifierConfig.model_validate(config)
     decay = weight_decay(asked)
     decoupled = "decoupled " if asked.optimizer == "adamw" else ""
@@ -184,7 +185,7 @@ def _optimizer(config: dict[str, Any]) -> str:
 
 
 def _augmentation(report: Report) -> str:
-    """What classic augmentation does, from its constants; empty without an arm that has it."""
+    """What classic augmentation does, by its constants; empty without an arm that has it."""
     if not any(arm.startswith("classic") for arm in report["arms"]):
         return ""
     flips = report["dataset"]["flips"]
@@ -199,11 +200,11 @@ def _augmentation(report: Report) -> str:
 
 
 def _pretraining(report: Report) -> str:
-    """How steps are shared where synthetic images come first; empty without such an arm."""
+    """How steps are divided if synthetic images come first; empty without such an arm."""
     if not any(arm.endswith("pretrain") for arm in report["arms"]):
         return ""
     part = f"{100 * report['config']['compare']['pretrain']:g} %"
-    return f" Where synthetic images came first they took {part} of the steps, and only weights after that were kept."
+    return f" In arms that begin with synthetic images, these took {part} of the steps; only later weights were kept."
 
 
 def _curves(report: Report) -> str:
@@ -212,44 +213,46 @@ def _curves(report: Report) -> str:
         return ""
     sizes = listed([str(size) for size in compare["sizes"] if size != "all"])
     seen = thousands(compare["curve_images"] or report["config"]["train"]["images"])
-    made = f", on each a generator of its own trained ({seen} images seen)" if report["provenance"]["synthetic"] else ""
-    beside = ", beside all of them" if "all" in compare["sizes"] else ""
+    own = f" On each a generator of its own was trained ({seen} images seen)."
+    made = own if report["provenance"]["synthetic"] else ""
+    beside = " and on all training images" if "all" in compare["sizes"] else ""
     return (
-        f"Learning curves. Of the training images {sizes} were taken, by patient and the smaller sets within the "
-        f"larger, in {counted(compare['draws'], 'draw')}{made}, and the arms trained on each{beside}. Intervals hold "
-        "test patients, draws and training seeds; each arm’s p-values were adjusted after Holm for its sizes."
+        f"Learning curves. Of the training images {sizes} were drawn, by patient and the smaller sets within the "
+        f"larger, in {counted(compare['draws'], 'draw')}.{made} The arms were trained on each subset{beside}. "
+        "Intervals include which patients were tested, draws and training seeds. Each arm’s p-values were adjusted "
+        "after Holm for its sizes."
     )
 
 
 def _statistics(report: Report, cite: _Citations) -> str:
     several = len(report["arms"]["real"]["seeds"]) > 1
     text = (
-        f"Statistics. The primary figure was the area under the ROC curve (AUC) {metric(report).rstrip(',')}. Its "
+        f"Statistics. The primary metric was the area under the ROC curve (AUC) {metric(report).rstrip(',')}. Its "
         f"variance over patients follows DeLong et al. {cite('delong')} by the algorithm of Sun and Xu {cite('sun')}, "
         + (
             "each image counting as a patient of its own. "
             if report["dataset"]["test_patients"] is None
             else f"the images of one patient taken together {cite('clusters')}. "
         )
-        + f"Intervals of an AUC are on the logit scale {cite('pepe')}, of a proportion Wilson’s {cite('wilson')}, of a "
-        "difference on its own. "
+        + f"Intervals of an AUC are on the logit scale {cite('pepe')}, those of a proportion are Wilson’s "
+        f"{cite('wilson')}, and those of a difference are on its own scale. "
     )
     if several:
         text += (
-            "Training seeds were treated as the readers of a multi-reader study: variances after Obuchowski and "
-            f"Rockette {cite('obuchowski')} with the degrees of freedom of Hillis {cite('hillis')}, so that 95 % "
-            "confidence intervals hold both which patients were tested and how training happened to run. "
+            "Training seeds were treated as the readers of a multi-reader study, with variances after Obuchowski and "
+            f"Rockette {cite('obuchowski')} and the degrees of freedom of Hillis {cite('hillis')}. So the 95 % "
+            "confidence intervals include both which patients were tested and how the training happened to run. "
         )
     if report["comparisons"]:
         margin, many = f"{report['comparisons'][0]['margin']:g}", len(report["comparisons"])
         beside = [f"“{c['arm']}”" for c in report["comparisons"] if c["against"] != "real"]
         also = f", {listed(beside)} with the arm “classic” too" if beside else ""
         text += (
-            f"Each arm was compared with the arm “real”{also}, on the same images, seed by seed; two-sided p-values, "
+            f"Each arm was compared with the arm “real”{also}, on the same images, seed by seed. Two-sided p-values, "
             f"against no difference, were adjusted after Holm {cite('holm')} for {counted(many, 'comparison')}. An arm "
-            "improved where the adjusted p was below 0.05 and its AUC higher; it was non-inferior where the interval, "
-            f"not adjusted, lay above a margin of −{margin} set in the configuration, and inferior where it lay below. "
-            "No sample size was planned; from the standard errors seen we report the gain that a single "
+            "improved if the adjusted p was below 0.05 and its AUC higher. Else it was non-inferior if the interval, "
+            f"which is not adjusted, lay above a margin of −{margin} set in the configuration, and inferior if it lay "
+            "below. No sample size was planned. From the standard errors seen we report the gain that a single "
             "comparison would have found with 80 % power."
         )
     return text.rstrip()
@@ -259,18 +262,18 @@ def _figures(report: Report, cite: _Citations) -> str:
     rate = report["arms"]["real"]["partial_auc"]["max_false_positive"]
     asked = " and ".join(f"{100 * float(s):.0f}" for s in report["arms"]["real"]["sensitivity_at_specificity"])
     text = (
-        "Further figures. We report accuracy, precision and recall at the most likely class (a probability of 0.5 for "
+        "Further metrics. We report accuracy, precision and recall at the most likely class (a probability of 0.5 for "
         "several labels), average precision, the standardised partial AUC up to a false-positive "
         f"rate of {rate:g} {cite('mcclish')}, sensitivity and specificity at thresholds set for {asked} % specificity "
         f"on the validation images, the Brier score {cite('brier')} and the expected calibration error "
         f"{cite('naeini')} in ten bins, beside its mean over labels drawn from the probabilities themselves. Bands of "
-        f"curves are from a Bayesian bootstrap {cite('rubin')} of patients, with the seeds’ variance added; intervals "
+        f"curves are from a Bayesian bootstrap {cite('rubin')} of patients, with the seeds’ variance added. Intervals "
         "of the average precision take their covariance over patients from it and are on the logit scale."
     )
     if report["canaries"]:
         text += (
-            " As a check, the classifier was trained on labels dealt at random, and a test image was planted among "
-            "the synthetic ones."
+            " As a check, the classifier was also trained on shuffled labels, and a test image was planted among the "
+            "synthetic ones."
         )
     return text
 

@@ -1,4 +1,4 @@
-"""The report's tables, in words, for every form it is shown in."""
+"""The report's tables, with every number spelt out."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _STAGES = {
     "train": "GAN",
     "synthetic": "synthetic images",
     "sizes": "GANs of the learning curves",
-    "compare": "classifiers and figures",
+    "compare": "comparison",
 }
 
 
@@ -50,9 +50,9 @@ def arms_table(report: Report) -> Table:
         )
     tested = counted(report["dataset"]["counts"]["test"], "real test image")
     caption = (
-        f"Each arm on the same {tested}, after equal budgets of optimiser steps: AUC {metric(report)} and accuracy "
-        f"{_called(report)}, with 95 % intervals. Tested are the weights of the lowest validation loss; the step at "
-        "which they stood is the median over seeds, with its range."
+        f"Each arm on the same {tested}, after the same number of optimiser steps: AUC {metric(report)} and accuracy "
+        f"{_called(report)}, with 95 % intervals. The tested weights are those with the lowest validation loss. Kept "
+        "at: the step that they come from, as the median over seeds with its range."
     )
     head = ("Arm", "Training images", "Steps; kept at", "AUC (95 % CI)", "Accuracy (95 % CI)")
     return Table(caption, head, tuple(rows), text_columns=(0, 1))
@@ -81,9 +81,10 @@ def more_figures_table(report: Report) -> Table:
         for name, arm in arms.items()
     )
     caption = (
-        f"Further figures{', means over seeds' if several else ''}. Partial AUC: standardised, 0.5 by chance. Brier: "
-        "mean squared error of the probabilities, 0 at best. Calibration error: mean distance of probabilities from "
-        "what held; if perfect: what it would be on average by chance alone, had every probability been true."
+        f"Further metrics{', means over seeds' if several else ''}. Partial AUC: standardised, 0.5 by chance. Brier "
+        "score: mean squared error of the probabilities, 0 at best. Calibration error: mean distance between "
+        "probabilities and observed frequencies. In brackets, if perfect: its average by chance alone if every "
+        "probability were true."
     )
     return Table(caption, head, rows)
 
@@ -96,15 +97,16 @@ def operating_points_table(report: Report) -> Table:
     rows = tuple(
         (name, *(_sensitivity(arm["sensitivity_at_specificity"][s]) for s in asked)) for name, arm in arms.items()
     )
+    means = "means over seeds; " if len(arms["real"]["seeds"]) > 1 else ""
     caption = (
-        "Operating points: thresholds set on the validation images, and what they reach on the test images (95 % CI, "
-        "thresholds held fixed; means over seeds)."
+        "Operating points: what thresholds set on the validation images reach on the test images "
+        f"({means}95 % CI with the thresholds held fixed)."
     )
     return Table(caption, head, rows)
 
 
 def comparisons_table(report: Report) -> Table | None:
-    """Each arm against the real one, and against its like without synthetic images; None where none was run."""
+    """Each arm against the arm “real”, and against the same arm without synthetic images; None if none was compared."""
     if not report["comparisons"]:
         return None
     decimals = digits(report)
@@ -122,13 +124,13 @@ def comparisons_table(report: Report) -> Table | None:
         for c in report["comparisons"]
     )
     caption = (
-        "Difference in AUC, paired by patient and by training seed. p: two-sided, against no difference; Holm’s "
-        f"adjustment is for the {counted(len(rows), 'comparison')} of this table. The verdicts non-inferior and "
-        "inferior hold the interval, which is not adjusted, against the margin of "
+        "Difference in AUC, paired by patient and by training seed. p: two-sided test of no difference. p (Holm): "
+        f"adjusted for the {counted(len(rows), 'comparison')} of this table. The verdicts non-inferior and inferior "
+        "compare the interval, which is not adjusted, with the margin of "
         f"{report['comparisons'][0]['margin']:g} set in the configuration. Detectable: the gain that a single "
-        "comparison with these patients and seeds finds four times in five, from what varied here, without "
-        "adjustment; a dash: none that fits below an AUC of 1. Averaged scores (DeLong): secondary and of another "
-        "quantity, the difference in AUC of the scores averaged over seeds, with every image as independent."
+        "comparison with these patients and seeds, without adjustment, finds four times in five, by the variance seen "
+        "here; a dash: none that fits below an AUC of 1. Averaged scores (DeLong): a secondary test of another "
+        "quantity, the difference in AUC of the scores averaged over seeds, with every image taken as independent."
     )
     head = ("Arms", "Difference", "95 % CI", "p", "p (Holm)", "Averaged scores (DeLong)", "Verdict", "Detectable")
     return Table(caption, head, rows)
@@ -143,10 +145,10 @@ def per_class_table(report: Report) -> Table:
             figures = arm["per_class"][label]
             auc = f"{share(figures['auc'], decimals)} ({interval(figures['auc_ci95'], decimals)})"
             rows.append((label, name, auc, *(_share_of(figures, what) for what in ("precision", "recall"))))
-    together = ", all seeds’ cases together" if len(report["arms"]["real"]["seeds"]) > 1 else ""
+    together = ", the images of all seeds together" if len(report["arms"]["real"]["seeds"]) > 1 else ""
     caption = (
-        f"Per class. AUC of each class against all others; precision and recall {_called(report)}{together}. "
-        f"A dash: nothing was called so. {worst_class(report)}"
+        f"AUC of each class against all others. Precision and recall {_called(report)}{together}; a dash: no image "
+        f"was predicted as this class. {worst_class(report)}"
     )
     head = ("Class", "Arm", "AUC (95 % CI)", "Precision (95 % CI)", "Recall (95 % CI)")
     return Table(caption, head, tuple(rows), text_columns=(0, 1))
@@ -184,12 +186,12 @@ def data_table(report: Report) -> Table:
         rows.append(("Patients", *(thousands(data["patients"][split]) for split in splits)))
     several = " An image may carry several labels." if data["task"] == "multi-label" else ""
     about = f"{patients_apart(report)} {splits_from(report)}".rstrip()
-    caption = f"Images of each label in each split, and their share of it.{several} {about}"
+    caption = f"Images of each label in each split, and their share of the split.{several} {about}"
     return Table(caption, ("Label", *splits), tuple(rows))
 
 
 def sources_table(report: Report) -> Table:
-    """Where each figure comes from: images, fingerprints, checkpoint, methods."""
+    """Where each number comes from: images, fingerprints, checkpoint, classifier, seeds, files."""
     data, provenance = report["dataset"], report["provenance"]
     counts, seeds = data["counts"], report["arms"]["real"]["seeds"]
     patients = "" if data["test_patients"] is None else f" of {counted(data['test_patients'], 'patient')}"
@@ -198,17 +200,17 @@ def sources_table(report: Report) -> Table:
         ("Data set", f"{data['name']}, {_size(data['shape'])}; fingerprint {provenance['manifest']}"),
         (
             "Validation images",
-            f"{counted(counts['validation'], 'real image')}; step kept and thresholds chosen on them",
+            f"{counted(counts['validation'], 'real image')}; weights and thresholds were chosen on them",
         ),
         ("Synthetic images", f"fingerprint {provenance['synthetic']}" if provenance["synthetic"] else "none"),
         ("Made by checkpoint", _maker(provenance)),
         ("Classifier", _classifier(report)),
         ("Seeds", ", ".join(str(seed["seed"]) for seed in seeds)),
-        ("Figures", basis(report)),
+        ("Means and intervals", basis(report)),
         *((what, said) for what, said in (("Computed on", _machine(report)), ("Time taken", _taken(report))) if said),
         ("Every case", f"{report['files']['scores']}: each test image with its score by each arm and seed"),
     ]
-    return Table("What the figures rest on.", ("What", "Where from"), tuple(rows), text_columns=(0, 1))
+    return Table("What the numbers rest on.", ("What", "Where from"), tuple(rows), text_columns=(0, 1))
 
 
 def _classifier(report: Report) -> str:
@@ -220,17 +222,17 @@ def _classifier(report: Report) -> str:
 
 
 def _machine(report: Report) -> str:
-    """What it was computed on, as far as the environment says."""
+    """The machine it was computed on, as far as the environment says."""
     known = report["environment"]
     cores = counted(known["cores"], "core") if known.get("cores") else None
     return ", ".join(part for part in (known.get("system"), cores, known.get("gpu")) if part)
 
 
 def _taken(report: Report) -> str:
-    """What each stage took by the clock, other work on the machine included; empty where it is not known."""
+    """The wall-clock time of each stage; empty if it is not known."""
     seconds = report["timing"].get("stages") or {}
     stages = [f"{name} {duration(seconds[stage])}" for stage, name in _STAGES.items() if stage in seconds]
-    return f"{', '.join(stages)}; by the clock, waiting for other work on the machine included" if stages else ""
+    return f"{', '.join(stages)}; wall-clock time, with waits for other work on the machine" if stages else ""
 
 
 def _maker(provenance: dict[str, Any]) -> str:
@@ -270,12 +272,12 @@ def _sensitivity(reached: dict[str, Any] | None) -> str:
 
 
 def _called(report: Report) -> str:
-    """How an image gets its label."""
+    """How an image gets its predicted label."""
     return "at a probability of 0.5" if report["dataset"]["task"] == "multi-label" else "by the most likely class"
 
 
 def _kept(arm: dict[str, Any]) -> str:
-    """The step whose weights were tested: the median over seeds, with its range where they differ."""
+    """The step whose weights were tested: the median over seeds, with the range if they differ."""
     steps = [seed["best_step"] for seed in arm["seeds"]]
     middle = f"{statistics.median(steps):.0f}"
     return middle if min(steps) == max(steps) else f"{middle} ({min(steps)} to {max(steps)})"

@@ -1,4 +1,4 @@
-"""What a report says in words: what figures rest on, the limits, and how figures are spelt."""
+"""What a report says in words: what its numbers rest on, their limits, and how numbers are spelt."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from typing import Any
 
 Report = dict[str, Any]
 
-# Above this an AUC has run out of room to differ, so it gets a fourth decimal and the accuracy beside it.
 _SATURATED = 0.995
+"""An AUC above this has little room left to differ, so it gets a fourth decimal and the accuracy beside it."""
 FEW_SEEDS = 3
-"""From fewer the seeds' spread is hardly known (docs/decisions/0010)."""
+"""From fewer seeds their spread is hardly known (docs/decisions/0010)."""
 UNTRACED = (
     "The provenance of the synthetic images is unknown: nothing says which images their generator was trained on. None "
-    "of them equals a validation or test image. {looked} Whether it had seen those, or their patients, cannot be told; "
-    "if it had, the figures of the arms with synthetic images are too good."
+    "of them equals a validation or test image. {looked} Whether the generator had seen those images, or others of "
+    "their patients, cannot be told. If it had, the results of the arms with synthetic images are too good."
 )
 
 
 def looked_alike(report: Report) -> str:
-    """What was found of images made elsewhere that look nearly like a held-out one, as a sentence."""
+    """Whether images made elsewhere look nearly the same as a held-out one, as a sentence."""
     found = report["provenance"]["look_alikes"]
     if found is None:
-        return "Whether one looks nearly the same as those was not looked for."
+        return "Whether one looks nearly the same as those was not checked."
     many = counted(found["of"], "synthetic image")
     if not found["images"]:
         return f"None of the {many} looks nearly the same as one of those."
@@ -33,25 +33,25 @@ def looked_alike(report: Report) -> str:
         for pair in found["pairs"][:3]
     )
     return (
-        f"{thousands(found['images'])} of the {many} look nearly the same as one of those, so that the figures of the "
-        "arms with synthetic images may be too good (rows of the two manifests, and the correlation of details: "
+        f"{thousands(found['images'])} of the {many} look nearly the same as one of those, so the results of the arms "
+        "with synthetic images may be too good (row numbers in the two manifests, and the correlation of details: "
         f"{shown})."
     )
 
 
 def digits(report: Report) -> int:
-    """How many decimals the report's AUCs get: 3, or 4 where one is so near 1 that 3 would hide the difference."""
+    """How many decimals the report's AUCs get: 3, or 4 if one is so close to 1 that 3 would hide a difference."""
     return 4 if any(arm["auc"]["value"] > _SATURATED for arm in report["arms"].values()) else 3
 
 
 def share(value: float, decimals: int) -> str:
-    """A figure in 0..1; one that rounding would make a perfect 1 is shown as `>0.999`."""
+    """A number in 0..1; one that rounding would make a perfect 1 is shown as `>0.999`."""
     text = f"{value:.{decimals}f}"
     return f">{1 - 10**-decimals:.{decimals}f}" if value < 1 and float(text) == 1 else text
 
 
 def percent(value: float | None) -> str:
-    """A share as a percentage with one decimal, or a dash where there is none."""
+    """A share as a percentage with one decimal, or a dash if there is none."""
     if value is None:
         return "–"
     text = f"{100 * value:.1f}"
@@ -59,7 +59,7 @@ def percent(value: float | None) -> str:
 
 
 def signed(value: float, decimals: int) -> str:
-    """A difference with its sign, the minus a true one; none where it rounds to zero."""
+    """A difference with its sign, with a true minus sign; without a sign if it rounds to zero."""
     text = f"{value:+.{decimals}f}"
     return text[1:] if float(text) == 0 else text.replace("-", "−")
 
@@ -71,7 +71,7 @@ def size(value: float, decimals: int) -> str:
 
 
 def interval(ci95: list[float], decimals: int) -> str:
-    """An interval of figures in 0..1, as `0.912 to 0.934`."""
+    """An interval of numbers in 0..1, as `0.912 to 0.934`."""
     return f"{share(ci95[0], decimals)} to {share(ci95[1], decimals)}"
 
 
@@ -81,11 +81,11 @@ def p_text(p: float) -> str:
 
 
 FAR_OFF = 0.05
-"""By so much a specificity may miss the one asked for unremarked, whatever chance says."""
+"""A specificity may miss the one asked for by this much without a remark, even if chance does not explain it."""
 
 
 def thousands(number: int) -> str:
-    """A whole number with its thousands apart by a thin space."""
+    """A whole number with its thousands set apart by a thin space."""
     return f"{number:,}".replace(",", "\u202f")
 
 
@@ -98,27 +98,27 @@ def duration(seconds: float) -> str:
 
 
 def counted(number: int, noun: str) -> str:
-    """A number with its noun, in the plural where it is not 1; thousands apart by a thin space."""
+    """A number with its noun, which is in the plural unless the number is 1."""
     return f"{thousands(number)} {noun if number == 1 else noun + 's'}"
 
 
 def listed(names: Sequence[str]) -> str:
-    """Names in a row as a sentence has them: a, b and c."""
+    """Names as a sentence lists them: a, b and c."""
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 def splits_from(report: Report) -> str:
-    """Where the splits come from, as a sentence; empty where the import of an older version did not write it down."""
+    """Where the splits come from, as a sentence; empty if an older version's import did not record it."""
     origin, named = report["dataset"]["splits_from"], report["dataset"]["test_patients"] is not None
     if origin is None:
         return ""
     kept = "each patient in one, " if named else ""
-    how = f" ({kept}labels in proportion, by chance from the seed)" if any(c.isdigit() for c in origin) else ""
+    how = f" ({kept}labels in proportion, at random from the seed)" if any(c.isdigit() for c in origin) else ""
     return f"Splits: {origin}{how}."
 
 
 def patients_apart(report: Report) -> str:
-    """Whether each patient is in one split, as a sentence; what the data set does not tell is not claimed."""
+    """Whether each patient is in one split, as sentences that claim no more than the data set tells."""
     data = report["dataset"]
     if data["test_patients"] is None:
         return "The data set names no patients, so each image counts as a patient of its own."
@@ -126,19 +126,19 @@ def patients_apart(report: Report) -> str:
     if report["config"]["data"]["patient_scope"] == "split":
         return (
             "Patient numbers restart in each split of the data set, so whether a patient was in two of them could not "
-            f"be told; the test images came from {tested}."
+            f"be told. The test images came from {tested}."
         )
     alone = data["without_patient"]
     if alone:
         return (
-            f"No patient that is named was in two splits; the test images came from {tested}, where "
+            f"No patient that is named was in two splits. The test images came from {tested}. Among these, "
             f"{counted(alone, 'image')} without a patient count as one each."
         )
-    return f"No patient was in two splits; the test images came from {tested}."
+    return f"No patient was in two splits. The test images came from {tested}."
 
 
 def metric(report: Report) -> str:
-    """Which AUC the report's is: of which label, or the mean of how many."""
+    """Which AUC the report has: that of which label, or the mean over how many."""
     data = report["dataset"]
     if data["task"] == "multi-label":
         return f"as the mean over {counted(len(data['labels']), 'label')}"
@@ -148,42 +148,42 @@ def metric(report: Report) -> str:
 
 
 def basis(report: Report) -> str:
-    """One line on what the figures are means of and what their intervals hold."""
+    """What the numbers are means of, and which sources of uncertainty their intervals include."""
     seeds = len(report["arms"]["real"]["seeds"])
     if seeds == 1:
         return (
-            "One training seed: the 95 % intervals hold which patients were tested, not how another run of the "
+            "One training seed: the 95 % intervals include which patients were tested, but not how another run of the "
             "training would come out."
         )
     made = report["provenance"]["synthetic"] and report["provenance"]["trained_on"] != "unknown"
     return (
-        f"Means over {seeds} training seeds, the same in every arm. The 95 % intervals hold two sources of "
+        f"Means over {seeds} training seeds, the same in every arm. The 95 % intervals include two sources of "
         "uncertainty: which patients were tested and how the training happened to run"
-        + (", not how another training of the GAN would come out." if made else ".")
+        + (", but not how another training of the GAN would come out." if made else ".")
     )
 
 
 def limits(report: Report) -> list[str]:
-    """What a reader has to know before relying on the figures."""
+    """What a reader has to know before relying on the results."""
     data, arms = report["dataset"], report["arms"]
     found = [f"About the data set: {note}" for note in data["notes"]]
     found.append(basis(report))
     if 1 < len(arms["real"]["seeds"]) < FEW_SEEDS:
         found.append(
-            f"{len(arms['real']['seeds'])} training seeds say little of how another run comes out: the intervals "
-            "allow for that, and where trainings differ a lot they are too wide to show anything. What a comparison "
-            "could have shown is hardly known from them. Take three seeds at least, five for a claim."
+            f"{len(arms['real']['seeds'])} training seeds say little of how another run comes out. The intervals "
+            "allow for that: if trainings differ a lot, they are too wide to show anything. What a comparison could "
+            "have shown is hardly known from so few seeds. Take at least three seeds, and five for a claim."
         )
     found += _carried_over(report) + _kept_at_once(report) + _unlike_budgets(report)
     if report["provenance"]["trained_on"] == "unknown":
         found.append(UNTRACED.format(looked=looked_alike(report)))
     elif report["provenance"]["synthetic"]:
         found.append(
-            "The synthetic images come from one generator, trained once: how much another training of it would change "
-            "the figures is not in the intervals. Nor is how other hospitals, devices or years would differ."
+            "The synthetic images come from one generator, trained once. The intervals do not include how much another "
+            "training of it would change the results, nor how other hospitals, devices or years would differ."
         )
     else:
-        found.append("The intervals do not hold how other hospitals, devices or years would differ.")
+        found.append("The intervals do not include how other hospitals, devices or years would differ.")
     if data["test_patients"] is None:
         found.append(
             "The data set names no patients, so every image counts as a patient of its own. If some patients have "
@@ -191,12 +191,12 @@ def limits(report: Report) -> list[str]:
         )
     if digits(report) > 3:
         found.append(
-            "AUCs this near 1 are saturated: a handful of misranked images decides them, their intervals are "
-            "approximate, and the accuracy can show differences that they hide."
+            "AUCs this near 1 are saturated: a handful of misranked images decides them, and their intervals are "
+            "approximate. The accuracy can show differences that they hide."
         )
     if any(arm["auc"]["value"] == 1 for arm in arms.values()):
         found.append(
-            "An AUC of exactly 1 has no measurable variance; its interval is the exact binomial bound for the number "
+            "An AUC of exactly 1 has no measurable variance. Its interval is the exact binomial bound for the number "
             "of independent pairs in the test set."
         )
     found += [
@@ -208,7 +208,7 @@ def limits(report: Report) -> list[str]:
 
 
 def _carried_over(report: Report) -> list[str]:
-    """That thresholds of the validation images do not fit the test images, where that is more than chance."""
+    """That thresholds set on the validation images do not fit the test images, if chance does not explain it."""
     data = report["dataset"]
     judged = [data["positive"]] if data["positive"] and len(data["labels"]) == 2 else data["labels"]
     negatives = min(data["counts"]["validation"] - data["counts_per_label"]["validation"][label] for label in judged)
@@ -216,24 +216,24 @@ def _carried_over(report: Report) -> list[str]:
         if not reached:
             continue
         low, high = reached["specificity_ci95"]
-        # The test's chance is in its interval, the threshold's own in how few validation images it stands on.
+        # Chance in the test images is in the interval. Chance in the threshold comes from the validation images.
         chance = math.hypot((high - low) / 2, 1.96 * math.sqrt(float(asked) * (1 - float(asked)) / negatives))
         if abs(reached["specificity"] - float(asked)) > max(FAR_OFF, chance):
             return [
                 f"Thresholds set for {100 * float(asked):.0f} % specificity on the validation images gave "
-                f"{percent(reached['specificity'])} on the test images (arm “real”), further off than chance explains: "
-                "these differ from those, and operating points, accuracy and calibration do not carry over. The AUC "
-                "compares rankings alone."
+                f"{percent(reached['specificity'])} on the test images (arm “real”), further off than chance "
+                "explains. So the test images differ from the validation images: operating points, accuracy and "
+                "calibration do not carry over. The AUC compares rankings alone."
             ]
     return []
 
 
 def _kept_at_once(report: Report) -> list[str]:
-    """That weights were mostly kept at the first look at the validation images, where they were."""
+    """That the tested weights are mostly those of the first validation point, if they are."""
     early = []
     for name, arm in report["arms"].items():
         if name.endswith("pretrain"):
-            continue  # what may be kept begins after the synthetic images
+            continue  # its weights can be kept only after the synthetic images
         first = min((row["step"] for rows in arm["history"] for row in rows), default=None)
         if first is not None and statistics.median(seed["best_step"] for seed in arm["seeds"]) <= first:
             early.append(f"“{name}” (step {first})")
@@ -241,18 +241,18 @@ def _kept_at_once(report: Report) -> list[str]:
         return []
     return [
         f"The weights tested are mostly those of the first validation point in the arm{'s' * (len(early) > 1)} "
-        f"{listed(early)}: better ones may lie before it, which more validation points would show "
+        f"{listed(early)}. Better ones may lie before it: more validation points would show that "
         "(classifier.epochs)."
     ]
 
 
 def _unlike_budgets(report: Report) -> list[str]:
-    """That the GANs of the learning curves' subsets and that of all images saw different numbers of images."""
+    """That the GANs of the learning curves' subsets and the GAN of all images saw different numbers of images."""
     compare, whole = report["config"]["compare"], report["config"]["train"]["images"]
     seen = compare["curve_images"]
     if "all" not in compare["sizes"] or seen in (None, whole) or not report["provenance"]["synthetic"]:
         return []
     return [
-        f"In the learning curves the GANs of the subsets saw {thousands(seen)} images each, that of all images "
-        f"{thousands(whole)}: the last step of these curves is one of the GAN’s training too."
+        f"In the learning curves the GAN of each subset saw {thousands(seen)} images, and the GAN of all images saw "
+        f"{thousands(whole)}. So the last step of these curves is one in the length of the GAN’s training too."
     ]

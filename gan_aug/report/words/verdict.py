@@ -1,4 +1,4 @@
-"""The report's verdicts in words: what a difference says, as a sentence that can be quoted."""
+"""The verdicts in words: what a difference says, as a sentence that can be quoted."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ _FIRST = ("mixed", "classic+mixed", "synthetic")
 
 
 def answer(report: Report) -> list[str]:
-    """What the comparison found, a few paragraphs, the most asked one first."""
-    # Of an arm with two the last, which is with its like without synthetic images; the table has both.
+    """What the comparison found, in a few paragraphs, what is asked most first."""
+    # An arm may have two comparisons. The last is with the same arm without synthetic images; the table has both.
     comparisons = {comparison["arm"]: comparison for comparison in report["comparisons"]}
     if not comparisons:
         return [f"{_reached_alone(report)} No other arm was run, so nothing is compared."]
@@ -118,9 +118,9 @@ def _synthetic_alone(report: Report) -> str:
 
 
 def verdict_sentence(report: Report, comparison: dict[str, Any]) -> str:
-    """What one arm did to the AUC: the verdict first, the figures behind it in brackets.
+    """What one arm did to the AUC: the verdict first, the numbers behind it in brackets.
 
-    Bounds are rounded outwards, so that what is ruled out is ruled out.
+    Bounds are rounded outwards: what is said to be ruled out lies outside the interval.
     """
     said = {**comparison, "could": _could(report, comparison)}
     return _WORDS[comparison["verdict"]](_subject(report, comparison), said, digits(report))
@@ -197,7 +197,7 @@ def _amount(comparison: dict[str, Any], decimals: int) -> str:
 
 
 def _outwards(bound: float, decimals: int) -> str:
-    """A bound at 0 or above, rounded up."""
+    """A bound that is not negative, rounded up."""
     scale = 10**decimals
     return f"{max(1, math.ceil(round(bound * scale, 6))) / scale:.{decimals}f}"
 
@@ -212,7 +212,7 @@ def _interval(comparison: dict[str, Any], decimals: int) -> str:
 
 
 def _could(report: Report, comparison: dict[str, Any]) -> str:
-    """What one comparison could have shown, before the adjustment where there are several."""
+    """What one comparison could have shown, before the adjustment for several."""
     gain, decimals = comparison["smallest_detectable"], digits(report)
     if gain is None:
         reference = report["arms"][comparison["against"]]["auc"]["value"]

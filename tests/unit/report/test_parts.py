@@ -68,9 +68,9 @@ def test_the_methods_hold_what_another_needs_to_train_the_classifier_again(asked
     config = {**REPORT["config"], "classifier": {**REPORT["config"]["classifier"], **asked}}
     text = " ".join(methods({**REPORT, "config": config})[0])
     assert said in text
-    assert "The weights with the lowest loss on the validation images, looked at 10 times, were kept" in text
+    assert "The weights with the lowest loss on the validation images, evaluated 10 times, were kept" in text
     assert "rotation by" not in text
-    assert "Where synthetic images came first" not in text
+    assert "begin with synthetic images" not in text
 
 
 def test_the_methods_hold_the_sizes_of_classic_augmentation_as_they_are_in_the_code() -> None:
@@ -82,7 +82,7 @@ def test_the_methods_hold_the_sizes_of_classic_augmentation_as_they_are_in_the_c
         "brightness by up to 10 % of the range; a gamma of 0.8 to 1.25; normal noise with a standard deviation of 2 % "
         "of the range; mirroring (horizontal)." in text
     )
-    assert "Where synthetic images came first they took 50 % of the steps" in text
+    assert "In arms that begin with synthetic images, these took 50 % of the steps" in text
 
 
 def test_where_the_splits_come_from_is_said_as_far_as_it_is_known() -> None:
@@ -104,19 +104,19 @@ def test_what_a_run_took_and_on_what_is_said_where_it_is_known() -> None:
     rows = dict(sources_table({**REPORT, "environment": environment, "timing": {"stages": stages}}).rows)
     assert rows["Computed on"] == "Linux x86_64, 2 cores"
     assert rows["Time taken"].startswith(
-        "import 39 s, GAN 30 min, GANs of the learning curves 23 min, classifiers and figures 1 h 11 min; by the clock"
+        "import 39 s, GAN 30 min, GANs of the learning curves 23 min, comparison 1 h 11 min; wall-clock time"
     )
 
 
 def test_patients_are_called_apart_only_where_the_data_set_can_tell_them() -> None:
-    assert "No patient was in two splits; the test images came from" in methods(REPORT)[0][0]
+    assert "No patient was in two splits. The test images came from" in methods(REPORT)[0][0]
     some = {**REPORT, "dataset": {**REPORT["dataset"], "without_patient": 7}}
     assert "No patient that is named was in two splits" in methods(some)[0][0]
     assert "7 images without a patient count as one each." in methods(some)[0][0]
     data = {**REPORT["config"]["data"], "patient_scope": "split"}
     restarted = {**REPORT, "config": {**REPORT["config"], "data": data}}
     assert (
-        "whether a patient was in two of them could not be told; the test images came from" in methods(restarted)[0][0]
+        "whether a patient was in two of them could not be told. The test images came from" in methods(restarted)[0][0]
     )
     assert checklist_table(restarted).rows[19][2].startswith("Images alone: patient numbers restart in each split")
     unnamed = {**REPORT, "dataset": {**REPORT["dataset"], "test_patients": None}}

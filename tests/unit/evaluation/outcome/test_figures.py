@@ -149,7 +149,7 @@ def test_images_made_elsewhere_that_look_like_test_images_are_a_limit_and_said_a
     text = to_markdown(report)
     limits = text[text.index("## Limits") : text.index("## Figures")]
     said = {
-        None: "Whether one looks nearly the same as those was not looked for.",
+        None: "Whether one looks nearly the same as those was not checked.",
         0: "None of the 60 synthetic images looks nearly the same as one of those.",
         2: "2 of the 60 synthetic images look nearly the same as one of those",
     }[count]
