@@ -60,8 +60,8 @@ async def sampler(run: Path, clients: int, rounds: int, shared: bool) -> Cost:
         counted[1] += passes
 
     samplers = Samplers(count)
-    batcher = await samplers.of(run)
-    batcher.shares = batcher.shares and shared
+    batcher = await samplers.get(run)
+    batcher.shares_passes = batcher.shares_passes and shared
     row = np.eye(len(batcher.checkpoint.labels), dtype=np.float32)[:1]
 
     async def client(number: int) -> None:

@@ -1,1 +1,1 @@
-"""The REST service over the verbs: keys, jobs, records and downloads; no science."""
+"""The REST service over the verbs: API keys, jobs, records, downloads and pages. It does no science."""

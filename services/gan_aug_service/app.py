@@ -1,25 +1,25 @@
-"""The application: its parts joined, its routes, its OpenAPI document."""
+"""The FastAPI application: routes, pages, problems and middleware over the service's components."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 
 import gan_aug
 from gan_aug.run.files import storage_errors
+from gan_aug_service.access.cookies import COOKIE, SECURE_COOKIE
+from gan_aug_service.components import Components, build_components
 from gan_aug_service.database.engine import Database
 from gan_aug_service.http import problems
 from gan_aug_service.http.metrics import Metrics
-from gan_aug_service.http.middleware import Around
-from gan_aug_service.http.openapi import openapi
-from gan_aug_service.http.rates import Buckets
-from gan_aug_service.parts import Parts
+from gan_aug_service.http.middleware import RequestMiddleware
+from gan_aug_service.openapi.document import openapi
 from gan_aug_service.queue.ray_runner import RayRunner
 from gan_aug_service.queue.runner import LocalRunner, Runner
-from gan_aug_service.queue.supervisor import Supervisor, job_counts
+from gan_aug_service.queue.supervisor import job_counts
 from gan_aug_service.records.removal import finish_removals
 from gan_aug_service.routes import (
     audit,
@@ -35,73 +35,98 @@ from gan_aug_service.routes import (
     synthetic,
     uploads,
 )
-from gan_aug_service.sampling.batcher import Samplers
 from gan_aug_service.settings import Settings
-from gan_aug_service.uploads.leftovers import sweep_uploads
+from gan_aug_service.uploads.orphans import remove_orphans
 from gan_aug_service.web import site
 
-NOUNS = (jobs, datasets, uploads, models, samples, synthetic, reports, runs, keys, audit, session, health)
+RESOURCES = (jobs, datasets, uploads, models, samples, synthetic, reports, runs, keys, audit, session, health)
+"""The modules of the REST routes, in the order of the OpenAPI document."""
+
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 
 def create_app(settings: Settings) -> FastAPI:
-    """The service on its state folder and database; its queue begins with the application's lifespan.
+    """The service on its state folder and database; its queue begins to work with the application's lifespan.
 
-    Raises StorageError where the folder or the database cannot be used.
+    Raises StorageError if the folder or the database cannot be used.
     """
     with storage_errors(settings.state):
         for folder in (settings.state, settings.runs, settings.uploads, settings.processes):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    parts = _parts(settings)
-    app = FastAPI(
+    components = _service_components(settings)
+    app = assemble_app(
+        components,
+        (resource.router for resource in RESOURCES),
         title="gan-aug",
-        version=gan_aug.__version__,
-        summary="Train GANs on labelled medical images, make synthetic sets, compare AUC.",
-        docs_url=None,
-        redoc_url=None,
-        lifespan=partial(_lifespan, parts),
-        separate_input_output_schemas=False,
+        lifespan=partial(_lifespan, components),
+        openapi_url="/openapi.json",
+        unlimited_paths=frozenset({"/v1/uploads"}),
     )
-    app.state.parts = parts
-    problems.install(app)
-    for noun in NOUNS:
-        app.include_router(noun.router)
     site.install(app)
-    unlimited = frozenset({"/v1/uploads"})
-    app.add_middleware(Around, body_limit=settings.limits.body, unlimited=unlimited, https=settings.https)
-    app.openapi = partial(openapi, app)  # type: ignore[method-assign]
+    app.summary = "Train GANs on labelled medical images, make synthetic sets, compare AUC."
+    app.openapi = partial(openapi, app, SECURE_COOKIE if settings.https else COOKIE)  # type: ignore[method-assign]
     return app
 
 
-def _parts(settings: Settings) -> Parts:
+def assemble_app(
+    components: Components,
+    routers: Iterable[APIRouter],
+    *,
+    title: str,
+    lifespan: Lifespan,
+    openapi_url: str | None = None,
+    unlimited_paths: frozenset[str] = frozenset(),
+) -> FastAPI:
+    """An application over `components`, with problem documents and the middleware around every request.
+
+    Args:
+        components: What its requests share.
+        routers: Its routes.
+        title: Its name.
+        lifespan: What happens before its first request and after its last one.
+        openapi_url: The path of its OpenAPI document; without one it serves none.
+        unlimited_paths: Paths that keep to a limit of their own on the body's size.
+
+    Returns:
+        The application.
+    """
+    settings = components.settings
+    app = FastAPI(
+        title=title,
+        version=gan_aug.__version__,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=openapi_url,
+        lifespan=lifespan,
+        separate_input_output_schemas=False,
+    )
+    app.state.components = components
+    problems.install(app)
+    for router in routers:
+        app.include_router(router)
+    app.add_middleware(
+        RequestMiddleware, body_limit=settings.limits.body, unlimited_paths=unlimited_paths, https=settings.https
+    )
+    return app
+
+
+def _service_components(settings: Settings) -> Components:
     database = Database(settings.database_url)
     metrics = Metrics(partial(job_counts, database), settings.state)
     runner: Runner = RayRunner(settings, settings.ray) if settings.ray else LocalRunner(settings)
-
-    def count(images: int, blocks: int) -> None:
-        metrics.images.inc(images)
-        metrics.blocks.inc(blocks)
-
-    return Parts(
-        settings=settings,
-        database=database,
-        supervisor=Supervisor(settings, database, runner),
-        samplers=Samplers(count, settings.limits.images),
-        rates=Buckets(settings.limits.rate, settings.limits.burst),
-        failures=Buckets(settings.limits.failures, 20),
-        metrics=metrics,
-    )
+    return build_components(settings, database, runner, metrics, metrics.count_samples)
 
 
 @asynccontextmanager
-async def _lifespan(parts: Parts, app: FastAPI) -> AsyncIterator[None]:
+async def _lifespan(components: Components, app: FastAPI) -> AsyncIterator[None]:
     del app
-    sweep_uploads(parts.settings, parts.database)
-    finish_removals(parts.settings, parts.database)
-    parts.supervisor.start()
+    remove_orphans(components.settings, components.database)
+    finish_removals(components.settings, components.database)
+    components.supervisor.start()
     try:
         yield
     finally:
-        parts.closing.set()
-        parts.supervisor.close()
-        parts.samplers.close()
-        parts.database.close()
+        components.closing.set()
+        components.supervisor.close()
+        components.samplers.close()
+        components.database.close()

@@ -1,4 +1,4 @@
-"""`gan-aug serve`: one process with everything in it, from its options to its last request."""
+"""`gan-aug serve`: the service in one process, from its options to its last request."""
 
 from __future__ import annotations
 
@@ -25,53 +25,54 @@ from gan_aug.run.files import storage_errors
 from gan_aug.run.places import DATA_ROOT
 from gan_aug_service.access import keys
 from gan_aug_service.app import create_app
-from gan_aug_service.database.engine import Database, await_server
-from gan_aug_service.database.keeper import kept
+from gan_aug_service.components import Components
+from gan_aug_service.database.engine import Database, wait_for_server
+from gan_aug_service.database.queue_owner import queue_ownership
 from gan_aug_service.database.tables import AuditEntry, Role
 from gan_aug_service.http import logs
-from gan_aug_service.http.connections import BoundedProtocol, Crowd
-from gan_aug_service.http.listening import BACKLOG, bound, raised_file_limit
-from gan_aug_service.parts import Parts
-from gan_aug_service.settings import Limits, Network, Settings
-
-DATABASE_URL = "GAN_AUG_DATABASE_URL"
-"""The environment variable for a database's address, which may hold a password and so is no option's business."""
+from gan_aug_service.http.connections import BoundedProtocol, ConnectionLimiter
+from gan_aug_service.http.listening import BACKLOG, bind_sockets, raise_file_limit
+from gan_aug_service.settings import DATABASE_URL, Limits, Network, Settings
 
 SHUTDOWN_SECONDS = 10
+"""How long requests may still take when the service is told to stop."""
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Serve until told to stop, or make a key; raises GanAugError for a user's fault."""
+    """Serve until told to stop, or make a key; raises GanAugError for a fault of the user's."""
     options = _parser().parse_args(arguments)
-    os.umask(0o077)  # for the jobs too: what the service keeps is for its own user
+    os.umask(0o077)  # what the service and its jobs write is for their own user alone
     settings = _settings(options)
-    with _alone(settings.state) if options.new_key is None else _open(settings.state):
+    with _locked_state(settings.state) if options.new_key is None else _state_folder(settings.state):
         if options.new_key is not None:
-            print(_new_key(settings, options.new_key))  # noqa: T201 - the one place where a key is shown
+            print(_new_key(settings, options.new_key))  # noqa: T201 - a key is shown this once
             return
         _serve(settings, take_over=options.take_over)
 
 
 def _serve(settings: Settings, *, take_over: bool) -> None:
     logs.install()
-    files = raised_file_limit()
-    await_server(settings.database_url)
+    max_files = raise_file_limit()
+    wait_for_server(settings.database_url)
     app = create_app(settings)
-    parts: Parts = app.state.parts
-    _refuse_without_key(settings, parts.database)
-    with bound(settings.host, settings.port) as sockets, kept(parts.database, settings.state, take_over=take_over):
-        text = _first_key(parts.database)
+    components: Components = app.state.components
+    _refuse_without_key(settings, components.database)
+    with (
+        bind_sockets(settings.host, settings.port) as sockets,
+        queue_ownership(components.database, settings.state, take_over=take_over),
+    ):
+        text = _first_key(components.database)
         if text:
             print(f"The first key, an administrator's; it is shown this once:\n{text}", flush=True)  # noqa: T201
-        _Server(_web_config(settings, app, files), parts).run(sockets)
+        _Server(_web_config(settings, app, max_files), components).run(sockets)
 
 
-def _web_config(settings: Settings, app: FastAPI, files: int) -> uvicorn.Config:
+def _web_config(settings: Settings, app: FastAPI, max_files: int) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         host=settings.host,
         port=settings.port,
-        http=cast("type[asyncio.Protocol]", partial(BoundedProtocol, Crowd(files, settings.proxies))),
+        http=cast("type[asyncio.Protocol]", partial(BoundedProtocol, ConnectionLimiter(max_files, settings.proxies))),
         ws="none",
         backlog=BACKLOG,
         access_log=False,
@@ -84,32 +85,35 @@ def _web_config(settings: Settings, app: FastAPI, files: int) -> uvicorn.Config:
 
 
 class _Server(uvicorn.Server):
-    """A web server that says where it serves, and whose event streams end as soon as it is told to stop."""
+    """A web server that says where it serves, and that ends its event streams when it is told to stop."""
 
-    def __init__(self, config: uvicorn.Config, parts: Parts) -> None:
+    def __init__(self, config: uvicorn.Config, components: Components) -> None:
         super().__init__(config)
-        self._parts = parts
+        self._components = components
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to listen, and only then say so."""
+        """Begin to listen, and say so then."""
         await super().startup(sockets)
         port = sockets[0].getsockname()[1] if sockets else self.config.port
         print(f"Serving on http://{self.config.host}:{port}", file=sys.stderr, flush=True)  # noqa: T201
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Stop taking requests, end those that would never end, then finish the others; asked again, leave at once.
+        """Take no more requests, end the event streams and finish the other requests; at a second signal stop at once.
 
-        Uvicorn's own would raise the signal again in the end: to stop as one is told is no failure.
+        Uvicorn's own handler would raise the signal again at the end. To stop when told to is no failure.
         """
         del sig, frame
-        self._parts.closing.set()
+        self._components.closing.set()
         self.force_exit, self.should_exit = self.should_exit, True
 
 
 def _refuse_without_key(settings: Settings, database: Database) -> None:
-    """Raise ConfigError where others could use the first key before whoever starts the service."""
+    """Refuse to listen beyond this machine before there is a key.
+
+    The first start prints a key, and others could use it first. Raises ConfigError then.
+    """
     with database.reading() as session:
-        if not settings.loopback and not keys.usable_keys(session):
+        if not settings.loopback and not keys.count_usable_keys(session):
             raise ConfigError(
                 f"--host {settings.host}: others would reach a service without a key; make one first with "
                 "`gan-aug serve --new-key admin`"
@@ -117,9 +121,9 @@ def _refuse_without_key(settings: Settings, database: Database) -> None:
 
 
 def _first_key(database: Database) -> str | None:
-    """The first administrator's key where there is none yet."""
+    """The text of the first key, an administrator's; None if there is a key already."""
     with database.writing() as session:
-        if keys.usable_keys(session):
+        if keys.count_usable_keys(session):
             return None
         key, text = keys.make_key(session, "first", Role.ADMIN)
         session.flush()
@@ -127,11 +131,11 @@ def _first_key(database: Database) -> str | None:
         return text
 
 
-def _new_key(settings: Settings, asked: str) -> str:
-    """A key made by whoever holds the state folder: the way back in when all keys are lost."""
-    role, _, project = asked.partition(":")
+def _new_key(settings: Settings, wanted: str) -> str:
+    """The text of a new key for whoever holds the state folder, for example when all keys are lost."""
+    role, _, project = wanted.partition(":")
     if role not in list(Role):
-        raise ConfigError(f"--new-key {asked}: there is no role {role!r}; use {', '.join(Role)}, or ROLE:PROJECT")
+        raise ConfigError(f"--new-key {wanted}: there is no role {role!r}; use {', '.join(Role)}, or ROLE:PROJECT")
     database = Database(settings.database_url)
     with database.writing() as session:
         key, text = keys.make_key(session, "made by --new-key", Role(role), project or keys.DEFAULT_PROJECT)
@@ -142,20 +146,23 @@ def _new_key(settings: Settings, asked: str) -> str:
 
 
 @contextmanager
-def _open(state: Path) -> Iterator[None]:
-    """The state folder, made where it is absent; its records are closed to others, also those of an older version."""
+def _state_folder(state: Path) -> Iterator[None]:
+    """A block with the state folder, made if it is absent.
+
+    Other users cannot read its records, also if an older version made them readable.
+    """
     with storage_errors(state):
         state.mkdir(parents=True, exist_ok=True, mode=0o700)
         for file in state.glob("service.db*"):
-            with suppress(PermissionError):  # another user's, who gave this one access
+            with suppress(PermissionError):  # it belongs to another user, who gave this one access
                 file.chmod(0o600)
     yield
 
 
 @contextmanager
-def _alone(state: Path) -> Iterator[None]:
-    """The state folder for this service alone: two keepers of one queue would start jobs twice."""
-    with _open(state), (state / ".lock").open("a") as lock:
+def _locked_state(state: Path) -> Iterator[None]:
+    """A block with the state folder for this service alone: two services on one queue would start jobs twice."""
+    with _state_folder(state), (state / ".lock").open("a") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -196,39 +203,58 @@ def _network(text: str) -> Network:
 
 
 def _at_least(least: int) -> type[int]:
-    def whole(text: str) -> int:
+    def integer(text: str) -> int:
         if int(text) < least:
             raise ValueError(text)
         return int(text)
 
-    whole.__name__ = f"whole number from {least}"
-    return whole  # type: ignore[return-value]
+    integer.__name__ = f"whole number from {least}"
+    return integer  # type: ignore[return-value]
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        "gan-aug serve", description="Start the REST service, with all of it in one process."
+        "gan-aug serve", description="Start the REST service and its pages, in one process."
     )
     parser.add_argument(
-        "--state", type=Path, default=Path("gan-aug-service"), metavar="DIR", help="the service's folder"
+        "--state",
+        type=Path,
+        default=Path("gan-aug-service"),
+        metavar="DIR",
+        help="the folder of all that the service keeps",
     )
     parser.add_argument(
         "--data",
         type=Path,
         default=os.environ.get(DATA_ROOT) and Path(os.environ[DATA_ROOT]),
         metavar="DIR",
-        help=f"the folder that requests may import from [default: {DATA_ROOT}]",
+        help=f"the folder that requests may import from [default: that of {DATA_ROOT}]",
     )
     parser.add_argument("--host", help="address to listen on [default: 127.0.0.1, this machine alone]")
     parser.add_argument("--port", type=_at_least(0), help="port to listen on [default: 8000]")
     parser.add_argument("--jobs", type=_at_least(1), help="jobs at once [default: one for every 4 cores]")
-    parser.add_argument("--ray", metavar="URL", help="a Ray cluster's job API, http://HEAD:8265: jobs run there")
-    parser.add_argument("--attempts", type=_at_least(1), help="starts of a job whose process is killed [default: 3]")
-    parser.add_argument("--nice", type=_at_least(0), help="how far jobs stand back behind the service [default: 10]")
-    parser.add_argument("--rate", type=_at_least(1), help="requests a second for one key, over time [default: 50]")
-    parser.add_argument("--audit-days", type=_at_least(0), help="days the audit is kept; 0: all [default: 365]")
     parser.add_argument(
-        "--https", action="store_true", default=None, help="browsers come through https: secure cookies"
+        "--ray", metavar="URL", help="run jobs on a Ray cluster: the address of its job API, http://HEAD:8265"
+    )
+    parser.add_argument(
+        "--attempts", type=_at_least(1), help="how often a job is started in all if its process is killed [default: 3]"
+    )
+    parser.add_argument(
+        "--nice",
+        type=_at_least(0),
+        help="the niceness of jobs, so that the service answers while they work [default: 10]",
+    )
+    parser.add_argument(
+        "--rate", type=_at_least(1), help="requests a second that one key may send over time [default: 50]"
+    )
+    parser.add_argument(
+        "--audit-days", type=_at_least(0), help="days that audit entries are kept; 0 keeps all [default: 365]"
+    )
+    parser.add_argument(
+        "--https",
+        action="store_true",
+        default=None,
+        help="browsers reach the service over https: mark cookies as secure",
     )
     parser.add_argument(
         "--trust-proxy",
@@ -236,7 +262,7 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="ADDRESS",
-        help="a proxy in front: what it says of who asks, and how, is believed (X-Forwarded-For, X-Forwarded-Proto)",
+        help="a proxy in front of the service: believe its X-Forwarded-For and X-Forwarded-Proto",
     )
     parser.add_argument(
         "--dicomweb",
@@ -244,11 +270,17 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         default=[],
         metavar="URL[=VARIABLE]",
-        help="a DICOMweb archive that requests may name, and the environment variable with its token",
+        help="a DICOMweb archive that requests may name, and the environment variable of its token",
     )
     parser.add_argument(
-        "--take-over", action="store_true", help="keep the queue of a database that another --state kept until now"
+        "--take-over",
+        action="store_true",
+        help="take over the queue of a database that another --state owned until now",
     )
-    parser.add_argument("--new-key", metavar="ROLE[:PROJECT]", help="print a new key (viewer, editor, admin) and end")
-    parser.epilog = f"{DATABASE_URL} names a PostgreSQL database; SQLite in the state folder without it."
+    parser.add_argument(
+        "--new-key", metavar="ROLE[:PROJECT]", help="print a new key (viewer, editor or admin) and exit"
+    )
+    parser.epilog = (
+        f"{DATABASE_URL} names a PostgreSQL database. Without it, the records are an SQLite file in --state."
+    )
     return parser

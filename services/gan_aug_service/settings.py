@@ -1,4 +1,4 @@
-"""What the service is told when it starts: where it keeps things, where it listens, and its limits."""
+"""What the service is told when it starts: its folders, its address, its database and its limits."""
 
 from __future__ import annotations
 
@@ -10,16 +10,19 @@ from pathlib import Path
 from gan_aug.compute.local.parent import cores
 from gan_aug.errors import ConfigError
 
+DATABASE_URL = "GAN_AUG_DATABASE_URL"
+"""The environment variable with the database's address. It may hold a password, so it is no command-line option."""
+
 MEBIBYTE = 1 << 20
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 @dataclass(frozen=True)
 class Limits:
-    """How much one request, one key or one upload may ask for."""
+    """How much one request, one key, one project or one upload may take."""
 
     body: int = MEBIBYTE
-    """Bytes of any request body but an upload."""
+    """Bytes of a request body that is not an upload."""
     config: int = 64 << 10
     """Bytes of a config."""
     depth: int = 24
@@ -31,57 +34,57 @@ class Limits:
     files: int = 200_000
     """Files and folders in an uploaded zip."""
     uploads: int = 100 << 30
-    """Bytes that the uploads of one project may take together, unpacked."""
+    """Bytes that all uploads of one project may take together, unpacked."""
     reserve: int = 1 << 30
-    """Bytes of the disk that no upload may take: jobs and records need them."""
+    """Bytes of the disk that stay free of uploads, for jobs and records."""
     rate: float = 50.0
-    """Requests a second that one key may make over time."""
+    """Requests a second that one key may send over time."""
     burst: int = 200
-    """Requests that one key may make at once."""
+    """Requests that one key may send at once."""
     failures: float = 1.0
-    """Refused sign-ins a second, over time, that one address may make."""
+    """Refused keys a second that one address may send over time."""
     streams: int = 32
-    """Event streams open at once for one key."""
+    """Event streams that one key may have open at once."""
     queued: int = 1000
-    """Jobs that may wait for one project."""
+    """Jobs of one project that may wait in the queue."""
     sample: int = 256
-    """Images that one request may sample."""
+    """Images that one request for samples may ask for."""
     free: int = 256 * MEBIBYTE
-    """Bytes that must be free in the state folder for the service to say that it is ready."""
+    """Bytes that must be free on the state folder's disk; below them `/readyz` says that the service is not ready."""
     images: int = 1024
-    """Images that one key may wait for at once."""
+    """Sampled images that one key may wait for at once."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """One service: its folder, the data it may read, its address, its database and its limits."""
+    """One service: its folder, the data that it may read, its address, its database and its limits."""
 
     state: Path
     """The service's own folder: database, runs, uploads, logs of jobs."""
     data: Path | None = None
-    """The one folder that `data.root` and `data.table` of a request are relative to."""
+    """The folder that `data.root` and `data.table` of a request are relative to."""
     host: str = "127.0.0.1"
     port: int = 8000
     database: str | None = None
-    """Address of a PostgreSQL database; SQLite in the state folder without one."""
+    """Address of a PostgreSQL database; without one the records are an SQLite file in the state folder."""
     jobs: int = field(default_factory=lambda: max(1, cores() // 4))
-    """Jobs that run at once; each uses all cores it is given."""
+    """Jobs that run at the same time; each uses all cores that it is given."""
     ray: str | None = None
-    """Address of a Ray cluster's job API, `http://HEAD:8265`: jobs run there; on this machine without one."""
+    """Address of a Ray cluster's job API, `http://HEAD:8265`, where jobs run; without one they run on this machine."""
     attempts: int = 3
-    """How often a job is started in all when its process is killed from outside."""
+    """How often a job is started in all if its process is killed from outside."""
     grace: float = 60.0
-    """Seconds that a cancelled job has to come to a safe point before it is killed."""
+    """Seconds that a cancelled job has to reach a safe point; then it is killed."""
     nice: int = 10
-    """By how much jobs stand back behind the service for the processor."""
+    """The niceness of jobs: how far the processor prefers the service to them."""
     audit_days: int = 365
-    """Days that entries of the audit are kept; 0 keeps all."""
+    """Days that audit entries are kept; 0 keeps all."""
     https: bool = False
-    """Whether browsers reach the service through https: cookies are then sent no other way."""
+    """Whether browsers reach the service over https; cookies are then sent over https alone."""
     proxies: tuple[Network, ...] = ()
-    """Proxies in front of the service: what they say of who asks is believed."""
+    """Trusted proxies in front of the service: their `X-Forwarded-For` and `X-Forwarded-Proto` are believed."""
     archives: tuple[tuple[str, str | None], ...] = ()
-    """DICOMweb archives that a request may name, each with the variable that holds its token."""
+    """DICOMweb archives that a request may name, each with the environment variable of its token."""
     limits: Limits = Limits()
 
     @property
@@ -96,7 +99,7 @@ class Settings:
 
     @property
     def processes(self) -> Path:
-        """The folder of what each job's process records: its lock, its log, how it ended."""
+        """The folder of what each job's process records: its lock, its log and how it ended."""
         return self.state / "processes"
 
     @property
@@ -109,17 +112,17 @@ class Settings:
                 return "postgresql+psycopg://" + self.database.removeprefix(prefix)
         raise ConfigError("--database: write postgresql://user@host/name, or leave it out for SQLite")
 
-    def without_places(self, text: str) -> str:
-        """A message without where the service keeps things: callers know runs by their ids, data by relative paths."""
+    def hide_paths(self, text: str) -> str:
+        """`text` without the service's own paths: clients know runs by their ids, and data by relative paths."""
         for folder in (self.runs, self.uploads, self.state, self.data):
             if folder and folder.resolve() != Path("/"):
-                whole = re.escape(str(folder.resolve()))
-                text = re.sub(rf"(?<![\w./-]){whole}(/|(?![\w.-]))", lambda end: "" if end[1] else ".", text)
+                prefix = re.escape(str(folder.resolve()))
+                text = re.sub(rf"(?<![\w./-]){prefix}(/|(?![\w.-]))", lambda match: "" if match[1] else ".", text)
         return text
 
     @property
     def loopback(self) -> bool:
-        """Whether only this machine reaches the service."""
+        """Whether the service listens on a loopback address, so that only this machine reaches it."""
         if self.host == "localhost":
             return True
         try:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from gan_aug_service.queue.ray_runner import SENT, RayRunner
+from gan_aug_service.queue.ray_runner import RAY_RECORD, RayRunner
 from gan_aug_service.queue.supervisor import Supervisor
 from gan_aug_service.settings import Limits
 from tests.support.places import ROOT
@@ -44,13 +44,13 @@ def counting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(RayRunner, "module", "tests.support.service.stand_in_job")
 
 
-class Keeper:
+class QueueOwner:
     """A keeper of the queue, as a service just started has it: it knows what is written down and no more."""
 
     def __init__(self, service: Service) -> None:
         self.service = service
         self.runner = RayRunner(service.settings, str(service.settings.ray))
-        self.supervisor = Supervisor(service.settings, service.parts.database, self.runner)
+        self.supervisor = Supervisor(service.settings, service.components.database, self.runner)
 
     def until(self, condition: Callable[[], Any]) -> Any:
         deadline = time.monotonic() + SECONDS
@@ -81,13 +81,13 @@ def starts(service: Service, job: dict[str, Any]) -> int:
     return (service.settings.runs / job["run"] / "events.jsonl").read_text().count('"kind": "start"')
 
 
-def sent(service: Service, job: dict[str, Any]) -> int:
-    return int(json.loads((service.settings.processes / job["id"] / SENT).read_text())["number"])
+def number(service: Service, job: dict[str, Any]) -> int:
+    return int(json.loads((service.settings.processes / job["id"] / RAY_RECORD).read_text())["number"])
 
 
 def test_a_real_verb_is_done_on_the_cluster(service: Service) -> None:
     job = service.submit("import")
-    ended = Keeper(service).ended(job)
+    ended = QueueOwner(service).ended(job)
     assert (ended["state"], ended["attempt"], ended["problem"]) == ("done", 1, None)
     assert service.call("GET", f"/v1/datasets/{job['run']}").json()["name"] == "digits"
     assert (
@@ -100,11 +100,11 @@ def test_a_real_verb_is_done_on_the_cluster(service: Service) -> None:
 class TestJobs:
     def test_it_is_found_again_by_a_second_keeper_and_stops_when_asked(self, service: Service) -> None:
         job = service.submit("train", **LONG)
-        pid = Keeper(service).process(job)
-        second = Keeper(service)
+        pid = QueueOwner(service).process(job)
+        second = QueueOwner(service)
         for _ in range(3):
             assert second.supervisor.tick() == 1
-        assert (second.process(job), starts(service, job), sent(service, job)) == (pid, 1, 1)
+        assert (second.process(job), starts(service, job), number(service, job)) == (pid, 1, 1)
         service.call("DELETE", f"/v1/jobs/{job['id']}")
         assert second.ended(job)["state"] == "cancelled"
         assert starts(service, job) == 1
@@ -115,7 +115,7 @@ class TestJobs:
         self, service: Service, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         for when in ("before", "after"):
-            job, keeper = service.submit(**SHORT), Keeper(service)
+            job, keeper = service.submit(**SHORT), QueueOwner(service)
             submit = keeper.runner._jobs.submit
 
             def dying(*arguments: Any, when: str = when, submit: Any = submit) -> None:
@@ -126,21 +126,21 @@ class TestJobs:
             monkeypatch.setattr(keeper.runner._jobs, "submit", dying)
             with pytest.raises(KeyboardInterrupt):
                 keeper.supervisor.tick()
-            ended = Keeper(service).ended(job)
-            assert (ended["state"], ended["attempt"], sent(service, job), starts(service, job)) == ("done", 1, 1, 1)
+            ended = QueueOwner(service).ended(job)
+            assert (ended["state"], ended["attempt"], number(service, job), starts(service, job)) == ("done", 1, 1, 1)
 
     def test_a_killed_job_goes_on_by_itself(self, service: Service) -> None:
-        job, keeper = service.submit("train", **LONG), Keeper(service)
+        job, keeper = service.submit("train", **LONG), QueueOwner(service)
         pid = keeper.process(job)
         os.kill(pid, signal.SIGKILL)
         keeper.until(lambda: keeper.process(job) != pid and starts(service, job) == 2)
-        assert sent(service, job) == 2
+        assert number(service, job) == 2
         service.call("DELETE", f"/v1/jobs/{job['id']}")
         assert keeper.ended(job)["state"] == "cancelled"
 
     def test_a_job_that_does_not_heed_is_killed_after_its_grace(self, service: Service) -> None:
         object.__setattr__(service.settings, "grace", 1.0)
-        job, keeper = service.submit("train", **LONG), Keeper(service)
+        job, keeper = service.submit("train", **LONG), QueueOwner(service)
         pid = keeper.process(job)
         os.kill(pid, signal.SIGSTOP)
         service.call("DELETE", f"/v1/jobs/{job['id']}")
@@ -151,12 +151,12 @@ class TestJobs:
         assert not alive(pid)
 
     def test_a_fault_comes_back_as_what_it_is(self, service: Service) -> None:
-        ended = Keeper(service).ended(service.submit(**SHORT, seed=13))
+        ended = QueueOwner(service).ended(service.submit(**SHORT, seed=13))
         assert (ended["state"], ended["problem"]["type"]) == ("failed", "urn:gan-aug:problem:DataError")
         assert ended["problem"]["detail"] == f"{ended['run']} is unlucky: use another seed"
 
     def test_while_the_cluster_does_not_answer_jobs_wait_for_it(self, service: Service) -> None:
-        job, keeper = service.submit(**SHORT), Keeper(service)
+        job, keeper = service.submit(**SHORT), QueueOwner(service)
         there = keeper.runner._jobs.address
         keeper.runner._jobs.address = "http://127.0.0.1:1"
         for _ in range(6):  # more often than processes that cannot begin are forgiven
@@ -170,7 +170,7 @@ def test_a_process_that_cannot_begin_ends_the_job_with_its_last_words(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(RayRunner, "module", "no_such_module")
-    ended = Keeper(service).ended(service.submit())
+    ended = QueueOwner(service).ended(service.submit())
     assert (ended["state"], ended["attempt"]) == ("failed", 0)
     assert "No module named no_such_module" in ended["problem"]["detail"]
 

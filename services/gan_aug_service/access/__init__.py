@@ -1,1 +1,1 @@
-"""Who calls: keys, cookies, and what each may do."""
+"""Who sends a request: API keys, cookies, and what each key allows."""

@@ -1,1 +1,1 @@
-"""The service's records: tables, migrations and sessions, on SQLite or PostgreSQL."""
+"""The records: tables, migrations and sessions, in SQLite or PostgreSQL."""

@@ -1,4 +1,4 @@
-"""The door to the database: sessions for reading and for writing, and the migrations that make its tables."""
+"""The database: sessions that read, sessions that write, and the migrations that make its tables."""
 
 from __future__ import annotations
 
@@ -18,38 +18,45 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import DBAPIError, OperationalError
-from sqlalchemy.exc import TimeoutError as NoConnection
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session
 
 from gan_aug.errors import StorageError
 
 WAIT_SECONDS = 10
+"""How long SQLite waits for another writer."""
+
 START_SECONDS = 30.0
-"""How long a service that starts waits for a server that is not up yet, as when both start with the machine."""
+"""How long a service that starts waits for a database server that is not up yet: both may start with the machine."""
 
 log = logging.getLogger(__name__)
 
 
 class Database:
-    """One database with its tables; safe to use from several threads."""
+    """One database with its tables; several threads may use it."""
 
     def __init__(self, url: str, *, connections: int = 40, upgrade: bool = True) -> None:
-        """Open it and bring its tables up to date, or with `upgrade` off check that they are.
+        """Open the database and bring its tables up to date.
 
-        `connections` is how many to a server it may hold at once. Raises StorageError where the database is away or of
-        another version.
+        Args:
+            url: Its SQLAlchemy address.
+            connections: How many connections to a server it may hold at once.
+            upgrade: If false, the tables are only checked, and must be up to date.
+
+        Raises:
+            StorageError: The database does not answer, or is of another version.
         """
         self.engine = _engine(url, connections)
         self._writing = self.engine.execution_options(begin="IMMEDIATE")
         try:
             migrate(self.engine) if upgrade else self._check()
         except DBAPIError as error:
-            # The driver's words may hold the address, and that a password.
+            # The driver's message may hold the address, which may hold a password.
             raise StorageError(
                 f"the database at {self.engine.url.render_as_string(hide_password=True)} cannot be used "
                 f"({type(error.orig).__name__}): check that it runs, its name, user and password"
             ) from None
-        except CommandError:  # a version that this program does not know
+        except CommandError:  # this program does not know that version
             raise self._other_version() from None
 
     def _check(self) -> None:
@@ -75,34 +82,34 @@ class Database:
 
     @contextmanager
     def writing(self) -> Iterator[Session]:
-        """A session whose changes are kept together when the block ends, or not at all."""
+        """A session whose changes are committed together at the end of the block, or not at all if it fails."""
         with Session(self._writing, expire_on_commit=False) as session, session.begin():
             yield session
 
     def answers(self) -> bool:
-        """Whether the database answers at all."""
+        """Whether the database answers a query."""
         try:
             with self.engine.connect() as connection:
                 connection.execute(text("SELECT 1"))
-        except (OperationalError, NoConnection):
+        except (OperationalError, PoolTimeout):
             return False
         return True
 
     def close(self) -> None:
-        """Give all connections back."""
+        """Close all connections."""
         self.engine.dispose()
 
 
-def await_server(url: str, seconds: float = START_SECONDS) -> None:
-    """Wait until something listens where the database's address says, `seconds` at most; nothing else is waited for."""
-    address, deadline, told = make_url(url), time.monotonic() + seconds, False
+def wait_for_server(url: str, seconds: float = START_SECONDS) -> None:
+    """Wait, at most `seconds`, until a server listens at the database's address; other faults are not waited for."""
+    address, deadline, logged = make_url(url), time.monotonic() + seconds, False
     while address.host and "/" not in address.host and time.monotonic() < deadline:
         try:
             socket.create_connection((address.host, address.port or 5432), timeout=seconds).close()
         except (ConnectionRefusedError, socket.gaierror):
-            if not told:
+            if not logged:
                 log.warning("waiting for the database", extra={"host": address.host, "seconds": seconds})
-            told = True
+            logged = True
             time.sleep(0.5)
         except OSError:
             return
@@ -111,7 +118,7 @@ def await_server(url: str, seconds: float = START_SECONDS) -> None:
 
 
 def migrate(engine: Engine, revision: str = "head") -> None:
-    """Bring the tables to `revision`, in one transaction where the database can."""
+    """Bring the tables to `revision`, in one transaction if the database can do that."""
     config = _migrations()
     with engine.begin() as connection:
         config.attributes["connection"] = connection
@@ -128,8 +135,8 @@ def _migrations() -> AlembicConfig:
 
 def _engine(url: str, connections: int) -> Engine:
     if not url.startswith("sqlite"):
-        kept = -(-connections // 2)
-        return create_engine(url, pool_size=kept, max_overflow=connections - kept, pool_pre_ping=True)
+        pooled = -(-connections // 2)
+        return create_engine(url, pool_size=pooled, max_overflow=connections - pooled, pool_pre_ping=True)
     engine = create_engine(url, pool_size=20, max_overflow=20, connect_args={"timeout": WAIT_SECONDS})
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
@@ -138,12 +145,12 @@ def _engine(url: str, connections: int) -> Engine:
 
 def _prepare_sqlite(connection: sqlite3.Connection, record: Any) -> None:
     del record
-    connection.isolation_level = None  # the driver's own habits of beginning are left for _begin_sqlite
+    connection.isolation_level = None  # transactions begin in _begin_sqlite, not in the driver
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    # A write that begins as a read fails, instead of waiting, where another one came between.
+    # A transaction that reads first and writes later fails, without waiting, if another one wrote in between.
     kind = connection.get_execution_options().get("begin", "")
     connection.exec_driver_sql(f"BEGIN {kind}")

@@ -1,4 +1,4 @@
-"""The tables: who may ask, what was asked, and what came of it."""
+"""The tables: keys, browser sessions, runs, jobs, uploads and the audit."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ ID_PATTERN = "^[0-9a-f]{24}$"
 
 
 def new_id() -> str:
-    """A fresh identifier: 24 hexadecimal digits, the first 12 of them the time, so that ids sort by age."""
+    """A new id: 24 hexadecimal digits, of which the first 12 are the time, so that ids sort by age."""
     return f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(6)}"
 
 
 def first_id(moment: datetime) -> str:
-    """What no id made at that moment or later is below: the primary key finds records by their age."""
+    """A lower bound for the ids made from that moment on, to find records by age with the primary key."""
     return f"{max(0, int(moment.timestamp() * 1000)):012x}"
 
 
 def now() -> datetime:
-    """The present moment, in UTC."""
+    """The current time, in UTC."""
     return datetime.now(UTC)
 
 
 class Role(StrEnum):
-    """What a key may do: read its project's records; start and stop jobs there too; or everything everywhere."""
+    """What a key allows: to read its project's records; also to start and stop jobs there; or everything everywhere."""
 
     VIEWER = "viewer"
     EDITOR = "editor"
@@ -49,7 +49,7 @@ class Role(StrEnum):
 
 
 class JobState(StrEnum):
-    """Where a job stands; the last three are ends."""
+    """The state of a job; the last three are final."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -59,21 +59,21 @@ class JobState(StrEnum):
 
     @property
     def ended(self) -> bool:
-        """Whether nothing more will happen unless the job is resumed."""
+        """Whether the job has ended, and does nothing more unless it is resumed."""
         return self in ENDED
 
 
 ENDED = (JobState.DONE, JobState.FAILED, JobState.CANCELLED)
 
 
-class Moment(TypeDecorator[datetime]):
-    """A time with its zone, also where the database keeps none."""
+class UtcDateTime(TypeDecorator[datetime]):
+    """A time in UTC, also if the database stores no zone."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
-        """Give a stored time its zone back: what is stored is UTC."""
+        """Add the zone to a stored time: all are stored in UTC."""
         del dialect
         if value is None:
             return None
@@ -81,8 +81,8 @@ class Moment(TypeDecorator[datetime]):
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
-class Table(DeclarativeBase):
-    """What every table is made of; constraints have fixed names, so that migrations can find them."""
+class Base(DeclarativeBase):
+    """The base of all tables. Constraints have fixed names, so that migrations can find them."""
 
     metadata = MetaData(
         naming_convention={
@@ -93,14 +93,14 @@ class Table(DeclarativeBase):
         }
     )
     type_annotation_map = {  # noqa: RUF012 - SQLAlchemy reads it from the class
-        datetime: Moment(),
+        datetime: UtcDateTime(),
         int: BigInteger(),
         str: String(200),
     }
 
 
-class Key(Table):
-    """An API key: what it may do and where, never the key itself."""
+class Key(Base):
+    """An API key: what it allows, and in which project; its text is not stored."""
 
     __tablename__ = "keys"
 
@@ -115,8 +115,8 @@ class Key(Table):
     last_used: Mapped[datetime | None]
 
 
-class BrowserSession(Table):
-    """A browser that signed in with a key; it can do what the key can, for as long as the key can."""
+class BrowserSession(Base):
+    """A browser that signed in with a key. It may do what the key allows, as long as the key is valid."""
 
     __tablename__ = "sessions"
 
@@ -126,8 +126,8 @@ class BrowserSession(Table):
     expires: Mapped[datetime]
 
 
-class Run(Table):
-    """A run folder and its project, with which products stand in it."""
+class Run(Base):
+    """A run folder, its project, and which products it holds."""
 
     __tablename__ = "runs"
 
@@ -140,8 +140,8 @@ class Run(Table):
     report: Mapped[bool] = mapped_column(default=False)
 
 
-class Job(Table):
-    """One verb asked for on one run folder."""
+class Job(Base):
+    """One verb on one run folder."""
 
     __tablename__ = "jobs"
     __table_args__ = (
@@ -156,38 +156,38 @@ class Job(Table):
     key_id: Mapped[str] = mapped_column(ForeignKey("keys.id"))
     verb: Mapped[str]
     config: Mapped[str] = mapped_column(Text)
-    """The config as asked for, as JSON: its paths are relative to the service's data folder."""
+    """The config as it was sent, as JSON; its paths are relative to the service's data folder."""
     request: Mapped[str] = mapped_column(Text)
-    """The config as the job's process gets it, as JSON: its paths are whole."""
+    """The config that the job's process gets, as JSON; its paths are absolute."""
     state: Mapped[str] = mapped_column(default=JobState.QUEUED)
     holds_run: Mapped[str | None] = mapped_column(unique=True)
-    """The run's id while the job waits or works: no two jobs can hold one run."""
+    """The run's id while the job is queued or running: no two jobs can hold one run."""
     cancel: Mapped[datetime | None]
     """When it was asked to stop."""
     start: Mapped[int] = mapped_column(default=1)
-    """How often it was submitted or resumed: names the record of how this one ends."""
+    """How often the job was submitted or resumed; the record of its end is named after it."""
     attempt: Mapped[int] = mapped_column(default=0)
-    """How many processes were started for this start."""
+    """How many processes were started since it was last submitted or resumed."""
     created: Mapped[datetime] = mapped_column(default=now)
     started: Mapped[datetime | None]
     ended: Mapped[datetime | None]
     pid: Mapped[int | None]
     pid_started: Mapped[int | None]
-    """The kernel's start time of that process: a number used again is another process."""
+    """The kernel's start time of that process; another process with the same number has another one."""
     events_from: Mapped[int] = mapped_column(default=0)
-    """Where this job's events begin in the run's record, in bytes."""
+    """Where this job's events begin in the run's events.jsonl, in bytes."""
     events_to: Mapped[int | None]
     error: Mapped[str | None]
-    """The name of the error that ended it."""
+    """The name of the error that ended the job."""
     message: Mapped[str | None] = mapped_column(Text)
     replaced: Mapped[str | None] = mapped_column(Text)
-    """What the run was asked before, put back where this request is refused."""
+    """The run's request before this one; it is put back if this one is refused."""
     idempotency_key: Mapped[str | None]
     fingerprint: Mapped[str]
-    """The SHA-256 of what was asked: the same idempotency key must come with the same request."""
+    """The SHA-256 of the request: the same idempotency key must come with the same request."""
 
 
-class Upload(Table):
+class Upload(Base):
     """An unpacked zip that requests may name as `data.root`."""
 
     __tablename__ = "uploads"
@@ -203,8 +203,8 @@ class Upload(Table):
     idempotency_key: Mapped[str | None]
 
 
-class Keeper(Table):
-    """The one state folder whose service keeps the queue (keeper.py)."""
+class QueueOwner(Base):
+    """The one state folder whose service owns the queue (queue_owner.py)."""
 
     __tablename__ = "keeper"
 
@@ -212,8 +212,11 @@ class Keeper(Table):
     state: Mapped[str]
 
 
-class AuditEntry(Table):
-    """Who asked what, when; written with what it tells of, never altered, removed when old enough (retention.py)."""
+class AuditEntry(Base):
+    """An entry of the audit: who did what, when.
+
+    It is committed together with what it tells of, never altered, and removed when it is old enough (retention.py).
+    """
 
     __tablename__ = "audit"
 

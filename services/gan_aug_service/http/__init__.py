@@ -1,1 +1,1 @@
-"""What every request goes through: connections, bodies, rates, problems, logs, metrics."""
+"""HTTP: sockets, connections, middleware, bodies, problem documents, rate limits, metrics and logs."""

@@ -1,4 +1,4 @@
-"""Request bodies: JSON or YAML, read only where they are small, shallow and plain."""
+"""Request bodies: JSON or YAML, accepted only if they are small, shallow and plain."""
 
 from __future__ import annotations
 
@@ -16,21 +16,39 @@ from gan_aug_service.http.problems import Problem
 
 JSON, YAML = "application/json", "application/yaml"
 Loader: type[yaml.CSafeLoader | yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""YAML's safe loader: the one in C where PyYAML has it, ten times as fast."""
+"""PyYAML's safe loader, the one in C if there is one: it is ten times as fast."""
 
 
 async def read_object(request: Request, *, limit: int, depth: int) -> dict[str, Any]:
-    """The body of `request`, a JSON or YAML object; raises Problem for anything larger, deeper or else."""
+    """The JSON or YAML object in a request's body.
+
+    Args:
+        request: The request.
+        limit: Bytes that the body may have.
+        depth: Levels of nesting that it may have.
+
+    Raises:
+        Problem: The body is larger or deeper, or holds something else.
+    """
     kind = request.headers.get("content-type", JSON).partition(";")[0].strip().lower()
     if kind not in (JSON, YAML):
         raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"the body is {kind!r}: send {JSON} or {YAML}")
-    content = b"".join([part async for part in limited(request, limit)])
-    # In a thread: what takes long to parse keeps nobody else waiting.
+    content = b"".join([part async for part in limited_stream(request, limit)])
+    # In a thread: parsing may take long, and other requests must not wait for it.
     return await run_in_threadpool(parse_object, content, kind, depth)
 
 
 def parse_object(content: bytes, kind: str, depth: int) -> dict[str, Any]:
-    """The object in a JSON or YAML text; raises Problem where it is none, or nested deeper than `depth`."""
+    """The object in a JSON or YAML text.
+
+    Args:
+        content: The text, as UTF-8.
+        kind: JSON or YAML, as a media type.
+        depth: Levels of nesting that it may have.
+
+    Raises:
+        Problem: It is no object, is nested deeper, or holds what JSON cannot hold.
+    """
     try:
         text = content.decode()
         value = _from_yaml(text, depth) if kind == YAML else json.loads(text, parse_constant=_no_constant)
@@ -45,21 +63,21 @@ def parse_object(content: bytes, kind: str, depth: int) -> dict[str, Any]:
     return value
 
 
-async def limited(request: Request, limit: int) -> AsyncIterator[bytes]:
-    """The parts of a body as they come; raises Problem once there are more than `limit` bytes, sent or declared."""
+async def limited_stream(request: Request, limit: int) -> AsyncIterator[bytes]:
+    """The parts of a body as they come; raises Problem if more than `limit` bytes are declared or sent."""
     declared = request.headers.get("content-length", "")
     if declared.isdigit() and int(declared) > limit:
-        raise too_large(limit)
+        raise body_too_large(limit)
     received = 0
     async for part in request.stream():
         received += len(part)
         if received > limit:
-            raise too_large(limit)
+            raise body_too_large(limit)
         yield part
 
 
-def too_large(limit: int) -> Problem:
-    """The Problem of a body over its limit; what is left of it is thrown away, for a while (connections.py)."""
+def body_too_large(limit: int) -> Problem:
+    """The Problem of a body over its limit; connections.py discards the rest of it for a limited time."""
     return Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"the body is larger than {limit:,} bytes: send less")
 
 
@@ -72,7 +90,7 @@ def _no_constant(name: str) -> Any:
 
 
 def _from_yaml(text: str, depth: int) -> Any:
-    """YAML without aliases, which can stand for any amount of data; the depth is known before anything is built."""
+    """YAML without aliases, which can stand for any amount of data. The depth is checked before any value is built."""
     level = 0
     for event in yaml.parse(text, Loader=Loader):
         if isinstance(event, yaml.AliasEvent):
@@ -80,11 +98,11 @@ def _from_yaml(text: str, depth: int) -> Any:
         level += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if level > depth:
             raise _too_deep(depth)
-    return yaml.load(text, Loader=Loader)  # noqa: S506 - a safe one, by another name
+    return yaml.load(text, Loader=Loader)  # noqa: S506 - Loader is a safe one
 
 
 def _check(value: Any, depth: int) -> None:
-    """Raise Problem for what no part of a request may hold: depth, numbers that are not finite, broken text."""
+    """Raise Problem if the value is nested too deeply, or holds numbers that are not finite or broken text."""
     waiting: list[tuple[Any, int]] = [(value, 1)]
     while waiting:
         part, level = waiting.pop()

@@ -1,4 +1,4 @@
-"""Where the service listens: its sockets, bound before anything else is begun, and the files it may open."""
+"""Where the service listens: its sockets, bound before anything else begins, and how many files it may open."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from typing import Any
 
 from gan_aug.errors import ConfigError
 
-FILES = 1 << 16
-"""Open files that are asked for: more serve nobody."""
+MAX_FILES = 1 << 16
+"""Open files that the service asks for; it has no use for more."""
 
 BACKLOG = 128
-"""Connections accepted at a time: before they are counted, so that it stays small beside Crowd's limits."""
+"""Connections that the kernel holds before they are accepted: few, since ConnectionLimiter cannot count them."""
 
 
-def raised_file_limit() -> int:
-    """Raise how many files this process and its children may open, as far as is allowed; gives how many."""
+def raise_file_limit() -> int:
+    """Raise the limit on open files of this process and its children as far as the system allows, and return it."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    reachable = FILES if hard == resource.RLIM_INFINITY else min(hard, FILES)
+    reachable = MAX_FILES if hard == resource.RLIM_INFINITY else min(hard, MAX_FILES)
     if soft == resource.RLIM_INFINITY or soft >= reachable:
-        return FILES if soft == resource.RLIM_INFINITY else soft
+        return MAX_FILES if soft == resource.RLIM_INFINITY else soft
     resource.setrlimit(resource.RLIMIT_NOFILE, (reachable, hard))
     return reachable
 
 
 @contextmanager
-def bound(host: str, port: int) -> Iterator[list[socket.socket]]:
-    """The sockets of an address, one for each of its kinds that there are here; they answer once a server listens.
+def bind_sockets(host: str, port: int) -> Iterator[list[socket.socket]]:
+    """A block with the sockets of an address: one for IPv4, IPv6 or both. They answer once a server listens.
 
-    Raises ConfigError where it cannot be had.
+    Raises ConfigError if the address or the port cannot be had.
     """
     sockets: list[socket.socket] = []
     try:
@@ -42,33 +42,33 @@ def bound(host: str, port: int) -> Iterator[list[socket.socket]]:
             raise ConfigError(_reason(host, port, error)) from error
         yield sockets
     finally:
-        for made in sockets:
-            made.close()
+        for bound in sockets:
+            bound.close()
 
 
 def _bind(host: str, port: int, sockets: list[socket.socket]) -> None:
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
-    for family, address in dict.fromkeys((kind, place) for kind, _, _, _, place in found):
+    for family, address in dict.fromkeys((family, address) for family, _, _, _, address in found):
         try:
-            sockets.append(_bound(family, address))
+            sockets.append(_bound_socket(family, address))
         except OSError as error:
-            # A name like localhost has an address of IPv6 where the machine has none.
+            # A name like localhost may have an IPv6 address on a machine without IPv6.
             absent = error.errno in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
             if not absent or (not sockets and address == found[-1][4]):
                 raise
 
 
-def _bound(family: socket.AddressFamily, address: tuple[Any, ...]) -> socket.socket:
-    made = socket.socket(family, socket.SOCK_STREAM)
+def _bound_socket(family: socket.AddressFamily, address: tuple[Any, ...]) -> socket.socket:
+    bound = socket.socket(family, socket.SOCK_STREAM)
     try:
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
-            made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        made.bind(address)
+            bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        bound.bind(address)
     except OSError:
-        made.close()
+        bound.close()
         raise
-    return made
+    return bound
 
 
 def _reason(host: str, port: int, error: OSError) -> str:

@@ -1,4 +1,4 @@
-"""Around every request: the largest body there may be, safe headers on every answer, one line of log, one figure."""
+"""What surrounds every request: a limit on its body, security headers, a line of log and metrics."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import time
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from gan_aug_service.http.bodies import too_large
+from gan_aug_service.http.bodies import body_too_large
 from gan_aug_service.http.metrics import Metrics
-from gan_aug_service.http.problems import answer, document, unforeseen
+from gan_aug_service.http.problems import document, internal_error, problem_response
 
-HEADERS = {
+SECURITY_HEADERS = {
     "content-security-policy": "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
@@ -20,24 +20,27 @@ HEADERS = {
     "cross-origin-opener-policy": "same-origin",
     "cache-control": "no-store",
 }
-"""Set on every answer unless its route says otherwise."""
+"""Headers of every answer, unless its route sets them itself."""
 
 HTTPS_HEADERS = {"strict-transport-security": "max-age=31536000"}
-"""Set too where browsers come through https: for a year they come no other way."""
+"""Also set if browsers use https: for a year they then use nothing else."""
 
-METHODS = {"GET", "HEAD", "POST", "DELETE", "PUT", "PATCH", "OPTIONS"}
-"""Those that figures tell apart: a caller could make up any number of others."""
+KNOWN_METHODS = {"GET", "HEAD", "POST", "DELETE", "PUT", "PATCH", "OPTIONS"}
+"""Methods that metrics count separately; a client can invent any number of others."""
 
 log = logging.getLogger(__name__)
 
 
-class Around:
-    """The ASGI application around the routes."""
+class RequestMiddleware:
+    """The ASGI middleware around all routes."""
 
-    def __init__(self, app: ASGIApp, *, body_limit: int, unlimited: frozenset[str], https: bool = False) -> None:
-        """`unlimited` are the paths that keep to a limit of their own; `https` says how browsers come."""
-        self._app, self._limit, self._unlimited = app, body_limit, unlimited
-        headers = HEADERS | HTTPS_HEADERS if https else HEADERS
+    def __init__(self, app: ASGIApp, *, body_limit: int, unlimited_paths: frozenset[str], https: bool = False) -> None:
+        """Wrap `app`.
+
+        `body_limit` is in bytes; `unlimited_paths` have a limit of their own. `https` says that browsers use https.
+        """
+        self._app, self._limit, self._unlimited = app, body_limit, unlimited_paths
+        headers = SECURITY_HEADERS | HTTPS_HEADERS if https else SECURITY_HEADERS
         self._headers = [(name.encode(), value.encode()) for name, value in headers.items()]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -58,15 +61,15 @@ class Around:
 
         try:
             if self._declared(scope) > self._limit and scope["path"] not in self._unlimited:
-                problem = too_large(self._limit)
-                response = answer(document(problem.status_code, problem.detail), dict(problem.headers or {}))
+                problem = body_too_large(self._limit)
+                response = problem_response(document(problem.status_code, problem.detail), dict(problem.headers or {}))
                 await response(scope, receive, sending)
             else:
                 await self._app(scope, self._counted(scope, receive), sending)
         except Exception:
             log.exception("fault", extra={"path": scope["path"][:300]})
             if not answered:
-                await unforeseen()(scope, receive, sending)
+                await internal_error()(scope, receive, sending)
         finally:
             self._note(scope, status, time.monotonic() - began)
 
@@ -75,7 +78,7 @@ class Around:
         return int(length) if length.isdigit() else 0
 
     def _counted(self, scope: Scope, receive: Receive) -> Receive:
-        """The request's body, up to the limit: a body sent in chunks declares no length."""
+        """The request's body, counted up to the limit: a body in chunks declares no length."""
         if scope["path"] in self._unlimited:
             return receive
         received = 0
@@ -85,7 +88,7 @@ class Around:
             message = await receive()
             received += len(message.get("body", b""))
             if received > self._limit:
-                raise too_large(self._limit)
+                raise body_too_large(self._limit)
             return message
 
         return counting
@@ -93,8 +96,8 @@ class Around:
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", "unknown")
         state = scope.get("state", {})
-        metrics: Metrics = scope["app"].state.parts.metrics
-        method = scope["method"] if scope["method"] in METHODS else "other"
+        metrics: Metrics = scope["app"].state.components.metrics
+        method = scope["method"] if scope["method"] in KNOWN_METHODS else "other"
         metrics.requests.labels(method, route, str(status)).inc()
         metrics.seconds.labels(route).observe(seconds)
         log.info(

@@ -10,7 +10,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from sqlalchemy.exc import DBAPIError, OperationalError
-from sqlalchemy.exc import TimeoutError as NoConnection
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
 from gan_aug import errors
@@ -18,8 +18,8 @@ from gan_aug.errors import ConfigError, GanAugError, StorageError
 from gan_aug_service.settings import Settings
 
 MEDIA_TYPE = "application/problem+json"
-KINDS = (HTTPException, RequestValidationError, GanAugError, OperationalError, NoConnection)
-"""The errors that are answered with a problem document of their own."""
+HANDLED_ERRORS = (HTTPException, RequestValidationError, GanAugError, OperationalError, PoolTimeout)
+"""Errors that have a problem document of their own; any other one is a fault of the service."""
 
 SQLITE_CANNOT_WRITE = ("SQLITE_FULL", "SQLITE_READONLY", "SQLITE_IOERR")
 POSTGRES_DISK_FULL = "53100"
@@ -28,19 +28,21 @@ log = logging.getLogger(__name__)
 
 
 class Problem(HTTPException):
-    """A request that cannot be answered, with a sentence that names the thing, the value and the way out."""
+    """A request that is refused, with a sentence that names the thing, the value and what to do."""
 
     def __init__(self, status: HTTPStatus, detail: str, headers: dict[str, str] | None = None) -> None:
         super().__init__(status, detail, headers)
 
 
-def not_found(noun: str, identifier: str) -> Problem:
-    """The Problem of a record that is not there, or that the caller's key does not reach: which is not told."""
-    return Problem(HTTPStatus.NOT_FOUND, f"there is no {noun} {identifier}: look at what there is with GET /v1/{noun}s")
+def not_found(resource: str, identifier: str) -> Problem:
+    """The Problem of a record that does not exist or that the key may not see; it does not say which of the two."""
+    return Problem(
+        HTTPStatus.NOT_FOUND, f"there is no {resource} {identifier}: look at what there is with GET /v1/{resource}s"
+    )
 
 
-def repeated_otherwise(idempotency_key: str) -> Problem:
-    """The Problem of an idempotency key that came with another request before."""
+def idempotency_conflict(idempotency_key: str) -> Problem:
+    """The Problem of an idempotency key that came with a different request before."""
     detail = f"Idempotency-Key {idempotency_key!r} came with another request before: use a new one for this request"
     return Problem(HTTPStatus.UNPROCESSABLE_ENTITY, detail)
 
@@ -48,39 +50,50 @@ def repeated_otherwise(idempotency_key: str) -> Problem:
 def document(
     status: int, detail: str, *, name: str | None = None, faults: list[str] | None = None, exit_code: int | None = None
 ) -> dict[str, Any]:
-    """A problem document: type, title, status and detail, with the faults and the exit code where there are some."""
+    """A problem document.
+
+    Args:
+        status: The HTTP status.
+        detail: What is wrong and what to do.
+        name: The last part of the document's type; by default it comes from the status.
+        faults: Each fault of a config, if there are several.
+        exit_code: What the command line would exit with.
+
+    Returns:
+        The document, as JSON values.
+    """
     title = HTTPStatus(status).phrase
     found = {"type": f"urn:gan-aug:problem:{name or title.replace(' ', '')}", "title": title, "status": status}
     optional = {"faults": faults, "exit_code": exit_code}
     return found | {"detail": detail} | {key: value for key, value in optional.items() if value is not None}
 
 
-def of_error(error: GanAugError) -> dict[str, Any]:
-    """The problem document of one of our errors; a ConfigError's faults are listed one by one."""
+def error_document(error: GanAugError) -> dict[str, Any]:
+    """The problem document of a GanAugError; the faults of a ConfigError are listed one by one."""
     lines = str(error).splitlines()
     faults = [line.strip() for line in lines[1:]] if isinstance(error, ConfigError) and len(lines) > 1 else None
     name, exit_code = type(error).__name__, error.exit_code
     return document(error.http_status, str(error), name=name, faults=faults, exit_code=exit_code)
 
 
-def of_record(name: str, message: str) -> dict[str, Any]:
-    """The problem document of an error known by its name and message alone, as the end of a job records it."""
+def recorded_document(name: str, message: str) -> dict[str, Any]:
+    """The problem document of an error of which a job recorded the name and the message."""
     kind = getattr(errors, name, None)
     if isinstance(kind, type) and issubclass(kind, GanAugError):
-        return of_error(kind(message))
+        return error_document(kind(message))
     return document(HTTPStatus.INTERNAL_SERVER_ERROR, message, name=name, exit_code=1)
 
 
 def install(app: FastAPI) -> None:
-    """Answer every fault of `app` with a problem document."""
-    for kind in KINDS:
-        app.add_exception_handler(kind, told)
+    """Answer every error of `app` with a problem document."""
+    for kind in HANDLED_ERRORS:
+        app.add_exception_handler(kind, error_response)
 
 
-def told(request: Request, error: Exception) -> JSONResponse:
-    """The problem document of an error of one of KINDS, as a response."""
+def error_response(request: Request, error: Exception) -> JSONResponse:
+    """The answer to an error of one of HANDLED_ERRORS."""
     if isinstance(error, HTTPException):
-        return answer(document(error.status_code, error.detail), dict(error.headers or {}))
+        return problem_response(document(error.status_code, error.detail), dict(error.headers or {}))
     if isinstance(error, RequestValidationError):
         return _validation(error)
     if isinstance(error, GanAugError):
@@ -88,13 +101,13 @@ def told(request: Request, error: Exception) -> JSONResponse:
     return _database(request, error)
 
 
-def unforeseen() -> JSONResponse:
-    """The answer to a fault of ours: it tells nothing of what happened, which is in the log."""
-    detail = "this is a fault of ours: please report it with the service's log of this moment"
-    return answer(document(HTTPStatus.INTERNAL_SERVER_ERROR, detail, exit_code=1))
+def internal_error() -> JSONResponse:
+    """The answer to a fault of the service: what happened is in the log, and no word of it in the answer."""
+    detail = "this is a fault of the service: please report it with the service's log of this time"
+    return problem_response(document(HTTPStatus.INTERNAL_SERVER_ERROR, detail, exit_code=1))
 
 
-def answer(content: dict[str, Any], headers: dict[str, str] | None = None) -> JSONResponse:
+def problem_response(content: dict[str, Any], headers: dict[str, str] | None = None) -> JSONResponse:
     """A problem document as a response."""
     return JSONResponse(content, content["status"], headers, media_type=MEDIA_TYPE)
 
@@ -102,16 +115,16 @@ def answer(content: dict[str, Any], headers: dict[str, str] | None = None) -> JS
 def _validation(error: RequestValidationError) -> JSONResponse:
     faults = [f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}" for fault in error.errors()]
     detail = f"the request has {len(faults)} fault{'s' * (len(faults) > 1)}: {'; '.join(faults)}"
-    return answer(document(HTTPStatus.UNPROCESSABLE_ENTITY, detail, faults=faults))
+    return problem_response(document(HTTPStatus.UNPROCESSABLE_ENTITY, detail, faults=faults))
 
 
 def _ours(request: Request, error: GanAugError) -> JSONResponse:
-    settings: Settings = request.app.state.parts.settings
-    return answer(of_error(type(error)(settings.without_places(str(error)))))
+    settings: Settings = request.app.state.components.settings
+    return problem_response(error_document(type(error)(settings.hide_paths(str(error)))))
 
 
 def database_reason(error: Exception) -> str:
-    """What the database calls its fault: SQLite's name, PostgreSQL's SQLSTATE, or else the error's own name."""
+    """The database's name for an error: SQLite's, or PostgreSQL's SQLSTATE, or the name of the error's class."""
     cause = error.orig if isinstance(error, DBAPIError) else error.__cause__
     named = getattr(cause, "sqlite_errorname", None) or getattr(cause, "sqlstate", None)
     return str(named or type(cause or error).__name__)
@@ -121,7 +134,7 @@ def _database(request: Request, error: Exception) -> JSONResponse:
     reason = database_reason(error)
     log.error("database", extra={"path": request.url.path, "reason": reason})
     if reason.startswith(SQLITE_CANNOT_WRITE) or reason == POSTGRES_DISK_FULL:
-        full = "the database cannot write, since its disk is full or read-only: nothing of this request was kept; "
-        return answer(of_error(StorageError(full + "free some room there and try again")))
+        reason = "the database cannot write, since its disk is full or read-only: nothing of this request was stored; "
+        return problem_response(error_document(StorageError(reason + "free some space there and try again")))
     detail = "the database does not answer: try again in a moment"
-    return answer(document(HTTPStatus.SERVICE_UNAVAILABLE, detail), {"Retry-After": "5"})
+    return problem_response(document(HTTPStatus.SERVICE_UNAVAILABLE, detail), {"Retry-After": "5"})

@@ -1,4 +1,4 @@
-"""Files of a run folder that may be gone: removed by the service, or by hand."""
+"""The files of a run folder: which products they are, and what to answer if they were removed."""
 
 from __future__ import annotations
 
@@ -7,24 +7,40 @@ from contextlib import contextmanager
 from http import HTTPStatus
 from pathlib import Path
 
+from gan_aug.run import layout
 from gan_aug_service.http.problems import Problem
+
+PRODUCTS = ("dataset", "model", "synthetic", "report")
+"""What a run folder may hold; the columns of the table of runs have the same names."""
+
+
+def present_products(run: Path) -> dict[str, bool]:
+    """Which products are complete in a run folder."""
+    return {
+        "dataset": (run / layout.DATASET / layout.MANIFEST).exists(),
+        "model": any(
+            (run / layout.TRAIN / layout.CHECKPOINTS).glob(f"{layout.EACH_CHECKPOINT}/{layout.CHECKPOINT_RECORD}")
+        ),
+        "synthetic": (run / layout.SYNTHETIC / layout.MANIFEST).exists(),
+        "report": (run / layout.REPORT).exists(),
+    }
 
 
 @contextmanager
-def still_there(run: Path) -> Iterator[None]:
-    """A block that reads files of the run folder `run`; raises Problem, a 404, where one is not there any more."""
+def missing_as_not_found(run: Path) -> Iterator[None]:
+    """A block that reads files of the run folder `run`; if one is missing, it raises Problem with 404."""
     try:
         yield
     except FileNotFoundError:
-        raise gone(run) from None
+        raise files_removed(run) from None
 
 
-def written(run: Path, name: str) -> int:
-    """When a file of a run folder was written, in nanoseconds; raises Problem where it is not there any more."""
-    with still_there(run):
+def modified_ns(run: Path, name: str) -> int:
+    """When a file of a run folder was written, in nanoseconds; raises Problem if it was removed."""
+    with missing_as_not_found(run):
         return (run / name).stat().st_mtime_ns
 
 
-def gone(run: Path) -> Problem:
-    """The Problem of a run whose files are not there any more."""
+def files_removed(run: Path) -> Problem:
+    """The Problem of a run whose files were removed, by the service or by hand."""
     return Problem(HTTPStatus.NOT_FOUND, f"the files of the run {run.name} were removed: make them with a new job")

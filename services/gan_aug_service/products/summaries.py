@@ -1,4 +1,4 @@
-"""What stands in a run folder, as its callers see it: the data set, the model, the synthetic set, the report."""
+"""What a run folder holds, as the service hands it out: the data set, the model, the synthetic set, the report."""
 
 from __future__ import annotations
 
@@ -16,33 +16,30 @@ from gan_aug.data.pictures import folder_names
 from gan_aug.errors import CheckpointError
 from gan_aug.evaluation.outcome.scores_csv import safe_cell
 from gan_aug.run import layout
-from gan_aug_service.products.files import gone, written
-from gan_aug_service.products.synthetic_images import MANIFEST as SYNTHETIC
-from gan_aug_service.products.synthetic_images import manifest_of
-from gan_aug_service.schemas import DatasetOut, ModelOut, SyntheticOut
-
-NOUNS = ("dataset", "model", "synthetic", "report")
-"""What may stand in a run folder, as the records of runs call it."""
+from gan_aug_service.openapi.schemas import DatasetOut, ModelOut, SyntheticOut
+from gan_aug_service.products.files import files_removed, modified_ns
+from gan_aug_service.products.synthetic_images import MANIFEST, load_manifest
 
 DATASET = f"{layout.DATASET}/{layout.MANIFEST}"
 _DRAWING = threading.Lock()
-"""Held while contact sheets are drawn: a page asks for all of them at once, and one drawing makes them all."""
+"""Held while contact sheets are drawn: a page asks for all of them at once, and drawing one draws them all."""
 
 
 def dataset(run: Path) -> DatasetOut:
-    """The data set of a run folder; raises ManifestError where it is torn, Problem where it was removed."""
-    return _dataset(run.name, run / DATASET, written(run, DATASET))
+    """The data set of a run folder; raises ManifestError if it is damaged, Problem if it was removed."""
+    return _dataset(run.name, run / DATASET, modified_ns(run, DATASET))
 
 
 def dataset_facts(run: Path) -> dict[str, Any]:
-    """What `gan-aug inspect` says of the data set of a run folder; raises ManifestError where it is torn."""
-    return _dataset_facts(run / DATASET, written(run, DATASET))
+    """What `gan-aug inspect` says of a run's data set; raises ManifestError if it is damaged, Problem if removed."""
+    return _dataset_facts(run / DATASET, modified_ns(run, DATASET))
 
 
 def label_sheet(run: Path, label: int) -> Path | None:
-    """The contact sheet of the label at a position, drawn where there is none of this data set; None without images.
+    """The contact sheet of the label with this index; None if the label has no images.
 
-    Raises ManifestError where the data set is torn.
+    It is drawn if there is none yet, or if it is older than the data set. Raises ManifestError if the data set is
+    damaged, Problem if it was removed.
     """
     data, manifest = dataset(run), run / layout.DATASET / layout.MANIFEST
     if label >= len(data.labels) or not any(counts[data.labels[label]] for counts in data.counts.values()):
@@ -55,28 +52,28 @@ def label_sheet(run: Path, label: int) -> Path | None:
 
 
 def model(run: Path) -> ModelOut:
-    """The newest whole checkpoint of a run folder; raises CheckpointError where there is none."""
-    return _model(run, *newest_record(run))
+    """The newest complete checkpoint of a run folder; raises CheckpointError if there is none."""
+    return _model(run, *newest_checkpoint_record(run))
 
 
-def newest_record(run: Path) -> tuple[Path, int]:
-    """What names the newest checkpoint without reading it: its record, and when that was written.
+def newest_checkpoint_record(run: Path) -> tuple[Path, int]:
+    """The newest checkpoint's record, and when it was written: together they identify it without reading it.
 
-    Raises CheckpointError where there is none, Problem where the run was removed.
+    Raises CheckpointError if there is none, Problem if the run was removed.
     """
     records = sorted(
         (run / layout.TRAIN / layout.CHECKPOINTS).glob(f"{layout.EACH_CHECKPOINT}/{layout.CHECKPOINT_RECORD}")
     )
     if not records:
-        raise no_checkpoint(run) if run.exists() else gone(run)
-    return records[-1], written(run, str(records[-1].relative_to(run)))
+        raise no_checkpoint(run) if run.exists() else files_removed(run)
+    return records[-1], modified_ns(run, str(records[-1].relative_to(run)))
 
 
 @lru_cache(maxsize=64)
 def _model(run: Path, record: Path, written: int) -> ModelOut:
     from gan_aug.gan.state import newest_checkpoint
 
-    del record, written  # parts of the key: a newer checkpoint is read
+    del record, written  # they make a newer checkpoint another entry of the cache
     checkpoint = newest_checkpoint(run / layout.TRAIN / layout.CHECKPOINTS)
     if checkpoint is None:
         raise no_checkpoint(run)
@@ -92,23 +89,23 @@ def _model(run: Path, record: Path, written: int) -> ModelOut:
 
 
 def synthetic(run: Path) -> SyntheticOut:
-    """The synthetic set of a run folder; raises ManifestError where it is torn, Problem where it was removed."""
-    return _synthetic(run.name, run / SYNTHETIC, written(run, SYNTHETIC))
+    """The synthetic set of a run folder; raises ManifestError if it is damaged, Problem if it was removed."""
+    return _synthetic(run.name, run / MANIFEST, modified_ns(run, MANIFEST))
 
 
-def forget() -> None:
-    """Remember nothing of any run: to be called after one was removed."""
-    for remembered in (_model, _dataset, _dataset_facts, _synthetic):
-        remembered.cache_clear()
+def clear_cache() -> None:
+    """Clear all caches; to be called after a run was removed."""
+    for cached in (_model, _dataset, _dataset_facts, _synthetic):
+        cached.cache_clear()
 
 
 def no_checkpoint(run: Path) -> CheckpointError:
-    """The error of a run whose checkpoints are gone or torn."""
+    """The error of a run without a complete checkpoint."""
     return CheckpointError(f"the run {run.name} holds no whole checkpoint: resume its training")
 
 
 def report_csv(report: dict[str, Any]) -> str:
-    """The figures of a report as a table: one row a figure, with its arm, label and 95 % interval."""
+    """The figures of a report as CSV: one row for each, with its arm, label and 95 % interval."""
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(["arm", "against", "label", "figure", "value", "low", "high"])
@@ -123,7 +120,7 @@ def report_csv(report: dict[str, Any]) -> str:
 
 
 def _arm_rows(values: dict[str, Any]) -> Iterator[list[Any]]:
-    """The figures of one arm: label, name, value, and the ends of the interval where there is one."""
+    """The figures of one arm: label, name, value, and the ends of the interval if there is one."""
     for figure, value in values.items():
         if isinstance(value, dict) and "value" in value:
             yield [safe_cell(value.get("label", "")), figure, value["value"], *_interval(value)]
@@ -138,7 +135,7 @@ def _arm_rows(values: dict[str, Any]) -> Iterator[list[Any]]:
 
 
 def _numbers(values: dict[str, Any]) -> Iterator[list[Any]]:
-    """The plain numbers among some figures: name, value, and the ends of the interval where there is one."""
+    """The plain numbers among some figures: name, value, and the ends of the interval if there is one."""
     for figure, value in values.items():
         if isinstance(value, int | float | None):
             yield [figure, value, *_interval(values, f"{figure}_ci95")]
@@ -150,7 +147,7 @@ def _interval(values: dict[str, Any], key: str = "ci95") -> list[Any]:
 
 @lru_cache(maxsize=64)
 def _dataset(run: str, path: Path, written: int) -> DatasetOut:
-    del written  # a part of the key: a manifest written anew is read anew
+    del written  # it makes a manifest that was written again another entry of the cache
     manifest = Manifest.load(path)
     return DatasetOut(
         id=run,
@@ -174,7 +171,7 @@ def _dataset_facts(path: Path, written: int) -> dict[str, Any]:
 @lru_cache(maxsize=64)
 def _synthetic(run: str, path: Path, written: int) -> SyntheticOut:
     del written
-    manifest = manifest_of(path.parent.parent)
+    manifest = load_manifest(path.parent.parent)
     return SyntheticOut(
         id=run,
         fingerprint=manifest.fingerprint,

@@ -1,4 +1,4 @@
-"""Single images of a synthetic set: read from its memory-mapped shards, each checked against its sum once."""
+"""Single images of a synthetic set, read from its memory-mapped shards; each shard's checksum is checked once."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ import numpy.typing as npt
 
 from gan_aug.data.synthetic.shards import SyntheticManifest, SyntheticShard, read_shard
 from gan_aug.run import layout
-from gan_aug_service.products.files import written
+from gan_aug_service.products.files import modified_ns
 
 MANIFEST = f"{layout.SYNTHETIC}/{layout.MANIFEST}"
 SETS, SHARDS = 8, 64
-"""Manifests and open shards that are remembered."""
+"""Manifests and open shards that are cached."""
 
 
 @dataclass(frozen=True)
-class SetImage:
-    """Image `index` of a set: its labels, and the file and row where it lies."""
+class SyntheticImage:
+    """Image `index` of a set: its labels, and the shard that holds it."""
 
     index: int
     labels: tuple[str, ...]
@@ -33,40 +33,40 @@ class SetImage:
         return self.index - self.shard.first
 
 
-def manifest_of(run: Path) -> SyntheticManifest:
-    """The manifest of the synthetic set in a run folder; raises ManifestError or, where it was removed, Problem."""
-    return _manifest(run / MANIFEST, written(run, MANIFEST))
+def load_manifest(run: Path) -> SyntheticManifest:
+    """The manifest of a run's synthetic set; raises ManifestError if it is damaged, Problem if it was removed."""
+    return _manifest(run / MANIFEST, modified_ns(run, MANIFEST))
 
 
-def indices_of(run: Path, label: int | None) -> npt.NDArray[np.int64]:
-    """Which images of the set carry the label at a position, in rising order; all of them where that is None."""
-    return _indices(run / MANIFEST, written(run, MANIFEST), label)
+def image_indices(run: Path, label: int | None) -> npt.NDArray[np.int64]:
+    """The indices of the images with the label of this index, in rising order; all of them if that is None."""
+    return _indices(run / MANIFEST, modified_ns(run, MANIFEST), label)
 
 
-def image_at(manifest: SyntheticManifest, index: int) -> SetImage:
-    """Where image `index`, from 0 to one less than there are, comes from."""
+def locate_image(manifest: SyntheticManifest, index: int) -> SyntheticImage:
+    """Image `index` of the set, from 0 on; it must exist."""
     starts = [shard.first for shard in manifest.shards]
     shard = manifest.shards[bisect_right(starts, index) - 1]
     labels = tuple(manifest.labels[label] for label in manifest.image_labels[index])
-    return SetImage(index, labels, shard)
+    return SyntheticImage(index, labels, shard)
 
 
-def pixels(run: Path, image: SetImage) -> npt.NDArray[np.uint8]:
-    """An image's pixels, `(C, H, W) uint8`; raises ManifestError where its shard is absent or altered."""
+def pixels(run: Path, image: SyntheticImage) -> npt.NDArray[np.uint8]:
+    """An image's pixels, `(C, H, W) uint8`; raises ManifestError if its shard is missing or was altered."""
     folder = run / layout.SYNTHETIC
     written = (folder / image.shard.file).stat().st_mtime_ns if (folder / image.shard.file).exists() else 0
     return np.array(_shard(folder, image.shard, written)[image.row])
 
 
-def forget() -> None:
-    """Close and forget all sets: an open shard takes its room on the disk even after it was removed."""
-    for remembered in (_manifest, _indices, _shard):
-        remembered.cache_clear()
+def clear_cache() -> None:
+    """Close all shards and clear all caches: a file that is open takes space on the disk even after its removal."""
+    for cached in (_manifest, _indices, _shard):
+        cached.cache_clear()
 
 
 @lru_cache(maxsize=SETS)
 def _manifest(path: Path, written: int) -> SyntheticManifest:
-    del written  # a part of the key: a manifest written anew is read anew
+    del written  # it makes a manifest that was written again another entry of the cache
     return SyntheticManifest.load(path)
 
 

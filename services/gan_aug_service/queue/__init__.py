@@ -1,1 +1,1 @@
-"""Jobs from the queue to their end: started, watched, resumed, tidied away."""
+"""The job queue: its supervisor, the processes of jobs, and their events."""

@@ -1,4 +1,4 @@
-"""A job's events as they happen: server-sent, each with the place in the record from which to go on."""
+"""A job's events as server-sent events, each with an id from which a later stream can go on."""
 
 from __future__ import annotations
 
@@ -13,38 +13,47 @@ from gan_aug_service.database.tables import JobState
 
 POLL_SECONDS = 0.5
 QUIET_SECONDS = 15.0
-"""Without news for so long a comment is sent, so that nobody between takes the connection for dead."""
+"""After this time without an event a comment is sent, so that no proxy takes the connection for dead."""
 
 CHUNK = 1 << 16
 
 
 class JobView(NamedTuple):
-    """What a stream asks of the job it follows: its state and where its events begin and end, in bytes."""
+    """What a stream needs to know of its job: its state, and where its events begin and end, in bytes."""
 
     state: JobState
     begin: int
     end: int | None
 
 
-async def follow(
+async def stream_events(
     path: Path, look: Callable[[], JobView | None], last_id: int | None, closing: Callable[[], bool], *, wait: bool
 ) -> AsyncIterator[bytes]:
-    """The events in `path` after `last_id` (the id of the last one seen), then each new one, until the job has ended.
+    """The events of a job, those recorded and then each new one, until the job has ended.
 
-    A change of state is an event of its own without an id. Without `wait` it ends with what there is, and at any time
-    where `look` gives None: who follows may no longer.
+    A change of the job's state is an event of its own, without an id.
+
+    Args:
+        path: The run's events.jsonl.
+        look: The job as it is now; None if the client may no longer see it, which ends the stream.
+        last_id: The id of the last event that the client received; the stream begins after it.
+        closing: Whether the service is about to stop, which ends the stream too.
+        wait: Wait for new events; without it the stream ends with those recorded.
+
+    Yields:
+        Parts of an event stream, as bytes.
     """
     yield b"retry: 2000\n\n"
-    said, quiet, position = None, 0.0, last_id or 0
+    sent_state, quiet, position = None, 0.0, last_id or 0
     while not closing() and (job := await asyncio.to_thread(look)):
         position = max(job.begin, position)
         lines, position = await asyncio.to_thread(read_lines, path, position, job.end)
         for number, text in lines:
-            line = text.replace(f"{path.parent}/", "")  # where the service keeps a run is nobody's business
+            line = text.replace(f"{path.parent}/", "")  # clients must not see the service's own paths
             yield f"id: {number}\nevent: {_kind(line)}\ndata: {line}\n\n".encode()
-        if job.state != said and not (lines and job.state.ended):
-            said = job.state
-            yield f'event: state\ndata: {{"state": "{said}"}}\n\n'.encode()
+        if job.state != sent_state and not (lines and job.state.ended):
+            sent_state = job.state
+            yield f'event: state\ndata: {{"state": "{sent_state}"}}\n\n'.encode()
         if not lines:
             if job.state.ended or not wait:
                 return
@@ -58,9 +67,15 @@ async def follow(
 
 
 def read_lines(path: Path, position: int, end: int | None) -> tuple[list[tuple[int, str]], int]:
-    """The whole lines of a file from `position` up to `end`, each with where the next begins, and that place.
+    """The complete lines of a file between two positions.
 
-    A position within a line means the line after it.
+    Args:
+        path: The file.
+        position: Where to begin, in bytes; within a line, the next line is the first one.
+        end: Where to end, in bytes; None for the end of the file.
+
+    Returns:
+        Each line with the position after it, and the position after the last one.
     """
     try:
         with path.open("rb") as file:
@@ -84,7 +99,7 @@ def read_lines(path: Path, position: int, end: int | None) -> tuple[list[tuple[i
 
 
 def _kind(line: str) -> str:
-    """The event's kind; a line torn by a crash is a note."""
+    """The event's kind; a line that a crash left incomplete counts as a note."""
     try:
         kind = json.loads(line)["kind"]
     except (ValueError, KeyError, TypeError):

@@ -22,10 +22,10 @@ LOCK, PROCESS, LOG = "lock", "process.json", "log"
 OCCUPIED = 75
 """The exit code of a process that found its job at work in another one."""
 
-FIRST_TO_GO = 800
+OOM_SCORE = 800
 """Of 1000: above all that is not marked so itself, such as Ray's workers."""
 
-PATIENCE = 5.0
+LOCK_SECONDS = 5.0
 """Seconds to wait for the lock: the service holds it for an instant when it looks."""
 
 
@@ -58,7 +58,7 @@ def work(record: Path, start: int, run: Path, on: str = "local") -> int:
 
 
 def _taken(lock: IO[str]) -> bool:
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + LOCK_SECONDS
     while True:
         with contextlib.suppress(BlockingIOError):
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -94,7 +94,7 @@ def _outcome(run: Path, on: str) -> dict[str, Any]:
 def yield_memory() -> None:
     """Have the kernel take this process, and those it starts, before the service where memory runs out."""
     with contextlib.suppress(OSError):  # another system than Linux, or one that forbids it
-        Path("/proc/self/oom_score_adj").write_text(f"{FIRST_TO_GO}", encoding="utf-8")
+        Path("/proc/self/oom_score_adj").write_text(f"{OOM_SCORE}", encoding="utf-8")
 
 
 def main() -> None:

@@ -1,7 +1,7 @@
-"""Where jobs run when the service is given a Ray cluster: Ray jobs, each known by a name that is written down first.
+"""Where jobs run if the service has a Ray cluster: as Ray jobs, whose names are recorded before they are submitted.
 
-The service's folder lies on storage that all nodes see under the same path. A job's process is the same as on this
-machine (job_process.py) and says there how it ended; Ray places it, and says whether it lives.
+The service's folder is on storage that all nodes see under the same path. A job's process is the same as on this
+machine (job_process.py), and records there how it ended. Ray places the process, and says whether it lives.
 """
 
 from __future__ import annotations
@@ -18,109 +18,109 @@ from gan_aug.errors import ComputeError
 from gan_aug.run.files import read_json, write_json
 from gan_aug.run.places import DATA_ROOT
 from gan_aug_service.queue.job_process import LOG, end_file
-from gan_aug_service.queue.runner import HIDDEN, Folders, Standing, Work, process_record
+from gan_aug_service.queue.runner import HIDDEN_VARIABLES, JobRef, ProcessStatus, RunnerBase, process_record
 from gan_aug_service.settings import Settings
 
-SENT = "ray.json"
-"""In a job's record: under which name it was sent, written before it is."""
+RAY_RECORD = "ray.json"
+"""The file in a job's record with the number of its Ray job, written before the job is submitted."""
 
 log = logging.getLogger(__name__)
 
 
-class RayRunner(Folders):
+class RayRunner(RunnerBase):
     """Runs each job as a job of the Ray cluster whose job API is at `settings.ray`."""
 
     python: tuple[str, ...] = ("python",)
-    """The command of Python on the nodes."""
+    """The command that starts Python on the nodes."""
 
     def __init__(self, settings: Settings, address: str) -> None:
-        """Raises ConfigError where `address` is none."""
+        """Raises ConfigError if `address` is no address."""
         super().__init__(settings)
         self._jobs = NamedJobs(address)
 
-    def start(self, work: Work) -> None:
-        """See Runner; while the cluster does not answer nothing is sent, and `standing` tries again."""
-        sent = self._sent(work)
+    def start(self, ref: JobRef) -> None:
+        """See Runner; while the cluster does not answer nothing is submitted, and `status` tries again."""
+        number = self._submitted(ref)
         if not self._jobs.answers():
-            write_json(self._record(work) / SENT, {"start": work.start, "number": sent or 1})
-            log.warning("ray does not answer", extra={"job": work.job, "address": self._jobs.address})
+            write_json(self._record(ref) / RAY_RECORD, {"start": ref.start, "number": number or 1})
+            log.warning("ray does not answer", extra={"job": ref.job_id, "address": self._jobs.address})
             return
-        if not sent or self._jobs.standing(_name(work, sent)).phase == "ended":
-            sent += 1
-        write_json(self._record(work) / SENT, {"start": work.start, "number": sent})
+        if not number or self._jobs.standing(_name(ref, number)).phase == "ended":
+            number += 1
+        write_json(self._record(ref) / RAY_RECORD, {"start": ref.start, "number": number})
         packages = [Path(str(files(name))) for name in ("gan_aug", "gan_aug_service")]
-        self._jobs.submit(_name(work, sent), self._command(work), packages, self._environment())
+        self._jobs.submit(_name(ref, number), self._command(ref), packages, self._environment())
 
-    def standing(self, work: Work) -> Standing:
-        """See Runner; a cluster that does not answer is waited for."""
-        record, sent = self._record(work), self._sent(work)
-        phase = self._phase(work, sent)
-        # Read after Ray was asked: a process that Ray knows to be gone has written its end before.
-        process = process_record(record, work.start)
-        # Of those that were sent, all but the newest have ended: also the ones that could not begin.
-        attempt = max(process["attempt"], sent - 1) if process else 0
+    def status(self, ref: JobRef) -> ProcessStatus:
+        """See Runner; while the cluster does not answer, the job is not lost."""
+        record, number = self._record(ref), self._submitted(ref)
+        phase = self._phase(ref, number)
+        # After Ray was asked: a process writes its end before Ray knows that it has ended.
+        process = process_record(record, ref.start)
+        # All Ray jobs but the newest one have ended, also those that could not begin.
+        attempt = max(process["attempt"], number - 1) if process else 0
         known = (attempt, process.get("pid"), process.get("started"))
-        end = end_file(record, work.start)
+        end = end_file(record, ref.start)
         if phase != "working" and end.exists():
-            return Standing("ended", *known, read_json(end))
+            return ProcessStatus("ended", *known, read_json(end))
         if process and phase in ("working", None):
-            return Standing("alive", *known)
+            return ProcessStatus("alive", *known)
         if phase in ("waiting", "working", None) or (
-            phase == "unknown" and sent and not process and self._started(work)
+            phase == "unknown" and number and not process and self._submit_again(ref)
         ):
-            return Standing("starting", *known)
-        return Standing("lost", *known)
+            return ProcessStatus("starting", *known)
+        return ProcessStatus("lost", *known)
 
-    def kill(self, work: Work) -> None:
+    def kill(self, ref: JobRef) -> None:
         """See Runner."""
-        sent = self._sent(work)
-        if sent and self._phase(work, sent) in ("waiting", "working"):
-            with contextlib.suppress(ComputeError):  # it is tried again while the job lives
-                self._jobs.stop(_name(work, sent))
+        number = self._submitted(ref)
+        if number and self._phase(ref, number) in ("waiting", "working"):
+            with contextlib.suppress(ComputeError):  # the supervisor tries again while the job lives
+                self._jobs.stop(_name(ref, number))
 
-    def said_last(self, work: Work) -> str:
-        """See Runner: its log, or what Ray says of it."""
+    def last_log_line(self, ref: JobRef) -> str:
+        """See Runner: from its log, or from Ray's message."""
         with contextlib.suppress(ComputeError):
-            return super().said_last(work) or self._jobs.standing(_name(work, self._sent(work))).message
+            return super().last_log_line(ref) or self._jobs.standing(_name(ref, self._submitted(ref))).message
         return ""
 
-    def _started(self, work: Work) -> bool:
-        """Send what was written down before the service was killed; gives whether the cluster took it."""
+    def _submit_again(self, ref: JobRef) -> bool:
+        """Submit a job that was recorded before the service was killed; returns whether the cluster accepted it."""
         try:
-            self.start(work)
+            self.start(ref)
         except ComputeError:
-            log.exception("ray refuses", extra={"job": work.job})
+            log.exception("ray refuses", extra={"job": ref.job_id})
             return False
         return True
 
-    def _phase(self, work: Work, sent: int) -> str | None:
-        """How Ray says that the job stands; None while Ray does not answer."""
+    def _phase(self, ref: JobRef, number: int) -> str | None:
+        """The job's phase according to Ray; None while Ray does not answer."""
         try:
-            return self._jobs.standing(_name(work, sent)).phase if sent else "unknown"
+            return self._jobs.standing(_name(ref, number)).phase if number else "unknown"
         except ComputeError as error:
-            log.warning("ray does not answer", extra={"job": work.job, "reason": str(error)})
+            log.warning("ray does not answer", extra={"job": ref.job_id, "reason": str(error)})
             return None
 
-    def _sent(self, work: Work) -> int:
-        """How many Ray jobs this start of the job has been, 0 for none."""
-        path = self._record(work) / SENT
-        said = read_json(path) if path.exists() else {}
-        return int(said["number"]) if said.get("start") == work.start else 0
+    def _submitted(self, ref: JobRef) -> int:
+        """How many Ray jobs were submitted since the job was last submitted or resumed here."""
+        path = self._record(ref) / RAY_RECORD
+        recorded = read_json(path) if path.exists() else {}
+        return int(recorded["number"]) if recorded.get("start") == ref.start else 0
 
-    def _command(self, work: Work) -> str:
-        record = self._record(work)
-        arguments = [str(record), str(work.start), str(self._run(work)), "0", "ray"]
+    def _command(self, ref: JobRef) -> str:
+        record = self._record(ref)
+        arguments = [str(record), str(ref.start), str(self._run(ref)), "0", "ray"]
         command = shlex.join([*self.python, "-m", self.module, *arguments])
         return f"{command} >> {shlex.quote(str(record / LOG))} 2>&1"
 
     def _environment(self) -> dict[str, str]:
-        # Nodes that serve samples know the records' address: no job is to.
-        own = dict.fromkeys(HIDDEN, "")
+        # Nodes with replicas of the sampler know the database's address; jobs must not.
+        own = dict.fromkeys(HIDDEN_VARIABLES, "")
         if self._settings.data:
             own[DATA_ROOT] = str(self._settings.data.resolve())
         address = os.environ.get("RAY_ADDRESS")
         return own | ({"RAY_ADDRESS": address} if address else {})
 
 
-def _name(work: Work, number: int) -> str:
-    return f"gan-aug-{work.job}-{work.start}-{number}"
+def _name(ref: JobRef, number: int) -> str:
+    return f"gan-aug-{ref.job_id}-{ref.start}-{number}"

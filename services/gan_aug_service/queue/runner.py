@@ -1,4 +1,4 @@
-"""Where jobs run: processes of this machine that outlive the service, found again by their locks."""
+"""Where jobs run: as processes of this machine, which outlive the service and are found again by their locks."""
 
 from __future__ import annotations
 
@@ -22,66 +22,66 @@ from gan_aug.run.places import DATA_ROOT
 from gan_aug_service.queue.job_process import LOCK, LOG, PROCESS, end_file, process_started
 from gan_aug_service.settings import Settings
 
-HIDDEN = ("GAN_AUG_DATABASE_URL", "PGPASSWORD", "PGPASSFILE")
-"""What of the service's environment no job needs to know."""
+HIDDEN_VARIABLES = ("GAN_AUG_DATABASE_URL", "PGPASSWORD", "PGPASSFILE")
+"""Variables of the service's environment that jobs do not get."""
 
 
 @dataclass(frozen=True)
-class Work:
-    """A job as whoever runs it knows it: its name, its run folder, and how often it was submitted or resumed."""
+class JobRef:
+    """A job as a runner knows it: its id, its run, and how often it was submitted or resumed."""
 
-    job: str
-    run: str
+    job_id: str
+    run_id: str
     start: int
 
 
 @dataclass(frozen=True)
-class Standing:
-    """How a job's process stands: not begun, alive, ended with a record, or gone without one."""
+class ProcessStatus:
+    """The state of a job's process: not begun, alive, ended with a record, or lost without one."""
 
     kind: Literal["starting", "alive", "ended", "lost"]
     attempt: int = 0
-    """How many processes have worked on this start of the job."""
+    """How many processes were started since the job was last submitted or resumed."""
     pid: int | None = None
     started: int | None = None
     end: dict[str, Any] | None = None
 
 
 class Runner(Protocol):
-    """What the supervisor asks of the place where jobs run: this machine, or a Ray cluster (ray_jobs.py)."""
+    """What the supervisor needs of the place where jobs run: this machine, or a Ray cluster (ray_runner.py)."""
 
-    def start(self, work: Work) -> None:
-        """Start a process for the job; a second one beside a living one does nothing."""
+    def start(self, ref: JobRef) -> None:
+        """Start a process for the job; a second process beside a living one ends at once."""
 
-    def held(self, work: Work) -> AbstractContextManager[bool]:
-        """Keep the job from working within the block; gives whether that was possible, since it was not at work."""
+    def locked(self, ref: JobRef) -> AbstractContextManager[bool]:
+        """A block in which no process works on the job; it gets whether that was possible, since none did."""
 
-    def standing(self, work: Work) -> Standing:
-        """How the job stands."""
+    def status(self, ref: JobRef) -> ProcessStatus:
+        """The state of the job's process."""
 
-    def stop(self, work: Work) -> None:
+    def stop(self, ref: JobRef) -> None:
         """Ask the job to end at its next safe point."""
 
-    def kill(self, work: Work) -> None:
-        """End the job at once; what is whole on disk stays."""
+    def kill(self, ref: JobRef) -> None:
+        """End the job at once; what is complete on disk stays."""
 
-    def said_last(self, work: Work) -> str:
-        """What the job's log ends with, for a process that could not even begin."""
+    def last_log_line(self, ref: JobRef) -> str:
+        """The last line of the job's log, to explain a process that could not begin."""
 
 
-class Folders:
-    """What every Runner does with the folders of a job: its record and its run."""
+class RunnerBase:
+    """What all runners do with the folders of a job: the record of its process, and its run."""
 
     module = "gan_aug_service.queue.job_process"
-    """What each job's Python runs."""
+    """The module that a job's process runs."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
 
     @contextlib.contextmanager
-    def held(self, work: Work) -> Iterator[bool]:
+    def locked(self, ref: JobRef) -> Iterator[bool]:
         """See Runner; a process that starts meanwhile waits for the lock."""
-        record = self._record(work)
+        record = self._record(ref)
         with storage_errors(record):
             record.mkdir(parents=True, exist_ok=True)
             file = (record / LOCK).open("a")
@@ -93,38 +93,38 @@ class Folders:
             else:
                 yield True
 
-    def stop(self, work: Work) -> None:
-        """See Runner; the mark is set again and again, since a process that starts takes it for an old one."""
+    def stop(self, ref: JobRef) -> None:
+        """See Runner; called repeatedly, since a process that starts takes an earlier stop mark for an old one."""
         with contextlib.suppress(RunConflict):
-            RunDir.existing(self._run(work)).stop()
+            RunDir.existing(self._run(ref)).stop()
 
-    def said_last(self, work: Work) -> str:
+    def last_log_line(self, ref: JobRef) -> str:
         """See Runner."""
         with contextlib.suppress(OSError):
-            lines = (self._record(work) / LOG).read_text(encoding="utf-8", errors="replace").split("\n")
+            lines = (self._record(ref) / LOG).read_text(encoding="utf-8", errors="replace").split("\n")
             return next((line.strip() for line in reversed(lines) if line.strip()), "")[:300]
         return ""
 
-    def _record(self, work: Work) -> Path:
-        return self._settings.processes.resolve() / work.job
+    def _record(self, ref: JobRef) -> Path:
+        return self._settings.processes.resolve() / ref.job_id
 
-    def _run(self, work: Work) -> Path:
-        return self._settings.runs.resolve() / work.run
+    def _run(self, ref: JobRef) -> Path:
+        return self._settings.runs.resolve() / ref.run_id
 
 
-class LocalRunner(Folders):
-    """Runs each job in a session of its own on this machine."""
+class LocalRunner(RunnerBase):
+    """Runs each job as a process on this machine, in a session of its own."""
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
         self._children: list[tuple[str, subprocess.Popen[bytes]]] = []
 
-    def start(self, work: Work) -> None:
+    def start(self, ref: JobRef) -> None:
         """See Runner."""
-        record = self._record(work)
-        arguments = [str(record), str(work.start), str(self._run(work)), str(self._settings.nice), "local"]
+        record = self._record(ref)
+        arguments = [str(record), str(ref.start), str(self._run(ref)), str(self._settings.nice), "local"]
         with storage_errors(record), (record / LOG).open("ab") as log:
-            child = subprocess.Popen(  # noqa: S603 - ids and our own paths
+            child = subprocess.Popen(  # noqa: S603 - ids and the service's own paths
                 [sys.executable, "-m", self.module, *arguments],
                 cwd=record,
                 env=self._environment(),
@@ -133,36 +133,36 @@ class LocalRunner(Folders):
                 stderr=log,
                 start_new_session=True,
             )
-        self._children.append((work.job, child))
+        self._children.append((ref.job_id, child))
 
-    def standing(self, work: Work) -> Standing:
+    def status(self, ref: JobRef) -> ProcessStatus:
         """See Runner."""
-        record = self._record(work)
-        # Before the lock is looked at: a child that ends in between is seen the next time.
+        record = self._record(ref)
+        # Before the lock is checked: a child that ends in between is noticed the next time.
         self._children = [(job, child) for job, child in self._children if child.poll() is None]
-        held = _held(record / LOCK)
-        # Read after the lock was looked at: whoever let go of it has written its end before.
-        process = process_record(record, work.start)
+        locked = _held(record / LOCK)
+        # After the lock was checked: a process writes its end before it releases the lock.
+        process = process_record(record, ref.start)
         known = (process.get("attempt", 0), process.get("pid"), process.get("started"))
-        if held:
-            return Standing("alive", *known)
-        end = end_file(record, work.start)
+        if locked:
+            return ProcessStatus("alive", *known)
+        end = end_file(record, ref.start)
         if end.exists():
-            return Standing("ended", *known, read_json(end))
-        if any(job == work.job for job, _ in self._children):
-            return Standing("starting", *known)
-        return Standing("lost", *known)
+            return ProcessStatus("ended", *known, read_json(end))
+        if any(job == ref.job_id for job, _ in self._children):
+            return ProcessStatus("starting", *known)
+        return ProcessStatus("lost", *known)
 
-    def kill(self, work: Work) -> None:
-        """See Runner; whole groups are killed, and only where the number still names the process that was started."""
-        process = process_record(self._record(work), work.start)
+    def kill(self, ref: JobRef) -> None:
+        """See Runner; the process group is killed, if its number still belongs to the process that was started."""
+        process = process_record(self._record(ref), ref.start)
         pid, started = process.get("pid"), process.get("started")
         if pid and started and process_started(pid) == started:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(pid, signal.SIGKILL)
 
     def _environment(self) -> dict[str, str]:
-        environment = {key: value for key, value in os.environ.items() if key not in HIDDEN}
+        environment = {key: value for key, value in os.environ.items() if key not in HIDDEN_VARIABLES}
         if self._settings.data:
             environment[DATA_ROOT] = str(self._settings.data.resolve())
         packages = [str(Path(str(files(name))).parent) for name in ("gan_aug", "gan_aug_service")]
@@ -171,7 +171,7 @@ class LocalRunner(Folders):
 
 
 def _held(path: Path) -> bool:
-    """Whether a process holds the lock; looking at it holds it for an instant."""
+    """Whether a process holds the lock; to check it, this function holds it for an instant."""
     try:
         with path.open("r") as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -183,7 +183,7 @@ def _held(path: Path) -> bool:
 
 
 def process_record(record: Path, start: int) -> dict[str, Any]:
-    """What the process of this start of the job said of itself."""
+    """What the process of a job recorded since the job was last submitted or resumed; empty without one."""
     path = record / PROCESS
-    said: dict[str, Any] = read_json(path) if path.exists() else {}
-    return said if said.get("start") == start else {}
+    recorded: dict[str, Any] = read_json(path) if path.exists() else {}
+    return recorded if recorded.get("start") == start else {}

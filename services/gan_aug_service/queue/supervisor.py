@@ -1,6 +1,7 @@
-"""The queue's keeper: starts jobs while there is room, sees them end, and finds them again after a restart.
+"""The queue's supervisor: starts jobs while there is room, notices their ends, and finds them after a restart.
 
-Its memory is the database and what the jobs' own processes record; killed at any moment, it goes on from there.
+It keeps its state in the database and in what the jobs' own processes record. If it is killed at any moment, the next
+one goes on from there.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ import json
 import logging
 import threading
 import time
-from pathlib import Path
 
 from sqlalchemy import func, select, update
 
@@ -19,70 +19,74 @@ from gan_aug.run.files import write_json, write_text
 from gan_aug.run.folder import RunDir
 from gan_aug_service.database.engine import Database
 from gan_aug_service.database.tables import Job, JobState, Run, now
-from gan_aug_service.queue.retention import Retention
-from gan_aug_service.queue.runner import Runner, Standing, Work
+from gan_aug_service.products.files import present_products
+from gan_aug_service.queue.retention import AuditRetention
+from gan_aug_service.queue.runner import JobRef, ProcessStatus, Runner
 from gan_aug_service.settings import Settings
 
-TICK, IDLE = 0.25, 1.0
-"""Seconds between two looks, with jobs at work and without."""
+BUSY_SECONDS, IDLE_SECONDS = 0.25, 1.0
+"""Time between two checks, with running jobs and without."""
 
-UNBORN = 3
-"""Processes that may end before they begin to work, until the job counts as failed."""
+ALIVE_SECONDS = 30.0
+"""A supervisor that made no check for this time counts as dead."""
+
+MAX_FAILED_STARTS = 3
+"""Processes of a job that may end before they begin to work; then the job has failed."""
 
 REFUSALS = (ConfigError.__name__, RunConflict.__name__)
-"""Errors after which the run's former request stands again."""
+"""Errors that refuse a request: the run's request before it is then put back."""
 
 log = logging.getLogger(__name__)
 
 
 class Supervisor:
-    """Keeps the queue in a thread of its own."""
+    """Works on the queue in a thread of its own."""
 
     def __init__(self, settings: Settings, database: Database, runner: Runner) -> None:
         self._settings, self._database, self._runner = settings, database, runner
-        self._retention = Retention(database, settings.audit_days)
-        self._unborn: dict[str, int] = {}
-        self._wake, self._ending = threading.Event(), threading.Event()
-        self._thread = threading.Thread(target=self._keep, name="supervisor", daemon=True)
-        self._looked = time.monotonic()
+        self._retention = AuditRetention(database, settings.audit_days)
+        self._failed_starts: dict[str, int] = {}
+        self._wake, self._closing = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._loop, name="supervisor", daemon=True)
+        self._checked = time.monotonic()
 
     def start(self) -> None:
-        """Begin, with the jobs that a service before this one left."""
+        """Begin, with the jobs that the service before this one left."""
         self._thread.start()
 
     def close(self) -> None:
-        """Leave the queue; jobs at work go on without it."""
-        self._ending.set()
+        """End the thread; running jobs go on without it."""
+        self._closing.set()
         self._wake.set()
         self._thread.join()
 
     def wake(self) -> None:
-        """Look now: something was asked."""
+        """Check now: something was requested."""
         self._wake.set()
 
     @property
     def alive(self) -> bool:
-        """Whether it looked lately."""
-        return self._thread.is_alive() and time.monotonic() - self._looked < 30
+        """Whether it made a check within ALIVE_SECONDS."""
+        return self._thread.is_alive() and time.monotonic() - self._checked < ALIVE_SECONDS
 
     def tick(self) -> int:
-        """Look once at every job at work, and start what there is room for; gives how many are at work."""
+        """Check every running job, and start queued ones while there is room; returns how many are running."""
         with self._database.reading() as session:
             working = list(session.scalars(select(Job).where(Job.state == JobState.RUNNING).order_by(Job.id)))
-        count = sum(self._look(job) for job in working)
+        count = sum(self._check(job) for job in working)
         while count < self._settings.jobs and (job := self._next()):
             count += self._begin(job)
         return count
 
-    def _keep(self) -> None:
-        while not self._ending.is_set():
-            wait = IDLE
+    def _loop(self) -> None:
+        while not self._closing.is_set():
+            wait = IDLE_SECONDS
             try:
-                wait = TICK if self.tick() else IDLE
-                self._retention.keep()
+                wait = BUSY_SECONDS if self.tick() else IDLE_SECONDS
+                self._retention.prune_if_due()
             except Exception:
-                log.exception("supervisor")  # a database that is away comes back; nobody else would look again
-            self._looked = time.monotonic()
+                log.exception("supervisor")  # a database may come back, so the thread must go on
+            self._checked = time.monotonic()
             self._wake.wait(wait)
             self._wake.clear()
 
@@ -92,31 +96,31 @@ class Supervisor:
             return session.scalar(query)
 
     def _begin(self, job: Job) -> bool:
-        """Start a queued job; gives whether it is at work now."""
+        """Start a queued job; returns whether it is running now."""
         claim = update(Job).where(Job.id == job.id, Job.state == JobState.QUEUED)
         values: dict[str, object] = {"state": JobState.RUNNING, "started": job.started or now()}
         if not job.started:
             values["events_from"] = self._events_size(job)
         with self._database.writing() as session:
             if not session.scalar(claim.values(values).returning(Job.id)):
-                return False  # cancelled meanwhile
+                return False  # it was cancelled meanwhile
         log.info("job started", extra={"job": job.id, "verb": job.verb})
         return self._launch(job)
 
     def _launch(self, job: Job) -> bool:
         try:
-            with self._runner.held(_work(job)) as free:
+            with self._runner.locked(_job_ref(job)) as free:
                 if free:
                     self._write_request(job)
             if free:
-                self._runner.start(_work(job))
+                self._runner.start(_job_ref(job))
         except GanAugError as error:
             self._finish(job, JobState.FAILED, type(error).__name__, str(error))
             return False
         return True
 
     def _write_request(self, job: Job) -> None:
-        """Put the job's request into its run folder; what stood there is kept in the database first."""
+        """Write the job's request into its run folder; the request before it is stored in the database first."""
         run = RunDir(self._settings.runs / job.run_id)
         path, text = run.path / layout.REQUEST, {"schema": 1, "verb": job.verb, "config": json.loads(job.request)}
         for tries_left in (4, 3, 2, 1, 0):
@@ -127,69 +131,71 @@ class Supervisor:
                         self._update(job, replaced=before)
                     write_json(path, text)
                     return
-            except RunConflict:  # a process that was killed may take a moment to be gone
+            except RunConflict:  # a killed process may take a moment to end
                 if not tries_left:
                     raise
                 time.sleep(0.2)
 
-    def _look(self, job: Job) -> bool:
-        """See how a job at work stands; gives whether it still is."""
-        standing = self._runner.standing(_work(job))
-        seen = {"pid": standing.pid, "pid_started": standing.started, "attempt": standing.attempt}
-        if standing.attempt and any(getattr(job, name) != value for name, value in seen.items()):
+    def _check(self, job: Job) -> bool:
+        """Check a running job; returns whether it is still running."""
+        status = self._runner.status(_job_ref(job))
+        seen = {"pid": status.pid, "pid_started": status.started, "attempt": status.attempt}
+        if status.attempt and any(getattr(job, name) != value for name, value in seen.items()):
             self._update(job, **seen)
-        if standing.kind == "ended":
-            return self._ended(job, standing)
-        if standing.kind == "lost":
-            return self._lost(job, standing)
-        if standing.kind == "alive":
-            self._unborn.pop(job.id, None)
+        if status.kind == "ended":
+            return self._on_end(job, status)
+        if status.kind == "lost":
+            return self._on_loss(job, status)
+        if status.kind == "alive":
+            self._failed_starts.pop(job.id, None)
             self._note_products(job)
         if job.cancel:
-            self._runner.stop(_work(job))
+            self._runner.stop(_job_ref(job))
             if (now() - job.cancel).total_seconds() > self._settings.grace:
-                self._runner.kill(_work(job))
+                self._runner.kill(_job_ref(job))
         return True
 
-    def _ended(self, job: Job, standing: Standing) -> bool:
-        end = standing.end or {}
+    def _on_end(self, job: Job, status: ProcessStatus) -> bool:
+        end = status.end or {}
         error, message = end.get("error"), end.get("message")
         if end.get("exit") == 0:
             self._finish(job, JobState.DONE)
         elif error == Cancelled.__name__ and job.cancel:
             self._finish(job, JobState.CANCELLED)
         elif error == Cancelled.__name__:
-            # Nobody asked for it here: the machine was shutting down, perhaps. The job is not lost.
+            # Nobody cancelled it here: the machine may have been shutting down. The job is not lost.
             self._update(job, start=job.start + 1)
-            return self._again(job, standing)
+            return self._restart(job, status)
         else:
             self._finish(job, JobState.FAILED, error, message)
         return False
 
-    def _lost(self, job: Job, standing: Standing) -> bool:
+    def _on_loss(self, job: Job, status: ProcessStatus) -> bool:
         if job.cancel:
             self._finish(job, JobState.CANCELLED)
             return False
-        return self._again(job, standing)
+        return self._restart(job, status)
 
-    def _again(self, job: Job, standing: Standing) -> bool:
-        """Start another process for a job whose process is gone, unless that happened too often."""
-        unborn = 0
-        if not standing.attempt:  # it never began, or the service was killed just before it started one
-            unborn = self._unborn[job.id] = self._unborn.get(job.id, 0) + 1
-        if standing.attempt >= self._settings.attempts or unborn > UNBORN:
-            said = self._runner.said_last(_work(job)) if unborn else ""
-            message = f"the job's process was killed or ended {standing.attempt or unborn} times without a word"
+    def _restart(self, job: Job, status: ProcessStatus) -> bool:
+        """Start another process for a job whose process ended or was lost, unless that happened too often."""
+        failed_starts = 0
+        if not status.attempt:  # it never began, or the service was killed just before it started the process
+            failed_starts = self._failed_starts[job.id] = self._failed_starts.get(job.id, 0) + 1
+        if status.attempt >= self._settings.attempts or failed_starts > MAX_FAILED_STARTS:
+            log_line = self._runner.last_log_line(_job_ref(job)) if failed_starts else ""
+            message = f"the job's process was killed or ended {status.attempt or failed_starts} times without a message"
             way_out = "give the machine more memory, or lower compute.workers, and resume it"
-            self._finish(job, JobState.FAILED, "ComputeError", f"{message}{f' ({said})' if said else ''}: {way_out}")
+            self._finish(
+                job, JobState.FAILED, "ComputeError", f"{message}{f' ({log_line})' if log_line else ''}: {way_out}"
+            )
             return False
-        log.warning("job started again", extra={"job": job.id, "attempt": standing.attempt})
+        log.warning("job started again", extra={"job": job.id, "attempt": status.attempt})
         return self._launch(job)
 
     def _finish(self, job: Job, state: JobState, error: str | None = None, message: str | None = None) -> None:
         if error in REFUSALS and job.replaced is not None:
             write_text(self._settings.runs / job.run_id / layout.REQUEST, job.replaced)
-        self._unborn.pop(job.id, None)
+        self._failed_starts.pop(job.id, None)
         self._note_products(job)
         self._update(
             job,
@@ -197,20 +203,20 @@ class Supervisor:
             ended=now(),
             holds_run=None,
             error=error,
-            message=message and self._settings.without_places(message),
+            message=message and self._settings.hide_paths(message),
             events_to=self._events_size(job),
         )
         log.info("job ended", extra={"job": job.id, "state": state, "error": error})
 
     def _update(self, job: Job, **values: object) -> None:
-        """Alter a job that is at work, here and in the database."""
+        """Change a running job, in memory and in the database."""
         with self._database.writing() as session:
             session.execute(update(Job).where(Job.id == job.id, Job.state == JobState.RUNNING).values(values))
         for name, value in values.items():
             setattr(job, name, value)
 
     def _note_products(self, job: Job) -> None:
-        found = products(self._settings.runs / job.run_id)
+        found = present_products(self._settings.runs / job.run_id)
         with self._database.reading() as session:
             run = session.get_one(Run, job.run_id)
             same = all(getattr(run, name) == there for name, there in found.items())
@@ -223,24 +229,12 @@ class Supervisor:
         return events.stat().st_size if events.exists() else 0
 
 
-def products(run: Path) -> dict[str, bool]:
-    """Which products stand whole in a run folder."""
-    return {
-        "dataset": (run / layout.DATASET / layout.MANIFEST).exists(),
-        "model": any(
-            (run / layout.TRAIN / layout.CHECKPOINTS).glob(f"{layout.EACH_CHECKPOINT}/{layout.CHECKPOINT_RECORD}")
-        ),
-        "synthetic": (run / layout.SYNTHETIC / layout.MANIFEST).exists(),
-        "report": (run / layout.REPORT).exists(),
-    }
-
-
 def job_counts(database: Database) -> dict[str, int]:
-    """How many jobs there are of each state."""
+    """How many jobs there are in each state."""
     with database.reading() as session:
         rows = session.execute(select(Job.state, func.count()).group_by(Job.state)).all()
     return {str(state): 0 for state in JobState} | {state: count for state, count in rows}  # noqa: C416 - rows are no pairs to mypy
 
 
-def _work(job: Job) -> Work:
-    return Work(job.id, job.run_id, job.start)
+def _job_ref(job: Job) -> JobRef:
+    return JobRef(job.id, job.run_id, job.start)

@@ -1,1 +1,1 @@
-"""The service's records of jobs and of what they may use."""
+"""What may be done with the records of jobs and runs: submit, find, cancel, resume, remove."""

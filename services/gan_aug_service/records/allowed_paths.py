@@ -1,4 +1,4 @@
-"""What a request may name: files below the service's data folder or its own uploads, and listed archives alone."""
+"""What a request may name: paths below the data folder or in an upload of its project, and listed archives."""
 
 from __future__ import annotations
 
@@ -12,24 +12,33 @@ from gan_aug.errors import ConfigError
 from gan_aug_service.settings import Settings
 
 UPLOADS = "uploads"
-"""The first part of a `data.root` that names an upload: `uploads/ID`."""
+"""The first part of a path that names an upload: `uploads/ID`."""
 
-GUARDED = {
+PATH_KEYS = {
     "data.root", "data.table", "data.dicomweb.url", "data.dicomweb.token_env", "compare.synthetic", "compare.weights",
     "compute.storage", "compute.address",
 }  # fmt: skip
-"""The config's keys that name a place; a test fails when the config has another."""
+"""The config's keys that name a path, an address or a variable; a test fails if the config has another one."""
 
 WAIT_SECONDS = 120.0
-"""How long a job on Ray waits for a node that can hold a worker, where its request says nothing of it."""
+"""How long a job on Ray waits for a node with room for a worker, unless its request says so itself."""
 
-OwnUpload = Callable[[str], bool]
+OwnsUpload = Callable[[str], bool]
 
 
-def resolved(config: Config, settings: Settings, own_upload: OwnUpload) -> Config:
-    """The config with whole paths, each checked to lie where requests may read.
+def resolve_paths(config: Config, settings: Settings, owns_upload: OwnsUpload) -> Config:
+    """The config with absolute paths, each of which requests may read.
 
-    `own_upload` says whether the caller's project holds the upload of an id. Raises ConfigError naming the key.
+    Args:
+        config: The config, as it was sent.
+        settings: The service's settings.
+        owns_upload: Whether the project of who asks holds the upload of an id.
+
+    Returns:
+        The config for the job's process.
+
+    Raises:
+        ConfigError: A key names what requests may not name.
     """
     _check_compute(config, settings)
     _check_archive(config, settings)
@@ -37,34 +46,34 @@ def resolved(config: Config, settings: Settings, own_upload: OwnUpload) -> Confi
     base = settings.data
     root = None
     if data.root is not None:
-        base, inside = _base("data.root", data.root, settings, own_upload)
+        base, inside = _base("data.root", data.root, settings, owns_upload)
         root = _below("data.root", base, inside)
     table = None if data.table is None else _below("data.table", root or base, str(data.table))
     named = {}
     for name in ("synthetic", "weights"):
         if (path := getattr(config.compare, name)) is not None:
             key = f"compare.{name}"
-            named[name] = _below(key, *_base(key, path, settings, own_upload))
+            named[name] = _below(key, *_base(key, path, settings, owns_upload))
     return config.model_copy(
         update={
             "data": data.model_copy(update={"root": root, "table": table}),
             "compare": config.compare.model_copy(update=named),
-            "compute": _patient(config.compute) if settings.ray else config.compute,
+            "compute": _with_default_wait(config.compute) if settings.ray else config.compute,
         }
     )
 
 
-def _patient(compute: ComputeConfig) -> ComputeConfig:
-    """A cluster whose head was started again has no workers at first: a job that says nothing of it waits for them."""
+def _with_default_wait(compute: ComputeConfig) -> ComputeConfig:
+    """`compute` with WAIT_SECONDS unless it sets `wait`: a cluster that just started has no workers at first."""
     return compute if "wait" in compute.model_fields_set else compute.model_copy(update={"wait": WAIT_SECONDS})
 
 
-def _base(key: str, path: Path, settings: Settings, own_upload: OwnUpload) -> tuple[Path | None, str]:
-    """The folder that `path` is below, and its path in there."""
+def _base(key: str, path: Path, settings: Settings, owns_upload: OwnsUpload) -> tuple[Path | None, str]:
+    """The folder that `path` is relative to, and the path within it."""
     first, *rest = path.parts or ("",)
     if first != UPLOADS:
         return settings.data, str(path)
-    if not rest or not own_upload(rest[0]):
+    if not rest or not owns_upload(rest[0]):
         raise ConfigError(f"{key}: there is no upload {'/'.join(rest)!r}: POST a zip to /v1/uploads first")
     return settings.uploads / rest[0], "/".join(rest[1:]) or "."
 
@@ -76,25 +85,25 @@ def _below(key: str, base: Path | None, path: str) -> Path:
     if path.startswith("/") or "\\" in path or ".." in PurePosixPath(path).parts:
         raise outside
     try:
-        whole, top = (base / path).resolve(), base.resolve()
+        target, top = (base / path).resolve(), base.resolve()
     except (OSError, RuntimeError, ValueError):
         raise outside from None
-    if not whole.is_relative_to(top):
+    if not target.is_relative_to(top):
         raise outside
-    if not _exists(whole):
+    if not _exists(target):
         raise ConfigError(f"{key}: there is no {path!r} in the service's data folder: check the path")
-    return whole
+    return target
 
 
 def _exists(path: Path) -> bool:
     try:
         return path.exists()
-    except OSError:  # a name longer than the file system knows
+    except OSError:  # a name that is too long for the file system
         return False
 
 
 def _check_archive(config: Config, settings: Settings) -> None:
-    """An address is fetched by the service, from where it stands: only those it was started with."""
+    """Refuse archives that the service was not started with: it reaches addresses that clients may not."""
     url, token = config.data.dicomweb.url, config.data.dicomweb.token_env
     if url is None and token is None:
         return
@@ -115,7 +124,7 @@ def _check_compute(config: Config, settings: Settings) -> None:
                 f"compute.{key}: a request may not choose where this service computes and keeps: leave it out"
             )
     for key in ("workers", "threads", "ranks"):
-        asked = getattr(config.compute, key)
-        # What a cluster has, Ray knows: it refuses what no node can hold, and waits for what is in use.
-        if asked is not None and asked > cores() and not settings.ray:
-            raise ConfigError(f"compute.{key}: {asked} is more than this machine's {cores()} cores: ask for fewer")
+        number = getattr(config.compute, key)
+        # On a cluster, Ray refuses what no node can hold, and waits for what is in use.
+        if number is not None and number > cores() and not settings.ray:
+            raise ConfigError(f"compute.{key}: {number} is more than this machine's {cores()} cores: ask for fewer")

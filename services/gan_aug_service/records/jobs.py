@@ -1,4 +1,4 @@
-"""Jobs as records: submitted, listed, cancelled, resumed; the supervisor does the rest."""
+"""Jobs as records: submitted, found, cancelled, resumed. The supervisor does the rest."""
 
 from __future__ import annotations
 
@@ -10,146 +10,203 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from gan_aug import config as configs
+from gan_aug.config import dump, parse
 from gan_aug.errors import RunConflict
 from gan_aug.run.files import json_sha256
-from gan_aug_service.access.caller import Caller
+from gan_aug_service.access.authentication import Principal
+from gan_aug_service.components import Components
 from gan_aug_service.database.tables import Job, JobState, Run, Upload, new_id, now
-from gan_aug_service.http.problems import Problem, not_found, repeated_otherwise
-from gan_aug_service.parts import Parts
-from gan_aug_service.records.allowed_paths import resolved
+from gan_aug_service.http.problems import Problem, idempotency_conflict, not_found
+from gan_aug_service.records.allowed_paths import resolve_paths
 
 
 def submit(
-    parts: Parts, caller: Caller, verb: str, values: dict[str, Any], run_id: str | None, idempotency_key: str | None
+    components: Components,
+    principal: Principal,
+    verb: str,
+    values: dict[str, Any],
+    run_id: str | None,
+    idempotency_key: str | None,
 ) -> tuple[Job, bool]:
-    """Queue a verb; gives the job and whether it is the one that the same idempotency key made before.
+    """Queue a verb.
 
-    Without `run_id` it gets a run folder of its own. Raises ConfigError for what cannot be asked, RunConflict where
-    another job holds the run, Problem for a run that is not the caller's or a queue that is full.
+    Args:
+        components: The service's components.
+        principal: Who asks.
+        verb: The verb.
+        values: The config, as it was sent.
+        run_id: The run to go on in; without one, the job gets a new run.
+        idempotency_key: The same key with the same request gives the same job.
+
+    Returns:
+        The job, and whether an earlier request with the same idempotency key made it.
+
+    Raises:
+        ConfigError: The config is not valid, or names what requests may not name.
+        RunConflict: Another job holds the run, or its files were removed.
+        Problem: The principal cannot see the run, the queue is full, or the idempotency key came with another request.
     """
-    config = configs.parse(values, "the request")
-    asked = configs.dump(config)
-    fingerprint = json_sha256([verb, run_id, asked])
-    if job := _repeated(parts, caller, idempotency_key, fingerprint):
+    config = parse(values, "the request")
+    dumped = dump(config)
+    fingerprint = json_sha256([verb, run_id, dumped])
+    if job := _find_repeated(components, principal, idempotency_key, fingerprint):
         return job, True
-    request = resolved(config, parts.settings, lambda upload: _owns_upload(parts, caller, upload))
+    request = resolve_paths(config, components.settings, lambda upload: _owns_upload(components, principal, upload))
     job = Job(
         id=new_id(),
-        key_id=caller.key_id,
+        key_id=principal.key_id,
         verb=verb,
-        config=json.dumps(asked),
-        request=json.dumps(configs.dump(request)),
+        config=json.dumps(dumped),
+        request=json.dumps(dump(request)),
         idempotency_key=idempotency_key,
         fingerprint=fingerprint,
     )
     try:
-        with parts.database.writing() as session:
-            _insert(parts, caller, session, job, run_id)
+        with components.database.writing() as session:
+            _insert(components, principal, session, job, run_id)
     except IntegrityError as error:
-        if repeated := _repeated(parts, caller, idempotency_key, fingerprint):
+        if repeated := _find_repeated(components, principal, idempotency_key, fingerprint):
             return repeated, True
-        raise _held(run_id or "") from error
-    parts.supervisor.wake()
+        raise _run_in_use(run_id or "") from error
+    components.supervisor.wake()
     return job, False
 
 
-def cancel(parts: Parts, caller: Caller, job_id: str) -> Job:
-    """Ask a job to end; a waiting one ends at once, one at work at its next safe point, an ended one stays as it is."""
-    with parts.database.writing() as session:
-        job = find(session, caller, job_id, lock=True)
+def cancel(components: Components, principal: Principal, job_id: str) -> Job:
+    """Cancel a job: a queued one at once, a running one at its next safe point; one that has ended stays as it is."""
+    with components.database.writing() as session:
+        job = find_job(session, principal, job_id, lock=True)
         if job.state == JobState.QUEUED:
             job.state, job.ended, job.holds_run, job.cancel = JobState.CANCELLED, now(), None, now()
             job.events_to = job.events_from
         elif job.state == JobState.RUNNING and job.cancel is None:
             job.cancel = now()
-        caller.audit(session, "job.cancel", job.id)
-    parts.supervisor.wake()
+        principal.audit(session, "job.cancel", job.id)
+    components.supervisor.wake()
     return job
 
 
-def resume(parts: Parts, caller: Caller, job_id: str) -> Job:
-    """Queue an ended job once more: it goes on from what is whole in its run.
+def resume(components: Components, principal: Principal, job_id: str) -> Job:
+    """Queue an ended job again: it goes on from what is complete in its run.
 
-    Raises RunConflict where it has not ended, or another job holds the run.
+    Args:
+        components: The service's components.
+        principal: Who asks.
+        job_id: The job.
+
+    Returns:
+        The job.
+
+    Raises:
+        RunConflict: It has not ended, its files were removed, or another job holds the run.
+        Problem: The principal cannot see the job.
     """
     try:
-        with parts.database.writing() as session:
-            job = find(session, caller, job_id, lock=True)
+        with components.database.writing() as session:
+            job = find_job(session, principal, job_id, lock=True)
             if not JobState(job.state).ended:
                 raise RunConflict(f"job {job_id} is {job.state}: only an ended job can be resumed")
-            if removed(parts, session, job.run_id):
+            if run_removed(components, session, job.run_id):
                 raise RunConflict(f"what job {job_id} made was removed: ask for it with a new job")
             job.state, job.holds_run, job.start, job.attempt = JobState.QUEUED, job.run_id, job.start + 1, 0
             job.cancel = job.ended = job.events_to = job.error = job.message = job.replaced = None
             job.pid = job.pid_started = None
-            caller.audit(session, "job.resume", job.id)
+            principal.audit(session, "job.resume", job.id)
     except IntegrityError as error:
-        raise _held("of this job") from error
-    parts.supervisor.wake()
+        raise _run_in_use("of this job") from error
+    components.supervisor.wake()
     return job
 
 
-def find(session: Session, caller: Caller, job_id: str, *, lock: bool = False) -> Job:
-    """The job of an id, where this caller may see it; raises Problem where there is none."""
+def find_job(session: Session, principal: Principal, job_id: str, *, lock: bool = False) -> Job:
+    """The job of an id.
+
+    Args:
+        session: A session.
+        principal: Who asks.
+        job_id: The job.
+        lock: Lock the row until the session ends.
+
+    Returns:
+        The job.
+
+    Raises:
+        Problem: There is none, or the principal cannot see it.
+    """
     job = session.get(Job, job_id, with_for_update=lock)
-    if job is None or not caller.sees(job.project):
+    if job is None or not principal.can_see(job.project):
         raise not_found("job", job_id)
     return job
 
 
-def find_run(session: Session, caller: Caller, run_id: str, noun: str, product: str | None = None) -> Run:
-    """The run of an id, where this caller may see it and it holds the product; raises Problem where there is none."""
+def find_run(session: Session, principal: Principal, run_id: str, resource: str, product: str | None = None) -> Run:
+    """The run of an id.
+
+    Args:
+        session: A session.
+        principal: Who asks.
+        run_id: The run.
+        resource: What the request asked for, as a problem document names it.
+        product: The product that the run must hold.
+
+    Returns:
+        The run.
+
+    Raises:
+        Problem: There is none, the principal cannot see it, or it does not hold the product.
+    """
     run = session.get(Run, run_id)
-    if run is None or not caller.sees(run.project) or (product and not getattr(run, product)):
-        raise not_found(noun, run_id)
+    if run is None or not principal.can_see(run.project) or (product and not getattr(run, product)):
+        raise not_found(resource, run_id)
     return run
 
 
-def removed(parts: Parts, session: Session, run_id: str) -> bool:
-    """Whether what a run held was removed: a job of it has events, and it has no folder."""
-    if (parts.settings.runs / run_id).exists():
+def run_removed(components: Components, session: Session, run_id: str) -> bool:
+    """Whether the files of a run were removed: one of its jobs had events, and there is no folder."""
+    if (components.settings.runs / run_id).exists():
         return False
     worked = select(Job.id).where(Job.run_id == run_id, Job.events_to > 0)
     return session.scalar(worked.limit(1)) is not None
 
 
-def _insert(parts: Parts, caller: Caller, session: Session, job: Job, run_id: str | None) -> None:
+def _insert(components: Components, principal: Principal, session: Session, job: Job, run_id: str | None) -> None:
     if run_id:
-        run = find_run(session, caller, run_id, "job")
-        if removed(parts, session, run_id):
+        run = find_run(session, principal, run_id, "job")
+        if run_removed(components, session, run_id):
             raise RunConflict(f"what the run {run_id} held was removed: leave out ?run=")
     else:
-        run = Run(id=job.id, project=caller.project)
+        run = Run(id=job.id, project=principal.project)
         session.add(run)
         session.flush()
     waiting = select(func.count()).where(Job.project == run.project, Job.state == JobState.QUEUED)
-    if (session.scalar(waiting) or 0) >= parts.settings.limits.queued:
-        detail = f"{parts.settings.limits.queued} jobs of {run.project} are waiting: wait for some, or cancel them"
+    if (session.scalar(waiting) or 0) >= components.settings.limits.queued:
+        detail = f"{components.settings.limits.queued} jobs of {run.project} are waiting: wait for some, or cancel them"
         raise Problem(HTTPStatus.TOO_MANY_REQUESTS, detail, {"Retry-After": "60"})
     job.run_id = job.holds_run = run.id
     job.project = run.project
     session.add(job)
-    caller.audit(session, f"job.{job.verb}", job.id, job.config)
+    principal.audit(session, f"job.{job.verb}", job.id, job.config)
 
 
-def _repeated(parts: Parts, caller: Caller, idempotency_key: str | None, fingerprint: str) -> Job | None:
-    """The job that this key made with the same idempotency key; raises Problem where another request did."""
+def _find_repeated(
+    components: Components, principal: Principal, idempotency_key: str | None, fingerprint: str
+) -> Job | None:
+    """The job that this key made with the same idempotency key; raises Problem if the request was another one."""
     if idempotency_key is None:
         return None
-    with parts.database.reading() as session:
-        query = select(Job).where(Job.key_id == caller.key_id, Job.idempotency_key == idempotency_key)
+    with components.database.reading() as session:
+        query = select(Job).where(Job.key_id == principal.key_id, Job.idempotency_key == idempotency_key)
         job = session.scalar(query)
     if job and job.fingerprint != fingerprint:
-        raise repeated_otherwise(idempotency_key)
+        raise idempotency_conflict(idempotency_key)
     return job
 
 
-def _owns_upload(parts: Parts, caller: Caller, upload_id: str) -> bool:
-    with parts.database.reading() as session:
+def _owns_upload(components: Components, principal: Principal, upload_id: str) -> bool:
+    with components.database.reading() as session:
         upload = session.get(Upload, upload_id)
-        return upload is not None and caller.sees(upload.project)
+        return upload is not None and principal.can_see(upload.project)
 
 
-def _held(run_id: str) -> RunConflict:
+def _run_in_use(run_id: str) -> RunConflict:
     return RunConflict(f"another job works in the run {run_id}: wait for it, cancel it, or leave out ?run=")

@@ -1,1 +1,1 @@
-"""The routes, one file a noun."""
+"""The REST routes, one module for each resource."""

@@ -1,4 +1,4 @@
-"""The audit: who asked what, when; for administrators."""
+"""The audit: who did what, when; for administrators."""
 
 from __future__ import annotations
 
@@ -8,33 +8,32 @@ from fastapi import Query
 from pydantic import AwareDatetime
 from sqlalchemy import select
 
-from gan_aug_service.access.caller import Admin
+from gan_aug_service.access.authentication import Admin
 from gan_aug_service.database.tables import ID_PATTERN, AuditEntry, first_id
-from gan_aug_service.routes.common import After, Limit, Service, page
-from gan_aug_service.routes.common import router as new_router
-from gan_aug_service.schemas import AuditOut, Page
+from gan_aug_service.openapi.schemas import AuditOut, Page
+from gan_aug_service.routes.common import After, ComponentsDep, Limit, paginate, versioned_router
 
-router = new_router("audit")
+router = versioned_router("audit")
 TARGET = r"^[\x21-\x7e]{1,200}$"
-OfKey = Annotated[str | None, Query(pattern=ID_PATTERN, description="what this key asked")]
+OfKey = Annotated[str | None, Query(pattern=ID_PATTERN, description="entries of this key")]
 OfTarget = Annotated[
     str | None,
-    Query(pattern=TARGET, description="what was done with this run, job, upload or key, by its id"),
+    Query(pattern=TARGET, description="entries about the run, job, upload or key of this id"),
 ]
-Since = Annotated[AwareDatetime | None, Query(description="what was asked from then on, 2026-11-21T00:00Z")]
+Since = Annotated[AwareDatetime | None, Query(description="entries from this time on, 2026-11-21T00:00Z")]
 
 
 @router.get("/audit")
 def list_audit(
-    caller: Admin,
-    parts: Service,
+    principal: Admin,
+    components: ComponentsDep,
     key: OfKey = None,
     target: OfTarget = None,
     since: Since = None,
     limit: Limit = 50,
     after: After = None,
 ) -> Page[AuditOut]:
-    """Who asked what, when; newest first."""
+    """Who did what, when; newest first."""
     query = select(AuditEntry)
     if key:
         query = query.where(AuditEntry.key_id == key)
@@ -42,5 +41,5 @@ def list_audit(
         query = query.where(AuditEntry.target == target)
     if since:
         query = query.where(AuditEntry.id >= first_id(since))
-    with parts.database.reading() as session:
-        return page(session, query, AuditEntry, limit, after, AuditOut.of)
+    with components.database.reading() as session:
+        return paginate(session, query, AuditEntry, limit, after, AuditOut.of)

@@ -1,4 +1,4 @@
-"""Data sets: imported into a run from the service's data folder or an upload, and looked at."""
+"""Data sets: imported into runs, listed and described."""
 
 from __future__ import annotations
 
@@ -7,54 +7,55 @@ from http import HTTPStatus
 from fastapi import Response
 from sqlalchemy import select
 
-from gan_aug_service.access.caller import Editor, Viewer
+from gan_aug_service.access.authentication import Editor, Viewer
 from gan_aug_service.database.tables import Run
-from gan_aug_service.products import summaries as products
+from gan_aug_service.openapi.descriptions import config_request_body, problem_responses
+from gan_aug_service.openapi.schemas import DatasetOut, JobOut, Page, RunOut
+from gan_aug_service.products import summaries
 from gan_aug_service.records import jobs
 from gan_aug_service.routes.common import (
     After,
+    ComponentsDep,
     ConfigBody,
     Id,
     IdempotencyKey,
     Limit,
-    Service,
-    described_body,
-    faults,
-    page,
+    paginate,
+    versioned_router,
 )
-from gan_aug_service.routes.common import router as new_router
-from gan_aug_service.schemas import DatasetOut, JobOut, Page, RunOut
+from gan_aug_service.routes.jobs import accepted_job
 
-router = new_router("datasets")
+router = versioned_router("datasets")
 
 
 @router.post(
     "/datasets",
     status_code=HTTPStatus.ACCEPTED,
-    responses=faults(400, 409, 413, 415, 507),
-    openapi_extra=described_body(),
+    responses=problem_responses(400, 409, 413, 415, 507),
+    openapi_extra=config_request_body(),
 )
 def import_dataset(
-    config: ConfigBody, caller: Editor, parts: Service, response: Response, idempotency_key: IdempotencyKey = None
+    config: ConfigBody,
+    principal: Editor,
+    components: ComponentsDep,
+    response: Response,
+    idempotency_key: IdempotencyKey = None,
 ) -> JobOut:
-    """Import a data set into a new run: the same as the verb `import`. Later verbs go on with ?run=."""
-    job, repeated = jobs.submit(parts, caller, "import", config, None, idempotency_key)
-    response.headers["Location"] = f"/v1/jobs/{job.id}"
-    if repeated:
-        response.headers["Idempotent-Replayed"] = "true"
-    return JobOut.of(job)
+    """Import a data set into a new run, as the verb `import` does. Later verbs go on in it with ?run=."""
+    job, repeated = jobs.submit(components, principal, "import", config, None, idempotency_key)
+    return accepted_job(response, job, repeated)
 
 
 @router.get("/datasets")
-def list_datasets(caller: Viewer, parts: Service, limit: Limit = 50, after: After = None) -> Page[RunOut]:
+def list_datasets(principal: Viewer, components: ComponentsDep, limit: Limit = 50, after: After = None) -> Page[RunOut]:
     """Runs that hold an imported data set, newest first."""
-    with parts.database.reading() as session:
-        return page(session, caller.seen(select(Run).where(Run.dataset), Run), Run, limit, after, RunOut.of)
+    with components.database.reading() as session:
+        return paginate(session, principal.visible(select(Run).where(Run.dataset), Run), Run, limit, after, RunOut.of)
 
 
-@router.get("/datasets/{id}", responses=faults(404))
-def get_dataset(id: Id, caller: Viewer, parts: Service) -> DatasetOut:  # noqa: A002 - the path's word
-    """The data set of a run: labels, counts and fingerprint; no image leaves the service."""
-    with parts.database.reading() as session:
-        run = jobs.find_run(session, caller, id, "dataset", "dataset")
-    return products.dataset(parts.settings.runs / run.id)
+@router.get("/datasets/{id}", responses=problem_responses(404))
+def get_dataset(id: Id, principal: Viewer, components: ComponentsDep) -> DatasetOut:
+    """The data set of a run: labels, counts and fingerprint, but no images."""
+    with components.database.reading() as session:
+        run = jobs.find_run(session, principal, id, "dataset", "dataset")
+    return summaries.dataset(components.settings.runs / run.id)

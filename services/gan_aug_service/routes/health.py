@@ -1,4 +1,4 @@
-"""Whether the service is there, whether it can work, and its figures."""
+"""Whether the service answers, whether it can work, and its metrics."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from http import HTTPStatus
 from fastapi import APIRouter, Response
 
 import gan_aug
-from gan_aug_service.access.caller import Viewer
+from gan_aug_service.access.authentication import Viewer
 from gan_aug_service.http.metrics import disk_free
-from gan_aug_service.routes.common import Service, faults, gives
-from gan_aug_service.schemas import Health
+from gan_aug_service.openapi.descriptions import file_responses, problem_responses
+from gan_aug_service.openapi.schemas import Health
+from gan_aug_service.routes.common import ComponentsDep
 
 router = APIRouter(tags=["health"])
 
@@ -23,21 +24,21 @@ def healthz() -> Health:
 
 
 @router.get("/readyz", responses={503: {"model": Health, "description": "a part of the service is away"}})
-def readyz(parts: Service, response: Response) -> Health:
-    """Whether database and queue are there, and room on the disk; needs no key."""
-    state, limits = parts.settings.state, parts.settings.limits
+def readyz(components: ComponentsDep, response: Response) -> Health:
+    """Whether the database, the queue and the disk are ready; needs no key."""
+    state, limits = components.settings.state, components.settings.limits
     checks = {
-        "database": parts.database.answers(),
-        "queue": parts.supervisor.alive,
+        "database": components.database.answers(),
+        "queue": components.supervisor.alive,
         "disk": os.access(state, os.W_OK) and disk_free(state) >= limits.free,
     }
-    ready = all(checks.values()) and not parts.closing.is_set()
+    ready = all(checks.values()) and not components.closing.is_set()
     if not ready:
         response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
     return Health(status="ok" if ready else "unavailable", version=gan_aug.__version__, checks=checks)
 
 
-@router.get("/metrics", response_class=Response, responses=faults() | gives("text/plain"))
-def metrics(caller: Viewer, parts: Service) -> Response:
-    """The service's figures in Prometheus' text format; needs a key."""
-    return Response(parts.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+@router.get("/metrics", response_class=Response, responses=problem_responses() | file_responses("text/plain"))
+def metrics(principal: Viewer, components: ComponentsDep) -> Response:
+    """The service's metrics in Prometheus' text format; needs a key."""
+    return Response(components.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")

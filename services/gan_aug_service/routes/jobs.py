@@ -1,7 +1,8 @@
-"""Jobs: a verb of the command line, queued, followed and stopped."""
+"""Jobs: verbs, queued, followed, cancelled and resumed."""
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from enum import StrEnum
 from functools import lru_cache
 from http import HTTPStatus
@@ -14,33 +15,31 @@ from sqlalchemy.orm import InstrumentedAttribute
 from starlette.concurrency import run_in_threadpool
 
 from gan_aug.run import layout
-from gan_aug_service.access.caller import Caller, Editor, Viewer, holds
+from gan_aug_service.access.authentication import Editor, Principal, Viewer, still_authenticated
+from gan_aug_service.components import Components
 from gan_aug_service.database.tables import ID_PATTERN, Job, JobState
 from gan_aug_service.http.problems import Problem
-from gan_aug_service.parts import Parts
-from gan_aug_service.queue.event_stream import JobView, follow
+from gan_aug_service.openapi.descriptions import config_request_body, file_responses, problem_responses
+from gan_aug_service.openapi.schemas import JobOut, JobWithConfig, Page
+from gan_aug_service.queue.event_stream import JobView, stream_events
 from gan_aug_service.records import jobs
 from gan_aug_service.routes.common import (
     After,
+    ComponentsDep,
     ConfigBody,
     Id,
     IdempotencyKey,
     Limit,
-    Service,
-    answer,
-    described_body,
-    faults,
-    gives,
-    page,
+    json_response,
+    paginate,
+    versioned_router,
 )
-from gan_aug_service.routes.common import router as new_router
-from gan_aug_service.schemas import JobOut, JobWithConfig, Page
 
-router = new_router("jobs")
+router = versioned_router("jobs")
 
 
 class Verb(StrEnum):
-    """The verbs of the command line; asking workflows for them would load PyTorch into the service."""
+    """The verbs; gan_aug.stages names them too, but would load PyTorch into the service."""
 
     RUN = "run"
     IMPORT = "import"
@@ -53,28 +52,42 @@ LISTED: tuple[InstrumentedAttribute[Any], ...] = (
     Job.id, Job.run_id, Job.project, Job.verb, Job.state, Job.created, Job.started, Job.ended, Job.attempt, Job.cancel,
     Job.error, Job.message,
 )  # fmt: skip
-"""What a list shows of a job: requests and configs are long and stay where they are."""
+"""The columns that a list shows: requests and configs are long, and not read."""
 
-RunQuery = Annotated[str | None, Query(pattern=ID_PATTERN, description="go on in this run's folder")]
+RunQuery = Annotated[str | None, Query(pattern=ID_PATTERN, description="go on in this run")]
 
 
 @router.post(
     "/jobs/{verb}",
     status_code=HTTPStatus.ACCEPTED,
-    responses=faults(400, 404, 409, 413, 415, 507),
-    openapi_extra=described_body(),
+    responses=problem_responses(400, 404, 409, 413, 415, 507),
+    openapi_extra=config_request_body(),
 )
 def submit(
     verb: Verb,
     config: ConfigBody,
-    caller: Editor,
-    parts: Service,
+    principal: Editor,
+    components: ComponentsDep,
     response: Response,
     run: RunQuery = None,
     idempotency_key: IdempotencyKey = None,
 ) -> JobOut:
-    """Queue a verb; the body is its config. Repeated with the same Idempotency-Key it gives the same job."""
-    job, repeated = jobs.submit(parts, caller, verb.value, config, run, idempotency_key)
+    """Queue a verb; the body is its config. The same Idempotency-Key with the same request gives the same job."""
+    job, repeated = jobs.submit(components, principal, verb.value, config, run, idempotency_key)
+    return accepted_job(response, job, repeated)
+
+
+def accepted_job(response: Response, job: Job, repeated: bool) -> JobOut:
+    """The answer for a job that was submitted.
+
+    Args:
+        response: Gets the headers of the answer.
+        job: The job.
+        repeated: Whether an earlier request made it.
+
+    Returns:
+        The job.
+    """
     response.headers["Location"] = f"/v1/jobs/{job.id}"
     if repeated:
         response.headers["Idempotent-Replayed"] = "true"
@@ -83,92 +96,104 @@ def submit(
 
 @router.get("/jobs", response_model=Page[JobOut])
 def list_jobs(
-    caller: Viewer,
-    parts: Service,
+    principal: Viewer,
+    components: ComponentsDep,
     state: JobState | None = None,
     run: RunQuery = None,
     limit: Limit = 50,
     after: After = None,
 ) -> Response:
     """Jobs of the key's project, newest first."""
-    return answer(listed(caller, parts, state, run, limit, after))
+    return json_response(list_job_page(principal, components, state, run, limit, after))
 
 
-def listed(
-    caller: Caller,
-    parts: Parts,
+def list_job_page(
+    principal: Principal,
+    components: Components,
     state: JobState | None = None,
     run: str | None = None,
     limit: int = 50,
     after: str | None = None,
 ) -> Page[JobOut]:
-    """A page of the jobs that the caller sees, newest first, of one state or one run where they are given."""
-    query = caller.seen(select(*LISTED), Job)
+    """One page of the jobs that a principal can see, newest first.
+
+    Args:
+        principal: Who asks.
+        components: The service's components.
+        state: Jobs in this state alone.
+        run: Jobs of this run alone.
+        limit: How many jobs to give at most.
+        after: The id after which the page begins.
+
+    Returns:
+        The page.
+    """
+    query = principal.visible(select(*LISTED), Job)
     if state:
         query = query.where(Job.state == state)
     if run:
         query = query.where(Job.run_id == run)
-    with parts.database.reading() as session:
-        return page(session, query, Job, limit, after, _shown)
+    with components.database.reading() as session:
+        return paginate(session, query, Job, limit, after, _shown)
 
 
 @lru_cache(maxsize=4096)
 def _shown(row: Row[Any]) -> JobOut:
-    """A row of a list as its callers see it: of fifty jobs one or two have changed since the list before."""
+    """A row of a list. It is cached, since of fifty jobs one or two have changed since the last list."""
     return JobOut.of(row)
 
 
-@router.get("/jobs/{id}", response_model=JobWithConfig, responses=faults(404))
-def get_job(id: Id, caller: Viewer, parts: Service) -> Response:  # noqa: A002 - the path's word
+@router.get("/jobs/{id}", response_model=JobWithConfig, responses=problem_responses(404))
+def get_job(id: Id, principal: Viewer, components: ComponentsDep) -> Response:
     """One job, with its config."""
-    with parts.database.reading() as session:
-        return answer(JobWithConfig.of(jobs.find(session, caller, id)))
+    with components.database.reading() as session:
+        return json_response(JobWithConfig.of(jobs.find_job(session, principal, id)))
 
 
-@router.delete("/jobs/{id}", status_code=HTTPStatus.ACCEPTED, responses=faults(404))
-def cancel(id: Id, caller: Editor, parts: Service) -> JobOut:  # noqa: A002
-    """Stop a job at its next safe point; what it has made stays, and it can be resumed."""
-    return JobOut.of(jobs.cancel(parts, caller, id))
+@router.delete("/jobs/{id}", status_code=HTTPStatus.ACCEPTED, responses=problem_responses(404))
+def cancel(id: Id, principal: Editor, components: ComponentsDep) -> JobOut:
+    """Cancel a job at its next safe point; what it has made stays, and it can be resumed."""
+    return JobOut.of(jobs.cancel(components, principal, id))
 
 
-@router.post("/jobs/{id}/resume", status_code=HTTPStatus.ACCEPTED, responses=faults(404, 409))
-def resume(id: Id, caller: Editor, parts: Service) -> JobOut:  # noqa: A002
-    """Queue an ended job once more; it goes on from what is whole in its run."""
-    return JobOut.of(jobs.resume(parts, caller, id))
+@router.post("/jobs/{id}/resume", status_code=HTTPStatus.ACCEPTED, responses=problem_responses(404, 409))
+def resume(id: Id, principal: Editor, components: ComponentsDep) -> JobOut:
+    """Queue an ended job again; it goes on from what is complete in its run."""
+    return JobOut.of(jobs.resume(components, principal, id))
 
 
 @router.get(
     "/jobs/{id}/events",
     response_class=StreamingResponse,
-    responses=faults(404) | gives("text/event-stream"),
+    responses=problem_responses(404) | file_responses("text/event-stream"),
 )
 async def events(
-    id: Id,  # noqa: A002
+    id: Id,
     request: Request,
-    caller: Viewer,
-    parts: Service,
-    wait: Annotated[bool, Query(description="stay until the job has ended")] = True,
-    last_event_id: Annotated[str | None, Header(description="the last event's id that was seen")] = None,
+    principal: Viewer,
+    components: ComponentsDep,
+    wait: Annotated[bool, Query(description="wait for new events until the job has ended")] = True,
+    last_event_id: Annotated[str | None, Header(description="the id of the last event that was received")] = None,
 ) -> StreamingResponse:
-    """The job's events as server-sent events; each has an id from which a later call goes on (Last-Event-ID)."""
-    job = await run_in_threadpool(_found, parts, caller, id)
-    path = parts.settings.runs.resolve() / job.run_id / layout.EVENTS
-    seen = int(last_event_id) if last_event_id and last_event_id.isdecimal() and len(last_event_id) < 19 else None
-    streams = parts.streams.setdefault(caller.key_id, set())
-    if len(streams) >= parts.settings.limits.streams:
+    """The job's events as server-sent events. A later request goes on after the id in Last-Event-ID."""
+    job = await run_in_threadpool(_find_job, components, principal, id)
+    path = components.settings.runs.resolve() / job.run_id / layout.EVENTS
+    last_id = int(last_event_id) if last_event_id and last_event_id.isdecimal() and len(last_event_id) < 19 else None
+    streams = components.streams.setdefault(principal.key_id, set())
+    if len(streams) >= components.settings.limits.streams:
         detail = f"this key has {len(streams)} event streams open: close some"
         raise Problem(HTTPStatus.TOO_MANY_REQUESTS, detail, {"Retry-After": "5"})
 
     def look() -> JobView | None:
-        return _view(_found(parts, caller, id)) if holds(request) else None
+        return _view(_find_job(components, principal, id)) if still_authenticated(request) else None
 
-    news = follow(path, look, seen, parts.closing.is_set, wait=wait)
+    stream = stream_events(path, look, last_id, components.closing.is_set, wait=wait)
 
-    async def counted() -> Any:
+    async def counted() -> AsyncIterator[bytes]:
         mark = object()
         streams.add(mark)
         try:
-            async for part in news:
+            async for part in stream:
                 yield part
         finally:
             streams.discard(mark)
@@ -177,9 +202,9 @@ async def events(
     return StreamingResponse(counted(), media_type="text/event-stream", headers=headers)
 
 
-def _found(parts: Parts, caller: Caller, job_id: str) -> Job:
-    with parts.database.reading() as session:
-        return jobs.find(session, caller, job_id)
+def _find_job(components: Components, principal: Principal, job_id: str) -> Job:
+    with components.database.reading() as session:
+        return jobs.find_job(session, principal, job_id)
 
 
 def _view(job: Job) -> JobView:

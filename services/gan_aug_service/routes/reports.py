@@ -1,4 +1,4 @@
-"""Reports: the comparison's figures as a page, as JSON, as Markdown and as a table."""
+"""Reports: the comparison's figures as HTML, JSON, Markdown and CSV."""
 
 from __future__ import annotations
 
@@ -11,66 +11,66 @@ from sqlalchemy import select
 
 from gan_aug.run import layout
 from gan_aug.run.files import read_json
-from gan_aug_service.access.caller import Viewer
+from gan_aug_service.access.authentication import Viewer
 from gan_aug_service.database.tables import Run
 from gan_aug_service.http.problems import Problem
-from gan_aug_service.products import summaries as products
-from gan_aug_service.products.files import still_there
+from gan_aug_service.openapi.descriptions import file_responses, problem_responses
+from gan_aug_service.openapi.schemas import Page, RunOut
+from gan_aug_service.products import summaries
+from gan_aug_service.products.files import missing_as_not_found
 from gan_aug_service.records import jobs
-from gan_aug_service.routes.common import After, Id, Limit, Service, faults, gives, page
-from gan_aug_service.routes.common import router as new_router
-from gan_aug_service.schemas import Page, RunOut
+from gan_aug_service.routes.common import After, ComponentsDep, Id, Limit, paginate, versioned_router
 from gan_aug_service.settings import Settings
 
-router = new_router("reports")
+router = versioned_router("reports")
 PAGE_POLICY = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:"
-"""A report is one file without scripts: it may show its own styles and pictures, and do nothing."""
+"""The policy of a report: one HTML file with its own styles and pictures, and no scripts."""
 
 KINDS = ("application/json", "text/html", "text/markdown", "text/csv")
-Format = Annotated[Literal["json", "html", "md", "csv"], Query(description="how to give the report")]
+Format = Annotated[Literal["json", "html", "md", "csv"], Query(description="the report's format")]
 
 
 @router.get("/reports")
-def list_reports(caller: Viewer, parts: Service, limit: Limit = 50, after: After = None) -> Page[RunOut]:
+def list_reports(principal: Viewer, components: ComponentsDep, limit: Limit = 50, after: After = None) -> Page[RunOut]:
     """Runs that hold a report, newest first."""
-    with parts.database.reading() as session:
-        return page(session, caller.seen(select(Run).where(Run.report), Run), Run, limit, after, RunOut.of)
+    with components.database.reading() as session:
+        return paginate(session, principal.visible(select(Run).where(Run.report), Run), Run, limit, after, RunOut.of)
 
 
-@router.get("/reports/{id}", response_class=Response, responses=faults(404) | gives(*KINDS))
-def get_report(id: Id, caller: Viewer, parts: Service, format: Format = "json") -> Response:  # noqa: A002
-    """The report of a run; who reads it is written down, since it may show training images."""
-    with parts.database.writing() as session:
-        run = jobs.find_run(session, caller, id, "report", "report")
-        caller.audit(session, "report.read", run.id, format)
-    return _report(parts.settings, run.id, format)
+@router.get("/reports/{id}", response_class=Response, responses=problem_responses(404) | file_responses(*KINDS))
+def get_report(id: Id, principal: Viewer, components: ComponentsDep, format: Format = "json") -> Response:
+    """The report of a run. The audit records who reads it, since it may show training images."""
+    with components.database.writing() as session:
+        run = jobs.find_run(session, principal, id, "report", "report")
+        principal.audit(session, "report.read", run.id, format)
+    return _report(components.settings, run.id, format)
 
 
 @router.get(
     "/jobs/{id}/report",
     response_class=Response,
-    responses=faults(404) | gives(*KINDS),
+    responses=problem_responses(404) | file_responses(*KINDS),
 )
-def get_job_report(id: Id, caller: Viewer, parts: Service, format: Format = "json") -> Response:  # noqa: A002
-    """The report in a job's run; who reads it is written down."""
-    with parts.database.writing() as session:
-        run_id = jobs.find(session, caller, id).run_id
+def get_job_report(id: Id, principal: Viewer, components: ComponentsDep, format: Format = "json") -> Response:
+    """The report of a job's run. The audit records who reads it."""
+    with components.database.writing() as session:
+        run_id = jobs.find_job(session, principal, id).run_id
         if not session.get_one(Run, run_id).report:
             raise Problem(HTTPStatus.NOT_FOUND, f"the run of job {id} holds no report yet: queue run or compare")
-        caller.audit(session, "report.read", run_id, format)
-    return _report(parts.settings, run_id, format)
+        principal.audit(session, "report.read", run_id, format)
+    return _report(components.settings, run_id, format)
 
 
 def _report(settings: Settings, run_id: str, kind: str) -> Response:
-    """A run's report, without where the service keeps things."""
+    """A run's report, without the service's own paths."""
     run = settings.runs / run_id
     if kind == "csv":
-        with still_there(run):
+        with missing_as_not_found(run):
             content = read_json(run / layout.REPORT)
         headers = {"Content-Disposition": f'attachment; filename="report-{run_id}.csv"'}
-        return Response(products.report_csv(content), headers=headers, media_type="text/csv")
-    with still_there(run):
-        text = settings.without_places((run / f"report.{kind}").read_text(encoding="utf-8"))
+        return Response(summaries.report_csv(content), headers=headers, media_type="text/csv")
+    with missing_as_not_found(run):
+        text = settings.hide_paths((run / f"report.{kind}").read_text(encoding="utf-8"))
     if kind == "html":
         return HTMLResponse(text, headers={"Content-Security-Policy": PAGE_POLICY})
     return Response(text, media_type="text/markdown" if kind == "md" else "application/json")

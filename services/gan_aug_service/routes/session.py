@@ -1,4 +1,4 @@
-"""Signing a browser in: a key once, then a cookie that scripts cannot read and other sites cannot use."""
+"""Browser sessions: signing in with a key gives a cookie that scripts cannot read and other sites cannot use."""
 
 from __future__ import annotations
 
@@ -7,54 +7,54 @@ from http import HTTPStatus
 from fastapi import Request, Response
 
 from gan_aug_service.access import keys
-from gan_aug_service.access.caller import Viewer, address_of, admitted, check_csrf, refuse
-from gan_aug_service.access.cookies import cookie_name, cookie_of, forget_cookie, over_https
+from gan_aug_service.access.authentication import Viewer, admit, check_csrf, client_address, reject_key
+from gan_aug_service.access.cookies import clear_cookie, cookie_name, is_https, read_cookie
 from gan_aug_service.database.tables import Role
-from gan_aug_service.routes.common import Service, faults
-from gan_aug_service.routes.common import router as new_router
-from gan_aug_service.schemas import SessionOut, SignIn
+from gan_aug_service.openapi.descriptions import problem_responses
+from gan_aug_service.openapi.schemas import SessionOut, SignIn
+from gan_aug_service.routes.common import ComponentsDep, versioned_router
 
-router = new_router("session")
+router = versioned_router("session")
 
 
-@router.post("/session", responses=faults(400, 413))
-def sign_in(asked: SignIn, request: Request, response: Response, parts: Service) -> SessionOut:
-    """Sign a browser in with a key; the answer sets a cookie and names the token for X-CSRF-Token."""
-    text = asked.key.strip()
-    with parts.database.reading() as session:
-        known = keys.key_of(session, text)  # a guess is not worth the lock of a writer
+@router.post("/session", responses=problem_responses(400, 413))
+def sign_in(body: SignIn, request: Request, response: Response, components: ComponentsDep) -> SessionOut:
+    """Sign a browser in with a key. The answer sets a cookie, and holds the token for X-CSRF-Token."""
+    text = body.key.strip()
+    with components.database.reading() as session:
+        known = keys.find_key(session, text)  # a guessed key must not take the lock of a writer
     if known is None:
-        raise refuse(parts, address_of(request))
-    caller = admitted(request, parts, known)
-    with parts.database.writing() as session:
-        key = keys.key_of(session, text)  # it may have been revoked since
+        raise reject_key(components, client_address(request))
+    principal = admit(request, components, known)
+    with components.database.writing() as session:
+        key = keys.find_key(session, text)  # it may have been revoked since
         if key:
             token = keys.sign_in(session, key)
-            caller.audit(session, "session.create")
+            principal.audit(session, "session.create")
     if key is None:
-        raise refuse(parts, address_of(request))
-    secure = over_https(request)
-    # No age: it ends with the browser, and at the latest when the session does.
+        raise reject_key(components, client_address(request))
+    secure = is_https(request)
+    # Without an age: the cookie ends with the browser, and at the latest with the session.
     response.set_cookie(cookie_name(request), token, path="/", httponly=True, samesite="strict", secure=secure)
     return SessionOut(name=key.name, role=Role(key.role), project=key.project, csrf_token=keys.csrf_token(token))
 
 
 @router.get("/session")
-def get_session(request: Request, caller: Viewer) -> SessionOut:
-    """Who is signed in, and the token for X-CSRF-Token where that was by cookie."""
-    cookie = cookie_of(request)
+def get_session(request: Request, principal: Viewer) -> SessionOut:
+    """Who is signed in, and the token for X-CSRF-Token if that was by cookie."""
+    cookie = read_cookie(request)
     by_header = "authorization" in request.headers
     token = keys.csrf_token(cookie) if cookie and not by_header else None
-    return SessionOut(name=caller.name, role=caller.role, project=caller.project, csrf_token=token)
+    return SessionOut(name=principal.name, role=principal.role, project=principal.project, csrf_token=token)
 
 
 @router.delete("/session", status_code=HTTPStatus.NO_CONTENT)
-def sign_out(request: Request, response: Response, caller: Viewer, parts: Service) -> None:
-    """Sign the browser out: its cookie means nothing from now on."""
-    cookie = cookie_of(request)
+def sign_out(request: Request, response: Response, principal: Viewer, components: ComponentsDep) -> None:
+    """Sign the browser out: its cookie is worth nothing from now on."""
+    cookie = read_cookie(request)
     if cookie:
         check_csrf(request, cookie)
-        with parts.database.writing() as session:
+        with components.database.writing() as session:
             keys.sign_out(session, cookie)
-            caller.audit(session, "session.delete")
-    forget_cookie(request, response)
+            principal.audit(session, "session.delete")
+    clear_cookie(request, response)

@@ -1,4 +1,4 @@
-"""Synthetic sets: listed, looked at and downloaded."""
+"""Synthetic sets: listed, described and downloaded."""
 
 from __future__ import annotations
 
@@ -9,51 +9,53 @@ from fastapi.responses import StreamingResponse
 from sqlalchemy import select
 
 from gan_aug.export.formats import FORMATS, FormatName
-from gan_aug_service.access.caller import Viewer
+from gan_aug_service.access.authentication import Viewer
 from gan_aug_service.database.tables import Run
-from gan_aug_service.products import summaries as products
-from gan_aug_service.products.files import written
+from gan_aug_service.openapi.descriptions import file_responses, problem_responses
+from gan_aug_service.openapi.schemas import Page, RunOut, SyntheticOut
+from gan_aug_service.products import summaries
+from gan_aug_service.products.files import modified_ns
 from gan_aug_service.products.synthetic_images import MANIFEST
 from gan_aug_service.records import jobs
-from gan_aug_service.routes.common import After, Id, Limit, Service, faults, gives, page
-from gan_aug_service.routes.common import router as new_router
-from gan_aug_service.schemas import Page, RunOut, SyntheticOut
+from gan_aug_service.routes.common import After, ComponentsDep, Id, Limit, paginate, versioned_router
 
-router = new_router("synthetic")
+router = versioned_router("synthetic")
 
 
 @router.get("/synthetic")
-def list_synthetic(caller: Viewer, parts: Service, limit: Limit = 50, after: After = None) -> Page[RunOut]:
+def list_synthetic(
+    principal: Viewer, components: ComponentsDep, limit: Limit = 50, after: After = None
+) -> Page[RunOut]:
     """Runs that hold a synthetic set, newest first."""
-    with parts.database.reading() as session:
-        return page(session, caller.seen(select(Run).where(Run.synthetic), Run), Run, limit, after, RunOut.of)
+    with components.database.reading() as session:
+        return paginate(session, principal.visible(select(Run).where(Run.synthetic), Run), Run, limit, after, RunOut.of)
 
 
-@router.get("/synthetic/{id}", responses=faults(404))
-def get_synthetic(id: Id, caller: Viewer, parts: Service) -> SyntheticOut:  # noqa: A002 - the path's word
+@router.get("/synthetic/{id}", responses=problem_responses(404))
+def get_synthetic(id: Id, principal: Viewer, components: ComponentsDep) -> SyntheticOut:
     """The synthetic set of a run."""
-    with parts.database.reading() as session:
-        run = jobs.find_run(session, caller, id, "synthetic", "synthetic")
-    return products.synthetic(parts.settings.runs / run.id)
+    with components.database.reading() as session:
+        run = jobs.find_run(session, principal, id, "synthetic", "synthetic")
+    return summaries.synthetic(components.settings.runs / run.id)
 
 
 @router.get(
     "/synthetic/{id}/download",
     response_class=StreamingResponse,
-    responses=faults(404) | gives(*(row.media_type for row in FORMATS.values())),
+    responses=problem_responses(404) | file_responses(*(row.media_type for row in FORMATS.values())),
 )
 def download(
-    id: Id,  # noqa: A002
-    caller: Viewer,
-    parts: Service,
-    format: Annotated[FormatName, Query(description=", or ".join(row.download for row in FORMATS.values()))] = "png",  # noqa: A002
+    id: Id,
+    principal: Viewer,
+    components: ComponentsDep,
+    format: Annotated[FormatName, Query(description=", or ".join(row.download for row in FORMATS.values()))] = "png",
 ) -> StreamingResponse:
-    """All images of a synthetic set, as they are read from disk."""
-    with parts.database.writing() as session:
-        run = jobs.find_run(session, caller, id, "synthetic", "synthetic")
-        caller.audit(session, "synthetic.download", id, format)
-    folder = (parts.settings.runs / run.id / MANIFEST).parent
-    written(folder.parent, MANIFEST)
+    """All images of a synthetic set, sent as they are read from disk."""
+    with components.database.writing() as session:
+        run = jobs.find_run(session, principal, id, "synthetic", "synthetic")
+        principal.audit(session, "synthetic.download", id, format)
+    folder = (components.settings.runs / run.id / MANIFEST).parent
+    modified_ns(folder.parent, MANIFEST)
     wanted = FORMATS[format]
     content = wanted.stream(folder)
     headers = {"Content-Disposition": f'attachment; filename="synthetic-{id}{wanted.suffix}"'}

@@ -1,7 +1,8 @@
-"""Images on demand: loaded generators, and one forward pass for the requests of several clients.
+"""Images on demand: loaded generators, and forward passes that the requests of several clients share.
 
-An image depends on its seed, index and label alone, whoever shares its pass: every pass holds a whole block, and a
-generator is tried when it is loaded whether a row's place in the block alters a bit (then each request has its own).
+An image depends on its seed, index and label alone, not on the requests that share its forward pass. So every pass
+has a whole block of rows. When a generator is loaded, it is tried whether the position of a row in the block changes
+any bit of its image; if it does, each request gets passes of its own.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from gan_aug.run import layout
-from gan_aug_service.products.summaries import newest_record, no_checkpoint
-from gan_aug_service.sampling.fair_queue import Asked, Turns, Waiting
+from gan_aug_service.products.summaries import newest_checkpoint_record, no_checkpoint
+from gan_aug_service.sampling.fair_queue import PendingLimit, RoundRobinQueue, SampleRequest
 from gan_aug_service.settings import Limits
 
 if TYPE_CHECKING:
@@ -28,109 +29,136 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.float32]
 Images = npt.NDArray[np.uint8]
 LOADED = 4
-"""Generators kept in memory; the one unused for longest is let go."""
+"""Generators kept in memory; the one that was unused for longest goes first."""
 
 WINDOW_SECONDS = 0.004
-"""How long the first request of a block waits for others; while a block is made the next one fills by itself."""
+"""How long the first request waits for others to share its block; while a block is made, the next one fills up."""
 
 Count = Callable[[int, int], None]
+"""Is told how many images were made, and in how many forward passes."""
 
 
 class Batcher:
-    """Makes the images that several requests ask of one generator, a block at a time, in a thread."""
+    """Makes the images that requests ask of one generator, block by block, in a thread."""
 
     def __init__(
-        self, checkpoint: Checkpoint, generator: Generator, pool: ThreadPoolExecutor, count: Count, waiting: Waiting
+        self,
+        checkpoint: Checkpoint,
+        generator: Generator,
+        pool: ThreadPoolExecutor,
+        count: Count,
+        pending: PendingLimit,
     ) -> None:
         self.checkpoint, self.generator = checkpoint, generator
-        self.shares = rows_can_move(generator)
-        self._pool, self._count, self._waiting = pool, count, waiting
-        self._turns = Turns()
+        self.shares_passes = rows_can_move(generator)
+        self._pool, self._count, self._pending = pool, count, pending
+        self._queue = RoundRobinQueue()
         self._task: asyncio.Task[None] | None = None
 
     async def sample(
-        self, labels: Floats, seed: int, first: int, truncation: float = 1.0, *, caller: str = ""
+        self, labels: Floats, seed: int, first: int, truncation: float = 1.0, *, client: str = ""
     ) -> Images:
-        """Images `first`, `first + 1`, ... of a seed as `(N, C, H, W) uint8`, one per row of `labels` `(N, K)`.
+        """Images `first`, `first + 1`, ... of a seed.
 
-        `caller` is whose turn it takes. Raises Problem where that one waits for too many already.
+        Args:
+            labels: `(N, K) float32`, one row for each image.
+            seed: The seed.
+            first: The index of the first image.
+            truncation: Scales the noise, 0 to 1.
+            client: Who asks; clients take turns.
+
+        Returns:
+            The images, `(N, C, H, W) uint8`.
+
+        Raises:
+            Problem: The client waits for too many images already.
         """
         from gan_aug.gan.seeds import Purpose, image_noise
         from gan_aug.synthesis.latents import truncated
 
-        with self._waiting.counted(caller, len(labels)):
+        with self._pending.reserved(client, len(labels)):
             indices, latent = range(first, first + len(labels)), self.generator.settings.latent
             noise = await asyncio.to_thread(image_noise, seed, Purpose.SYNTHESIS, indices, latent)
-            return await self._made(truncated(noise, truncation), labels, caller)
+            return await self._made(truncated(noise, truncation), labels, client)
 
-    async def between(self, label: Floats, seeds: tuple[int, int], frames: int, *, caller: str = "") -> Images:
-        """The way from image 0 of one seed to that of another, `(frames, C, H, W) uint8`, with one `label` `(K,)`.
+    async def interpolate(self, label: Floats, seeds: tuple[int, int], frames: int, *, client: str = "") -> Images:
+        """Images between two points of the latent space: image 0 of one seed and image 0 of another.
 
-        `caller` as for `sample`.
+        Args:
+            label: `(K,) float32`, the label of all images.
+            seeds: The two seeds.
+            frames: How many images, both ends included.
+            client: Who asks; clients take turns.
+
+        Returns:
+            The images, `(frames, C, H, W) uint8`.
+
+        Raises:
+            Problem: The client waits for too many images already.
         """
         from gan_aug.gan.seeds import Purpose, image_noise
         from gan_aug.synthesis.latents import between
 
         latent = self.generator.settings.latent
-        with self._waiting.counted(caller, frames):
+        with self._pending.reserved(client, frames):
             start, end = (image_noise(seed, Purpose.SYNTHESIS, [0], latent)[0] for seed in seeds)
-            return await self._made(between(start, end, frames), np.tile(label, (frames, 1)), caller)
+            return await self._made(between(start, end, frames), np.tile(label, (frames, 1)), client)
 
-    async def _made(self, noise: Floats, labels: Floats, caller: str) -> Images:
-        """Images `(N, C, H, W) uint8`, one per row of noise `(N, latent)` and labels `(N, K)`.
+    async def _made(self, noise: Floats, labels: Floats, client: str) -> Images:
+        """Images `(N, C, H, W) uint8`, one for each row of noise `(N, latent)` and labels `(N, K)`.
 
-        Cancelled, it leaves the queue with all that is not in the block at work.
+        If it is cancelled, only the rows in the block being made are still made.
         """
-        asked = Asked(noise, labels, asyncio.get_running_loop().create_future())
-        self._turns.add(caller, asked)
+        request = SampleRequest(noise, labels, asyncio.get_running_loop().create_future())
+        self._queue.add(client, request)
         if self._task is None:
-            self._task = asyncio.create_task(self._make())
-        return await asked.images
+            self._task = asyncio.create_task(self._make_blocks())
+        return await request.images
 
-    async def _make(self) -> None:
+    async def _make_blocks(self) -> None:
         """Make blocks until nobody waits."""
         from gan_aug.synthesis.sampler import BLOCK
 
         try:
-            if self.shares and len(self._turns) < BLOCK:
+            if self.shares_passes and len(self._queue) < BLOCK:
                 await asyncio.sleep(WINDOW_SECONDS)
-            while block := self._turns.take(BLOCK, together=self.shares):
+            while block := self._queue.take(BLOCK, together=self.shares_passes):
                 await self._make_block(block)
         finally:
             self._task = None
 
-    async def _make_block(self, block: list[tuple[Asked, int]]) -> None:
-        """Hand the images of at most one block of rows to those who wait, by one pass in the thread."""
+    async def _make_block(self, block: list[tuple[SampleRequest, int]]) -> None:
+        """Make at most one block of rows by one forward pass in the thread, and hand each request its images."""
         from gan_aug.synthesis.sampler import make_block
 
         loop = asyncio.get_running_loop()
         noise, labels = (np.stack(rows) for rows in zip(*((a.noise[k], a.labels[k]) for a, k in block), strict=True))
         try:
             images = await loop.run_in_executor(self._pool, make_block, self.generator, noise, labels)
-        except Exception as error:  # noqa: BLE001 - handed to those who wait, each in its own request
-            for asked, _ in block:
-                if not asked.images.done():
-                    asked.images.set_exception(error)
+        except Exception as error:  # noqa: BLE001 - each request that waits gets it
+            for request, _ in block:
+                if not request.images.done():
+                    request.images.set_exception(error)
             return
         self._count(len(images), 1)
-        for (asked, _), image in zip(block, images, strict=True):
-            asked.hand(image)
+        for (request, _), image in zip(block, images, strict=True):
+            request.add_image(image)
 
 
 class Samplers:
-    """The generators that were asked for last, each with its Batcher; they share one thread."""
+    """The generators that were used last, each with its Batcher; all share one thread."""
 
-    def __init__(self, count: Count, most: int = Limits().images) -> None:
-        """`count` is told of images and the passes they took; one caller may wait for `most` images."""
-        self._count, self._waiting = count, Waiting(most)
+    def __init__(self, count: Count, max_pending: int = Limits().images) -> None:
+        """`count` is told of images and their forward passes; one client may wait for `max_pending` images."""
+        self._count, self._pending = count, PendingLimit(max_pending)
         self._pool = ThreadPoolExecutor(1, "sampler", _one_thread)
         self._loaded: OrderedDict[tuple[Path, int], Batcher] = OrderedDict()
         self._loading = asyncio.Lock()
 
-    async def of(self, run: Path) -> Batcher:
-        """The Batcher of the newest checkpoint in the run folder `run`; raises CheckpointError where there is none."""
+    async def get(self, run: Path) -> Batcher:
+        """The Batcher of the newest checkpoint in a run folder; raises CheckpointError if there is none."""
         async with self._loading:
-            key = await asyncio.to_thread(newest_record, run)
+            key = await asyncio.to_thread(newest_checkpoint_record, run)
             if key not in self._loaded:
                 batcher = await asyncio.get_running_loop().run_in_executor(self._pool, self._load, run)
                 self._loaded[key] = batcher
@@ -139,13 +167,13 @@ class Samplers:
             self._loaded.move_to_end(key)
             return self._loaded[key]
 
-    def let_go(self) -> None:
-        """Forget the generators whose checkpoints are not there any more, since their runs were removed."""
+    def evict_removed(self) -> None:
+        """Drop the generators whose checkpoints are gone, because their runs were removed."""
         for key in [key for key in self._loaded if not key[0].exists()]:
             del self._loaded[key]
 
     def close(self) -> None:
-        """Let the thread end."""
+        """End the thread."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _load(self, run: Path) -> Batcher:
@@ -154,18 +182,18 @@ class Samplers:
         checkpoint = newest_checkpoint(run / layout.TRAIN / layout.CHECKPOINTS)
         if checkpoint is None:
             raise no_checkpoint(run)
-        return Batcher(checkpoint, load_generator(checkpoint), self._pool, self._count, self._waiting)
+        return Batcher(checkpoint, load_generator(checkpoint), self._pool, self._count, self._pending)
 
 
 def _one_thread() -> None:
-    """Make images with one thread, as `generate` does: another number can alter the last bits."""
+    """Use one thread of PyTorch, as `generate` does: another number can change the last bits."""
     import torch
 
     torch.set_num_threads(1)
 
 
 def rows_can_move(generator: Generator) -> bool:
-    """Whether on this machine a row of a block is the same bits wherever it stands in the block."""
+    """Whether, on this machine, a row's image has the same bits at every position in the block."""
     import torch
 
     from gan_aug.gan.seeds import Purpose, image_noise

@@ -1,4 +1,4 @@
-"""Whose images are made next: callers take turns, image by image, however many one of them has asked for."""
+"""Whose images are made next: clients take turns, image by image, however many images one of them asks for."""
 
 from __future__ import annotations
 
@@ -18,32 +18,34 @@ Floats = npt.NDArray[np.float32]
 Images = npt.NDArray[np.uint8]
 
 
-class Waiting:
-    """How many images each caller waits for, of all models together."""
+class PendingLimit:
+    """Limits how many images each client waits for, of all models together."""
 
-    def __init__(self, most: int) -> None:
-        """One caller may wait for `most` images at once."""
-        self._most = most
+    def __init__(self, max_images: int) -> None:
+        """One client may wait for `max_images` at once."""
+        self._max_images = max_images
         self._counts: Counter[str] = Counter()
 
     @contextmanager
-    def counted(self, caller: str, images: int) -> Iterator[None]:
-        """A block in which `caller` waits for images; raises Problem where it would wait for too many."""
-        if self._counts[caller] + images > self._most:
-            detail = f"this key waits for {self._counts[caller]} of {self._most} images already: ask again in a moment"
+    def reserved(self, client: str, images: int) -> Iterator[None]:
+        """A block in which `client` waits for so many images; raises Problem if that is above its limit."""
+        if self._counts[client] + images > self._max_images:
+            detail = (
+                f"this key waits for {self._counts[client]} of {self._max_images} images already: ask again in a moment"
+            )
             raise Problem(HTTPStatus.TOO_MANY_REQUESTS, detail, {"Retry-After": "1"})
-        self._counts[caller] += images
+        self._counts[client] += images
         try:
             yield
         finally:
-            self._counts[caller] -= images
-            if not self._counts[caller]:
-                del self._counts[caller]
+            self._counts[client] -= images
+            if not self._counts[client]:
+                del self._counts[client]
 
 
 @dataclass
-class Asked:
-    """Images that were asked for together: noise `(N, latent)`, labels `(N, K)`, and where the images are awaited."""
+class SampleRequest:
+    """Images that one request asks for: noise `(N, latent)`, labels `(N, K)`, and the future that gets the images."""
 
     noise: Floats
     labels: Floats
@@ -51,44 +53,49 @@ class Asked:
     taken: int = 0
     made: list[Images] = field(default_factory=list)
 
-    def hand(self, image: Images) -> None:
-        """Add the next image; with the last one, whoever waits gets all."""
+    def add_image(self, image: Images) -> None:
+        """Add the next image; the last one completes the future."""
         self.made.append(image)
         if len(self.made) == len(self.noise) and not self.images.done():
             self.images.set_result(np.stack(self.made))
 
 
-class Turns:
-    """What is waited for, by caller; a request that was given up (its future is done) is passed over."""
+class RoundRobinQueue:
+    """The requests that wait, by client; one whose future is done was cancelled, and is skipped."""
 
     def __init__(self) -> None:
-        self._queues: OrderedDict[str, deque[Asked]] = OrderedDict()
+        self._queues: OrderedDict[str, deque[SampleRequest]] = OrderedDict()
 
     def __len__(self) -> int:
-        return sum(len(asked.noise) - asked.taken for queue in self._queues.values() for asked in queue)
+        return sum(len(request.noise) - request.taken for queue in self._queues.values() for request in queue)
 
-    def add(self, caller: str, asked: Asked) -> None:
-        """Let a request wait behind the others of its caller."""
-        self._queues.setdefault(caller, deque()).append(asked)
+    def add(self, client: str, request: SampleRequest) -> None:
+        """Add a request behind the others of its client."""
+        self._queues.setdefault(client, deque()).append(request)
 
-    def take(self, most: int, *, together: bool) -> list[tuple[Asked, int]]:
-        """The next rows to make, at most `most`, each as its request and its place there.
+    def take(self, most: int, *, together: bool) -> list[tuple[SampleRequest, int]]:
+        """Take the next rows to make, each as its request and the row's index in it.
 
-        With `together` they are of all callers, one each in turn; without, of one request of the caller whose turn
-        it is.
+        Args:
+            most: How many rows to take at most.
+            together: Take one row of each client in turn. Otherwise all rows are of one request, of the client whose
+                turn it is.
+
+        Returns:
+            The rows; none if nobody waits.
         """
-        block: list[tuple[Asked, int]] = []
+        block: list[tuple[SampleRequest, int]] = []
         while self._queues and len(block) < most:
-            caller, queue = self._queues.popitem(last=False)
+            client, queue = self._queues.popitem(last=False)
             while queue and (queue[0].images.done() or queue[0].taken == len(queue[0].noise)):
                 queue.popleft()
             if not queue:
                 continue
-            asked = queue[0]
-            count = min(1 if together else most, len(asked.noise) - asked.taken)
-            block += [(asked, asked.taken + step) for step in range(count)]
-            asked.taken += count
-            self._queues[caller] = queue
+            request = queue[0]
+            count = min(1 if together else most, len(request.noise) - request.taken)
+            block += [(request, request.taken + step) for step in range(count)]
+            request.taken += count
+            self._queues[client] = queue
             if not together:
                 break
         return block

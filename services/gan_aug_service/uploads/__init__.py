@@ -1,1 +1,1 @@
-"""Zip files in: checked, unpacked, counted against what may be kept."""
+"""Uploaded zips: received, checked, unpacked, and counted against quotas."""

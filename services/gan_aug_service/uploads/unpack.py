@@ -1,4 +1,4 @@
-"""Uploaded zips: received and unpacked within limits, file by file, whole or not at all."""
+"""Uploaded zips: received and unpacked within limits, completely or not at all."""
 
 from __future__ import annotations
 
@@ -19,43 +19,66 @@ from gan_aug.errors import DataError
 from gan_aug.run.files import storage_errors
 from gan_aug_service.http.problems import Problem
 from gan_aug_service.settings import Limits
-from gan_aug_service.uploads.quota import LOOK_BYTES, check_disk
+from gan_aug_service.uploads.quota import CHECK_BYTES, check_free_space
 from gan_aug_service.uploads.zip_directory import count_entries
 
 CHUNK = 1 << 20
 NAME_LENGTH, DEPTH = 200, 16
-"""Letters of a file's name and folders above it that are accepted."""
+"""Bytes that a part of a file's path may have, and parts that a path may have."""
 
 
 class Unpacked(NamedTuple):
-    """What an upload held: how many files, and their bytes together."""
+    """What an upload held: how many files, and all their bytes."""
 
     files: int
     size: int
 
 
 async def receive(parts: AsyncIterator[bytes], path: Path, limits: Limits) -> str:
-    """Write a body to `path` as it comes; gives its SHA-256. Raises Problem where the disk gets too full for it."""
-    digest, unlooked = hashlib.sha256(), 0
+    """Write a body to a file as it comes.
+
+    Args:
+        parts: The body.
+        path: The file.
+        limits: The service's limits.
+
+    Returns:
+        The body's SHA-256.
+
+    Raises:
+        Problem: The disk becomes too full.
+    """
+    digest, unchecked = hashlib.sha256(), 0
     with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         async with await anyio.open_file(path, "wb") as file:
             async for part in parts:
                 digest.update(part)
                 await file.write(part)
-                unlooked += len(part)
-                if unlooked >= LOOK_BYTES:
-                    check_disk(path.parent, limits)
-                    unlooked = 0
+                unchecked += len(part)
+                if unchecked >= CHECK_BYTES:
+                    check_free_space(path.parent, limits)
+                    unchecked = 0
     return digest.hexdigest()
 
 
 def unpack(archive: Path, folder: Path, limits: Limits) -> Unpacked:
-    """Unpack a zip into `folder`, which appears only when all of it is there.
+    """Unpack a zip into a folder, which appears only when it is complete.
 
-    Raises DataError for what is no zip or has an entry that is no plain file below the folder, Problem where it holds
-    more than the limits allow. Its directory is looked over first: zipfile keeps all of it in memory. What an entry
-    says of its size is not believed: bytes are counted as they come out.
+    The zip's directory is counted first, since zipfile reads all of it into memory. The sizes in it are not believed:
+    bytes are counted as they are unpacked.
+
+    Args:
+        archive: The zip.
+        folder: The folder.
+        limits: The service's limits.
+
+    Returns:
+        How many files there are, and their bytes.
+
+    Raises:
+        DataError: It is no zip, or an entry is no plain file below the folder.
+        Problem: It holds more than the limits allow.
     """
     temporary = folder.with_name(f".{folder.name}.tmp")
     try:
@@ -67,7 +90,7 @@ def unpack(archive: Path, folder: Path, limits: Limits) -> Unpacked:
             unpacked = _unpack(opened, temporary, limits)
             temporary.rename(folder)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
-        raise DataError(f"the upload is not a whole, plain zip ({_reason(error)}): make it anew") from error
+        raise DataError(f"the upload is not a whole, plain zip ({_reason(error)}): make it again") from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return unpacked
@@ -77,31 +100,31 @@ def _unpack(opened: zipfile.ZipFile, folder: Path, limits: Limits) -> Unpacked:
     entries = [entry for entry in opened.infolist() if not entry.is_dir()]
     if not entries:
         raise DataError("the upload holds no files: put one folder per class into the zip")
-    size, looked, files, folders = 0, 0, set[str](), set[str]()
+    size, checked, files, folders = 0, 0, set[str](), set[str]()
     for entry in entries:
         name = _checked(entry)
-        place = PurePosixPath(name.casefold())
-        above = {str(parent) for parent in place.parents}
-        if str(place) in files or str(place) in folders or above & files:
+        folded = PurePosixPath(name.casefold())
+        parents = {str(parent) for parent in folded.parents}
+        if str(folded) in files or str(folded) in folders or parents & files:
             raise DataError(f"the upload names {name[:80]!r} twice, perhaps as a folder: name each file once")
-        files.add(str(place))
-        folders |= above
+        files.add(str(folded))
+        folders |= parents
         size += _write(opened, entry, folder / name, limits.unpacked - size, limits)
-        if size - looked >= LOOK_BYTES:
-            check_disk(folder, limits)
-            looked = size
+        if size - checked >= CHECK_BYTES:
+            check_free_space(folder, limits)
+            checked = size
     return Unpacked(len(entries), size)
 
 
 def _checked(entry: zipfile.ZipInfo) -> str:
-    """The entry's name; raises DataError where it is not that of a plain file below the folder."""
+    """The entry's name; raises DataError unless it names a plain file below the folder."""
     name, path = entry.filename, PurePosixPath(entry.filename)
     kind = stat.S_IFMT(entry.external_attr >> 16)
     wrong = (
         not path.parts or name.startswith("/") or ".." in path.parts or len(path.parts) > DEPTH,
         any(letter in name for letter in '\\:*?"<>|') or not name.isprintable(),
         any(len(part.encode()) > NAME_LENGTH for part in path.parts),
-        # zipfile cuts a name at its first NUL: what another program would have read is not what we do.
+        # zipfile cuts a name at its first NUL: another program would read another name.
         entry.orig_filename != name,
     )
     if any(wrong):
@@ -122,7 +145,7 @@ def _write(opened: zipfile.ZipFile, entry: zipfile.ZipInfo, path: Path, left: in
             if written > left:
                 raise _too_much(f"more than {limits.unpacked:,} bytes")
             target.write(part)
-    os.chmod(path, 0o600)  # noqa: PTH101 - nothing of the zip's own rights
+    os.chmod(path, 0o600)  # noqa: PTH101 - the permissions in the zip do not count
     return written
 
 

@@ -1,1 +1,1 @@
-"""The pages of the service: what a browser shows, over the functions that the routes use."""
+"""The pages of the service, over the functions of its REST routes."""

@@ -1,4 +1,4 @@
-"""All pages together, one router a noun."""
+"""All pages together, one router for each module."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from fastapi import FastAPI, Request
 from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
-from gan_aug_service.http.problems import answer, document
-from gan_aug_service.web.kit import static_files as files
-from gan_aug_service.web.kit.page_route import problem_page, wants_page
+from gan_aug_service.http.problems import document, problem_response
+from gan_aug_service.web.kit import static_files
+from gan_aug_service.web.kit.page_route import problem_page, wants_html
 from gan_aug_service.web.pages import (
     audit,
     datasets,
@@ -19,15 +19,15 @@ from gan_aug_service.web.pages import (
     keys,
     models,
     new_job,
-    removal,
     reports,
+    runs,
     session,
     synthetic,
 )
 
-NOWHERE = "there is no such page: go on from home"
+NO_SUCH_PAGE = "there is no such page: go on from the home page"
 PAGES = (
-    files,
+    static_files,
     session,
     home,
     new_job,
@@ -36,21 +36,23 @@ PAGES = (
     models,
     synthetic,
     reports,
-    removal,
+    runs,
     keys,
     audit,
 )
 
 
 def install(app: FastAPI) -> None:
-    """Add the pages to the service; the OpenAPI document does not name them."""
-    for noun in PAGES:
-        app.include_router(noun.router)
-    app.router.default = _nothing
+    """Add the pages to the service; they are not in the OpenAPI document."""
+    for module in PAGES:
+        app.include_router(module.router)
+    app.router.default = _not_found
 
 
-async def _nothing(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer a path that is nobody's: with a page where a browser asks for one."""
-    if scope["type"] != "http" or scope["path"].startswith("/v1/") or not wants_page(Request(scope)):
+async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer a path that no route has, with a page if a browser asks for one."""
+    if scope["type"] != "http" or scope["path"].startswith("/v1/") or not wants_html(Request(scope)):
         raise HTTPException(HTTPStatus.NOT_FOUND)
-    await problem_page(Request(scope), answer(document(HTTPStatus.NOT_FOUND, NOWHERE)))(scope, receive, send)
+    await problem_page(Request(scope), problem_response(document(HTTPStatus.NOT_FOUND, NO_SUCH_PAGE)))(
+        scope, receive, send
+    )

@@ -37,7 +37,7 @@ def test_who_reads_a_report_is_written_down(service: Service, whole_run: Path, f
 @pytest.fixture
 def filled(service: Service) -> Service:
     """A service with an entry for each of two days and three targets, of two keys."""
-    with service.parts.database.writing() as session:
+    with service.components.database.writing() as session:
         for number in range(60):
             when = now() - timedelta(days=number % 2 * 10, seconds=number)
             session.add(
@@ -89,4 +89,4 @@ def test_administrators_leaf_through_the_audit(filled: Service) -> None:
     assert text.count("job.run") == 10
     assert (f'value="{day}"' in text, f'value="{viewer}" selected' in text) == (True, True)
     assert see(filled, "/audit?since=soon").status_code == 422
-    assert "no entries of this kind" in see(filled, "/audit?target=nobody").text
+    assert "no entries that match" in see(filled, "/audit?target=nobody").text

@@ -14,7 +14,7 @@ from sqlalchemy import select, update
 from gan_aug_service.access import keys
 from gan_aug_service.access.cookies import COOKIE, SECURE_COOKIE
 from gan_aug_service.database.tables import AuditEntry, BrowserSession, Key, Role, now
-from gan_aug_service.http.rates import Buckets
+from gan_aug_service.http.rate_limit import RateLimiter
 from gan_aug_service.settings import Limits
 from tests.support.service.service_samples import TINY, Service
 
@@ -38,7 +38,7 @@ def test_a_key_is_shown_once_and_kept_as_a_hash(service: Service) -> None:
     listed = service.call("GET", "/v1/keys", "admin")
     assert made["key"] not in listed.text
     assert made["key"].rpartition("_")[2] not in listed.text
-    with service.parts.database.reading() as session:
+    with service.components.database.reading() as session:
         stored = session.get_one(Key, made["id"])
         rows = session.scalars(select(AuditEntry)).all()
     secret = made["key"].split("_", 2)[2]
@@ -59,7 +59,7 @@ def test_a_revoked_key_is_refused_at_once_and_so_is_its_browser(service: Service
 def test_the_last_administrators_key_is_not_revoked(service: Service) -> None:
     last = service.key_ids["admin"]
     expired = service.call("POST", "/v1/keys", "admin", json={"name": "old", "role": "admin", "days": 1}).json()["id"]
-    with service.parts.database.writing() as session:
+    with service.components.database.writing() as session:
         session.get_one(Key, expired).expires = now() - timedelta(seconds=1)
     answer = service.call("DELETE", f"/v1/keys/{last}", "admin")
     assert (answer.status_code, "make another one first" in answer.json()["detail"]) == (409, True)
@@ -73,7 +73,7 @@ def test_the_last_administrators_key_is_not_revoked(service: Service) -> None:
 
 def test_an_expired_key_is_refused_and_so_is_its_browser(service: Service) -> None:
     sign_in(service, "viewer")
-    with service.parts.database.writing() as session:
+    with service.components.database.writing() as session:
         key = update(Key).where(Key.id == service.key_ids["viewer"])
         session.execute(key.values(expires=now() - timedelta(seconds=1)))
     assert service.call("GET", "/v1/jobs", "viewer").status_code == 401
@@ -138,11 +138,11 @@ def test_a_cookie_replayed_after_signing_out_means_nothing(service: Service) -> 
 
 def test_a_session_ends_by_itself(service: Service) -> None:
     sign_in(service)
-    with service.parts.database.writing() as session:
+    with service.components.database.writing() as session:
         session.execute(update(BrowserSession).values(expires=now() - timedelta(seconds=1)))
     assert service.call("GET", "/v1/jobs", None).status_code == 401
     sign_in(service, "viewer")
-    with service.parts.database.reading() as session:
+    with service.components.database.reading() as session:
         assert len(session.scalars(select(BrowserSession)).all()) == 1
 
 
@@ -159,10 +159,10 @@ def test_a_session_ends_an_hour_after_its_last_request_and_half_a_day_after_its_
 
     def asked(**changes: Any) -> timedelta:
         """How long the session lasts after a request that finds it so."""
-        with service.parts.database.writing() as session:
+        with service.components.database.writing() as session:
             session.execute(update(BrowserSession).values(changes))
         assert service.call("GET", "/v1/jobs", None).status_code == 200
-        with service.parts.database.reading() as session:
+        with service.components.database.reading() as session:
             left: timedelta = session.scalars(select(BrowserSession)).one().expires - now()
             return left
 
@@ -171,7 +171,7 @@ def test_a_session_ends_an_hour_after_its_last_request_and_half_a_day_after_its_
     assert abs(asked(expires=now() + 5 * minute) - timedelta(hours=1)) < 2 * minute
     old = now() - timedelta(hours=11, minutes=50)
     assert abs(asked(created=old, expires=now() + 5 * minute) - 10 * minute) < 2 * minute
-    with service.parts.database.writing() as session:
+    with service.components.database.writing() as session:
         session.execute(update(BrowserSession).values(expires=now() - minute))
     assert service.call("GET", "/v1/jobs", None).status_code == 401
 
@@ -179,22 +179,22 @@ def test_a_session_ends_an_hour_after_its_last_request_and_half_a_day_after_its_
 def test_a_key_has_so_many_browsers_and_the_oldest_go(service: Service) -> None:
     sign_in(service, "viewer")
     cookies = []
-    for _ in range(keys.SESSIONS + 5):
+    for _ in range(keys.MAX_SESSIONS + 5):
         service.client.cookies.clear()
         sign_in(service)
         cookies.append(service.client.cookies[COOKIE])
-    with service.parts.database.reading() as session:
-        assert len(session.scalars(select(BrowserSession)).all()) == keys.SESSIONS + 1
+    with service.components.database.reading() as session:
+        assert len(session.scalars(select(BrowserSession)).all()) == keys.MAX_SESSIONS + 1
     statuses = []
     for cookie in cookies:
         service.client.cookies.clear()
         service.client.cookies.set(COOKIE, cookie)
         statuses.append(service.call("GET", "/v1/session", None).status_code)
-    assert statuses == [401] * 5 + [200] * keys.SESSIONS
+    assert statuses == [401] * 5 + [200] * keys.MAX_SESSIONS
 
 
 def test_a_guess_does_not_wait_for_who_writes(service: Service) -> None:
-    with service.parts.database.writing() as session:
+    with service.components.database.writing() as session:
         session.execute(update(Key).values(name="held"))
         assert service.call("POST", "/v1/session", None, json={"key": "ganaug_x"}).status_code == 401
 
@@ -237,7 +237,7 @@ class TestRates:
     @pytest.fixture(autouse=True)
     def at_once(self, service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
         """Let no time pass between requests, however slow the machine is."""
-        for buckets in (service.parts.rates, service.parts.failures):
+        for buckets in (service.components.rate_limiter, service.components.failure_limiter):
             monkeypatch.setattr(buckets, "_clock", lambda: 0.0)
 
     def test_a_key_that_asks_too_often_waits_and_no_other_does(self, service: Service) -> None:
@@ -264,7 +264,7 @@ class TestRates:
 @given(st.lists(st.floats(0, 3), max_size=60), st.floats(0.5, 20), st.integers(1, 20))
 def test_no_one_gets_more_than_the_burst_and_the_rate(pauses: list[float], rate: float, burst: int) -> None:
     clock = [0.0]
-    buckets = Buckets(rate, burst, lambda: clock[0])
+    buckets = RateLimiter(rate, burst, lambda: clock[0])
     granted = 0
     for pause in pauses:
         clock[0] += pause
@@ -278,12 +278,12 @@ def test_no_one_gets_more_than_the_burst_and_the_rate(pauses: list[float], rate:
 
 
 def test_roles_are_what_a_key_says(service: Service) -> None:
-    with service.parts.database.writing() as session:
+    with service.components.database.writing() as session:
         key, text = keys.make_key(session, "k", Role.VIEWER, "p")
         session.flush()
-        found: Any = keys.key_of(session, text)
+        found: Any = keys.find_key(session, text)
         assert (found.id, found.role, found.project) == (key.id, Role.VIEWER, "p")
-        assert keys.usable_keys(session) == 5
+        assert keys.count_usable_keys(session) == 5
         key.revoked = now()
         session.flush()
-        assert keys.usable_keys(session) == 4
+        assert keys.count_usable_keys(session) == 4

@@ -12,8 +12,8 @@ from sqlalchemy import select
 
 from gan_aug.run.folder import RunDir
 from gan_aug_service.database.engine import Database
-from gan_aug_service.database.tables import AuditEntry, Job, Key, Table
-from gan_aug_service.queue.runner import Work
+from gan_aug_service.database.tables import AuditEntry, Base, Job, Key
+from gan_aug_service.queue.runner import JobRef
 from gan_aug_service.queue.supervisor import Supervisor
 from gan_aug_service.settings import Limits, Settings
 from tests.support.service.service_samples import TINY, Service
@@ -57,8 +57,8 @@ class Idle:
     def __init__(self) -> None:
         self.started: list[str] = []
 
-    def start(self, work: Work) -> None:
-        self.started.append(work.job)
+    def start(self, ref: JobRef) -> None:
+        self.started.append(ref.job_id)
 
 
 def test_a_restored_service_has_the_same_records_and_goes_on(service: Service, tmp_path: Path, limits: Limits) -> None:
@@ -66,7 +66,7 @@ def test_a_restored_service_has_the_same_records_and_goes_on(service: Service, t
     service.call("DELETE", f"/v1/jobs/{jobs[2]}")
     run = RunDir(service.settings.runs / jobs[0])
     run.emit("train", "start", "before the copy")
-    with service.parts.database.writing() as session:
+    with service.components.database.writing() as session:
         job = session.get_one(Job, jobs[0])
         job.state, job.started = "running", job.created  # at work when the copy is taken
     (tmp_path / "copy").mkdir()
@@ -77,13 +77,13 @@ def test_a_restored_service_has_the_same_records_and_goes_on(service: Service, t
     database = restore(tmp_path / "copy", tmp_path / "restored", server)
     settings = Settings(tmp_path / "restored", data=service.settings.data, database=database, jobs=1, nice=0)
     restored = Database(settings.database_url)
-    with restored.reading() as session, service.parts.database.reading() as before:
+    with restored.reading() as session, service.components.database.reading() as before:
         assert set(session.scalars(select(Job.id))) == set(jobs)
         for table in (Key, AuditEntry):
             kept = {row.id: vars(row) for row in session.scalars(select(table))}
             for identifier, values in kept.items():
                 row = before.get_one(table, identifier)
-                columns = [column.name for column in Table.metadata.tables[table.__tablename__].columns]
+                columns = [column.name for column in Base.metadata.tables[table.__tablename__].columns]
                 columns = [name for name in columns if name != "last_used"]  # the service went on after the copy
                 assert [values[name] for name in columns] == [getattr(row, name) for name in columns]
     restored.close()
@@ -95,9 +95,9 @@ def test_a_restored_service_has_the_same_records_and_goes_on(service: Service, t
         )
         assert "before the copy" in again.call("GET", f"/v1/jobs/{jobs[0]}/events?wait=false", "admin").text
         idle = Idle()
-        runner = type(again.parts.supervisor._runner)(again.settings)
+        runner = type(again.components.supervisor._runner)(again.settings)
         runner.start = idle.start  # type: ignore[method-assign]
-        Supervisor(again.settings, again.parts.database, runner).tick()
+        Supervisor(again.settings, again.components.database, runner).tick()
         assert idle.started == [jobs[0]], "it was at work, and its process is gone: it goes on first"
         asked = (again.settings.runs / jobs[0] / "request.json").read_text()
         assert f'"images": {TINY["train"]["images"]}' in asked

@@ -17,19 +17,19 @@ from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, select, text
 
 from gan_aug.errors import ConfigError, RunConflict, StorageError
-from gan_aug_service.database.engine import Database, await_server, migrate
-from gan_aug_service.database.keeper import kept
-from gan_aug_service.database.tables import AuditEntry, Job, JobState, Run, Table, Upload, new_id, now
-from gan_aug_service.queue.retention import Retention
+from gan_aug_service.database.engine import Database, migrate, wait_for_server
+from gan_aug_service.database.queue_owner import queue_ownership
+from gan_aug_service.database.tables import AuditEntry, Base, Job, JobState, Run, Upload, new_id, now
+from gan_aug_service.queue.retention import AuditRetention
 from gan_aug_service.settings import Settings
 from tests.support.command_line import call
 from tests.support.service.service_samples import Service
 
 
 def test_the_migrations_make_the_tables(service: Service) -> None:
-    with service.parts.database.engine.connect() as connection:
+    with service.components.database.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
-        assert compare_metadata(context, Table.metadata) == []
+        assert compare_metadata(context, Base.metadata) == []
 
 
 def test_a_database_is_opened_again_with_what_it_holds(service: Service) -> None:
@@ -45,18 +45,18 @@ def test_a_database_is_opened_again_with_what_it_holds(service: Service) -> None
 
 
 def test_the_queue_is_one_folders_until_another_takes_it_over(service: Service, tmp_path: Path) -> None:
-    database, first, second = service.parts.database, service.settings.state, tmp_path / "second"
+    database, first, second = service.components.database, service.settings.state, tmp_path / "second"
     second.mkdir()
     for _ in range(2):
-        with kept(database, first):
+        with queue_ownership(database, first):
             pass
-    with pytest.raises(RunConflict, match="--take-over"), kept(database, second):
+    with pytest.raises(RunConflict, match="--take-over"), queue_ownership(database, second):
         pass
-    with kept(database, second, take_over=True):
+    with queue_ownership(database, second, take_over=True):
         pass
-    with kept(database, second):
+    with queue_ownership(database, second):
         pass
-    with pytest.raises(RunConflict, match="--take-over"), kept(database, first):
+    with pytest.raises(RunConflict, match="--take-over"), queue_ownership(database, first):
         pass
     with database.reading() as session:
         entries = session.scalars(select(AuditEntry).where(AuditEntry.action == "queue.take-over")).all()
@@ -66,21 +66,23 @@ def test_the_queue_is_one_folders_until_another_takes_it_over(service: Service, 
 @pytest.mark.parametrize("database", [pytest.param("postgres", marks=pytest.mark.postgres)], indirect=True)
 def test_a_copy_of_the_folder_does_not_keep_the_queue_beside_the_first(service: Service) -> None:
     # A SQLite database lies in the folder and is copied with it.
-    database, state = service.parts.database, service.settings.state
+    database, state = service.components.database, service.settings.state
     other = Database(service.settings.database_url)
-    with kept(database, state):
-        with pytest.raises(RunConflict, match="stop it first"), kept(other, state, patience=0):
+    with queue_ownership(database, state):
+        with pytest.raises(RunConflict, match="stop it first"), queue_ownership(other, state, timeout=0):
             pass
         database.engine.dispose()  # what the pool gives back takes no lock with it
-        with pytest.raises(RunConflict, match="stop it first"), kept(other, state, patience=0):
+        with pytest.raises(RunConflict, match="stop it first"), queue_ownership(other, state, timeout=0):
             pass
-    with kept(other, state, patience=60):  # PostgreSQL frees a lock when it has noticed that its connection is gone
+    with queue_ownership(
+        other, state, timeout=60
+    ):  # PostgreSQL frees a lock when it has noticed that its connection is gone
         pass
     other.close()
 
 
 def test_many_writers_lose_nothing(service: Service) -> None:
-    database = service.parts.database
+    database = service.components.database
 
     def write(number: int) -> None:
         with database.writing() as session:
@@ -94,7 +96,7 @@ def test_many_writers_lose_nothing(service: Service) -> None:
 
 
 def test_a_change_is_whole_or_not_at_all(service: Service) -> None:
-    database, run = service.parts.database, Run(id=new_id(), project="lungs")
+    database, run = service.components.database, Run(id=new_id(), project="lungs")
     with pytest.raises(ZeroDivisionError), database.writing() as session:
         session.add(run)
         session.flush()
@@ -156,13 +158,13 @@ def test_a_server_that_is_not_up_yet_is_waited_for(caplog: pytest.LogCaptureFixt
         later.bind(("127.0.0.1", 0))
         url = f"postgresql+psycopg://user:secret@127.0.0.1:{later.getsockname()[1]}/name"
         begun = time.monotonic()
-        await_server(url, 0.1)
+        wait_for_server(url, 0.1)
         listening = threading.Timer(1.0, later.listen)
         listening.start()
-        await_server(url, 60)
+        wait_for_server(url, 60)
         assert 1.0 <= time.monotonic() - begun < 50
         listening.join()
-    await_server("postgresql+psycopg://user@no-such-host.invalid/name", 0.1)
+    wait_for_server("postgresql+psycopg://user@no-such-host.invalid/name", 0.1)
     told = [vars(record)["host"] for record in caplog.records if record.message == "waiting for the database"]
     assert told == ["127.0.0.1", "127.0.0.1", "no-such-host.invalid"]
     assert "secret" not in caplog.text
@@ -175,7 +177,7 @@ def test_what_is_no_server_of_the_network_is_not_waited_for(tmp_path: Path) -> N
         "postgresql+psycopg:///name",
         "postgresql+psycopg://user@/name?host=/run",
     ):
-        await_server(url, 60)
+        wait_for_server(url, 60)
     assert time.monotonic() - begun < 5
 
 
@@ -199,32 +201,32 @@ def test_what_was_kept_survives_a_kill_and_what_was_not_does_not(service: Servic
     url = service.settings.database_url
     ended = subprocess.run([sys.executable, "-c", KILLED, url], capture_output=True, text=True, check=False)
     assert ended.returncode == -9
-    with service.parts.database.reading() as session:
+    with service.components.database.reading() as session:
         rows = {row.action for row in session.scalars(select(AuditEntry))}
     assert rows == set(ended.stdout.split())
 
 
 def test_the_audit_is_kept_for_so_many_days(service: Service) -> None:
-    database, day = service.parts.database, 86_400_000
+    database, day = service.components.database, 86_400_000
     begun = int(new_id()[:12], 16)
     with database.writing() as session:
         for age in range(0, 12, 2):
             session.add(AuditEntry(id=f"{begun - age * day:012x}{age:012x}", action=f"{age} days"))
-    assert Retention(database, 7).prune() == 2
-    assert Retention(database, 7).prune() == 0
+    assert AuditRetention(database, 7).prune() == 2
+    assert AuditRetention(database, 7).prune() == 0
     with database.reading() as session:
-        kept = list(session.scalars(select(AuditEntry).order_by(AuditEntry.id)))
-    assert [entry.action for entry in kept] == ["6 days", "4 days", "2 days", "0 days", "audit.prune"]
-    assert kept[-1].detail == "2 entries of more than 7 days"
+        entries = list(session.scalars(select(AuditEntry).order_by(AuditEntry.id)))
+    assert [entry.action for entry in entries] == ["6 days", "4 days", "2 days", "0 days", "audit.prune"]
+    assert entries[-1].detail == "2 entries of more than 7 days"
 
 
 def test_the_audit_is_looked_at_once_an_hour_or_never(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     looked = []
-    monkeypatch.setattr(Retention, "prune", lambda self: looked.append(self._days))
+    monkeypatch.setattr(AuditRetention, "prune", lambda self: looked.append(self._days))
     for days in (0, 5):
-        kept = Retention(service.parts.database, days)
-        kept.keep()
-        kept.keep()
+        retention = AuditRetention(service.components.database, days)
+        retention.prune_if_due()
+        retention.prune_if_due()
     assert looked == [5]
 
 

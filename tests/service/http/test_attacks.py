@@ -11,7 +11,7 @@ import pytest
 from gan_aug.config import Config, parse
 from gan_aug_service.http.bodies import parse_object
 from gan_aug_service.http.problems import Problem
-from gan_aug_service.records import allowed_paths as places
+from gan_aug_service.records import allowed_paths
 from gan_aug_service.settings import Settings
 from tests.support.places import ROOT, TESTS
 from tests.support.service.service_samples import TINY, Service
@@ -73,7 +73,7 @@ def test_a_path_inside_is_made_whole_for_the_job_and_stays_relative_for_its_call
 ) -> None:
     job = service.call("POST", "/v1/datasets", json={"data": {"source": "folder", "root": "chest"}}).json()
     assert service.call("GET", f"/v1/jobs/{job['id']}").json()["config"]["data"]["root"] == "chest"
-    with service.parts.database.reading() as session:
+    with service.components.database.reading() as session:
         from gan_aug_service.database.tables import Job
 
         request = json.loads(session.get_one(Job, job["id"]).request)
@@ -106,14 +106,14 @@ def test_a_request_may_not_choose_where_is_computed_and_kept(service: Service, v
 def test_on_ray_a_job_waits_for_the_nodes_of_a_cluster_that_just_started_again(tmp_path: Path) -> None:
     def waits(ray: str | None, **compute: float) -> float:
         config = parse({"data": {"source": "digits"}, "compute": compute}, "the test")
-        return places.resolved(config, Settings(tmp_path, ray=ray), lambda upload: False).compute.wait
+        return allowed_paths.resolve_paths(config, Settings(tmp_path, ray=ray), lambda upload: False).compute.wait
 
-    assert waits("http://head:8265") == places.WAIT_SECONDS
+    assert waits("http://head:8265") == allowed_paths.WAIT_SECONDS
     assert waits("http://head:8265", wait=0) == 0
     assert waits(None) == 0
 
 
-NO_PLACES = {
+NO_PATHS = {
     "data.source",  # a plain word
     "data.columns.file",
     "data.columns.label",
@@ -140,7 +140,7 @@ def test_every_free_text_of_the_config_is_guarded_or_was_looked_at() -> None:
                 waiting.append((f"{prefix}{name}.", field.annotation))
             elif _holds_text(field.annotation):
                 found.add(f"{prefix}{name}")
-    assert found == places.GUARDED | NO_PLACES
+    assert found == allowed_paths.PATH_KEYS | NO_PATHS
 
 
 def _holds_text(annotation: Any) -> bool:
@@ -309,7 +309,7 @@ def test_a_fault_of_ours_tells_nothing_of_itself(service: Service, monkeypatch: 
     def fail(*_: object) -> None:
         raise RuntimeError("the password is secret")
 
-    monkeypatch.setattr("gan_aug_service.routes.jobs.page", fail)
+    monkeypatch.setattr("gan_aug_service.routes.jobs.paginate", fail)
     answer = service.call("GET", "/v1/jobs")
     assert (answer.status_code, answer.headers["content-type"]) == (500, "application/problem+json")
     assert "secret" not in answer.text
@@ -322,7 +322,7 @@ def test_where_the_service_keeps_things_is_not_told(service: Service) -> None:
     assert data
     said = f"{data}/chest and '{data}', {state}/runs/1/report.json, {state}, {data}base/x, {state.parent}"
     told = f"chest and '.', 1/report.json, ., {data}base/x, {state.parent}"
-    assert service.settings.without_places(said) == told
+    assert service.settings.hide_paths(said) == told
 
 
 def test_an_idempotency_key_belongs_to_its_key_and_request(service: Service) -> None:

@@ -20,8 +20,8 @@ import uvicorn
 
 from gan_aug.errors import ConfigError
 from gan_aug_service.http import connections
-from gan_aug_service.http.connections import HEAD_BYTES, BoundedProtocol, Crowd
-from gan_aug_service.http.listening import bound, raised_file_limit
+from gan_aug_service.http.connections import HEAD_BYTES, BoundedProtocol, ConnectionLimiter
+from gan_aug_service.http.listening import bind_sockets, raise_file_limit
 from tests.support.command_line import call
 from tests.support.service.live_service import COUNTING, LiveService
 
@@ -46,12 +46,12 @@ async def answering(scope: Any, receive: Any, send: Any) -> None:
 class Server:
     """A server of one small application, with the service's own connections, in a thread."""
 
-    def __init__(self, crowd: Crowd) -> None:
+    def __init__(self, limiter: ConnectionLimiter) -> None:
         self._socket = socket.create_server(("127.0.0.1", 0), backlog=128)
         self.port = self._socket.getsockname()[1]
         config = uvicorn.Config(
             answering,
-            http=partial(BoundedProtocol, crowd),  # type: ignore[arg-type]
+            http=partial(BoundedProtocol, limiter),  # type: ignore[arg-type]
             lifespan="off",
             log_config=None,
             timeout_graceful_shutdown=1,
@@ -145,7 +145,7 @@ def brief(monkeypatch: pytest.MonkeyPatch) -> None:
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "HEAD_SECONDS", 0.5)
     monkeypatch.setattr(connections, "BODY_SECONDS", 0.5)
-    monkeypatch.setattr(connections, "TOLD_SECONDS", 0.1)
+    monkeypatch.setattr(connections, "LOG_SECONDS", 0.1)
 
 
 @pytest.mark.usefixtures("quick")
@@ -158,7 +158,7 @@ def test_half_a_request_is_not_waited_for_forever(
 ) -> None:
     if "body" in reason:
         monkeypatch.setattr(connections, "HEAD_SECONDS", 60)  # the head is sent at once, and may be read late
-    with Server(Crowd(1000)) as server, closing(slow := server.connect(sent)):
+    with Server(ConnectionLimiter(1000)) as server, closing(slow := server.connect(sent)):
         assert not answered(slow)
         time.sleep(0.3)
     (line,) = closed(caplog)
@@ -168,7 +168,7 @@ def test_half_a_request_is_not_waited_for_forever(
 
 @pytest.mark.usefixtures("brief")
 def test_a_slow_head_is_no_excuse_and_a_slow_body_is_one() -> None:
-    with Server(Crowd(1000)) as server:
+    with Server(ConnectionLimiter(1000)) as server:
         with closing(dripping := server.connect(b"GET / HTTP/1.1\r\n")):
             begun = time.monotonic()
             with pytest.raises((ConnectionError, TimeoutError)):  # a byte at a time for as long as it is let
@@ -189,7 +189,7 @@ def test_a_slow_head_is_no_excuse_and_a_slow_body_is_one() -> None:
 
 @pytest.mark.usefixtures("brief")
 def test_who_asks_again_and_again_or_listens_to_a_stream_is_not_closed() -> None:
-    with Server(Crowd(1000)) as server:
+    with Server(ConnectionLimiter(1000)) as server:
 
         def ask(pace: Pace) -> bool:
             asking, listening = server.connect(), server.connect(STREAM)
@@ -212,7 +212,7 @@ def test_who_asks_again_and_again_or_listens_to_a_stream_is_not_closed() -> None
 def test_who_sends_all_before_it_reads_gets_the_answer_that_came_before(
     size: int, part: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with Server(Crowd(1000)) as server:
+    with Server(ConnectionLimiter(1000)) as server:
         asking = server.connect(b"POST /deaf HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % size)
         with closing(asking):
             for sent in range(0, size, part):
@@ -236,7 +236,7 @@ def test_who_sends_all_before_it_reads_gets_the_answer_that_came_before(
 )
 def test_the_answer_arrives_also_where_the_connection_ends_with_it(head: bytes) -> None:
     size = 32 << 20
-    with Server(Crowd(1000)) as server, closing(asking := server.connect(head % size)):
+    with Server(ConnectionLimiter(1000)) as server, closing(asking := server.connect(head % size)):
         for _ in range(size >> 16):
             asking.sendall(bytes(1 << 16))
         received = whole(asking)
@@ -247,7 +247,7 @@ def test_the_answer_arrives_also_where_the_connection_ends_with_it(head: bytes) 
 
 def test_what_was_expected_to_go_on_is_told_to_and_ends_with_its_answer() -> None:
     head = b"POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n"
-    with Server(Crowd(1000)) as server, closing(asking := server.connect(head)):
+    with Server(ConnectionLimiter(1000)) as server, closing(asking := server.connect(head)):
         assert asking.recv(1000) == b"HTTP/1.1 100 Continue\r\n\r\n"
         asking.sendall(b"12345")
         received = whole(asking)
@@ -259,8 +259,8 @@ def test_what_was_expected_to_go_on_is_told_to_and_ends_with_its_answer() -> Non
 def test_the_rest_of_a_request_is_not_read_forever(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(connections, "REST_SECONDS", 0.5)
-    with Server(Crowd(1000)) as server:
+    monkeypatch.setattr(connections, "LINGER_SECONDS", 0.5)
+    with Server(ConnectionLimiter(1000)) as server:
         asking = server.connect(b"POST /deaf HTTP/1.1\r\nHost: x\r\nContent-Length: 999999\r\n\r\n")
         with closing(asking):
             assert answered(asking)
@@ -286,7 +286,7 @@ CHUNKED = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
     ],
 )
 def test_a_head_without_an_end_is_refused(begun: bytes, repeated: bytes) -> None:
-    with Server(Crowd(1000)) as server, closing(endless := server.connect(begun)):
+    with Server(ConnectionLimiter(1000)) as server, closing(endless := server.connect(begun)):
         for _ in range(400_000 // len(repeated)):
             endless.sendall(repeated)
         assert whole(endless).startswith(b"HTTP/1.1 400")
@@ -294,7 +294,7 @@ def test_a_head_without_an_end_is_refused(begun: bytes, repeated: bytes) -> None
 
 def test_a_head_that_comes_at_once_has_the_same_bound() -> None:
     large = b"GET / HTTP/1.1\r\na: %b\r\nHost: x\r\n\r\n"
-    with Server(Crowd(1000)) as server:
+    with Server(ConnectionLimiter(1000)) as server:
         with closing(fine := server.connect(large % (b"b" * (HEAD_BYTES - 100)))):
             assert answered(fine)
         with closing(refused := server.connect(large % (b"b" * (HEAD_BYTES + 100)))):
@@ -313,8 +313,8 @@ def test_a_head_that_comes_at_once_has_the_same_bound() -> None:
 def test_trailers_and_heads_behind_another_request_have_an_end_too(
     begun: bytes, repeated: bytes, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connections, "TOLD_SECONDS", 0.1)
-    with Server(Crowd(1000)) as server, closing(endless := server.connect(begun)):
+    monkeypatch.setattr(connections, "LOG_SECONDS", 0.1)
+    with Server(ConnectionLimiter(1000)) as server, closing(endless := server.connect(begun)):
         with pytest.raises(ConnectionError):
             while True:
                 endless.sendall(repeated)
@@ -326,8 +326,8 @@ def test_trailers_and_heads_behind_another_request_have_an_end_too(
 
 @pytest.mark.parametrize("proxies", [(), (ip_network("127.0.0.0/8"),)])
 def test_when_all_places_are_taken_who_waits_longest_goes(monkeypatch: pytest.MonkeyPatch, proxies: Any) -> None:
-    monkeypatch.setattr(connections, "MOST", 20)
-    with Server(Crowd(1000, proxies)) as server:
+    monkeypatch.setattr(connections, "MAX_CONNECTIONS", 20)
+    with Server(ConnectionLimiter(1000, proxies)) as server:
         stream = server.connect(STREAM)
         assert answered(stream)
         half = [server.connect(HALF) for _ in range(60)]
@@ -342,9 +342,9 @@ def test_when_all_places_are_taken_who_waits_longest_goes(monkeypatch: pytest.Mo
 
 
 def test_one_address_cannot_take_all_places(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connections, "MOST", 80)
-    monkeypatch.setattr(Crowd, "_for_many", lambda crowd, address: address == "127.0.0.1")
-    with Server(Crowd(1000)) as server, ExitStack() as streams:
+    monkeypatch.setattr(connections, "MAX_CONNECTIONS", 80)
+    monkeypatch.setattr(ConnectionLimiter, "_is_shared", lambda limiter, address: address == "127.0.0.1")
+    with Server(ConnectionLimiter(1000)) as server, ExitStack() as streams:
         # Each is at work before the next one comes.
         seen = [answered(streams.enter_context(server.connect(STREAM, "127.0.0.2"))) for _ in range(30)]
         assert seen == [True] * 20 + [False] * 10
@@ -354,11 +354,11 @@ def test_one_address_cannot_take_all_places(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_who_comes_through_this_machine_or_a_named_proxy_is_not_one_address() -> None:
-    crowd = Crowd(1000, (ip_network("10.0.0.0/24"), ip_network("fd00::7/128")))
-    shared = [address for address in ("127.0.0.1", "::1", "10.0.0.9", "fd00::7") if crowd._for_many(address)]
+    limiter = ConnectionLimiter(1000, (ip_network("10.0.0.0/24"), ip_network("fd00::7/128")))
+    shared = [address for address in ("127.0.0.1", "::1", "10.0.0.9", "fd00::7") if limiter._is_shared(address)]
     assert shared == ["127.0.0.1", "::1", "10.0.0.9", "fd00::7"]
-    assert not any(crowd._for_many(address) for address in ("10.0.1.9", "fd00::8", "192.0.2.1", "unknown"))
-    assert (crowd.most, Crowd(1 << 16).most) == (500, 4096)
+    assert not any(limiter._is_shared(address) for address in ("10.0.1.9", "fd00::8", "192.0.2.1", "unknown"))
+    assert (limiter.max_connections, ConnectionLimiter(1 << 16).max_connections) == (500, 4096)
 
 
 FEW_FILES = "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (256, 1024)); "
@@ -403,7 +403,7 @@ def test_the_limit_of_open_files_is_raised_to_what_is_allowed(monkeypatch: pytes
         ((1 << 20, 1 << 20), 1 << 20),
     ):
         monkeypatch.setattr(resource, "getrlimit", lambda _, there=there: there)
-        assert raised_file_limit() == gives
+        assert raise_file_limit() == gives
     assert asked == [(4096, 4096), (1 << 16, endless)]
 
 
@@ -424,9 +424,9 @@ def test_a_port_in_use_is_one_sentence_before_anything_begins(
 
 def test_addresses_that_are_not_ours_are_named() -> None:
     for host in ("192.0.2.1", "no-such-host.invalid"):
-        with pytest.raises(ConfigError, match=f"--host {host}"), bound(host, 0):
+        with pytest.raises(ConfigError, match=f"--host {host}"), bind_sockets(host, 0):
             pass
-    with bound("localhost", 0) as sockets:
+    with bind_sockets("localhost", 0) as sockets:
         assert sockets
 
 

@@ -13,7 +13,7 @@ from schemathesis import GenerationMode
 
 from gan_aug.config import Config
 from gan_aug_service.access.cookies import COOKIE
-from gan_aug_service.routes.common import EXAMPLES
+from gan_aug_service.openapi.examples import CONFIG_EXAMPLES
 from tests.support.places import CONFIGS
 from tests.support.service.api_cases import send_cases
 from tests.support.service.service_samples import Service
@@ -50,7 +50,7 @@ def test_it_names_every_route_its_faults_and_who_may_call_it(service: Service) -
 
 def test_its_examples_are_valid() -> None:
     schema = Config.model_json_schema()
-    for example in EXAMPLES.values():
+    for example in CONFIG_EXAMPLES.values():
         jsonschema.validate(example["value"], schema)
     for file in sorted(CONFIGS.glob("*.yaml")):
         import yaml

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from gan_aug.export.formats import FORMATS
-from gan_aug_service.schemas import ProblemOut
+from gan_aug_service.openapi.schemas import ProblemOut
 from tests.support.service.service_samples import NOBODY, TINY, Service
 
 READ = [
@@ -271,7 +271,7 @@ def test_a_database_that_is_away_is_no_fault_of_the_caller(service: Service) -> 
     def away(*_: object) -> None:
         raise OperationalError("SELECT secret", {}, Exception("password"))
 
-    service.parts.database.reading = away  # type: ignore[method-assign, assignment]
+    service.components.database.reading = away  # type: ignore[method-assign, assignment]
     answer = service.call("GET", "/v1/jobs")
     assert "does not answer" in assert_problem(answer, 503)
     assert "secret" not in answer.text

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from gan_aug_service.database.tables import JobState
 from gan_aug_service.queue import event_stream
-from gan_aug_service.queue.event_stream import JobView, follow, read_lines
+from gan_aug_service.queue.event_stream import JobView, read_lines, stream_events
 from tests.support.service.service_samples import Service
 
 
@@ -59,7 +59,7 @@ def test_nothing_past_the_end_of_the_job_is_told(tmp_path: Path) -> None:
 
 
 async def told(path: Path, view: JobView, last: int | None, wait: bool = True) -> str:
-    return b"".join([part async for part in follow(path, lambda: view, last, lambda: False, wait=wait)]).decode()
+    return b"".join([part async for part in stream_events(path, lambda: view, last, lambda: False, wait=wait)]).decode()
 
 
 def test_a_stream_goes_on_after_the_last_id(tmp_path: Path) -> None:
@@ -97,7 +97,7 @@ def test_events_come_as_they_happen_and_a_closing_service_lets_go(
     async def watch() -> list[str]:
         said = []
         view = JobView(JobState.RUNNING, 0, None)
-        async for part in follow(path, lambda: view, None, closing.is_set, wait=True):
+        async for part in stream_events(path, lambda: view, None, closing.is_set, wait=True):
             said.append(part.decode())
             if "state" in said[-1]:
                 path.write_text(f"{lines_of(1)[0]}\n")
@@ -126,7 +126,9 @@ def test_a_stream_ends_for_who_may_no_longer_follow(tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
     path.write_text(f"{lines_of(1)[0]}\n")
     views = iter([JobView(JobState.RUNNING, 0, None)] * 2)
-    said = asyncio.run(asyncio.wait_for(collected(follow(path, lambda: next(views, None), None, bool, wait=True)), 60))
+    said = asyncio.run(
+        asyncio.wait_for(collected(stream_events(path, lambda: next(views, None), None, bool, wait=True)), 60)
+    )
     assert [part.split(":")[0] for part in said] == ["retry", "id", "event"]
 
 
@@ -142,9 +144,9 @@ def test_a_revoked_key_and_an_ended_session_follow_nothing(
 
     def watched(path: Path, look: Callable[[], JobView | None], *rest: Any, wait: bool) -> AsyncIterator[bytes]:
         looks.append(look)
-        return follow(path, look, *rest, wait=wait)
+        return stream_events(path, look, *rest, wait=wait)
 
-    monkeypatch.setattr("gan_aug_service.routes.jobs.follow", watched)
+    monkeypatch.setattr("gan_aug_service.routes.jobs.stream_events", watched)
     if signed_in:
         token = service.client.post("/v1/session", json={"key": service.keys["viewer"]}).json()["csrf_token"]
     events = f"/v1/jobs/{job}/events?wait=false"
@@ -161,7 +163,7 @@ def test_a_revoked_key_and_an_ended_session_follow_nothing(
 def test_one_key_cannot_hold_all_streams(service: Service) -> None:
     job = service.submit()
     object.__setattr__(service.settings.limits, "streams", 1)
-    service.parts.streams[service.key_ids["viewer"]] = {object()}
+    service.components.streams[service.key_ids["viewer"]] = {object()}
     assert service.call("GET", f"/v1/jobs/{job['id']}/events", "viewer").status_code == 429
     assert service.call("GET", f"/v1/jobs/{job['id']}/events?wait=false", "editor").status_code == 200
-    assert service.parts.streams[service.key_ids["editor"]] == set()
+    assert service.components.streams[service.key_ids["editor"]] == set()

@@ -16,7 +16,7 @@ import pytest
 
 from gan_aug.run.folder import RunDir
 from gan_aug_service.queue.job_process import OCCUPIED, end_file, process_started, work
-from gan_aug_service.queue.runner import LocalRunner, Work
+from gan_aug_service.queue.runner import JobRef, LocalRunner
 from gan_aug_service.queue.supervisor import Supervisor
 from tests.support.places import ROOT
 from tests.support.service.service_samples import TINY, Service, until
@@ -78,7 +78,7 @@ def test_real_verbs_as_jobs(service: Service) -> None:
 class Hesitant(LocalRunner):
     """Is slow to start what it was told to: not before `go`."""
 
-    def start(self, work: Work) -> None:
+    def start(self, work: JobRef) -> None:
         self._work = work
 
     def go(self) -> None:
@@ -169,9 +169,9 @@ class TestJobs:
     def test_a_job_of_a_keeper_that_was_killed_is_found_again(self, service: Service) -> None:
         """Two keepers in turn, the first forgotten as kill -9 would: the job is adopted, and not started twice."""
         job = service.submit("train", **LONG)
-        Supervisor(service.settings, service.parts.database, LocalRunner(service.settings)).tick()
+        Supervisor(service.settings, service.components.database, LocalRunner(service.settings)).tick()
         pid = process(service, job)
-        second = Supervisor(service.settings, service.parts.database, LocalRunner(service.settings))
+        second = Supervisor(service.settings, service.components.database, LocalRunner(service.settings))
         for _ in range(3):
             assert second.tick() == 1
         known = service.call("GET", f"/v1/jobs/{job['id']}").json()
@@ -183,14 +183,14 @@ class TestJobs:
 
     def test_a_keeper_killed_before_it_started_the_process_costs_nothing(self, service: Service) -> None:
         class Dying(LocalRunner):
-            def start(self, work: Work) -> None:
+            def start(self, work: JobRef) -> None:
                 raise KeyboardInterrupt
 
         job = service.submit(**SHORT)
         with pytest.raises(KeyboardInterrupt):
-            Supervisor(service.settings, service.parts.database, Dying(service.settings)).tick()
+            Supervisor(service.settings, service.components.database, Dying(service.settings)).tick()
         assert service.call("GET", f"/v1/jobs/{job['id']}").json()["state"] == "running"
-        later = Supervisor(service.settings, service.parts.database, LocalRunner(service.settings))
+        later = Supervisor(service.settings, service.components.database, LocalRunner(service.settings))
         until(lambda: later.tick() == 0)
         assert service.call("GET", f"/v1/jobs/{job['id']}").json()["state"] == "done"
 
@@ -198,7 +198,7 @@ class TestJobs:
         """The second comes from a keeper that did not know of the first, which was only about to begin."""
         job = service.submit("train", **LONG)
         runners = [Hesitant(service.settings) for _ in range(2)]
-        keepers = [Supervisor(service.settings, service.parts.database, runner) for runner in runners]
+        keepers = [Supervisor(service.settings, service.components.database, runner) for runner in runners]
         for keeper in keepers:
             keeper.tick()
         for runner in runners:
@@ -246,7 +246,7 @@ def test_a_process_works_once(tmp_path: Path) -> None:
 def test_a_process_leaves_a_living_one_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import fcntl
 
-    monkeypatch.setattr("gan_aug_service.queue.job_process.PATIENCE", 0.1)
+    monkeypatch.setattr("gan_aug_service.queue.job_process.LOCK_SECONDS", 0.1)
     with (tmp_path / "lock").open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         assert work(tmp_path, 1, tmp_path) == OCCUPIED
@@ -264,7 +264,7 @@ def runner(tmp_path: Path) -> LocalRunner:
 def test_a_number_used_again_is_another_process(runner: LocalRunner, tmp_path: Path) -> None:
     me = {"pid": os.getpid(), "started": (process_started(os.getpid()) or 0) + 1, "start": 1, "attempt": 1}
     (tmp_path / "processes" / "j" / "process.json").write_text(json.dumps(me))
-    runner.kill(Work("j", "r", 1))  # would end these tests
+    runner.kill(JobRef("j", "r", 1))  # would end these tests
 
 
 def test_what_the_service_knows_of_its_database_no_job_does(

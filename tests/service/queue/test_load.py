@@ -12,8 +12,8 @@ import pytest
 from sqlalchemy import event
 
 from gan_aug_service.access.keys import make_key
-from gan_aug_service.database import known_keys
-from gan_aug_service.database.known_keys import KnownKeys
+from gan_aug_service.database import key_cache
+from gan_aug_service.database.key_cache import KeyCache
 from gan_aug_service.database.tables import Key, Role, now
 from tests.support.service.service_samples import Service
 
@@ -27,15 +27,15 @@ def statements(service: Service) -> Iterator[list[str]]:
         if not values[2].startswith("BEGIN"):
             sent.append(values[2])
 
-    event.listen(service.parts.database.engine, "before_cursor_execute", note)
+    event.listen(service.components.database.engine, "before_cursor_execute", note)
     yield sent
-    event.remove(service.parts.database.engine, "before_cursor_execute", note)
+    event.remove(service.components.database.engine, "before_cursor_execute", note)
 
 
 def test_lists_and_statuses_ask_once_and_read_no_more_than_they_show(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(known_keys, "SECONDS", 1000.0)
+    monkeypatch.setattr(key_cache, "SECONDS", 1000.0)
     jobs = [service.submit()["id"] for _ in range(3)]
     for path in ("/v1/jobs", f"/v1/jobs/{jobs[0]}"):
         with statements(service) as sent:
@@ -55,8 +55,8 @@ def test_a_revoked_key_is_not_believed(service: Service) -> None:
 
 
 def test_an_expired_key_is_not_believed(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(known_keys, "SECONDS", 1000.0)
-    with service.parts.database.writing() as session:
+    monkeypatch.setattr(key_cache, "SECONDS", 1000.0)
+    with service.components.database.writing() as session:
         _, text = make_key(session, "short", Role.VIEWER, "lungs", now() + timedelta(hours=1))
     headers = {"Authorization": f"Bearer {text}"}
     assert service.call("GET", "/v1/jobs", None, headers=headers).status_code == 200
@@ -65,9 +65,9 @@ def test_an_expired_key_is_not_believed(service: Service, monkeypatch: pytest.Mo
 
 
 def test_a_key_revoked_elsewhere_is_believed_for_seconds(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(known_keys, "SECONDS", 0.5)
+    monkeypatch.setattr(key_cache, "SECONDS", 0.5)
     assert service.call("GET", "/v1/jobs", "viewer").status_code == 200
-    with service.parts.database.writing() as session:
+    with service.components.database.writing() as session:
         session.get_one(Key, service.key_ids["viewer"]).revoked = now()
     time.sleep(0.5)
     assert service.call("GET", "/v1/jobs", "viewer").status_code == 401
@@ -75,21 +75,21 @@ def test_a_key_revoked_elsewhere_is_believed_for_seconds(service: Service, monke
 
 def test_a_key_looked_up_before_a_revocation_is_not_remembered_after_it() -> None:
     clock = [0.0]
-    known, key = KnownKeys(lambda: clock[0]), Key(name="k")
-    moment = known.moment()
-    known.forget()
-    known.add("text", key, moment)
+    known, key = KeyCache(lambda: clock[0]), Key(name="k")
+    generation = known.generation()
+    known.clear()
+    known.add("text", key, generation)
     assert known.get("text") is None
-    known.add("text", key, known.moment())
+    known.add("text", key, known.generation())
     assert (known.get("text"), known.get("other")) == (key, None)
-    clock[0] += known_keys.SECONDS
+    clock[0] += key_cache.SECONDS
     assert known.get("text") is None
 
 
 def test_few_keys_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(known_keys, "KNOWN", 10)
-    known = KnownKeys(lambda: 0.0)
+    monkeypatch.setattr(key_cache, "MAX_KEYS", 10)
+    known = KeyCache(lambda: 0.0)
     for number in range(25):
-        known.add(f"{number}", Key(name="k"), known.moment())
+        known.add(f"{number}", Key(name="k"), known.generation())
         assert known.get(f"{number}")
     assert len(known._keys) <= 10

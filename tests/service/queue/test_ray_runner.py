@@ -15,11 +15,11 @@ import pytest
 
 from gan_aug.compute.cluster.named_jobs import JobStanding, NamedJobs, Phase
 from gan_aug.errors import ComputeError, ConfigError
-from gan_aug_service.queue.ray_runner import SENT, RayRunner
-from gan_aug_service.queue.runner import Standing, Work
+from gan_aug_service.queue.ray_runner import RAY_RECORD, RayRunner
+from gan_aug_service.queue.runner import JobRef, ProcessStatus
 from gan_aug_service.settings import Settings
 
-WORK = Work("job", "run", 1)
+WORK = JobRef("job", "run", 1)
 FIRST, SECOND = "gan-aug-job-1-1", "gan-aug-job-1-2"
 
 
@@ -70,7 +70,7 @@ def cluster() -> Cluster:
 def runner(tmp_path: Path, cluster: Cluster) -> RayRunner:
     """A runner whose job's request was written, as the supervisor does before it starts one."""
     made = another(tmp_path, cluster)
-    with made.held(WORK) as free:
+    with made.locked(WORK) as free:
         assert free
     return made
 
@@ -90,7 +90,7 @@ def begin(folder: Path, cluster: Cluster, name: str, attempt: int = 1) -> None:
 
 
 def test_a_job_is_sent_once_works_and_ends(runner: RayRunner, cluster: Cluster, tmp_path: Path) -> None:
-    assert runner.standing(WORK) == Standing("lost")
+    assert runner.status(WORK) == ProcessStatus("lost")
     runner.start(WORK)
     runner.start(WORK)
     assert list(cluster.phases) == [FIRST]
@@ -109,15 +109,15 @@ def test_a_job_is_sent_once_works_and_ends(runner: RayRunner, cluster: Cluster, 
         ),
     ]
     assert log == f"{record / 'log'} 2>&1"
-    assert runner.standing(WORK) == Standing("starting")
+    assert runner.status(WORK) == ProcessStatus("starting")
     cluster.phases[FIRST] = "working"
-    assert runner.standing(WORK) == Standing("starting")
+    assert runner.status(WORK) == ProcessStatus("starting")
     begin(tmp_path, cluster, FIRST)
-    assert runner.standing(WORK) == Standing("alive", 1, 4711, 1)
+    assert runner.status(WORK) == ProcessStatus("alive", 1, 4711, 1)
     (record / "end-1.json").write_text('{"exit": 0}')
-    assert runner.standing(WORK).kind == "alive"  # Ray has not seen it end
+    assert runner.status(WORK).kind == "alive"  # Ray has not seen it end
     cluster.phases[FIRST] = "ended"
-    assert runner.standing(WORK) == Standing("ended", 1, 4711, 1, {"exit": 0})
+    assert runner.status(WORK) == ProcessStatus("ended", 1, 4711, 1, {"exit": 0})
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
@@ -129,8 +129,8 @@ def test_killed_around_the_sending_it_is_sent_once(
         runner.start(WORK)
     cluster.dies = ""
     later = another(tmp_path, cluster)
-    assert later.standing(WORK) == Standing("starting")
-    assert later.standing(WORK) == Standing("starting")
+    assert later.status(WORK) == ProcessStatus("starting")
+    assert later.status(WORK) == ProcessStatus("starting")
     assert (list(cluster.phases), len(cluster.commands)) == ([FIRST], 1)
 
 
@@ -140,33 +140,33 @@ def test_a_killed_process_is_lost_and_sent_under_the_next_number(
     runner.start(WORK)
     begin(tmp_path, cluster, FIRST)
     cluster.phases[FIRST] = "ended"
-    assert runner.standing(WORK).kind == "lost"
+    assert runner.status(WORK).kind == "lost"
     runner.start(WORK)
     assert cluster.phases == {FIRST: "ended", SECOND: "waiting"}
-    assert runner.standing(WORK).kind == "starting"
+    assert runner.status(WORK).kind == "starting"
     cluster.phases[SECOND] = "ended"  # it could not even begin: that counts too
     for number in (3, 4):
         runner.start(WORK)
         cluster.phases[f"gan-aug-job-1-{number}"] = "ended"
-    assert (runner.standing(WORK).kind, runner.standing(WORK).attempt) == ("lost", 3)
+    assert (runner.status(WORK).kind, runner.status(WORK).attempt) == ("lost", 3)
 
 
 def test_a_cluster_that_does_not_answer_is_waited_for(runner: RayRunner, cluster: Cluster, tmp_path: Path) -> None:
     cluster.there = False
     runner.start(WORK)
-    assert json.loads((tmp_path / "processes" / "job" / SENT).read_text()) == {"start": 1, "number": 1}
-    assert runner.standing(WORK) == Standing("starting")
+    assert json.loads((tmp_path / "processes" / "job" / RAY_RECORD).read_text()) == {"start": 1, "number": 1}
+    assert runner.status(WORK) == ProcessStatus("starting")
     assert cluster.phases == {}
     cluster.there = True
-    assert runner.standing(WORK) == Standing("starting")
+    assert runner.status(WORK) == ProcessStatus("starting")
     assert cluster.phases == {FIRST: "waiting"}
     begin(tmp_path, cluster, FIRST)
     cluster.there = False
-    assert runner.standing(WORK).kind == "alive"
+    assert runner.status(WORK).kind == "alive"
     runner.kill(WORK)
     assert cluster.phases == {FIRST: "working"}
     (tmp_path / "processes" / "job" / "end-1.json").write_text('{"exit": 0}')
-    assert runner.standing(WORK).kind == "ended"  # its own word is enough
+    assert runner.status(WORK).kind == "ended"  # its own word is enough
 
 
 def test_a_cluster_that_forgot_a_job_that_had_begun_has_lost_it(
@@ -175,7 +175,7 @@ def test_a_cluster_that_forgot_a_job_that_had_begun_has_lost_it(
     runner.start(WORK)
     begin(tmp_path, cluster, FIRST)
     cluster.phases.clear()
-    assert runner.standing(WORK).kind == "lost"
+    assert runner.status(WORK).kind == "lost"
     runner.start(WORK)
     assert cluster.phases == {FIRST: "waiting"}
 
@@ -184,18 +184,18 @@ def test_what_a_cluster_refuses_is_said(runner: RayRunner, cluster: Cluster, tmp
     cluster.refuses = "no token"
     with pytest.raises(ComputeError, match="no token"):
         runner.start(WORK)
-    assert runner.standing(WORK) == Standing("lost")
-    assert runner.said_last(WORK) == "said by ray"
+    assert runner.status(WORK) == ProcessStatus("lost")
+    assert runner.last_log_line(WORK) == "said by ray"
     (tmp_path / "processes" / "job" / "log").write_text("no such module\n\n")
-    assert runner.said_last(WORK) == "no such module"
+    assert runner.last_log_line(WORK) == "no such module"
 
 
 def test_another_start_of_a_job_is_another_name(runner: RayRunner, cluster: Cluster, tmp_path: Path) -> None:
     runner.start(WORK)
     begin(tmp_path, cluster, FIRST)
     cluster.phases[FIRST] = "ended"
-    again = Work("job", "run", 2)
-    assert runner.standing(again) == Standing("lost")
+    again = JobRef("job", "run", 2)
+    assert runner.status(again) == ProcessStatus("lost")
     runner.start(again)
     assert cluster.phases == {FIRST: "ended", "gan-aug-job-2-1": "waiting"}
 

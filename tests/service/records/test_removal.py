@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import update
 
 from gan_aug_service.database.tables import Job, JobState, Run
-from gan_aug_service.products.summaries import NOUNS
+from gan_aug_service.products.files import PRODUCTS
 from gan_aug_service.products.synthetic_images import _shard
 from tests.support.service.page_samples import see, send, sign_in
 from tests.support.service.service_samples import NOBODY, TINY, Service
@@ -45,18 +45,18 @@ def test_a_run_is_removed_with_all_that_it_holds_and_its_job_stays(service: Serv
     for path in V1 + PAGES:
         assert service.call("GET", path.format(id=run)).status_code == 200, path
     service.call("GET", f"/v1/models/{other}")
-    assert len(service.parts.samplers._loaded) == 1
+    assert len(service.components.samplers._loaded) == 1
     assert _shard.cache_info().currsize
     assert service.call("DELETE", f"/v1/runs/{run}").status_code == 204
     assert [path.name for path in service.settings.runs.iterdir()] == [other]
     assert list(service.settings.processes.iterdir()) == []
-    assert len(service.parts.samplers._loaded) == 0
+    assert len(service.components.samplers._loaded) == 0
     assert _shard.cache_info().currsize == 0
     for path in V1 + PAGES:
         assert service.call("GET", path.format(id=run)).status_code == 404, path
         assert service.call("GET", path.format(id=other)).status_code == 200, path
-    for noun in LISTS:
-        assert [item["id"] for item in service.call("GET", f"/v1/{noun}").json()["items"]] == [other]
+    for product in LISTS:
+        assert [item["id"] for item in service.call("GET", f"/v1/{product}").json()["items"]] == [other]
     assert service.call("GET", f"/v1/jobs/{run}").json()["state"] == "done"
     assert service.call("GET", f"/v1/jobs/{run}/events").status_code == 200
     assert audited(service) == [("run.remove", run, "dataset, model, synthetic, report")]
@@ -80,13 +80,13 @@ def test_only_editors_remove_and_only_of_their_own_project(service: Service, run
 
 @pytest.mark.parametrize("state", [JobState.QUEUED, JobState.RUNNING])
 def test_a_run_is_not_removed_under_a_job(service: Service, run: str, state: JobState) -> None:
-    with service.parts.database.writing() as session:
+    with service.components.database.writing() as session:
         session.execute(update(Job).where(Job.id == run).values(state=state, holds_run=run))
     answer = service.call("DELETE", f"/v1/runs/{run}")
     assert (answer.status_code, f"is {state}" in answer.json()["detail"]) == (409, True)
     assert service.call("GET", f"/v1/datasets/{run}").status_code == 200
     sign_in(service)
-    assert "Remove it for good" not in see(service, f"/runs/{run}/remove").text
+    assert "Remove permanently" not in see(service, f"/runs/{run}/remove").text
 
 
 def test_a_removal_that_was_cut_short_is_finished_or_undone(
@@ -105,9 +105,9 @@ def test_a_removal_that_was_cut_short_is_finished_or_undone(
     service.start()
     assert list(folder.iterdir()) == []
     assert list(service.settings.processes.iterdir()) == []
-    with service.parts.database.reading() as session:
+    with service.components.database.reading() as session:
         found = session.get_one(Run, run)
-        assert not any(getattr(found, noun) for noun in NOUNS)
+        assert not any(getattr(found, product) for product in PRODUCTS)
     assert audited(service) == [("run.remove", run, "finished when the service started again")]
 
 
@@ -122,9 +122,9 @@ def test_a_folder_removed_by_hand_is_told_in_a_sentence(service: Service, run: s
     sample = service.call("POST", f"/v1/models/{run}/sample", json={"label": "3"})
     assert (sample.status_code, "removed" in sample.text) == (404, True)
     sign_in(service)
-    for noun in LISTS:
-        page = see(service, f"/{noun}")
-        assert (page.status_code, run in page.text, 'class="torn' in page.text) == (200, True, True), noun
+    for product in LISTS:
+        page = see(service, f"/{product}")
+        assert (page.status_code, run in page.text, 'class="damaged' in page.text) == (200, True, True), product
     assert "Removed." in see(service, f"/jobs/{run}").text
     assert service.call("DELETE", f"/v1/runs/{run}").status_code == 204
     assert service.call("GET", "/v1/datasets").json()["items"] == []
@@ -132,7 +132,7 @@ def test_a_folder_removed_by_hand_is_told_in_a_sentence(service: Service, run: s
 
 def test_a_page_asks_before_it_removes(service: Service, run: str) -> None:
     sign_in(service)
-    for path in (f"/jobs/{run}", *(f"/{noun}/{run}" for noun in LISTS)):
+    for path in (f"/jobs/{run}", *(f"/{product}/{run}" for product in LISTS)):
         assert f'href="/runs/{run}/remove"' in see(service, path).text, path
     asked = see(service, f"/runs/{run}/remove").text
     assert "the data set, with its real images" in asked

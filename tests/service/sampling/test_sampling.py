@@ -13,7 +13,6 @@ import pytest
 from gan_aug.errors import CheckpointError
 from gan_aug.gan.state import load_generator, newest_checkpoint
 from gan_aug.synthesis.sampler import BLOCK
-from gan_aug_service.sampling import batcher as sampling
 from gan_aug_service.sampling.batcher import Samplers, rows_can_move
 from tests.support.service.service_samples import Service, alone
 
@@ -31,13 +30,13 @@ def test_images_are_the_same_bytes_whoever_shares_their_pass(
     whole_run: Path, shared: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # So that all wait before the first pass, also on a busy machine.
-    monkeypatch.setattr(sampling, "WINDOW_SECONDS", 5.0)
+    monkeypatch.setattr("gan_aug_service.sampling.batcher.WINDOW_SECONDS", 5.0)
     asked = [(k % 10, k % 3, 5 * k, 1 + k % 7) for k in range(60)] + [(3, 9, 0, 150)]
     counted = Counted()
 
     async def ask() -> list[Any]:
         samplers = Samplers(counted)
-        batcher = await samplers.of(whole_run)
+        batcher = await samplers.get(whole_run)
         rows = np.eye(10, dtype=np.float32)
         tasks = [batcher.sample(np.tile(rows[label], (n, 1)), seed, first) for label, seed, first, n in asked]
         made = await asyncio.gather(*tasks)
@@ -71,7 +70,7 @@ def test_rows_move_where_the_machine_allows_it_and_the_trial_can_tell(whole_run:
 def test_a_request_that_is_given_up_does_not_hold_the_others(whole_run: Path) -> None:
     async def ask() -> Any:
         samplers = Samplers(lambda images, blocks: None)
-        batcher = await samplers.of(whole_run)
+        batcher = await samplers.get(whole_run)
         row = np.eye(10, dtype=np.float32)[:1]
         tasks = [asyncio.create_task(batcher.sample(row, seed, 0)) for seed in range(3)]
         await asyncio.sleep(0)
@@ -92,7 +91,7 @@ def test_a_fault_reaches_everyone_who_waits_and_the_next_block_is_made(
 ) -> None:
     async def ask() -> Any:
         samplers = Samplers(lambda images, blocks: None)
-        batcher = await samplers.of(whole_run)
+        batcher = await samplers.get(whole_run)
         row = np.eye(10, dtype=np.float32)[:1]
         generator, batcher.generator = batcher.generator, None  # type: ignore[assignment]
         monkeypatch.setattr(type(batcher), "generator", generator, raising=False)
@@ -119,24 +118,24 @@ def test_few_generators_are_kept_and_a_newer_checkpoint_is_seen(
 ) -> None:
     import shutil
 
-    monkeypatch.setattr(sampling, "LOADED", 2)
+    monkeypatch.setattr("gan_aug_service.sampling.batcher.LOADED", 2)
     runs = [Path(shutil.copytree(whole_run, tmp_path / str(k))) for k in range(3)]
 
     async def ask() -> None:
         samplers = Samplers(lambda images, blocks: None)
-        first = await samplers.of(runs[0])
-        assert await samplers.of(runs[0]) is first
+        first = await samplers.get(runs[0])
+        assert await samplers.get(runs[0]) is first
         for run in runs[1:]:
-            await samplers.of(run)
+            await samplers.get(run)
         assert len(samplers._loaded) == 2
-        assert await samplers.of(runs[0]) is not first
+        assert await samplers.get(runs[0]) is not first
         folder = runs[0] / "train" / "checkpoints"
-        before = (await samplers.of(runs[0])).checkpoint.images
+        before = (await samplers.get(runs[0])).checkpoint.images
         shutil.rmtree(folder / f"{before:010d}")
-        assert (await samplers.of(runs[0])).checkpoint.images < before
+        assert (await samplers.get(runs[0])).checkpoint.images < before
         shutil.rmtree(folder)
         with pytest.raises(CheckpointError, match="no whole checkpoint"):
-            await samplers.of(runs[0])
+            await samplers.get(runs[0])
         samplers.close()
 
     asyncio.run(ask())

@@ -26,7 +26,7 @@ def service(tmp_path: Path, limits: Limits) -> Any:
 
 def refuse(service: Service, pragma: str) -> None:
     """Have SQLite answer every write from now on as it does on such a disk."""
-    engine = service.parts.database.engine
+    engine = service.components.database.engine
     engine.dispose()
     event.listen(engine, "connect", lambda connection, _: connection.execute(f"PRAGMA {pragma}"))
 
@@ -52,7 +52,7 @@ def test_a_database_that_cannot_write_is_read_on(
 
 def test_what_another_process_holds_is_not_a_full_disk(service: Service) -> None:
     refuse(service, "busy_timeout=1")
-    with service.parts.database.writing() as session:
+    with service.components.database.writing() as session:
         session.execute(update(Key).values(name="held"))
         assert service.call("GET", "/v1/jobs", "viewer").status_code == 200
         answer = service.call("POST", "/v1/jobs/import", json=TINY)

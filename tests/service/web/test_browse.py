@@ -19,7 +19,7 @@ from gan_aug.data.manifest import Manifest
 from gan_aug.data.synthetic.shards import SyntheticManifest, open_shards
 from gan_aug.report.words.verdict import answer
 from gan_aug_service.web.kit.rendering import POLICY
-from gan_aug_service.web.pages import synthetic as pages
+from gan_aug_service.web.pages import synthetic
 from tests.support.service.service_samples import NOBODY, Service
 
 PAGE = {"Accept": "text/html,application/xhtml+xml"}
@@ -111,7 +111,7 @@ def test_lists_are_of_the_own_project_and_outlast_what_is_torn(service: Service,
     for path in LISTS:
         torn = look(service, path).text
         assert f"{path}/{run}" in torn
-        assert 'class="torn' in torn
+        assert 'class="damaged' in torn
         assert str(service.settings.state) not in torn
 
 
@@ -169,7 +169,7 @@ def test_real_images_are_for_editors_who_are_written_down(service: Service, run:
     look(service, path, "viewer", 403)
     look(service, path, "stranger", 404)
     page = look(service, f"/datasets/{run}", "viewer").text
-    assert "they are for keys with the role editor or admin" in page
+    assert "They are for keys with the role editor or admin" in page
     assert "contact/" not in page
     assert "contact/9.png" in look(service, f"/datasets/{run}", "editor").text
     folder = service.settings.runs / run / "dataset"
@@ -301,7 +301,7 @@ def test_an_altered_shard_is_not_shown(service: Service, run: str) -> None:
 def test_a_set_is_leafed_through_without_a_gap_or_a_repeat(
     service: Service, run: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pages, "SHOWN", 30)
+    monkeypatch.setattr(synthetic, "SHOWN", 30)
     found, path, turned = [], f"/synthetic/{run}", 0
     while path:
         text = look(service, path).text

@@ -117,11 +117,11 @@ def test_from_an_empty_service_to_a_report_by_clicking(live: LiveService, browse
     look(browser, "new")
     browser.type("data-size", "large")
     browser.click("Start the job")
-    browser.until("One thing is not right yet")
+    browser.until("There is one fault")
     look(browser, "new-fault")
     fill_in(browser, SMALL)
     browser.click("Start the job")
-    browser.until("What was asked")
+    browser.until("Submitted")
     path = browser.driver.current_url
     _watch(browser)
     assert browser.find("#state").text == "done"
@@ -134,7 +134,7 @@ def test_from_an_empty_service_to_a_report_by_clicking(live: LiveService, browse
     assert live.call("GET", f"/v1/reports/{report.rpartition('/')[2]}").json()["schema"] == 1
     _browse(browser)
     browser.click("Home")
-    browser.until("Ended last")
+    browser.until("Ended recently")
     look(browser, "home")
     browser.click("Keys")
     look(browser, "keys")
@@ -159,7 +159,7 @@ def _browse(browser: Browser) -> None:
     """From the job's page to all that it made: report, data set, model, and the synthetic set down to one image."""
     browser.follow('.products a[href^="/reports/"]')
     browser.find("iframe.report")
-    browser.until("By itself, to print")
+    browser.until("Open alone, to print")
     look(browser, "report")
 
     browser.follow('a[href^="/datasets/"]')
@@ -174,9 +174,9 @@ def _browse(browser: Browser) -> None:
     browser.click("Make images")
     browser.until("seed 0, truncation 0.7")
     assert browser.shows(".made img")
-    browser.type("way-frames", "9")
-    browser.click("Show the way")
-    slider = browser.find("#way-frame")
+    browser.type("walk-frames", "9")
+    browser.click("Show the walk")
+    slider = browser.find("#walk-frame")
     slider.send_keys(browser.RIGHT, browser.RIGHT)
     assert slider.get_attribute("value") == "3"
     look(browser, "model")
@@ -216,7 +216,7 @@ def test_own_images_are_sent_as_a_zip_and_imported(live: LiveService, browser: B
     browser.open("/new")
     browser.type("key", live.key)
     browser.click("Sign in")
-    browser.click("Upload own images")
+    browser.click("Upload your own images")
     (tmp_path / "words.zip").write_text("no zip at all")
     browser.find("#zip").send_keys(str(tmp_path / "words.zip"))
     browser.follow("#send:enabled")

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from gan_aug import config as configs
-from gan_aug_service.records.allowed_paths import GUARDED
-from gan_aug_service.routes.common import EXAMPLES
+from gan_aug.config import dump, load, parse
+from gan_aug_service.openapi.examples import CONFIG_EXAMPLES
+from gan_aug_service.records.allowed_paths import PATH_KEYS
 from gan_aug_service.web.kit import config_form
 from tests.support.places import CONFIGS
 from tests.support.service.page_samples import see, send, sign_in
@@ -62,9 +63,9 @@ def flat(values: dict[str, Any], above: str = "") -> dict[str, str]:
 
 @pytest.mark.parametrize("file", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
 def test_a_config_survives_the_form(file: Path) -> None:
-    config = configs.load(file)
-    values = config_form.values_of(config_form.texts_of(configs.dump(config)))
-    assert configs.parse(values, "the form") == config
+    config = load(file)
+    values = config_form.parse_fields(config_form.form_texts(dump(config)))
+    assert parse(values, "the form") == config
 
 
 @pytest.mark.parametrize(
@@ -91,8 +92,8 @@ def test_a_config_survives_the_form(file: Path) -> None:
     ],
 )
 def test_texts_stand_for_what_the_config_takes(path: str, text: str, value: Any) -> None:
-    given: Any = config_form.values_of({"data.source": ["csv"], path: [text]})
-    configs.parse(given, "the form")
+    given: Any = config_form.parse_fields({"data.source": ["csv"], path: [text]})
+    parse(given, "the form")
     for part in path.split("."):
         given = given[part]
     assert given == value
@@ -107,14 +108,14 @@ def test_every_key_has_a_field_but_those_that_no_request_may_give() -> None:
             found |= paths(value, f"{above}{name}.") if nested else {f"{above}{name}"}
         return found
 
-    config = configs.parse({"data": {"source": "digits"}}, "the test")
-    assert paths(configs.dump(config)) == config_form.fields().keys() | config_form.HIDDEN
-    assert config_form.HIDDEN < GUARDED
+    config = parse({"data": {"source": "digits"}}, "the test")
+    assert paths(dump(config)) == config_form.fields().keys() | config_form.HIDDEN
+    assert config_form.HIDDEN < PATH_KEYS
 
 
 def test_the_quickstart_is_the_one_of_the_configs() -> None:
-    example: Any = EXAMPLES["quickstart"]["value"]
-    assert configs.parse(example, "the example") == configs.load(CONFIGS / "quickstart.yaml")
+    example: Any = CONFIG_EXAMPLES["quickstart"]["value"]
+    assert parse(example, "the example") == load(CONFIGS / "quickstart.yaml")
 
 
 def test_the_quickstart_is_filled_in_and_starts(service: Service) -> None:
@@ -126,7 +127,7 @@ def test_the_quickstart_is_filled_in_and_starts(service: Service) -> None:
     assert started.status_code == 303
     job = service.call("GET", f"/v1{started.headers['location']}").json()
     assert job["verb"] == "run"
-    expected = configs.dump(configs.load(CONFIGS / "quickstart.yaml"))
+    expected = dump(load(CONFIGS / "quickstart.yaml"))
     assert job["config"] == expected
 
 
@@ -148,7 +149,7 @@ def test_faults_come_back_beside_their_fields_with_what_was_entered(service: Ser
     answer = send(service, "/new", sent | {"action": "start"})
     assert answer.status_code == 422
     assert HOSTILE not in answer.text
-    assert "2 things are not right yet" in answer.text
+    assert "There are 2 faults" in answer.text
     for name, text in (("data-size", "big"), ("train-lr", "-1")):
         assert f'<a href="#{name}">' in answer.text
         field = answer.text.split(f'<input id="{name}"')[1].split(">")[0]
@@ -179,7 +180,7 @@ def test_what_the_routes_would_not_take_the_form_does_not_either(service: Servic
     sign_in(service)
     answer = send(service, "/new", {"data.source": "digits", "action": "start", field: text})
     assert answer.status_code in (400, 404, 413, 422)
-    assert "not right yet" in answer.text
+    assert re.search(r"There (is one fault|are \d+ faults)", answer.text)
 
 
 def test_a_former_jobs_number_that_is_none_is_refused(service: Service) -> None:

@@ -20,7 +20,7 @@ def finish(
     service: Service, job_id: str, state: JobState, error: str | None = None, message: str | None = None
 ) -> None:
     """Write down that a job has ended."""
-    with service.parts.database.writing() as session:
+    with service.components.database.writing() as session:
         job = session.get_one(Job, job_id)
         job.state, job.started, job.ended, job.holds_run = state, now(), now(), None
         job.error, job.message = error, message

@@ -10,12 +10,12 @@ from sqlalchemy import select
 
 from gan_aug_service.access.cookies import COOKIE
 from gan_aug_service.database.tables import AuditEntry
-from gan_aug_service.web.kit import static_files as files
+from gan_aug_service.web.kit import static_files
 from tests.support.places import ROOT
 from tests.support.service.page_samples import PAGE, see, send, sign_in
 from tests.support.service.service_samples import NOBODY, Service
 
-WEB = Path(files.__file__).parent
+WEB = Path(static_files.__file__).parent
 PAGES = ("/", "/jobs", "/new", "/keys")
 
 
@@ -68,7 +68,7 @@ def test_signing_out_ends_the_session_and_is_written_down(service: Service) -> N
     assert send(service, "/sign-out").headers["location"] == "/sign-in"
     service.client.cookies.set(COOKIE, token)
     assert see(service, "/").status_code == 303
-    with service.parts.database.reading() as session:
+    with service.components.database.reading() as session:
         actions = session.scalars(select(AuditEntry.action)).all()
     assert actions[-2:] == ["session.create", "session.delete"]
 
@@ -106,8 +106,8 @@ def test_pages_run_nothing_inline_and_load_nothing_from_elsewhere(service: Servi
         assert page.text.count("<h1") == 1
         assert '<html lang="en">' in page.text
         assert "<main" in page.text
-    for name in files.FILES:
-        kept = service.client.get(files.address(name))
+    for name in static_files.FILES:
+        kept = service.client.get(static_files.static_url(name))
         assert "immutable" in kept.headers["cache-control"]
         text = kept.text.replace("http://www.w3.org/2000/svg", "")
         assert "http" not in text.replace("http-equiv", ""), name
@@ -179,10 +179,10 @@ def test_a_fault_of_ours_is_a_page_that_tells_nothing_of_itself(
         raise RuntimeError("the password is secret")
 
     sign_in(service)
-    monkeypatch.setattr("gan_aug_service.web.pages.jobs.listed", fail)
+    monkeypatch.setattr("gan_aug_service.web.pages.jobs.list_job_page", fail)
     page = see(service, "/jobs")
     assert (page.status_code, page.headers["content-type"]) == (500, "text/html; charset=utf-8")
-    assert "this is a fault of ours" in page.text
+    assert "this is a fault of the service" in page.text
     assert "secret" not in page.text
     assert "the password is secret" in caplog.text
     assert service.client.get("/jobs").headers["content-type"] == "application/problem+json"

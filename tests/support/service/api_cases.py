@@ -42,7 +42,7 @@ def send_cases(
     not describe.
     """
     # The application's lifespan begins with the first request here, and no job is to be worked at.
-    service.parts.supervisor.start = service.parts.supervisor.close = lambda: None  # type: ignore[method-assign]
+    service.components.supervisor.start = service.components.supervisor.close = lambda: None  # type: ignore[method-assign]
     schema = schemathesis.openapi.from_asgi("/openapi.json", service.app)
     headers = {"Authorization": f"Bearer {service.keys['admin']}"}
     sent: Counter[int] = Counter()

@@ -21,7 +21,7 @@ import numpy as np
 from gan_aug.data.synthetic.shards import SyntheticManifest, SyntheticShard
 from gan_aug_service.database.engine import Database
 from gan_aug_service.database.tables import Run, new_id
-from gan_aug_service.queue.supervisor import products
+from gan_aug_service.products.files import present_products
 from gan_aug_service.settings import Settings
 from tests.support.service.live_service import LiveService
 
@@ -41,7 +41,7 @@ def place(service: LiveService, run: Path, database: str | None) -> str:
     _noise(folder / "synthetic")
     records = Database(Settings(service.state, database=database).database_url, upgrade=False)
     with records.writing() as session:
-        session.add(Run(id=identifier, project="default", **products(folder)))
+        session.add(Run(id=identifier, project="default", **present_products(folder)))
     records.close()
     return identifier
 

@@ -16,9 +16,9 @@ from gan_aug.gan.state import load_generator, newest_checkpoint
 from gan_aug.synthesis.sampler import sample
 from gan_aug_service.access.keys import make_key
 from gan_aug_service.app import create_app
+from gan_aug_service.components import Components
 from gan_aug_service.database.tables import Job, JobState, Role, Run, new_id, now
-from gan_aug_service.parts import Parts
-from gan_aug_service.queue.supervisor import products
+from gan_aug_service.products.files import present_products
 from gan_aug_service.settings import Limits, Settings
 
 TINY: dict[str, Any] = {
@@ -41,12 +41,12 @@ NOBODY = "0" * 24
 
 def make_run(path: Path) -> Path:
     """A whole run of tiny budgets at `path`."""
-    from gan_aug import config as configs  # PyTorch is for the tests that need it
-    from gan_aug.compute.local.executor import LocalExecutor
+    from gan_aug.compute.local.executor import LocalExecutor  # PyTorch is for the tests that need it
+    from gan_aug.config import parse
     from gan_aug.run.folder import RunDir
-    from gan_aug.stages import verbs as workflows
+    from gan_aug.stages.verbs import start
 
-    workflows.start("run", configs.parse(TINY, "the test"), RunDir(path), LocalExecutor(1))
+    start("run", parse(TINY, "the test"), RunDir(path), LocalExecutor(1))
     return path
 
 
@@ -61,7 +61,7 @@ def until(condition: Callable[[], Any], seconds: float = 300) -> Any:
 
 
 class Service:
-    """One service and its callers; `start` lets its queue run."""
+    """One service and its clients; `start` lets its queue run."""
 
     def __init__(self, state: Path, database: str | None, limits: Limits, **settings: Any) -> None:
         data = state.parent / "data"
@@ -69,10 +69,10 @@ class Service:
         values = {"jobs": 1, "nice": 0, "data": data} | settings
         self.settings = Settings(state, database=database, limits=limits, **values)
         self.app = create_app(self.settings)
-        self.parts: Parts = self.app.state.parts
+        self.components: Components = self.app.state.components
         self.supervised = False
         self.client = TestClient(self.app, raise_server_exceptions=False)
-        with self.parts.database.writing() as session:
+        with self.components.database.writing() as session:
             made = {name: make_key(session, name, *where) for name, where in WHO.items()}
         self.keys = {name: text for name, (_, text) in made.items()}
         self.key_ids = {name: key.id for name, (key, _) in made.items()}
@@ -83,8 +83,8 @@ class Service:
     def __exit__(self, *_: object) -> None:
         if self.supervised:
             self.client.__exit__(None, None, None)
-        self.parts.samplers.close()
-        self.parts.database.close()
+        self.components.samplers.close()
+        self.components.database.close()
 
     def start(self) -> None:
         """Begin the application's lifespan: the queue is kept from now on."""
@@ -121,8 +121,8 @@ class Service:
         shutil.copytree(run, folder)
         request = json.loads((run / "request.json").read_text())
         config = json.dumps(request["config"])
-        with self.parts.database.writing() as session:
-            session.add(Run(id=identifier, project=project, **products(folder)))
+        with self.components.database.writing() as session:
+            session.add(Run(id=identifier, project=project, **present_products(folder)))
             session.flush()
             session.add(
                 Job(

@@ -1,1 +1,1 @@
-"""What the pages share: rendering, forms, visitors, static files."""
+"""What pages share: rendering, forms, the signed-in user, static files."""

@@ -1,4 +1,4 @@
-"""The config as a form: a field for each key, with its kind, default and description, as the config itself says."""
+"""The config as a form: a field for each key, with the kind, default and description that the config gives."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ COMMON = (
     "data.source", "data.root", "data.size", "data.positive", "train.images", "classifier.name", "classifier.steps",
     "compare.arms", "compare.seeds", "seed",
 )  # fmt: skip
-"""The keys that most jobs choose, in the order in which one thinks of them."""
+"""The keys that most jobs set, in the order in which people think of them."""
 
 HIDDEN = {"compute.storage", "compute.address"}
-"""Keys that no request may give."""
+"""Keys that no request may set."""
 
 NONE = "none"
-"""The choice of nothing, where leaving a key out means something else."""
+"""The choice of nothing, for keys whose default is something else."""
 
 SCALARS = {"string", "integer", "number"}
-WHOLE = re.compile(r"[+-]?\d{1,18}")
+INTEGER = re.compile(r"[+-]?\d{1,18}")
 DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?")
 
 
@@ -35,8 +35,8 @@ DECIMAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,3})?")
 class Field:
     """One key of the config as a form shows it.
 
-    `kind` is `choice` (one of `options`), `choices` (any of them) or `text`. `reads` are the JSON types that the key
-    takes, `inner` those within its lists and tables. `default` is what holds where nothing is given.
+    `kind` is `choice` (one of `options`), `choices` (any of them) or `text`. `types` are the JSON types that the key
+    takes, `item_types` those within its lists and tables. `default` is used if the field is empty.
     """
 
     path: str
@@ -44,31 +44,31 @@ class Field:
     description: str
     default: str
     options: tuple[str, ...]
-    reads: frozenset[str]
-    inner: frozenset[str]
-    needed: bool
+    types: frozenset[str]
+    item_types: frozenset[str]
+    required: bool
 
     @property
     def id(self) -> str:
-        """The field's name in the page."""
+        """The field's id in the page."""
         return self.path.replace(".", "-")
 
     def value(self, texts: list[str]) -> Any:
-        """What the texts of this field stand for; one that fits no kind stays text, for the config to refuse."""
+        """The value that the field's texts stand for; a text that fits no type stays text, for the config to refuse."""
         if self.kind == "choices":
             return [] if texts == [NONE] else texts
         text = texts[0]
-        if self.reads == {"boolean"}:
+        if self.types == {"boolean"}:
             return text == "yes"
-        if "object" in self.reads and ":" in text:
+        if "object" in self.types and ":" in text:
             pairs = (part.partition(":") for part in text.split(","))
-            return {name.strip(): _plain(value.strip(), self.inner) for name, _, value in pairs}
-        if "array" in self.reads and ("," in text or not self.reads & SCALARS):
-            return [_plain(part.strip(), self.inner) for part in text.strip("[]").split(",") if part.strip()]
-        return _plain(text, self.reads)
+            return {name.strip(): _plain(value.strip(), self.item_types) for name, _, value in pairs}
+        if "array" in self.types and ("," in text or not self.types & SCALARS):
+            return [_plain(part.strip(), self.item_types) for part in text.strip("[]").split(",") if part.strip()]
+        return _plain(text, self.types)
 
     def texts(self, value: Any) -> list[str]:
-        """What a form shows for a value: `value` read back gives the same."""
+        """The texts that a form shows for a value; read by `value`, they give the same value."""
         if self.kind == "choices":
             return [str(item) for item in value] or [NONE] * (NONE in self.options)
         return [shown(value)]
@@ -84,7 +84,7 @@ class Group:
 
 
 def shown(value: Any) -> str:
-    """A value as it is written into a field."""
+    """A value as a field shows it."""
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -98,7 +98,7 @@ def shown(value: Any) -> str:
 
 @cache
 def groups() -> tuple[Group, ...]:
-    """All keys by section; `common` comes first and its keys are in no other group."""
+    """All fields by section; the group `common` comes first, and its fields are in no other group."""
     every = [group for group in _sections(Config, "") if group.fields]
     fields = {field.path: field for group in every for field in group.fields}
     common = Group("common", "", tuple(fields[path] for path in COMMON))
@@ -112,8 +112,8 @@ def fields() -> dict[str, Field]:
     return {field.path: field for group in groups() for field in group.fields}
 
 
-def values_of(sent: dict[str, list[str]]) -> dict[str, Any]:
-    """The config that a form's fields stand for: what was left empty is left out."""
+def parse_fields(sent: dict[str, list[str]]) -> dict[str, Any]:
+    """The config that a form's fields stand for; empty fields are left out."""
     values: dict[str, Any] = {}
     for path, field in fields().items():
         texts = [text.strip() for text in sent.get(path, []) if text.strip()]
@@ -127,8 +127,8 @@ def values_of(sent: dict[str, list[str]]) -> dict[str, Any]:
     return values
 
 
-def texts_of(values: dict[str, Any]) -> dict[str, list[str]]:
-    """The form's fields for a config; what is as it would be anyway is left empty, but for the choices."""
+def form_texts(values: dict[str, Any]) -> dict[str, list[str]]:
+    """The form's fields for a config; those with the default value are left empty, except for choices."""
     texts = {path: field.texts(default) for path, field, default in _choices()}
     for path, field in fields().items():
         found: Any = values
@@ -155,46 +155,46 @@ def _sections(section: type[Section], above: str) -> Iterator[Group]:
         elif path not in HIDDEN:
             own.append(_field(path, info, schema["properties"][name]))
     yield Group(above.rstrip(".") or "all", (section.__doc__ or "").split("\n")[0], tuple(own))
-    for inner, path in below:
-        yield from _sections(inner, path)
+    for item_types, path in below:
+        yield from _sections(item_types, path)
 
 
 def _field(path: str, info: FieldInfo, schema: dict[str, Any]) -> Field:
     branches = [part for part in schema.get("anyOf", [schema]) if part.get("type") != "null"]
-    reads = frozenset(part.get("type", "string") for part in branches)
+    types = frozenset(part.get("type", "string") for part in branches)
     items = next((part["items"].get("enum") for part in branches if "enum" in part.get("items", {})), None)
     only = branches[0] if len(branches) == 1 else {}
     options, kind = only.get("enum"), "choice"
-    if reads == {"boolean"}:
+    if types == {"boolean"}:
         options = ["yes", "no"]
-    elif reads == {"array"} and items:
+    elif types == {"array"} and items:
         options, kind = [*items, NONE] if len(branches) < len(schema.get("anyOf", [])) else items, "choices"
-    needed = info.default is PydanticUndefined and info.default_factory is None
-    default = "" if needed else shown(info.get_default(call_default_factory=True))
+    required = info.default is PydanticUndefined and info.default_factory is None
+    default = "" if required else shown(info.get_default(call_default_factory=True))
     return Field(
         path=path,
         kind=kind if options else "text",
         description=info.description or "",
         default=default,
         options=tuple(str(option) for option in options or ()),
-        reads=reads,
-        inner=_inner_types(branches),
-        needed=needed,
+        types=types,
+        item_types=_inner_types(branches),
+        required=required,
     )
 
 
 def _inner_types(branches: list[dict[str, Any]]) -> frozenset[str]:
-    """What stands in the lists and tables that a key takes."""
+    """The JSON types of the items in the lists and tables that a key takes."""
     inner = [part[key] for part in branches for key in ("items", "additionalProperties") if part.get(key)]
     inner += [item for part in branches for item in part.get("prefixItems", [])]
     kinds = [branch for part in inner if isinstance(part, dict) for branch in part.get("anyOf", [part])]
     return frozenset(kind.get("type", "string") for kind in kinds)
 
 
-def _plain(text: str, reads: frozenset[str]) -> Any:
-    """A number where the key takes one and the text is one; else the text."""
-    if reads & {"integer", "number"} and WHOLE.fullmatch(text):
+def _plain(text: str, types: frozenset[str]) -> Any:
+    """A number if the key takes one and the text is one; otherwise the text."""
+    if types & {"integer", "number"} and INTEGER.fullmatch(text):
         return int(text)
-    if "number" in reads and DECIMAL.fullmatch(text):
+    if "number" in types and DECIMAL.fullmatch(text):
         return float(text)
     return text

@@ -1,4 +1,4 @@
-"""Pictures that a browser may keep: each has a tag of its content, and one it holds is not sent again."""
+"""Pictures that browsers may cache: each has an ETag, and one that the browser has is not sent again."""
 
 from __future__ import annotations
 
@@ -7,23 +7,41 @@ from http import HTTPStatus
 from fastapi import Request, Response
 
 PNG = "image/png"
-FOREVER = "private, max-age=31536000, immutable"
-"""Of a picture whose address names its content."""
+IMMUTABLE = "private, max-age=31536000, immutable"
+"""Cache-Control of a picture whose URL identifies its content."""
 
-ASK = "private, no-cache"
-"""Of one that may be another tomorrow: the browser asks each time whether it is."""
+REVALIDATE = "private, no-cache"
+"""Cache-Control of a picture that may change: the browser asks each time whether it did."""
 
 
-def held(request: Request, tag: str, kept: str = ASK) -> Response | None:
-    """The answer to a browser that holds what `tag` names; None where it does not."""
+def not_modified(request: Request, tag: str, cache_control: str = REVALIDATE) -> Response | None:
+    """The answer to a browser that has the picture already; None if it does not.
+
+    Args:
+        request: The request.
+        tag: The picture's ETag.
+        cache_control: How long the browser may cache it.
+
+    Returns:
+        A 304, or None.
+    """
     tags = [part.strip().removeprefix("W/") for part in request.headers.get("if-none-match", "").split(",")]
-    return Response(None, HTTPStatus.NOT_MODIFIED, _headers(tag, kept)) if f'"{tag}"' in tags else None
+    return Response(None, HTTPStatus.NOT_MODIFIED, _headers(tag, cache_control)) if f'"{tag}"' in tags else None
 
 
-def picture(content: bytes, tag: str, kept: str = ASK) -> Response:
-    """A PNG with its tag, and how long it may be kept."""
-    return Response(content, headers=_headers(tag, kept), media_type=PNG)
+def png_response(content: bytes, tag: str, cache_control: str = REVALIDATE) -> Response:
+    """A PNG as an answer.
+
+    Args:
+        content: The file.
+        tag: Its ETag.
+        cache_control: How long the browser may cache it.
+
+    Returns:
+        The answer.
+    """
+    return Response(content, headers=_headers(tag, cache_control), media_type=PNG)
 
 
-def _headers(tag: str, kept: str) -> dict[str, str]:
-    return {"ETag": f'"{tag}"', "Cache-Control": kept}
+def _headers(tag: str, cache_control: str) -> dict[str, str]:
+    return {"ETag": f'"{tag}"', "Cache-Control": cache_control}

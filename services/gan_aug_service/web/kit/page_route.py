@@ -1,4 +1,4 @@
-"""Routes that are pages: a problem is shown as one, and who is not signed in is sent to do so and back."""
+"""Routes of pages: a problem is shown as a page, and who is not signed in is sent to sign in, and back."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.routing import APIRoute
 
-from gan_aug_service.access.cookies import cookie_of
-from gan_aug_service.http.problems import KINDS, told, unforeseen
+from gan_aug_service.access.cookies import read_cookie
+from gan_aug_service.http.problems import HANDLED_ERRORS, error_response, internal_error
 from gan_aug_service.web.kit.rendering import render
 
 SIGN_IN = "/sign-in"
@@ -22,63 +22,63 @@ log = logging.getLogger(__name__)
 
 
 class PageRoute(APIRoute):
-    """A route whose problems are pages for browsers, and problem documents for everyone else."""
+    """A route whose problems are pages for browsers, and problem documents for other clients."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """The route's handler, with what becomes of its problems."""
+        """The route's handler, with problems turned into pages."""
         handler = super().get_route_handler()
 
         async def handled(request: Request) -> Response:
             try:
                 return await handler(request)
-            except KINDS as error:
-                if not wants_page(request):
+            except HANDLED_ERRORS as error:
+                if not wants_html(request):
                     raise
-                return problem_page(request, told(request, error))
+                return problem_page(request, error_response(request, error))
             except Exception:
-                if not wants_page(request):
+                if not wants_html(request):
                     raise
                 log.exception("fault", extra={"path": request.url.path[:300]})
-                return problem_page(request, unforeseen())
+                return problem_page(request, internal_error())
 
         return handled
 
 
-def router() -> APIRouter:
-    """A router for the pages of one noun."""
+def page_router() -> APIRouter:
+    """A router for the pages of one resource."""
     return APIRouter(include_in_schema=False, route_class=PageRoute, default_response_class=HTMLResponse)
 
 
-def wants_page(request: Request) -> bool:
-    """Whether a browser asks, that is for something to show."""
+def wants_html(request: Request) -> bool:
+    """Whether the client is a browser that asks for a page."""
     return "text/html" in request.headers.get("accept", "")
 
 
-def go(path: str) -> RedirectResponse:
-    """Send the browser to a path of ours: after a form, so that loading anew repeats nothing."""
+def redirect(path: str) -> RedirectResponse:
+    """Send the browser to a path of this service; after a form, so that a reload does not send it again."""
     return RedirectResponse(path, HTTPStatus.SEE_OTHER)
 
 
-def own_path(asked: str) -> str:
-    """The path of ours in what a request asked to go on with, or home: never another site."""
-    plain = asked.startswith("/") and asked.isprintable() and "\\" not in asked
-    return asked if plain and not asked.startswith("//") else "/"
+def local_path(target: str) -> str:
+    """The target to go on with if it is a path of this service, or `/`: never another site."""
+    plain = target.startswith("/") and target.isprintable() and "\\" not in target
+    return target if plain and not target.startswith("//") else "/"
 
 
 def problem_page(request: Request, answer: Response) -> Response:
-    """A problem document as a page with its sentence and the way out, or the sign-in page where a key is missing."""
+    """A problem document as a page; if a key is missing, the way to the sign-in page."""
     if answer.status_code == HTTPStatus.UNAUTHORIZED:
         return _sign_in(request)
     problem = json.loads(bytes(answer.body))
-    kept = {name: value for name, value in answer.headers.items() if name in ("retry-after", "connection")}
-    visitor = getattr(request.state, "visitor", None)
-    return render("problem.html", visitor, status=answer.status_code, headers=kept, problem=problem)
+    headers = {name: value for name, value in answer.headers.items() if name in ("retry-after", "connection")}
+    user = getattr(request.state, "user", None)
+    return render("shared/problem.html", user, status=answer.status_code, headers=headers, problem=problem)
 
 
 def _sign_in(request: Request) -> Response:
-    here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-    wanted = here if request.method == "GET" else "/"
-    if request.headers.get("sec-fetch-site") == "cross-site" and not cookie_of(request):
-        # Our cookie is not sent along a link of another site: asked for from here, it is, where there is one.
-        return render("again.html", None, path=wanted)
-    return go(SIGN_IN if wanted == "/" else f"{SIGN_IN}?{urlencode({'next': wanted})}")
+    current = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    target = current if request.method == "GET" else "/"
+    if request.headers.get("sec-fetch-site") == "cross-site" and not read_cookie(request):
+        # Browsers do not send the cookie with a link from another site, but they do with a link from this page.
+        return render("shared/redirect.html", None, path=target)
+    return redirect(SIGN_IN if target == "/" else f"{SIGN_IN}?{urlencode({'next': target})}")

@@ -1,4 +1,4 @@
-"""A job's events as its page shows them: how far each stage is, and the newest lines of the log."""
+"""A job's events as its page shows them: the progress of each stage, losses, samples and the newest log lines."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from gan_aug.run.events import Event
 from gan_aug_service.queue.event_stream import read_lines
 
 LINES = 200
-"""Lines of the log on a page: the newest."""
+"""Lines of the log on a page, the newest ones."""
 
 IMAGE = re.compile(rf"{layout.SAMPLES}\d{{10}}\.png|{re.escape(layout.LOSS_CURVES)}")
-"""The pictures of a run's training that a page may show."""
+"""The names of the pictures of a training that a page may show."""
 
 
 @dataclass
 class StageProgress:
-    """How far one stage of a job is; `total` is None where it is not known."""
+    """How far one stage of a job is; `total` is None if it is not known."""
 
     name: str
     done: int | None = None
@@ -30,7 +30,7 @@ class StageProgress:
     finished: bool = False
 
     def take(self, event: Event) -> None:
-        """Go on by one of the stage's events."""
+        """Update it with one of the stage's events."""
         if event.kind in ("progress", "finish"):
             self.message = event.message
         if event.kind == "progress":
@@ -39,13 +39,22 @@ class StageProgress:
 
 
 def read_events(path: Path, begin: int, end: int | None) -> list[Event]:
-    """The whole events in the file at `path` between two places, in bytes; a line that is torn is left out."""
+    """The events in a file; a line that is not complete is left out.
+
+    Args:
+        path: The run's events.jsonl.
+        begin: Where to begin, in bytes.
+        end: Where to end, in bytes; None for the end of the file.
+
+    Returns:
+        The events.
+    """
     events, position = [], begin
     while True:
         lines, position = read_lines(path, position, end)
         for _, line in lines:
-            # Where the service keeps a run is nobody's business.
             try:
+                # Without the service's own paths.
                 events.append(Event.from_json(line.replace(f"{path.parent}/", "")))
             except (ValueError, TypeError):
                 continue
@@ -54,7 +63,7 @@ def read_events(path: Path, begin: int, end: int | None) -> list[Event]:
 
 
 def stages(events: list[Event]) -> list[StageProgress]:
-    """The stages in the order in which they began; a note is an aside and tells nothing of how far one is."""
+    """The stages in the order in which they began; notes are left out, since they are no progress."""
     found: dict[str, StageProgress] = {}
     for event in (event for event in events if event.kind != "note"):
         found.setdefault(event.stage, StageProgress(event.stage)).take(event)
@@ -62,22 +71,22 @@ def stages(events: list[Event]) -> list[StageProgress]:
 
 
 def log_lines(events: list[Event]) -> list[Event]:
-    """The newest events that say something in words."""
+    """The newest events that have a message."""
     return [event for event in events if event.message][-LINES:]
 
 
 def images(run: Path) -> list[str]:
-    """The names of the sample grids in a run folder, oldest first, and of its loss curves where they are drawn."""
+    """The names of the pictures of a run's training: the loss curves, if drawn, and the sample grids, oldest first."""
     names = sorted(path.name for path in (run / layout.TRAIN).glob("*.png"))
     return [name for name in names if IMAGE.fullmatch(name)]
 
 
 def newest_grid(run: Path) -> str | None:
-    """The name of the sample grid that was drawn last in a run folder; None where there is none yet."""
+    """The name of the newest sample grid in a run folder; None if there is none yet."""
     return max((name for name in images(run) if name.startswith(layout.SAMPLES)), default=None)
 
 
 def curves(events: list[Event]) -> str:
-    """The losses so far as JSON for the page's script: `[[images, loss_d, loss_g], ...]`."""
+    """The losses so far, as JSON for the page's script: `[[images, loss_d, loss_g], ...]`."""
     wanted = (event for event in events if event.stage == "train" and {"loss_d", "loss_g"} <= event.values.keys())
     return json.dumps([[event.done, event.values["loss_d"], event.values["loss_g"]] for event in wanted])

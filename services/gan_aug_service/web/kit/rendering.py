@@ -1,4 +1,4 @@
-"""Templates to HTML: every value escaped, every page under one strict policy."""
+"""Renders templates to HTML: every value is escaped, and every page has the same strict policy."""
 
 from __future__ import annotations
 
@@ -12,45 +12,56 @@ from markupsafe import Markup
 
 import gan_aug
 from gan_aug_service.database.tables import Role
-from gan_aug_service.web.kit.static_files import address
-from gan_aug_service.web.kit.visitor import Visitor
+from gan_aug_service.web.kit.page_user import PageUser
+from gan_aug_service.web.kit.static_files import static_url
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
-"""What a page may load and do: its own files, from this service. Nothing inline, nothing from elsewhere."""
+"""What a page may load and do: files of this service alone; nothing inline, and nothing from elsewhere."""
 
 HEADERS = {
     "Content-Security-Policy": POLICY,
-    # With `no-referrer` a browser sends a form with `Origin: null`, which is not ours.
+    # With `no-referrer`, browsers send forms with `Origin: null`, which would count as another site.
     "Referrer-Policy": "same-origin",
 }
 
 
 def render(
-    template: str, visitor: Visitor | None, *, status: int = HTTPStatus.OK, headers: dict[str, str] | None = None,
+    template: str, user: PageUser | None, *, status: int = HTTPStatus.OK, headers: dict[str, str] | None = None,
     **values: Any,
 ) -> HTMLResponse:  # fmt: skip
-    """A page from its template; `visitor` is who looks at it, None before signing in."""
-    text = TEMPLATES.get_template(template).render(visitor=visitor, **values)
+    """A page from its template.
+
+    Args:
+        template: The template's path below `templates/`.
+        user: Who looks at it; None before signing in.
+        status: The HTTP status.
+        headers: Headers beside those of every page, or in their place.
+        **values: The template's variables.
+
+    Returns:
+        The page.
+    """
+    text = TEMPLATES.get_template(template).render(user=user, **values)
     return HTMLResponse(text, status, HEADERS | (headers or {}))
 
 
-def moment(when: datetime | None) -> Markup:
-    """A time as an element that says it to people, to the minute, and to machines."""
+def utc_time(when: datetime | None) -> Markup:
+    """A time as an HTML element: for people to the minute, and exactly for machines."""
     if when is None:
         return Markup("–")
     return Markup('<time datetime="{}">{:%Y-%m-%d %H:%M} UTC</time>').format(when.isoformat(), when)
 
 
-def clock(seconds: float) -> str:
-    """The time of day of an event, in UTC."""
+def time_of_day(seconds: float) -> str:
+    """The time of day, in UTC."""
     return f"{datetime.fromtimestamp(seconds, UTC):%H:%M:%S}"
 
 
-def span(seconds: float) -> str:
-    """A length of time in the two units that matter: `1 h 05 min`, `3 min 20 s`, `12 s`."""
+def duration(seconds: float) -> str:
+    """A duration in its two largest units: `1 h 05 min`, `3 min 20 s`, `12 s`."""
     whole = round(seconds)
     if whole >= 3600:
         return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
@@ -58,7 +69,7 @@ def span(seconds: float) -> str:
 
 
 def number(value: float) -> str:
-    """A whole number with its thousands apart."""
+    """A whole number with thousands separators."""
     return f"{value:,}"
 
 
@@ -69,5 +80,5 @@ TEMPLATES = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-TEMPLATES.filters |= {"moment": moment, "clock": clock, "span": span, "number": number}
-TEMPLATES.globals |= {"static": address, "version": gan_aug.__version__, "Role": Role}
+TEMPLATES.filters |= {"utc_time": utc_time, "time_of_day": time_of_day, "duration": duration, "number": number}
+TEMPLATES.globals |= {"static": static_url, "version": gan_aug.__version__, "Role": Role}

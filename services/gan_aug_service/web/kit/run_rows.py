@@ -1,4 +1,4 @@
-"""The runs behind the pages of data sets, models, synthetic sets and reports: found, and each told of in a list."""
+"""The runs behind the pages of data sets, models, synthetic sets and reports: one found, or many in a list."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from gan_aug.errors import GanAugError
+from gan_aug_service.components import Components
 from gan_aug_service.http.problems import Problem
-from gan_aug_service.parts import Parts
-from gan_aug_service.products import summaries as products
+from gan_aug_service.openapi.schemas import DatasetOut, RunOut
+from gan_aug_service.products import summaries
 from gan_aug_service.records import jobs
-from gan_aug_service.schemas import DatasetOut, RunOut
-from gan_aug_service.web.kit.visitor import Visitor
+from gan_aug_service.web.kit.page_user import PageUser
 
-LISTED = 20
-"""Runs on a page of a list: each is read from its folder the first time."""
+PAGE_SIZE = 20
+"""Runs on a page of a list; few, since each is read from its folder the first time."""
 
 UNREADABLE = "its files cannot be read, or were removed by hand"
 Facts = TypeVar("Facts")
@@ -24,36 +24,58 @@ Facts = TypeVar("Facts")
 
 @dataclass(frozen=True)
 class Row(Generic[Facts]):
-    """A run in a list, with what stands in its folder, or why that cannot be told."""
+    """A run in a list, with what its folder holds, or why that cannot be read."""
 
     run: RunOut
     facts: Facts | None
     fault: str | None
 
 
-def found(visitor: Visitor, parts: Parts, run_id: str, noun: str) -> RunOut:
-    """The run of an id, where the visitor may see it and it holds this product; raises Problem where there is none."""
-    with parts.database.reading() as session:
-        return RunOut.of(jobs.find_run(session, visitor.caller, run_id, noun, noun))
+def find_run(user: PageUser, components: Components, run_id: str, product: str) -> RunOut:
+    """The run of an id that holds a product.
+
+    Args:
+        user: Who asks.
+        components: The service's components.
+        run_id: The run.
+        product: The product.
+
+    Returns:
+        The run.
+
+    Raises:
+        Problem: There is none, the user cannot see it, or it does not hold the product.
+    """
+    with components.database.reading() as session:
+        return RunOut.of(jobs.find_run(session, user.principal, run_id, product, product))
 
 
-def rows(parts: Parts, runs: Iterable[RunOut], read: Callable[[Path], Facts]) -> list[Row[Facts]]:
-    """The runs of a list with what `read` says of their folders: one that is torn hides no other."""
-    return [_row(parts, run, read) for run in runs]
+def run_rows(components: Components, runs: Iterable[RunOut], read: Callable[[Path], Facts]) -> list[Row[Facts]]:
+    """The rows of a list of runs; a run that cannot be read does not hide the others.
+
+    Args:
+        components: The service's components.
+        runs: The runs.
+        read: Reads what the list shows of a run folder.
+
+    Returns:
+        A row for each run.
+    """
+    return [_row(components, run, read) for run in runs]
 
 
-def data_of(folder: Path) -> DatasetOut | None:
-    """The data set in a run folder; None where there is none to read."""
+def read_dataset(folder: Path) -> DatasetOut | None:
+    """The data set in a run folder; None if there is none, or if it cannot be read."""
     try:
-        return products.dataset(folder)
+        return summaries.dataset(folder)
     except (GanAugError, OSError, Problem):
         return None
 
 
-def _row(parts: Parts, run: RunOut, read: Callable[[Path], Facts]) -> Row[Facts]:
+def _row(components: Components, run: RunOut, read: Callable[[Path], Facts]) -> Row[Facts]:
     try:
-        return Row(run, read(parts.settings.runs / run.id), None)
+        return Row(run, read(components.settings.runs / run.id), None)
     except GanAugError as error:
-        return Row(run, None, parts.settings.without_places(str(error)))
+        return Row(run, None, components.settings.hide_paths(str(error)))
     except (OSError, Problem):
         return Row(run, None, UNREADABLE)

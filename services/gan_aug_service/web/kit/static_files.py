@@ -1,4 +1,4 @@
-"""The pages' own files: styles, scripts and the icon, read once from the package and served without a key."""
+"""The pages' style sheets, scripts and icon: read once from the package, and served without a key."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ FILES = {
 }
 
 
-def address(name: str) -> str:
-    """Where a page finds one of these files: another content has another address, so that it can be kept for long."""
+def static_url(name: str) -> str:
+    """The URL of one of these files; it changes with the content, so that browsers can cache the file for long."""
     return f"/static/{name}?v={hashlib.sha256(FILES[name]).hexdigest()[:12]}"
 
 
 @router.get("/static/{name}")
 def get_file(name: str, v: str = "") -> Response:
-    """One of the pages' files."""
+    """One of these files."""
     if name not in FILES:
-        raise Problem(HTTPStatus.NOT_FOUND, f"the pages have no file {name[:80]!r}: load the page anew")
-    kept = "public, max-age=31536000, immutable" if address(name).endswith(f"={v}") else "no-cache"
+        raise Problem(HTTPStatus.NOT_FOUND, f"the pages have no file {name[:80]!r}: load the page again")
+    cache_control = "public, max-age=31536000, immutable" if static_url(name).endswith(f"={v}") else "no-cache"
     kind = KINDS[name[name.rfind(".") :]]
-    return Response(FILES[name], headers={"Cache-Control": kept}, media_type=kind)
+    return Response(FILES[name], headers={"Cache-Control": cache_control}, media_type=kind)

@@ -1,1 +1,1 @@
-"""One module for each kind of page."""
+"""The pages, one module for each resource."""

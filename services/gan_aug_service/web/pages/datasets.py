@@ -1,4 +1,4 @@
-"""Data sets: what was imported, label by label and split by split, and contact sheets for those who may see them."""
+"""Data sets: what was imported, by label and split, and contact sheets for those who may see them."""
 
 from __future__ import annotations
 
@@ -7,43 +7,43 @@ from http import HTTPStatus
 from fastapi.responses import Response
 
 from gan_aug_service.http.problems import Problem
-from gan_aug_service.products import summaries as products
-from gan_aug_service.routes.common import After, Id, Service
+from gan_aug_service.products import summaries
+from gan_aug_service.routes.common import After, ComponentsDep, Id
 from gan_aug_service.routes.datasets import list_datasets
 from gan_aug_service.web.kit.etag import PNG
-from gan_aug_service.web.kit.page_route import router as new_router
+from gan_aug_service.web.kit.page_route import page_router
+from gan_aug_service.web.kit.page_user import CurrentEditor, CurrentViewer
 from gan_aug_service.web.kit.rendering import render
-from gan_aug_service.web.kit.run_rows import LISTED, found, rows
-from gan_aug_service.web.kit.visitor import EditorReader, Reader
+from gan_aug_service.web.kit.run_rows import PAGE_SIZE, find_run, run_rows
 
-router = new_router()
+router = page_router()
 
 
 @router.get("/datasets")
-def datasets(visitor: Reader, parts: Service, after: After = None) -> Response:
-    """The data sets of the visitor's project."""
-    listed = list_datasets(visitor.caller, parts, limit=LISTED, after=after)
-    shown = rows(parts, listed.items, products.dataset_facts)
-    return render("datasets.html", visitor, rows=shown, next=listed.next)
+def datasets(user: CurrentViewer, components: ComponentsDep, after: After = None) -> Response:
+    """The data sets of the user's project."""
+    listed = list_datasets(user.principal, components, limit=PAGE_SIZE, after=after)
+    shown = run_rows(components, listed.items, summaries.dataset_facts)
+    return render("products/datasets.html", user, rows=shown, next=listed.next)
 
 
 @router.get("/datasets/{id}")
-def dataset(id: Id, visitor: Reader, parts: Service) -> Response:  # noqa: A002 - the path's word
-    """One data set: counts, provenance, what was set aside, and its contact sheets where the role allows."""
-    run = found(visitor, parts, id, "dataset")
-    folder = parts.settings.runs / run.id
-    data, facts = products.dataset(folder), products.dataset_facts(folder)
+def dataset(id: Id, user: CurrentViewer, components: ComponentsDep) -> Response:
+    """One data set: counts, provenance, what was excluded, and contact sheets if the role allows it."""
+    run = find_run(user, components, id, "dataset")
+    folder = components.settings.runs / run.id
+    data, facts = summaries.dataset(folder), summaries.dataset_facts(folder)
     table = [(label, [counts[label] for counts in data.counts.values()]) for label in data.labels]
-    return render("dataset.html", visitor, run=run, data=data, facts=facts, table=table)
+    return render("products/dataset.html", user, run=run, data=data, facts=facts, table=table)
 
 
 @router.get("/datasets/{id}/contact/{label}.png")
-def contact(id: Id, label: int, visitor: EditorReader, parts: Service) -> Response:  # noqa: A002
-    """Real images of the label at a position, as one picture; who looked is written down, and nothing is kept."""
-    run = found(visitor, parts, id, "dataset")
-    sheet = products.label_sheet(parts.settings.runs / run.id, label) if label >= 0 else None
+def contact(id: Id, label: int, user: CurrentEditor, components: ComponentsDep) -> Response:
+    """Real images of the label with this index, as one picture. The audit records who looked; no browser caches it."""
+    run = find_run(user, components, id, "dataset")
+    sheet = summaries.label_sheet(components.settings.runs / run.id, label) if label >= 0 else None
     if sheet is None:
         raise Problem(HTTPStatus.NOT_FOUND, f"label: the data set has no images of label {label}: look at its page")
-    with parts.database.writing() as session:
-        visitor.caller.audit(session, "dataset.contact", run.id, str(label))
+    with components.database.writing() as session:
+        user.principal.audit(session, "dataset.contact", run.id, str(label))
     return Response(sheet.read_bytes(), media_type=PNG)

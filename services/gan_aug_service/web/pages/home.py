@@ -1,25 +1,25 @@
-"""Home: what is at work, what ended last, and where to begin."""
+"""The home page: running and queued jobs, those that ended last, and where to begin."""
 
 from __future__ import annotations
 
 from fastapi.responses import Response
 
 from gan_aug_service.database.tables import JobState
-from gan_aug_service.routes.common import Service
-from gan_aug_service.routes.jobs import listed
-from gan_aug_service.web.kit.page_route import router as new_router
+from gan_aug_service.routes.common import ComponentsDep
+from gan_aug_service.routes.jobs import list_job_page
+from gan_aug_service.web.kit.page_route import page_router
+from gan_aug_service.web.kit.page_user import CurrentViewer
 from gan_aug_service.web.kit.rendering import render
-from gan_aug_service.web.kit.visitor import Reader
 
-router = new_router()
+router = page_router()
 RECENT = 10
 
 
 @router.get("/")
-def home(visitor: Reader, parts: Service) -> Response:
-    """Running and waiting jobs, and the newest of all."""
-    running = listed(visitor.caller, parts, state=JobState.RUNNING).items
-    queued = listed(visitor.caller, parts, state=JobState.QUEUED).items
-    recent = listed(visitor.caller, parts, limit=RECENT).items
+def home(user: CurrentViewer, components: ComponentsDep) -> Response:
+    """Running and queued jobs, and those of the newest that have ended."""
+    running = list_job_page(user.principal, components, state=JobState.RUNNING).items
+    queued = list_job_page(user.principal, components, state=JobState.QUEUED).items
+    recent = list_job_page(user.principal, components, limit=RECENT).items
     ended = [job for job in recent if job.state.ended]
-    return render("home.html", visitor, running=running, queued=queued, ended=ended)
+    return render("jobs/home.html", user, running=running, queued=queued, ended=ended)

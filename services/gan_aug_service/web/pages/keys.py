@@ -7,17 +7,16 @@ from typing import Any
 from fastapi.responses import Response
 from pydantic import ValidationError
 
+from gan_aug_service.components import Components
 from gan_aug_service.database.tables import Role
-from gan_aug_service.parts import Parts
-from gan_aug_service.routes.common import After, Id, Service
+from gan_aug_service.openapi.schemas import KeyIn, NewKey
+from gan_aug_service.routes.common import After, ComponentsDep, Id
 from gan_aug_service.routes.keys import list_keys, make_key, revoke_key
-from gan_aug_service.schemas import KeyIn, NewKey
-from gan_aug_service.web.kit.page_route import go
-from gan_aug_service.web.kit.page_route import router as new_router
+from gan_aug_service.web.kit.page_route import page_router, redirect
+from gan_aug_service.web.kit.page_user import AdminForm, CurrentAdmin, PageUser
 from gan_aug_service.web.kit.rendering import render
-from gan_aug_service.web.kit.visitor import AdminForm, AdminReader, Visitor
 
-router = new_router()
+router = page_router()
 MESSAGES = {
     "missing": "is needed",
     "string_pattern_mismatch": "use up to 64 letters, digits, spaces and . _ @ -, and begin with a letter or digit",
@@ -25,38 +24,38 @@ MESSAGES = {
 
 
 @router.get("/keys")
-def key_list(visitor: AdminReader, parts: Service, after: After = None) -> Response:
-    """All keys, newest first, and the form that makes one."""
-    return _page(parts, visitor, after=after)
+def key_list(user: CurrentAdmin, components: ComponentsDep, after: After = None) -> Response:
+    """All keys, newest first, and the form that makes a key."""
+    return _page(components, user, after=after)
 
 
 @router.post("/keys")
-def make(form: AdminForm, parts: Service) -> Response:
-    """Make a key and show it this once; with a fault, show the form as it was sent."""
+def make(form: AdminForm, components: ComponentsDep) -> Response:
+    """Make a key and show it this once; if there is a fault, show the form as it was sent."""
     sent = {name: form.text(name) for name in ("name", "role", "project", "days")}
     try:
-        asked = KeyIn.model_validate({name: text for name, text in sent.items() if text})
+        body = KeyIn.model_validate({name: text for name, text in sent.items() if text})
     except ValidationError as error:
         faults = {str(fault["loc"][0]): MESSAGES.get(fault["type"], fault["msg"]) for fault in error.errors()}
-        return _page(parts, form.visitor, status=422, sent=sent, faults=faults)
-    return _page(parts, form.visitor, status=201, made=make_key(asked, form.visitor.caller, parts))
+        return _page(components, form.user, status=422, sent=sent, faults=faults)
+    return _page(components, form.user, status=201, made=make_key(body, form.user.principal, components))
 
 
 @router.post("/keys/{id}/revoke")
-def revoke(id: Id, form: AdminForm, parts: Service) -> Response:  # noqa: A002 - the path's word
+def revoke(id: Id, form: AdminForm, components: ComponentsDep) -> Response:
     """Revoke a key."""
-    revoke_key(id, form.visitor.caller, parts)
-    return go("/keys")
+    revoke_key(id, form.user.principal, components)
+    return redirect("/keys")
 
 
 def _page(
-    parts: Parts, visitor: Visitor, *, after: str | None = None, made: NewKey | None = None, status: int = 200,
+    components: Components, user: PageUser, *, after: str | None = None, made: NewKey | None = None, status: int = 200,
     sent: dict[str, str] | None = None, faults: dict[str, Any] | None = None,
 ) -> Response:  # fmt: skip
-    page = list_keys(visitor.caller, parts, after=after)
+    page = list_keys(user.principal, components, after=after)
     return render(
-        "keys.html",
-        visitor,
+        "access/keys.html",
+        user,
         status=status,
         page=page,
         made=made,

@@ -1,4 +1,4 @@
-"""A new job from a form that is the config: checked as POST /v1/jobs/{verb} checks it, its faults beside its fields."""
+"""A new job from a form that is the config: checked as POST /v1/jobs/{verb} does, with faults beside the fields."""
 
 from __future__ import annotations
 
@@ -14,134 +14,136 @@ from fastapi.responses import Response
 
 from gan_aug.config import yaml_text
 from gan_aug.errors import GanAugError
+from gan_aug_service.components import Components
 from gan_aug_service.database.tables import ID_PATTERN, new_id
-from gan_aug_service.http.bodies import JSON, YAML, parse_object, too_large
-from gan_aug_service.http.problems import Problem, not_found, of_error
-from gan_aug_service.parts import Parts
+from gan_aug_service.http.bodies import JSON, YAML, body_too_large, parse_object
+from gan_aug_service.http.problems import Problem, error_document, not_found
+from gan_aug_service.openapi.examples import CONFIG_EXAMPLES
 from gan_aug_service.records import jobs
-from gan_aug_service.routes.common import EXAMPLES, Service
+from gan_aug_service.routes.common import ComponentsDep
 from gan_aug_service.routes.jobs import RunQuery, Verb
 from gan_aug_service.routes.uploads import list_uploads
 from gan_aug_service.web.kit import config_form
-from gan_aug_service.web.kit.page_route import go
-from gan_aug_service.web.kit.page_route import router as new_router
+from gan_aug_service.web.kit.page_route import page_router, redirect
+from gan_aug_service.web.kit.page_user import CurrentEditor, EditorForm, Form, PageUser
 from gan_aug_service.web.kit.rendering import render
-from gan_aug_service.web.kit.visitor import EditorForm, EditorReader, Form, Visitor
 
-router = new_router()
+router = page_router()
 ID = re.compile(ID_PATTERN)
-Former = Annotated[str | None, Query(alias="from", pattern=ID_PATTERN, description="a job to begin from")]
+EarlierJob = Annotated[
+    str | None, Query(alias="from", pattern=ID_PATTERN, description="a job whose config fills in the form")
+]
 VERB_HELP = {
-    "run": "all of it: import, train, generate, compare",
+    "run": "all stages: import, train, generate, compare",
     "import": "read the images, split them by patient, check them",
-    "train": "the GAN, on the training split",
-    "generate": "the synthetic set, from the trained generator",
-    "compare": "classifiers on real, synthetic and mixed images",
+    "train": "train the GAN on the training split",
+    "generate": "make a synthetic set with the trained generator",
+    "compare": "compare classifiers trained on real, synthetic and mixed images",
 }
 SOURCES = ("digits", "mnist", "pneumoniamnist", "breastmnist", "folder", "csv", "dicom", "dicomweb")
 
 
 @dataclass(frozen=True)
 class Draft:
-    """What stands in the form: a verb, the run to go on in, and the config as fields or as YAML."""
+    """What the form holds: a verb, the run to go on in, and the config as fields or as YAML."""
 
     verb: str = "run"
     run: str = ""
     texts: dict[str, list[str]] = field(default_factory=dict)
     yaml: str | None = None
     faults: Sequence[tuple[str, str]] = ()
-    """What is wrong, each with its field's dotted path, or with none."""
+    """What is wrong: each fault with the dotted path of its field, or an empty path."""
 
-    def values(self, parts: Parts) -> dict[str, Any]:
-        """The config that stands in the form; raises Problem for what POST /v1/jobs/{verb} would not read."""
-        limits = parts.settings.limits
+    def values(self, components: Components) -> dict[str, Any]:
+        """The config in the form; raises Problem if POST /v1/jobs/{verb} would not read it."""
+        limits = components.settings.limits
         kind, text = YAML, self.yaml
         if text is None:
-            kind, text = JSON, json.dumps(config_form.values_of(self.texts))
+            kind, text = JSON, json.dumps(config_form.parse_fields(self.texts))
         content = text.encode(errors="replace")
         if len(content) > limits.config:
-            raise too_large(limits.config)
+            raise body_too_large(limits.config)
         return parse_object(content, kind, limits.depth)
 
 
 @router.get("/new")
 def new_job(
-    visitor: EditorReader,
-    parts: Service,
+    user: CurrentEditor,
+    components: ComponentsDep,
     example: str = "",
-    former: Former = None,
+    earlier: EarlierJob = None,
     verb: str = "run",
     run: RunQuery = None,
 ) -> Response:
-    """The form: empty, with an example, or with the config of a former job (`?from=`)."""
+    """The form: empty, with an example, or with the config of an earlier job (`?from=`)."""
     values: dict[str, Any] = {}
-    if example in EXAMPLES:
-        values = EXAMPLES[example]["value"]  # type: ignore[assignment]
-    elif former:
-        with parts.database.reading() as session:
-            values = json.loads(jobs.find(session, visitor.caller, former).config)
-    return _page(parts, visitor, Draft(verb, run or "", config_form.texts_of(values)))
+    if example in CONFIG_EXAMPLES:
+        values = CONFIG_EXAMPLES[example]["value"]  # type: ignore[assignment]
+    elif earlier:
+        with components.database.reading() as session:
+            values = json.loads(jobs.find_job(session, user.principal, earlier).config)
+    return _page(components, user, Draft(verb, run or "", config_form.form_texts(values)))
 
 
 @router.post("/new")
-def start(form: EditorForm, parts: Service) -> Response:
-    """Queue the job and go to its page; with a fault, show the form as it was sent and what is wrong."""
-    draft = _sent(form)
+def start(form: EditorForm, components: ComponentsDep) -> Response:
+    """Queue the job and go to its page; if there is a fault, show the form as it was sent, and what is wrong."""
+    draft = _read_draft(form)
     try:
-        values = draft.values(parts)
+        values = draft.values(components)
         if draft.run and not ID.fullmatch(draft.run):
             raise not_found("job", repr(draft.run[:80]))
-        wanted = form.text("action")
-        if wanted == "yaml":
-            return _page(parts, form.visitor, replace(draft, yaml=yaml_text(values) if values else ""))
-        if wanted == "form":
-            return _page(parts, form.visitor, replace(draft, yaml=None, texts=config_form.texts_of(values)))
-        once = form.text("once") if ID.fullmatch(form.text("once")) else None
-        job, _ = jobs.submit(parts, form.visitor.caller, draft.verb, values, draft.run or None, once)
+        action = form.text("action")
+        if action == "yaml":
+            return _page(components, form.user, replace(draft, yaml=yaml_text(values) if values else ""))
+        if action == "form":
+            return _page(components, form.user, replace(draft, yaml=None, texts=config_form.form_texts(values)))
+        idempotency_key = form.text("once") if ID.fullmatch(form.text("once")) else None
+        job, _ = jobs.submit(components, form.user.principal, draft.verb, values, draft.run or None, idempotency_key)
     except GanAugError as error:
-        told = of_error(type(error)(parts.settings.without_places(str(error))))
-        faults = [_placed(fault) for fault in told.get("faults") or [told["detail"]]]
-        return _page(parts, form.visitor, replace(draft, faults=faults), error.http_status)
+        problem_document = error_document(type(error)(components.settings.hide_paths(str(error))))
+        faults = [_split_fault(fault) for fault in problem_document.get("faults") or [problem_document["detail"]]]
+        return _page(components, form.user, replace(draft, faults=faults), error.http_status)
     except Problem as problem:
-        return _page(parts, form.visitor, replace(draft, faults=[("", problem.detail)]), problem.status_code)
-    return go(f"/jobs/{job.id}")
+        return _page(components, form.user, replace(draft, faults=[("", problem.detail)]), problem.status_code)
+    return redirect(f"/jobs/{job.id}")
 
 
-def _sent(form: Form) -> Draft:
-    """The draft that a form holds; a verb that there is not is the first."""
+def _read_draft(form: Form) -> Draft:
+    """The draft in a form; an unknown verb becomes the first one."""
     verb = form.text("verb")
     texts = {path: form.fields.get(path, []) for path in config_form.fields()}
     yaml = form.fields["yaml"][0] if "yaml" in form.fields else None
     return Draft(verb if verb in VERB_HELP else "run", form.text("run"), texts, yaml)
 
 
-def _placed(fault: str) -> tuple[str, str]:
-    """A fault with the path of the field that it belongs beside, or with none."""
+def _split_fault(fault: str) -> tuple[str, str]:
+    """A fault with the path of its field, or with an empty path."""
     path, colon, message = fault.partition(": ")
     return (path, message) if colon and path in config_form.fields() else ("", fault)
 
 
-def _page(parts: Parts, visitor: Visitor, draft: Draft, status: int = HTTPStatus.OK) -> Response:
-    uploads = list_uploads(visitor.caller, parts).items
-    beside: dict[str, str] = {}
+def _page(components: Components, user: PageUser, draft: Draft, status: int = HTTPStatus.OK) -> Response:
+    uploads = list_uploads(user.principal, components).items
+    field_faults: dict[str, str] = {}
     for path, message in draft.faults:
-        beside[path] = f"{beside[path]}; {message}" if path in beside else message
+        field_faults[path] = f"{field_faults[path]}; {message}" if path in field_faults else message
     return render(
-        "new.html",
-        visitor,
+        "jobs/new.html",
+        user,
         status=status,
         draft=draft,
         groups=config_form.groups(),
-        touched=_touched(draft, beside),
-        beside=beside,
+        open_groups=_open_groups(draft, field_faults),
+        field_faults=field_faults,
         verbs=[(verb.value, VERB_HELP[verb.value]) for verb in Verb],
         sources=SOURCES,
         uploads=uploads,
-        once=new_id(),
+        idempotency_key=new_id(),
     )
 
 
-def _touched(draft: Draft, beside: dict[str, str]) -> set[str]:
-    """The groups of keys that are shown open: where something was entered, or is wrong."""
-    entered = {path for path, texts in draft.texts.items() if any(texts)} | beside.keys()
+def _open_groups(draft: Draft, field_faults: dict[str, str]) -> set[str]:
+    """The groups that are shown open: those with something entered or wrong."""
+    entered = {path for path, texts in draft.texts.items() if any(texts)} | field_faults.keys()
     return {group.name for group in config_form.groups() if any(field.path in entered for field in group.fields)}

@@ -1,13 +1,13 @@
-// A job's page while the job works: its events drawn as they come. Without this script the page is loaded anew instead.
+// A job's page while the job runs: shows its events as they come. Without this script the page reloads itself instead.
 "use strict";
 
 const job = document.getElementById("job");
 const path = `/jobs/${job.dataset.job}`;
 const LINES = 200;
-const SAMPLES_EVERY = 4000; // ms between two looks for a newer grid
+const SAMPLES_EVERY = 4000; // ms between two requests for a newer grid of samples
 const SVG = "http://www.w3.org/2000/svg";
 const find = (id) => document.getElementById(id);
-const whole = (value) => Math.round(value).toLocaleString("en");
+const integer = (value) => Math.round(value).toLocaleString("en");
 
 const losses = JSON.parse(find("losses").dataset.points);
 
@@ -18,7 +18,7 @@ function shape(name, attributes, text) {
   return made;
 }
 
-/** The losses as lines over training images, `[[images, discriminator, generator], ...]`. */
+/** Draws the losses as lines over training images: `[[images, discriminator, generator], ...]`. */
 function draw() {
   if (losses.length < 2) return;
   find("losses").hidden = false;
@@ -29,7 +29,7 @@ function draw() {
   if (high === low) high = low + 1;
   const x = (images) => left + ((width - left - right) * images) / last[0];
   const y = (loss) => height - bottom - ((height - bottom - top) * (loss - low)) / (high - low);
-  const label = `Losses over ${whole(last[0])} training images: discriminator ${last[1].toFixed(2)}, ` +
+  const label = `Losses over ${integer(last[0])} training images: discriminator ${last[1].toFixed(2)}, ` +
     `generator ${last[2].toFixed(2)} at the end`;
   const chart = shape("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label });
   for (let step = 0; step <= 4; step += 1) {
@@ -38,7 +38,7 @@ function draw() {
     chart.append(shape("text", { x: left - 6, y: y(loss) + 4, "text-anchor": "end" }, loss.toFixed(2)));
   }
   chart.append(shape("text", { x: left, y: height - 12 }, "0"));
-  chart.append(shape("text", { x: width - right, y: height - 12, "text-anchor": "end" }, `${whole(last[0])} images`));
+  chart.append(shape("text", { x: width - right, y: height - 12, "text-anchor": "end" }, `${integer(last[0])} images`));
   for (const [column, kind] of [[1, "first"], [2, "second"]]) {
     const points = losses.map((point) => `${x(point[0]).toFixed(1)},${y(point[column]).toFixed(1)}`).join(" ");
     chart.append(shape("polyline", { points, class: kind }));
@@ -53,44 +53,44 @@ function drawSoon() {
   requestAnimationFrame(() => { waiting = false; draw(); });
 }
 
-/** The line of a stage, made where it is new. */
+/** The line of a stage; it is added if the stage is new. */
 function stage(name) {
   const known = [...find("stages").children].find((line) => line.dataset.stage === name);
   if (known) return known;
   find("nothing-yet")?.remove();
   const line = document.createElement("li");
   line.dataset.stage = name;
-  const [title, bar, far] = ["span", "progress", "span"].map((kind) => document.createElement(kind));
+  const [title, bar, status] = ["span", "progress", "span"].map((kind) => document.createElement(kind));
   title.className = "name";
   title.textContent = name;
   bar.setAttribute("aria-label", name);
-  far.className = "far";
-  far.textContent = "at work";
-  line.append(title, bar, far);
+  status.className = "status";
+  status.textContent = "running";
+  line.append(title, bar, status);
   find("stages").append(line);
   return line;
 }
 
 function progress(event) {
   const line = stage(event.stage);
-  const [bar, far] = [line.querySelector("progress"), line.querySelector(".far")];
+  const [bar, status] = [line.querySelector("progress"), line.querySelector(".status")];
   line.classList.toggle("finished", event.kind === "finish");
   if (event.kind === "finish") {
     bar.max = bar.value = 1;
-    far.textContent = event.message ? `done: ${event.message}` : "done";
+    status.textContent = event.message ? `done: ${event.message}` : "done";
   } else if (event.kind === "progress" && event.total) {
     bar.max = event.total;
     bar.value = event.done ?? 0;
-    far.textContent = `${whole(event.done ?? 0)} of ${whole(event.total)} ${event.unit ?? ""}`;
+    status.textContent = `${integer(event.done ?? 0)} of ${integer(event.total)} ${event.unit ?? ""}`;
   }
 }
 
-let told = "";
-/** Say how far it is, in steps of a quarter: often enough for who listens. */
-function say(event) {
+let announced = "";
+/** Announces the progress to screen readers, in steps of a quarter. */
+function announce(event) {
   const quarters = event.total ? Math.floor((4 * (event.done ?? 0)) / event.total) * 25 : 0;
   const text = event.kind === "finish" ? `${event.stage}: done` : `${event.stage}: ${quarters} %`;
-  if (text !== told) find("said").textContent = told = text;
+  if (text !== announced) find("announcement").textContent = announced = text;
 }
 
 function log(event) {
@@ -109,26 +109,26 @@ function log(event) {
   if (below) list.scrollTop = list.scrollHeight;
 }
 
-let looked = 0;
-async function lookForSamples() {
-  if (Date.now() - looked < SAMPLES_EVERY) return;
-  looked = Date.now();
+let lastRequest = 0;
+async function requestSamples() {
+  if (Date.now() - lastRequest < SAMPLES_EVERY) return;
+  lastRequest = Date.now();
   const answer = await fetch(`${path}/samples`);
   if (!answer.ok) return;
   const newest = (await answer.json()).filter((name) => name.startsWith("samples-")).pop();
   const address = `${path}/images/${newest}`;
   if (!newest || find("sample").getAttribute("src") === address) return;
   find("sample").src = find("sample-link").href = address;
-  find("seen").textContent = whole(parseInt(newest.slice(8, 18), 10));
+  find("seen").textContent = integer(parseInt(newest.slice(8, 18), 10));
   find("samples").hidden = false;
 }
 
-function take(message) {
+function handle(message) {
   let event;
-  try { event = JSON.parse(message.data); } catch { return; } // a line that a crash tore
-  if (event.kind !== "note") { // an aside tells nothing of how far a stage is
+  try { event = JSON.parse(message.data); } catch { return; } // a line that a crash left incomplete
+  if (event.kind !== "note") { // a note is no progress
     progress(event);
-    say(event);
+    announce(event);
   }
   log(event);
   if (event.stage !== "train") return;
@@ -136,45 +136,45 @@ function take(message) {
     losses.push([event.done, event.values.loss_d, event.values.loss_g]);
     drawSoon();
   }
-  lookForSamples().catch(() => {}); // the next look may do
+  requestSamples().catch(() => {}); // the next request may succeed
 }
 
 function follow() {
-  const news = new EventSource(`/v1${path}/events`);
+  const source = new EventSource(`/v1${path}/events`);
   let began = false;
-  news.addEventListener("open", () => {
-    if (began) return; // taken up again after the last event that came
+  source.addEventListener("open", () => {
+    if (began) return; // a reconnection goes on after the last event
     began = true;
     losses.length = 0;
     find("stages").replaceChildren();
     find("log").replaceChildren();
   });
-  news.addEventListener("error", () => {
-    if (news.readyState !== EventSource.CLOSED) return; // it tries again by itself
-    find("said").textContent = "The connection is lost: this page loads again in a moment.";
-    setTimeout(() => location.reload(), 5000); // signed out, or the service starts again
+  source.addEventListener("error", () => {
+    if (source.readyState !== EventSource.CLOSED) return; // it reconnects by itself
+    find("announcement").textContent = "The connection is lost: this page reloads in a moment.";
+    setTimeout(() => location.reload(), 5000); // signed out, or the service is restarting
   });
   document.addEventListener("visibilitychange", () => {
-    if (news.readyState === EventSource.CLOSED) return; // the job has ended, or the page is about to load again
-    news.close();
-    followWhileSeen();
+    if (source.readyState === EventSource.CLOSED) return; // the job has ended, or the page is about to reload
+    source.close();
+    followWhileVisible();
   }, { once: true });
-  for (const kind of ["start", "progress", "note", "finish"]) news.addEventListener(kind, take);
-  news.addEventListener("state", (message) => {
+  for (const kind of ["start", "progress", "note", "finish"]) source.addEventListener(kind, handle);
+  source.addEventListener("state", (message) => {
     const { state } = JSON.parse(message.data);
     find("state").textContent = state;
     find("state").className = `state ${state}`;
     if (state === "queued" || state === "running") return;
-    news.close();
-    location.reload(); // what it has made, and what can be done now
+    source.close();
+    location.reload(); // shows what the job has made, and what can be done now
   });
 }
 
-/** Follow the job while somebody looks: a tab in the background would hold one of the few connections to a service. */
-function followWhileSeen() {
-  if (document.hidden) document.addEventListener("visibilitychange", followWhileSeen, { once: true });
+/** Follows the job while its tab is visible: browsers have few connections to one service, and each stream takes one. */
+function followWhileVisible() {
+  if (document.hidden) document.addEventListener("visibilitychange", followWhileVisible, { once: true });
   else follow();
 }
 
 draw();
-if ("live" in job.dataset) followWhileSeen();
+if ("live" in job.dataset) followWhileVisible();

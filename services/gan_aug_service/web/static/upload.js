@@ -1,4 +1,4 @@
-// Sends a zip of class folders and puts its name into the form.
+// Uploads a zip of class folders, and fills its path into the form.
 "use strict";
 
 const zip = document.getElementById("zip");

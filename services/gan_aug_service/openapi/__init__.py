@@ -1,0 +1,1 @@
+"""The REST interface as the OpenAPI document describes it: bodies, answers, problems, examples."""

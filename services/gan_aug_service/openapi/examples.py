@@ -1,0 +1,116 @@
+"""One example of every body and answer, for the OpenAPI document; all are of the same run of digits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from gan_aug.config import Config, dump, parse
+from gan_aug.config.section import Section
+from gan_aug_service.openapi.schemas import JOB_EXAMPLE
+
+RUN = str(JOB_EXAMPLE["run"])
+KEY_ID, UPLOAD_ID = "019aa5b90c3f4d5e6f708192", "019aa5c1a2b3c4d5e6f70819"
+CREATED = "2026-11-21T12:00:00Z"
+CHECKPOINT, FINGERPRINT, MADE = "7c0f3a91d24e", "5b1e0c9f72d84a36", "e20c44d17ab95f83"
+DIGITS = [f"{digit}" for digit in range(10)]
+KEY = {
+    "id": KEY_ID, "name": "reader", "role": "viewer", "project": "default", "created": CREATED,
+    "expires": "2027-02-19T12:00:00Z", "revoked": None, "last_used": "2026-11-21T12:30:00Z",
+}  # fmt: skip
+RUN_EXAMPLE = {
+    "id": RUN, "project": "default", "created": CREATED, "dataset": True, "model": True, "synthetic": True,
+    "report": True,
+}  # fmt: skip
+UPLOAD = {
+    "id": UPLOAD_ID, "project": "default", "created": CREATED, "files": 5856, "size": 1236542184,
+    "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", "root": f"uploads/{UPLOAD_ID}",
+}  # fmt: skip
+AUDIT = {
+    "id": "019aa5d2e3f405162738495a", "time": "2026-11-21T12:30:00Z", "key_id": KEY_ID, "project": "default",
+    "action": "report.read", "target": RUN, "detail": "html", "address": "127.0.0.1",
+}  # fmt: skip
+CONFIG_EXAMPLES = {
+    "quickstart": {
+        "summary": "handwritten digits, under two minutes on two cores",
+        "value": {"data": {"source": "digits", "size": 16}, "classifier": {"name": "cnn", "steps": 1000}},
+    },
+    "folder": {
+        "summary": "a folder of class folders below the service's data folder",
+        "value": {"data": {"source": "folder", "root": "chest", "size": 64}, "train": {"images": 400000}},
+    },
+}
+"""Configs to begin with, in the document and in the form for a new job."""
+
+EXAMPLES: dict[str, Any] = {
+    "AuditOut": AUDIT,
+    "DatasetOut": {
+        "id": RUN,
+        "name": "digits",
+        "fingerprint": FINGERPRINT,
+        "task": "multi-class",
+        "labels": DIGITS,
+        "positive": None,
+        "shape": [1, 16, 16],
+        "counts": {
+            "train": dict.fromkeys(DIGITS, 108),
+            "validation": dict.fromkeys(DIGITS, 35),
+            "test": dict.fromkeys(DIGITS, 36),
+        },
+        "notes": ["the source names no patients: one patient's images may be in several splits"],
+    },
+    "Health": {"status": "ok", "version": "1.0.0", "checks": {"database": True, "queue": True, "disk": True}},
+    "JobOut": JOB_EXAMPLE,
+    "JobState": "running",
+    "KeyOut": KEY,
+    "ModelOut": {
+        "id": RUN,
+        "checkpoint": CHECKPOINT,
+        "images": 60000,
+        "labels": DIGITS,
+        "task": "multi-class",
+        "shape": [1, 16, 16],
+        "dataset": FINGERPRINT,
+    },
+    "NewKey": KEY | {"last_used": None, "key": f"ganaug_{KEY_ID}_shown-this-once-and-never-again-0000000000000"},
+    "Role": "viewer",
+    "RunOut": RUN_EXAMPLE,
+    "SessionOut": {"name": "reader", "role": "viewer", "project": "default", "csrf_token": "b94d27b9934d3e08" * 4},
+    "SignIn": {"key": f"ganaug_{KEY_ID}_shown-this-once-and-never-again-0000000000000"},
+    "SyntheticOut": {
+        "id": RUN,
+        "fingerprint": MADE,
+        "checkpoint": CHECKPOINT,
+        "seed": 0,
+        "labels": DIGITS,
+        "shape": [1, 16, 16],
+        "images": 1080,
+        "counts": dict.fromkeys(DIGITS, 108),
+    },
+    "UploadOut": UPLOAD,
+    "Verb": "run",
+}
+EXAMPLES |= {
+    f"Page_{name}_": {"items": [example], "next": example["id"]}
+    for name, example in (("AuditOut", AUDIT), ("JobOut", JOB_EXAMPLE), ("KeyOut", KEY), ("RunOut", RUN_EXAMPLE))
+}
+EXAMPLES["Page_UploadOut_"] = {"items": [UPLOAD], "next": None}
+TEXTS = {
+    "text/event-stream": 'id: 118\nevent: progress\ndata: {"kind": "progress", "stage": "train", "done": 3200}\n\n',
+    "text/markdown": "# Report on digits\n\nMixed images improve the AUC: 0.981 against 0.974 ...\n",
+    "text/csv": "arm,against,label,figure,value,low,high\r\nmixed,,,auc,0.981,0.975,0.986\r\n",
+    "text/plain": '# TYPE ganaug_jobs gauge\nganaug_jobs{state="running"} 1.0\n',
+}
+"""Examples of answers that are text and have no model, by media type."""
+
+
+def config_examples(values: dict[str, Any]) -> dict[str, Any]:
+    """Examples of a config and each of its sections: those of `values`, with every default spelt out."""
+    return dict(_sections(Config, dump(parse(values, "the example"))))
+
+
+def _sections(section: type[Section], values: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    yield section.__name__, values
+    for name, info in section.model_fields.items():
+        if isinstance(info.annotation, type) and issubclass(info.annotation, Section):
+            yield from _sections(info.annotation, values[name])

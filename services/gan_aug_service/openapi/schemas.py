@@ -1,0 +1,293 @@
+"""The bodies and answers of the REST interface, as pydantic models; stored records are in database/tables.py."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Annotated, Any, Generic, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
+from sqlalchemy import Row
+
+from gan_aug.config import Config
+from gan_aug_service.database.tables import AuditEntry, Job, JobState, Key, Role, Run, Upload
+from gan_aug_service.http.problems import recorded_document
+
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._@-]{0,63}$")]
+Item = TypeVar("Item")
+JOB_EXAMPLE: dict[str, JsonValue] = {
+    "id": "019aa5c3f1e08c1d2e3f4a5b",
+    "run": "019aa5c3f1e08c1d2e3f4a5b",
+    "project": "default",
+    "verb": "run",
+    "state": "running",
+    "created": "2026-11-21T12:00:00Z",
+    "started": "2026-11-21T12:00:01Z",
+    "ended": None,
+    "attempt": 1,
+    "cancelling": False,
+    "problem": None,
+    "links": {"events": "/v1/jobs/019aa5c3f1e08c1d2e3f4a5b/events"},
+}
+
+
+class In(BaseModel):
+    """A request's body: unknown keys are faults."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class ProblemOut(BaseModel):
+    """A problem document (RFC 9457): the kind of fault, the status, and a sentence that says what to do."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "example": {
+                "type": "urn:gan-aug:problem:ConfigError",
+                "title": "Unprocessable Entity",
+                "status": 422,
+                "detail": "the request has 1 fault:\n  train.image: no such key; did you mean images?",
+                "faults": ["train.image: no such key; did you mean images?"],
+                "exit_code": 2,
+            }
+        }
+    )
+    type: str
+    title: str
+    status: int
+    detail: str
+    faults: list[str] | None = None
+    exit_code: int | None = None
+
+
+class JobOut(BaseModel):
+    """A job: one verb on one run folder, with an owner."""
+
+    model_config = ConfigDict(json_schema_extra={"example": JOB_EXAMPLE})
+    id: str
+    run: str = Field(description="the run folder's id: give it as ?run= to go on in the same folder")
+    project: str
+    verb: str
+    state: JobState
+    created: datetime
+    started: datetime | None
+    ended: datetime | None
+    attempt: int = Field(description="processes that worked on it: more than 1 if one was killed")
+    cancelling: bool = Field(description="it was asked to stop, and is not at a safe point yet")
+    problem: ProblemOut | None = Field(description="why it failed")
+    links: dict[str, str]
+
+    @classmethod
+    def of(cls, job: Job | Row[Any]) -> JobOut:
+        """The answer for a job, or for a row of its columns."""
+        here = f"/v1/jobs/{job.id}"
+        state = JobState(job.state)
+        links = {"self": here, "events": f"{here}/events", "report": f"{here}/report"}
+        return cls(
+            id=job.id,
+            run=job.run_id,
+            project=job.project,
+            verb=job.verb,
+            state=state,
+            created=job.created,
+            started=job.started,
+            ended=job.ended,
+            attempt=job.attempt,
+            cancelling=job.cancel is not None and not state.ended,
+            problem=ProblemOut(**recorded_document(job.error, job.message or "")) if job.error else None,
+            links=links,
+        )
+
+
+class JobWithConfig(JobOut):
+    """A job with its config, every default spelt out."""
+
+    config: dict[str, Any]
+
+    @classmethod
+    def of(cls, job: Job | Row[Any]) -> JobWithConfig:
+        """The answer for a job with its config."""
+        return cls(**JobOut.of(job).model_dump(), config=json.loads(job.config))
+
+
+class Page(BaseModel, Generic[Item]):
+    """One page of records, newest first; `next` is the value of ?after= for the next page."""
+
+    items: list[Item]
+    next: str | None
+
+
+class RunOut(BaseModel):
+    """A run in a list: which products it holds."""
+
+    id: str
+    project: str
+    created: datetime
+    dataset: bool
+    model: bool
+    synthetic: bool
+    report: bool
+
+    @classmethod
+    def of(cls, run: Run) -> RunOut:
+        """The answer for a run."""
+        return cls.model_validate(run, from_attributes=True)
+
+
+class DatasetOut(BaseModel):
+    """An imported data set."""
+
+    id: str
+    name: str
+    fingerprint: str
+    task: str
+    labels: list[str]
+    positive: str | None
+    shape: list[int] = Field(description="channels, height, width")
+    counts: dict[str, dict[str, int]] = Field(description="images of each label in each split")
+    notes: list[str]
+
+
+class ModelOut(BaseModel):
+    """A trained generator: the newest whole checkpoint of a run."""
+
+    id: str
+    checkpoint: str
+    images: int = Field(description="training images that it has seen")
+    labels: list[str]
+    task: str
+    shape: list[int]
+    dataset: str = Field(description="the fingerprint of the data set that it was trained on")
+
+
+class SyntheticOut(BaseModel):
+    """A synthetic set."""
+
+    id: str
+    fingerprint: str
+    checkpoint: str
+    seed: int
+    labels: list[str]
+    shape: list[int]
+    images: int
+    counts: dict[str, int]
+
+
+class SampleIn(In):
+    """Which synthetic images to sample now."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"label": "3", "seed": 7, "count": 4}})
+    label: str | list[str] = Field(description="a label; a multi-label model takes any number of them")
+    seed: int = Field(0, ge=0, lt=2**32)
+    first: int = Field(0, ge=0, lt=2**40, description="index of the first image: image k of a seed is always the same")
+    count: int = Field(1, ge=1, le=256)
+    truncation: float = Field(
+        1,
+        ge=0,
+        le=1,
+        allow_inf_nan=False,
+        description="scales the noise: below 1 images are more typical and less varied",
+    )
+    format: Literal["png", "npz"] = Field("png", description="png: one image, or a grid of several; npz: arrays")
+
+
+class UploadOut(BaseModel):
+    """An unpacked zip; give its `root` as data.root."""
+
+    id: str
+    project: str
+    created: datetime
+    files: int
+    size: int
+    sha256: str
+    root: str
+
+    @classmethod
+    def of(cls, upload: Upload) -> UploadOut:
+        """The answer for an upload."""
+        names = ("id", "project", "created", "files", "size", "sha256")
+        return cls(**{name: getattr(upload, name) for name in names}, root=f"uploads/{upload.id}")
+
+
+class KeyIn(In):
+    """A key to make."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"name": "reader", "role": "viewer", "days": 90}})
+    name: Name
+    role: Role
+    project: Name = "default"
+    days: int | None = Field(
+        None, ge=1, le=3650, description="days until it expires; without it, the key does not expire"
+    )
+
+
+class KeyOut(BaseModel):
+    """A key, without its text."""
+
+    id: str
+    name: str
+    role: Role
+    project: str
+    created: datetime
+    expires: datetime | None
+    revoked: datetime | None
+    last_used: datetime | None
+
+    @classmethod
+    def of(cls, key: Key) -> KeyOut:
+        """The answer for a key."""
+        return cls.model_validate(key, from_attributes=True)
+
+
+class NewKey(KeyOut):
+    """A new key with its text, which is shown this once."""
+
+    key: str
+
+
+class SignIn(In):
+    """The text of a key, to sign a browser in with."""
+
+    key: str = Field(max_length=200)
+
+
+class SessionOut(BaseModel):
+    """Who is signed in, and the token that changes must carry in X-CSRF-Token."""
+
+    name: str
+    role: Role
+    project: str
+    csrf_token: str | None
+
+
+class AuditOut(BaseModel):
+    """An entry of the audit: who did what, when."""
+
+    model_config = ConfigDict(from_attributes=True)
+    id: str
+    time: datetime
+    key_id: str | None
+    project: str | None
+    action: str
+    target: str | None
+    detail: str | None
+    address: str | None
+
+    @classmethod
+    def of(cls, entry: AuditEntry) -> AuditOut:
+        """The answer for an entry."""
+        return cls.model_validate(entry)
+
+
+class Health(BaseModel):
+    """Whether the service can work, and each thing that it needs."""
+
+    status: Literal["ok", "unavailable"]
+    version: str
+    checks: dict[str, bool] = {}
+
+
+def config_schema() -> tuple[dict[str, Any], dict[str, Any]]:
+    """The JSON schema of a config, with references into an OpenAPI document, and the schemas of its sections."""
+    schema = Config.model_json_schema(ref_template="#/components/schemas/{model}")
+    return schema, schema.pop("$defs")
