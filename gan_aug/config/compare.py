@@ -12,6 +12,8 @@ from gan_aug.config.section import Count, Positive, Section
 
 ClassifierName = Literal["cnn", "small-cnn", "softmax", "mlp", "resnet18", "densenet121"]
 ArmName = Literal["real", "synthetic", "mixed", "duplicate", "classic", "pretrain", "classic+mixed", "classic+pretrain"]
+RATIO_ARMS: tuple[ArmName, ...] = ("mixed", "classic+mixed")
+"""The arms that take so many synthetic images for each real one as the ratio says."""
 FeaturesName = Literal["classifier", "random", "inception", "resnet18", "resnet50", "densenet121"]
 WEIGHTED: tuple[FeaturesName, ...] = ("resnet18", "resnet50", "densenet121")
 """The features of networks whose weights `compare.weights` names."""
@@ -104,8 +106,8 @@ class CompareConfig(Section):
 
     @model_validator(mode="after")
     def _search_has_an_arm(self) -> CompareConfig:
-        if self.ratio == "search" and not {"mixed", "classic+mixed"} & set(self.arms):
-            raise ValueError("ratio: search needs the arm mixed or classic+mixed: add one, or give a number")
+        if self.ratio == "search" and not set(RATIO_ARMS) & set(self.arms):
+            raise ValueError(f"ratio: search needs the arm {' or '.join(RATIO_ARMS)}: add one, or give a number")
         if self.ratio == "search" and not self.ratios:
             raise ValueError("ratios is empty: name at least one, or give compare.ratio a number")
         return self

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Set
+from collections.abc import Set
 from dataclasses import dataclass
-from typing import get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +14,7 @@ from gan_aug.data.manifest import Manifest, Task, content_hash
 from gan_aug.data.synthetic.shards import ShardedImages, SyntheticManifest
 from gan_aug.data.transforms import ClassicAugmentation
 from gan_aug.errors import DataError, LeakageError
+from gan_aug.evaluation.arm_catalogue import ARMS
 
 HELD_OUT = ("validation", "test")
 
@@ -66,67 +66,40 @@ class TrainingSet:
         return batch
 
 
-def arm_order(arms: Iterable[str]) -> list[str]:
-    """Arms as reports list them: in the order of their names in the config, the reference first."""
-    known = list(get_args(ArmName))
-    return sorted(arms, key=lambda arm: (known.index(arm) if arm in known else len(known), arm))
-
-
-def base_of(arm: ArmName) -> str:
-    """Where an arm's images come from, without `classic`: real, synthetic, mixed, duplicate or pretrain."""
-    return "real" if arm == "classic" else arm.removeprefix("classic+")
-
-
-def is_classic(arm: ArmName) -> bool:
-    """Whether `arm` augments its images by rotation, shift and the like as they are drawn."""
-    return arm.startswith("classic")
-
-
-def needs_synthetic(arm: ArmName) -> bool:
-    """Whether `arm` trains on synthetic images."""
-    return base_of(arm) in ("synthetic", "mixed", "pretrain")
-
-
-def needs_ratio(arm: ArmName) -> bool:
-    """Whether the ratio of synthetic to real images decides what `arm` trains on."""
-    return base_of(arm) in ("mixed", "duplicate")
-
-
-def without_synthetic(arm: str) -> str | None:
-    """The arm that lacks what synthetic images bring to `arm` and nothing else; None where it is `real`, or none."""
-    return "classic" if arm in ("classic+mixed", "classic+pretrain") else None
-
-
 def plan_arm(arm: ArmName, manifest: Manifest, synthetic: SyntheticManifest | None, ratio: float) -> ArmPlan:
-    """The training set of `arm`.
+    """The training set of an arm, as its row of the catalogue says.
 
-    `real` is the train split, `synthetic` the whole synthetic set, `mixed` the first with `ratio` times as many
-    synthetic images (or all, where there are fewer), `duplicate` as many real ones as `mixed` has images, `pretrain`
-    the whole synthetic set and then the train split; `classic` and `classic+...` are `real` and those with classic
-    augmentation. Raises DataError when the synthetic set is absent or when a class has no image, or (multi-label) none
-    without it.
+    Args:
+        arm: its name.
+        manifest: the data set, whose training split is used.
+        synthetic: the synthetic set, or None.
+        ratio: synthetic images for each real one, for arms that take their number from it: all, if there are fewer.
+
+    Raises:
+        DataError: the synthetic set is absent, or a class has no image, or (multi-label) none without it.
     """
-    if needs_synthetic(arm) and synthetic is None:
+    row = ARMS[arm]
+    if row.needs_synthetic and synthetic is None:
         raise DataError(
             f"the arm {arm!r} needs synthetic images and there are none: run gan-aug generate first, "
             "or set compare.arms to [real]"
         )
-    base, real, count = base_of(arm), manifest.indices("train"), 0
-    if base in ("synthetic", "pretrain") and synthetic is not None:
+    real, count = manifest.indices("train"), 0
+    if row.synthetic == "all" and synthetic is not None:
         count = len(synthetic.image_labels)
-    elif base == "mixed":
+    elif row.synthetic == "by ratio":
         count = synthetic_count(manifest, synthetic, ratio)
-    if base == "synthetic":
+    if row.real == "none":
         real = real[:0]
-    elif base == "duplicate":
+    elif row.real == "repeated":
         real = repeated(real, len(real) + synthetic_count(manifest, synthetic, ratio))
     labels = manifest.label_matrix()[real]
-    if base == "pretrain":
+    if row.pretrain:
         _check_classes(arm, labels, manifest.labels, manifest.task)
     if synthetic is not None and count:
         labels = np.concatenate([labels, synthetic.label_matrix()[:count]])
     _check_classes(arm, labels, manifest.labels, manifest.task)
-    return ArmPlan(real, count, labels, pretrain=base == "pretrain", classic=is_classic(arm))
+    return ArmPlan(real, count, labels, pretrain=row.pretrain, classic=row.classic)
 
 
 def synthetic_count(manifest: Manifest, synthetic: SyntheticManifest | None, ratio: float) -> int:

@@ -13,6 +13,7 @@ from gan_aug.config import Config
 from gan_aug.data.manifest import Manifest
 from gan_aug.data.synthetic.shards import SyntheticManifest
 from gan_aug.errors import LeakageError
+from gan_aug.evaluation.arm_catalogue import REFERENCE
 from gan_aug.evaluation.arms import accept, accept_images
 from gan_aug.evaluation.cells.plan import Cell, cell_request, make_cell
 from gan_aug.evaluation.cells.result import CellResult
@@ -40,7 +41,7 @@ def plan_shuffled(manifest: Manifest, config: Config, *, further: bool = False) 
     changes = {"steps": min(STEPS, config.classifier.steps), "epochs": 1}
     short = config.model_copy(update={"classifier": config.classifier.model_copy(update=changes)})
     return [
-        make_cell({**cell_request(manifest, None, short, "real", seed, 0.0), "shuffled": True})
+        make_cell({**cell_request(manifest, None, short, REFERENCE, seed, 0.0), "shuffled": True})
         for seed in (range(SHUFFLES, SHUFFLES + FURTHER) if further else range(SHUFFLES))
     ]
 

@@ -17,7 +17,7 @@ from gan_aug.data.manifest import Manifest
 from gan_aug.data.splits.subsets import Subset, take
 from gan_aug.data.synthetic.shards import SyntheticManifest
 from gan_aug.errors import ConfigError
-from gan_aug.evaluation.arms import needs_synthetic
+from gan_aug.evaluation.arm_catalogue import need_synthetic
 from gan_aug.evaluation.canaries import plan_shuffled, shuffled_labels
 from gan_aug.evaluation.cells.plan import Cell, plan_cells
 from gan_aug.evaluation.cells.result import CellResult, Findings
@@ -61,7 +61,7 @@ class ComparisonPlan:
     @property
     def needs_synthetic(self) -> bool:
         """Whether some arm trains on synthetic images, so that each subset of the curves needs a GAN too."""
-        return any(needs_synthetic(arm) for arm in self.config.compare.arms)
+        return need_synthetic(self.config.compare.arms)
 
     @property
     def subsets(self) -> list[Subset]:

@@ -14,14 +14,13 @@ from typing import Any
 import numpy as np
 
 from gan_aug.data.splits.subsets import Subset
-from gan_aug.evaluation.arms import arm_order
+from gan_aug.evaluation.arm_catalogue import REFERENCE, arm_order
 from gan_aug.evaluation.cells.result import CellResult
 from gan_aug.evaluation.statistics.comparison import holm
 from gan_aug.evaluation.statistics.ground_truth import GroundTruth
 from gan_aug.evaluation.statistics.metrics import accuracy_influence
 from gan_aug.evaluation.statistics.uncertainty import Estimate, Influence, difference, mean_over_draws, p_value
 
-REFERENCE = "real"
 Draws = list[list[CellResult]]
 
 

@@ -9,6 +9,7 @@ from gan_aug.config import Config
 from gan_aug.data.manifest import Manifest
 from gan_aug.data.synthetic.shards import SyntheticManifest
 from gan_aug.errors import DataError
+from gan_aug.evaluation.arm_catalogue import SEARCHED
 from gan_aug.evaluation.arms import accept, plan_arm
 from gan_aug.evaluation.cells.plan import FEWEST, Cell, cell_request, make_cell
 from gan_aug.evaluation.cells.result import CellResult
@@ -16,7 +17,7 @@ from gan_aug.evaluation.statistics.ground_truth import GroundTruth
 
 
 def plan_search(manifest: Manifest, synthetic: SyntheticManifest, config: Config) -> list[Cell]:
-    """The cells of the search: `mixed` at each ratio with each seed, which keep validation scores alone.
+    """The cells of the search: the arm `SEARCHED` at each ratio with each seed, which keep validation scores alone.
 
     Raises DataError where the search cannot be made, LeakageError where `synthetic` may not be used.
     """
@@ -24,9 +25,9 @@ def plan_search(manifest: Manifest, synthetic: SyntheticManifest, config: Config
     accept(synthetic, manifest)
     cells = []
     for ratio in config.compare.ratios:
-        plan_arm("mixed", manifest, synthetic, ratio)
+        plan_arm(SEARCHED, manifest, synthetic, ratio)
         for seed in range(config.compare.seeds):
-            request = cell_request(manifest, synthetic, config, "mixed", seed, ratio)
+            request = cell_request(manifest, synthetic, config, SEARCHED, seed, ratio)
             cells.append(make_cell({**request, "search": True}))
     return cells
 

@@ -63,10 +63,10 @@ def synthetic_for(request: Config, run: RunDir, place: Place) -> SyntheticManife
 
     Raises DataError where it is absent, RunConflict where it was made by another request.
     """
-    from gan_aug.evaluation.arms import needs_synthetic
+    from gan_aug.evaluation.arm_catalogue import need_synthetic
     from gan_aug.stages.external import check_own
 
-    if not any(needs_synthetic(arm) for arm in request.compare.arms):
+    if not need_synthetic(request.compare.arms):
         return None
     if not (run.synthetic / layout.MANIFEST).exists():
         raise DataError(f"{run.path} holds no synthetic set for the arms: run `gan-aug generate` on it first")

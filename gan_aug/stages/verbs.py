@@ -97,7 +97,7 @@ def run_all(request: Config, run: RunDir, executor: Executor) -> dict[str, Any]:
 def preflight(request: Config, manifest: Manifest) -> None:
     """Find what needs no training to be found; raises what the stages would: ConfigError, DataError, ComputeError."""
     from gan_aug.compute.device import choose_device
-    from gan_aug.evaluation.arms import needs_synthetic
+    from gan_aug.evaluation.arm_catalogue import need_synthetic
     from gan_aug.evaluation.cells.plan import check_comparison
     from gan_aug.evaluation.comparison_plan import subsets_of
     from gan_aug.evaluation.fidelity.own_weights import check_weights
@@ -109,7 +109,7 @@ def preflight(request: Config, manifest: Manifest) -> None:
     network_settings(request, manifest)
     planned = plan_labels(request.synthesis_wanted, manifest)
     check_comparison(manifest, request)
-    if any(needs_synthetic(arm) for arm in request.compare.arms):
+    if need_synthetic(request.compare.arms):
         check_weights(request.compare, manifest.shape[0])
     subsets_of(request, manifest)
     if request.compare.ratio == "search":

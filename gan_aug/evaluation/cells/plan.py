@@ -13,7 +13,8 @@ from gan_aug.data.manifest import Manifest
 from gan_aug.data.splits.subsets import Subset
 from gan_aug.data.synthetic.shards import SyntheticManifest
 from gan_aug.errors import DataError
-from gan_aug.evaluation.arms import accept, base_of, is_classic, needs_ratio, needs_synthetic, plan_arm
+from gan_aug.evaluation.arm_catalogue import ARMS
+from gan_aug.evaluation.arms import accept, plan_arm
 from gan_aug.evaluation.classifiers.networks import build
 from gan_aug.run.files import json_sha256
 
@@ -78,22 +79,23 @@ def cell_request(
     ratio: float,
 ) -> dict[str, Any]:
     """Everything the cell of `arm` and `seed` depends on, and nothing else, as JSON values."""
+    row = ARMS[arm]
     request: dict[str, Any] = {
         "recipe": RECIPE,
         "dataset": manifest.fingerprint,
-        "synthetic": synthetic.fingerprint if synthetic is not None and needs_synthetic(arm) else None,
+        "synthetic": synthetic.fingerprint if synthetic is not None and row.needs_synthetic else None,
         "arm": arm,
-        "ratio": ratio if needs_ratio(arm) else None,
+        "ratio": ratio if row.needs_ratio else None,
         "base_seed": config.seed,
         "seed": seed,
         "classifier": config.classifier.model_dump(mode="json"),
         "threads": THREADS,
     }
-    if base_of(arm) == "pretrain":
+    if row.pretrain:
         request["pretrain"] = config.compare.pretrain
-    if is_classic(arm):
+    if row.classic:
         request["flips"] = list(manifest.flips)
-    if base_of(arm) == "duplicate":
+    if row.real == "repeated":
         request["images"] = len(plan_arm(arm, manifest, synthetic, ratio).labels)
     return request
 

@@ -14,6 +14,7 @@ from gan_aug.data.manifest import Manifest
 from gan_aug.data.store import open_images
 from gan_aug.data.synthetic.shards import SyntheticManifest
 from gan_aug.errors import DataError
+from gan_aug.evaluation.arm_catalogue import REFERENCE
 from gan_aug.evaluation.cells.plan import THREADS
 from gan_aug.evaluation.cells.result import CellResult
 from gan_aug.evaluation.cells.run import torch_threads
@@ -26,8 +27,6 @@ from gan_aug.run.stores import Place, below
 
 RECIPE = 2
 """Raised whenever the same request would give other figures: older ones are then measured again."""
-
-REFERENCE = "real"
 
 
 def judge_of(results: list[CellResult]) -> CellResult:

@@ -15,7 +15,7 @@ from gan_aug.config import Config, dump, path_keys
 from gan_aug.data.manifest import SPLITS, Manifest
 from gan_aug.data.synthetic.shards import SyntheticManifest
 from gan_aug.errors import DataError
-from gan_aug.evaluation.arms import arm_order, without_synthetic
+from gan_aug.evaluation.arm_catalogue import REFERENCE, arm_order, known
 from gan_aug.evaluation.cells.result import CellResult, Findings
 from gan_aug.evaluation.outcome.files import SCORES, figure_files
 from gan_aug.evaluation.statistics.calibration import calibration_curve, error_if_perfect, expected_calibration_error
@@ -36,7 +36,6 @@ from gan_aug.evaluation.statistics.precision_recall import average_precision_int
 from gan_aug.evaluation.statistics.uncertainty import Estimate, FloatArray
 
 SCHEMA = 1
-REFERENCE = "real"
 SPECIFICITIES = (0.90, 0.95)
 MAX_FALSE_POSITIVE = 0.10
 """The partial AUC goes up to this false positive rate: specificities of 90 % and more."""
@@ -80,7 +79,7 @@ def build_report(
     arms = group_by_arm(cells)
     test, validation = GroundTruth.of(manifest, "test"), GroundTruth.of(manifest, "validation")
     scores = {arm: [cell.test_scores for cell in of_arm] for arm, of_arm in arms.items()}
-    beside = [(arm, other) for arm in arms if (other := without_synthetic(arm)) in arms and other]
+    beside = [(arm.name, arm.also_against) for arm in known(arms) if arm.also_against and arm.also_against in arms]
     asked = dump(config)
     compute = asked.pop("compute")
     figures = {

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from gan_aug.evaluation.arm_catalogue import known
 from gan_aug.report.blocks import Table
 from gan_aug.report.words.text import Report, counted, digits, size, splits_from
 
@@ -109,7 +110,7 @@ def _robustness(report: Report) -> str:
     found = [
         text
         for text, there in (
-            ("control arms", {"duplicate", "classic"} & report["arms"].keys()),
+            ("control arms", any(arm.is_control for arm in known(report["arms"]))),
             ("learning curves", report["curves"]),
             ("canaries", report["canaries"]),
             ("training seeds", len(report["arms"]["real"]["seeds"]) > 1),

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from gan_aug.evaluation.arm_catalogue import SEARCHED
 from gan_aug.evaluation.canaries import failures
 from gan_aug.evaluation.statistics.uncertainty import ALPHA
 from gan_aug.report.blocks import Table
+from gan_aug.report.words.arms import saving_arm, words_of
 from gan_aug.report.words.text import Report, counted, digits, interval, listed, p_text, share, signed, size, thousands
-
-_SAVING = ("mixed", "pretrain", "synthetic")
-"""Not those with classic augmentation: from the arm “real” it sets them apart too, and that is not the GAN's saving."""
 
 
 def curves_table(report: Report) -> Table | None:
@@ -49,13 +48,13 @@ def curves_table(report: Report) -> Table | None:
 
 
 def curves_answer(report: Report) -> list[str]:
-    """How many labelled images the GAN saves: a paragraph on the first arm that has both kinds of images.
+    """How many labelled images the GAN saves: a paragraph on the arm that tells it best (`saving_arm`).
 
     A saving is claimed only if the arm's AUC is higher than that of labelled images alone by more than chance, after
     Holm's adjustment for the sizes.
     """
     rows = report["curves"] or []
-    arm = next((arm for arm in _SAVING if any(row["arm"] == arm for row in rows)), None)
+    arm = saving_arm(row["arm"] for row in rows)
     if arm is None:
         return []
     question = "How many labelled images does the GAN save?"
@@ -67,18 +66,9 @@ def curves_answer(report: Report) -> list[str]:
     validation = counted(report["dataset"]["counts"]["validation"], "labelled validation image")
     parts = "; ".join(f"by {_change(row, decimals)}" for row in own)
     return [
-        f"{question} {_saved(own, decimals)} {_DID[arm]} (arm “{arm}”) changed the AUC {parts}. Every size uses all "
-        f"{validation} too."
+        f"{question} {_saved(own, decimals)} {words_of(arm).saving} (arm “{arm}”) changed the AUC {parts}. Every size "
+        f"uses all {validation} too."
     ]
-
-
-_DID = {
-    "mixed": "Adding its images to the labelled training images",
-    "classic+mixed": "Adding its images to the labelled training images, all with classic augmentation,",
-    "pretrain": "Training on its images before the labelled ones",
-    "classic+pretrain": "Training on its images before the labelled ones, all with classic augmentation,",
-    "synthetic": "Training on its images alone, instead of the labelled ones,",
-}
 
 
 def _saved(own: list[dict[str, Any]], decimals: int) -> str:
@@ -119,8 +109,8 @@ def ratio_table(report: Report) -> Table | None:
         for row in ratio["searched"]
     )
     caption = (
-        "Synthetic images for each real one in the arm “mixed”, chosen by AUC on the validation images, mean over "
-        "seeds; of equal ones the smallest. The search kept no score of a test image."
+        f"Synthetic images for each real one in the arm “{SEARCHED}”, chosen by AUC on the validation images, mean "
+        "over seeds; of equal ones the smallest. The search kept no score of a test image."
     )
     return Table(caption, ("Ratio", "Validation AUC", ""), rows)
 

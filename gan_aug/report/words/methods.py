@@ -7,7 +7,9 @@ from typing import Any
 from gan_aug.config.compare import ClassifierConfig
 from gan_aug.config.gan import GanConfig
 from gan_aug.data.transforms import BRIGHTNESS, CONTRAST, DEGREES, NOISE, PROBABILITY, SHIFT, ZOOM
+from gan_aug.evaluation.arm_catalogue import REFERENCE, known
 from gan_aug.evaluation.classifiers.fit import learning_rate, weight_decay
+from gan_aug.report.words.arms import words_of
 from gan_aug.report.words.text import (
     Report,
     counted,
@@ -59,18 +61,6 @@ _LOSSES = {
     "hinge": ("the hinge loss", "lim"),
     "relativistic": ("the relativistic pairing loss", "jolicoeur"),
 }
-_ARMS = {
-    "real": "the real training images",
-    "synthetic": "the synthetic images alone",
-    "mixed": "real and synthetic images together",
-    "duplicate": "the real images repeated to the number of the mixed set, a control",
-    "classic": "the real images with rotation, shift, zoom and grey-value changes, a control",
-    "pretrain": "the synthetic images first, the real ones then",
-    "classic+mixed": "real and synthetic images together with the same classic augmentation",
-    "classic+pretrain": "the synthetic images first, the real ones then, with the same classic augmentation",
-}
-
-
 _OPTIMIZERS = {
     "adam": "Adam",
     "adamw": "AdamW",
@@ -159,7 +149,7 @@ def _classifier(report: Report) -> str:
     config, arms = report["config"]["classifier"], report["arms"]
     seeds, real = len(arms["real"]["seeds"]), arms["real"]
     name = CLASSIFIERS.get(config["name"], config["name"]).removeprefix("A ").removeprefix("An ")
-    trained = "; ".join(f"{arm}: {_ARMS.get(arm, 'as named')} ({_counts(arms[arm]['train_images'])})" for arm in arms)
+    trained = "; ".join(f"{arm}: {words_of(arm).trained_on} ({_counts(arms[arm]['train_images'])})" for arm in arms)
     again = f"each with {seeds} training seeds, shared by all arms" if seeds > 1 else "with one training seed"
     looks = counted(max(len(rows) for arm in arms.values() for rows in arm["history"]), "time")
     return (
@@ -186,7 +176,7 @@ def _optimizer(config: dict[str, Any]) -> str:
 
 def _augmentation(report: Report) -> str:
     """What classic augmentation does, by its constants; empty without an arm that has it."""
-    if not any(arm.startswith("classic") for arm in report["arms"]):
+    if not any(arm.classic for arm in known(report["arms"])):
         return ""
     flips = report["dataset"]["flips"]
     mirrored = f"mirroring ({listed(flips)})" if flips else "no mirroring"
@@ -201,7 +191,7 @@ def _augmentation(report: Report) -> str:
 
 def _pretraining(report: Report) -> str:
     """How steps are divided if synthetic images come first; empty without such an arm."""
-    if not any(arm.endswith("pretrain") for arm in report["arms"]):
+    if not any(arm.pretrain for arm in known(report["arms"])):
         return ""
     part = f"{100 * report['config']['compare']['pretrain']:g} %"
     return f" In arms that begin with synthetic images, these took {part} of the steps; only later weights were kept."
@@ -245,8 +235,11 @@ def _statistics(report: Report, cite: _Citations) -> str:
         )
     if report["comparisons"]:
         margin, many = f"{report['comparisons'][0]['margin']:g}", len(report["comparisons"])
-        beside = [f"“{c['arm']}”" for c in report["comparisons"] if c["against"] != "real"]
-        also = f", {listed(beside)} with the arm “classic” too" if beside else ""
+        beside: dict[str, list[str]] = {}
+        for comparison in report["comparisons"]:
+            if comparison["against"] != REFERENCE:
+                beside.setdefault(comparison["against"], []).append(f"“{comparison['arm']}”")
+        also = "".join(f", {listed(arms)} with the arm “{against}” too" for against, arms in beside.items())
         text += (
             f"Each arm was compared with the arm “real”{also}, on the same images, seed by seed. Two-sided p-values, "
             f"against no difference, were adjusted after Holm {cite('holm')} for {counted(many, 'comparison')}. An arm "

@@ -6,6 +6,7 @@ import statistics
 from typing import Any
 
 from gan_aug.report.blocks import Table
+from gan_aug.report.words.arms import training_images
 from gan_aug.report.words.text import (
     Report,
     basis,
@@ -42,7 +43,7 @@ def arms_table(report: Report) -> Table:
         rows.append(
             (
                 name,
-                _training_images(name, arm["train_images"]),
+                training_images(name, arm["train_images"]),
                 f"{arm['optimizer_steps']}; {_kept(arm)}",
                 f"{share(auc['value'], decimals)} ({interval(auc['ci95'], decimals)})",
                 f"{percent(accuracy['value'])} ({percent(accuracy['ci95'][0])} to {percent(accuracy['ci95'][1])})",
@@ -247,17 +248,6 @@ def _maker(provenance: dict[str, Any]) -> str:
 def _size(shape: list[int]) -> str:
     channels, height, width = shape
     return f"{width} × {height} pixels, {'grey' if channels == 1 else f'{channels} channels'}"
-
-
-def _training_images(arm: str, images: dict[str, int]) -> str:
-    real, synthetic = (f"{thousands(images[kind])} {kind}" for kind in ("real", "synthetic"))
-    if arm == "duplicate":
-        return f"{real}, counting copies"
-    if arm.endswith("pretrain"):
-        text = f"{synthetic}, then {real}"
-    else:
-        text = " + ".join(part for part, kind in ((real, "real"), (synthetic, "synthetic")) if images[kind])
-    return f"{text}, augmented" if arm.startswith("classic") else text
 
 
 def _sensitivity(reached: dict[str, Any] | None) -> str:

@@ -7,6 +7,8 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
+from gan_aug.evaluation.arm_catalogue import ARMS
+
 Report = dict[str, Any]
 
 _SATURATED = 0.995
@@ -232,9 +234,10 @@ def _kept_at_once(report: Report) -> list[str]:
     """That the tested weights are mostly those of the first validation point, if they are."""
     early = []
     for name, arm in report["arms"].items():
-        if name.endswith("pretrain"):
+        row = ARMS.get(name)
+        if row and row.pretrain:
             continue  # its weights can be kept only after the synthetic images
-        first = min((row["step"] for rows in arm["history"] for row in rows), default=None)
+        first = min((point["step"] for points in arm["history"] for point in points), default=None)
         if first is not None and statistics.median(seed["best_step"] for seed in arm["seeds"]) <= first:
             early.append(f"“{name}” (step {first})")
     if not early:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from gan_aug.evaluation.arm_catalogue import ARMS
 from gan_aug.evaluation.statistics.uncertainty import ALPHA
+from gan_aug.report.words.arms import verdict_subject, words_of
 from gan_aug.report.words.text import (
     Report,
     counted,
@@ -29,25 +31,6 @@ CLASSIFIERS = {
     "densenet121": "A DenseNet-121",
 }
 
-_SUBJECTS = {
-    "mixed": "Adding {kind} images",
-    "synthetic": "Training on {kind} images alone, instead of real ones,",
-    "duplicate": "Adding copies of the real images (a control)",
-    "classic": "Classic augmentation, without a GAN (a control),",
-    "pretrain": "Training on {kind} images first and on the real ones then",
-    "classic+mixed": "Adding {kind} images together with classic augmentation of all images",
-    "classic+pretrain": "Training on {kind} images first and on the real ones then, with classic augmentation of all,",
-}
-_BESIDE = {
-    "classic+mixed": "Beside classic augmentation, adding {kind} images",
-    "classic+pretrain": "Beside classic augmentation, training on {kind} images first and on the real ones then",
-}
-"""The same arms where they are compared with the arm `classic`."""
-
-
-_FIRST = ("mixed", "classic+mixed", "synthetic")
-"""What is asked most, before the controls."""
-
 
 def answer(report: Report) -> list[str]:
     """What the comparison found, in a few paragraphs, what is asked most first."""
@@ -55,16 +38,14 @@ def answer(report: Report) -> list[str]:
     comparisons = {comparison["arm"]: comparison for comparison in report["comparisons"]}
     if not comparisons:
         return [f"{_reached_alone(report)} No other arm was run, so nothing is compared."]
-    first = [arm for arm in _FIRST if arm in comparisons]
     paragraphs: list[str] = []
-    for arm in [*first, *(arm for arm in comparisons if arm not in first)]:
-        sentence = verdict_sentence(report, comparisons[arm])
-        if arm == "synthetic":
-            sentence += f" {_synthetic_alone(report)}"
-        elif not paragraphs:
+    for arm in sorted(comparisons, key=lambda arm: words_of(arm).place):
+        sentence, words = verdict_sentence(report, comparisons[arm]), words_of(arm)
+        if words.level or not paragraphs:
             sentence += f" {_levels(report, comparisons[arm])}"
-        if arm in _BESIDE and comparisons[arm]["against"] == "real":
-            sentence += " That is against real images with neither: what classic augmentation does alone was not run."
+        row = ARMS.get(arm)
+        if row and row.also_against and comparisons[arm]["against"] != row.also_against:
+            sentence += f" {words_of(row.also_against).not_run}"
         paragraphs.append(sentence)
     if report["provenance"]["trained_on"] == "unknown":
         alike = report["provenance"]["look_alikes"]
@@ -101,19 +82,13 @@ def _reached_alone(report: Report) -> str:
 
 
 def _levels(report: Report, comparison: dict[str, Any]) -> str:
-    arm, against = comparison["arm"], comparison["against"]
-    alone = "classic augmentation of the real images alone" if against == "classic" else "the real images alone"
+    """The AUCs behind a comparison; of an arm without real images always, of others in the first paragraph alone."""
+    arm, against = comparison["arm"], words_of(comparison["against"])
+    level = words_of(arm).level
+    trained, other = (f" {level}", against.instead) if level else ("", against.alone)
     return (
-        f"{classifier_of(report)} reached an AUC of {_reached(report, arm)} {metric(report)} on {_tested(report)} it "
-        f"had never seen, and {_reached(report, against)} when trained on {alone}."
-    )
-
-
-def _synthetic_alone(report: Report) -> str:
-    return (
-        f"{classifier_of(report)} trained only on synthetic images reached an AUC of {_reached(report, 'synthetic')} "
-        f"{metric(report)} on {_tested(report)} it had never seen, and {_reached(report, 'real')} when trained on the "
-        "real ones."
+        f"{classifier_of(report)}{trained} reached an AUC of {_reached(report, arm)} {metric(report)} on "
+        f"{_tested(report)} it had never seen, and {_reached(report, comparison['against'])} when trained on {other}."
     )
 
 
@@ -123,13 +98,9 @@ def verdict_sentence(report: Report, comparison: dict[str, Any]) -> str:
     Bounds are rounded outwards: what is said to be ruled out lies outside the interval.
     """
     said = {**comparison, "could": _could(report, comparison)}
-    return _WORDS[comparison["verdict"]](_subject(report, comparison), said, digits(report))
-
-
-def _subject(report: Report, comparison: dict[str, Any]) -> str:
-    kind, arm = "synthetic" if report["provenance"]["trained_on"] == "unknown" else "GAN", comparison["arm"]
-    subjects = _BESIDE if comparison["against"] == "classic" else _SUBJECTS
-    return subjects.get(arm, f"Training as in the arm “{arm}”").format(kind=kind)
+    kind = "synthetic" if report["provenance"]["trained_on"] == "unknown" else "GAN"
+    done = verdict_subject(comparison["arm"], comparison["against"], kind)
+    return _WORDS[comparison["verdict"]](done, said, digits(report))
 
 
 def _improves(subject: str, comparison: dict[str, Any], decimals: int) -> str:

@@ -13,7 +13,7 @@ from gan_aug.compute.local.executor import LocalExecutor
 from gan_aug.config.compare import ArmName
 from gan_aug.errors import CheckpointError, DataError, LeakageError
 from gan_aug.evaluation import canaries as canary_module
-from gan_aug.evaluation.arms import needs_synthetic
+from gan_aug.evaluation.arm_catalogue import ARMS
 from gan_aug.evaluation.canaries import failures, plan_shuffled, planted_test_image, shuffled_labels
 from gan_aug.evaluation.cells.files import read_cell
 from gan_aug.evaluation.cells.plan import plan_cells
@@ -31,7 +31,7 @@ def result(key: str, validation: np.ndarray) -> CellResult:
     return CellResult(key, "mixed", 0, 1, 1, 0.0, 1, {}, [], validation, np.empty((0, 10)))
 
 
-@pytest.mark.parametrize("arm", [arm for arm in get_args(ArmName) if needs_synthetic(arm)])
+@pytest.mark.parametrize("arm", [arm.name for arm in ARMS.values() if arm.needs_synthetic])
 def test_a_test_image_planted_in_any_arm_is_refused(cell_data, arm, tmp_path):
     planted = cell_data.fakes.copy()
     planted[7] = cell_data.images[cell_data.manifest.indices("test")[0]]
@@ -189,7 +189,7 @@ def test_the_keys_of_arms_hold_what_they_depend_on(cell_data):
 
     assert changed(pretrain=0.3) == {"pretrain", "classic+pretrain"}
     assert changed(ratio=0.5) == {"mixed", "duplicate", "classic+mixed"}
-    assert changed(flips=("horizontal",)) == {arm for arm in keys() if arm.startswith("classic")}
+    assert changed(flips=("horizontal",)) == {arm for arm in keys() if ARMS[arm].classic}
 
 
 def test_images_of_arms_without_classic_reach_the_network_as_they_are_and_digits_are_never_mirrored(cell_data):
@@ -198,7 +198,7 @@ def test_images_of_arms_without_classic_reach_the_network_as_they_are_and_digits
     context = load_context(cell_data.dataset, cell_data.synthetic, cell_data.dataset)
     for cell in plan_cells(cell_data.manifest, cell_data.generated, small_config(seeds=1, arms=get_args(ArmName))):
         training = _training_set(context, cell, 0)
-        assert (training.augmentation is not None) == cell.arm.startswith("classic")
+        assert (training.augmentation is not None) == ARMS[cell.arm].classic
         if training.augmentation:
             drawn = training.augmentation.draw(0, range(200))
             assert not drawn.vertical.any()

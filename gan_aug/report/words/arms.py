@@ -1,0 +1,132 @@
+"""What a report says of each arm: one row of words for each row of the catalogue.
+
+Tables, verdicts, methods and learning curves read it. What follows from how an arm is made is not written here but
+asked of `evaluation.arm_catalogue`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from gan_aug.evaluation.arm_catalogue import ARMS, REFERENCE
+from gan_aug.report.words.text import thousands
+
+
+@dataclass(frozen=True)
+class ArmWords:
+    """The words for one arm; `{kind}` stands for "GAN", or "synthetic" for images made elsewhere.
+
+    Attributes:
+        trained_on: what its classifier was trained on, for the methods.
+        subject: what was done to the reference, as the beginning of a verdict. Of all arms but the reference.
+        beside: the same when it is compared with `also_against`. Of arms that have one.
+        level: how its classifier was trained, when there are no real images in it, so that its own AUC is of interest.
+        saving: what the GAN's images were used for, as the beginning of a sentence on learning curves. Of arms that
+            differ from the reference by the GAN alone: what classic augmentation saves is not the GAN's doing.
+        alone: its training images, after "when trained on". Of arms that others are compared with.
+        instead: the same, short, beside an arm that has a `level`.
+        not_run: what to say when an arm has it as `also_against` and it was not run.
+        place: where the answer tells of it: what is asked most comes first, and of equal ones the report's first.
+    """
+
+    trained_on: str
+    subject: str = ""
+    beside: str = ""
+    level: str = ""
+    saving: str = ""
+    alone: str = ""
+    instead: str = ""
+    not_run: str = ""
+    place: int = 3
+
+
+WORDS: Mapping[str, ArmWords] = {
+    "real": ArmWords(
+        trained_on="the real training images",
+        alone="the real images alone",
+        instead="the real ones",
+    ),
+    "synthetic": ArmWords(
+        trained_on="the synthetic images alone",
+        subject="Training on {kind} images alone, instead of real ones,",
+        level="trained only on synthetic images",
+        saving="Training on its images alone, instead of the labelled ones,",
+        place=2,
+    ),
+    "mixed": ArmWords(
+        trained_on="real and synthetic images together",
+        subject="Adding {kind} images",
+        saving="Adding its images to the labelled training images",
+        place=0,
+    ),
+    "duplicate": ArmWords(
+        trained_on="the real images repeated to the number of the mixed set, a control",
+        subject="Adding copies of the real images (a control)",
+    ),
+    "classic": ArmWords(
+        trained_on="the real images with rotation, shift, zoom and grey-value changes, a control",
+        subject="Classic augmentation, without a GAN (a control),",
+        alone="classic augmentation of the real images alone",
+        not_run="That is against real images with neither: what classic augmentation does alone was not run.",
+    ),
+    "pretrain": ArmWords(
+        trained_on="the synthetic images first, the real ones then",
+        subject="Training on {kind} images first and on the real ones then",
+        saving="Training on its images before the labelled ones",
+    ),
+    "classic+mixed": ArmWords(
+        trained_on="real and synthetic images together with the same classic augmentation",
+        subject="Adding {kind} images together with classic augmentation of all images",
+        beside="Beside classic augmentation, adding {kind} images",
+        place=1,
+    ),
+    "classic+pretrain": ArmWords(
+        trained_on="the synthetic images first, the real ones then, with the same classic augmentation",
+        subject="Training on {kind} images first and on the real ones then, with classic augmentation of all,",
+        beside="Beside classic augmentation, training on {kind} images first and on the real ones then",
+    ),
+}
+"""The words of every arm by its name, in the order of the catalogue."""
+
+
+def words_of(name: str) -> ArmWords:
+    """The words of an arm; one that only another version knows is called by its name."""
+    named = f"the arm “{name}”"
+    unknown = ArmWords(
+        "as named", f"Training as in {named}", alone=f"the images of {named}", instead=f"those of {named}"
+    )
+    return WORDS.get(name, unknown)
+
+
+def verdict_subject(name: str, against: str, kind: str) -> str:
+    """What was done, as the beginning of a verdict on the arm `name` compared with the arm `against`."""
+    words, arm = words_of(name), ARMS.get(name)
+    if against == REFERENCE:
+        return words.subject.replace("{kind}", kind)
+    if arm and against == arm.also_against:
+        return words.beside.replace("{kind}", kind)
+    return f"Training as in the arm “{name}”, instead of as in “{against}”,"
+
+
+def saving_arm(names: Iterable[str]) -> str | None:
+    """The arm that tells how many labelled images the GAN saves: the first that also has real ones, or else has none.
+
+    None when no arm differs from the reference by the GAN alone.
+    """
+    there = set(names)
+    able = [ARMS[name] for name, words in WORDS.items() if words.saving and name in there]
+    return min(able, key=lambda arm: arm.real == "none").name if able else None
+
+
+def training_images(name: str, counts: Mapping[str, int]) -> str:
+    """How many `real` and `synthetic` images an arm trained on, and how they were used."""
+    arm = ARMS.get(name)
+    real, synthetic = (f"{thousands(counts[kind])} {kind}" for kind in ("real", "synthetic"))
+    if arm and arm.pretrain:
+        text = f"{synthetic}, then {real}"
+    else:
+        text = " + ".join(part for part, kind in ((real, "real"), (synthetic, "synthetic")) if counts[kind])
+    if arm and arm.real == "repeated":
+        text += ", counting copies"
+    return f"{text}, augmented" if arm and arm.classic else text
