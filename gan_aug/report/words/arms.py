@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from gan_aug.evaluation.arm_catalogue import ARMS, REFERENCE
-from gan_aug.report.words.text import thousands
+from gan_aug.report.words.text import listed, thousands
 
 
 @dataclass(frozen=True)
@@ -117,6 +117,12 @@ def saving_arm(names: Iterable[str]) -> str | None:
     there = set(names)
     able = [ARMS[name] for name, words in WORDS.items() if words.saving and name in there]
     return min(able, key=lambda arm: arm.real == "none").name if able else None
+
+
+def without_real_images() -> str:
+    """The arms that train on synthetic images alone, as part of a sentence."""
+    names = [f"“{arm.name}”" for arm in ARMS.values() if arm.real == "none"]
+    return f"the arm{'s' * (len(names) > 1)} {listed(names)}"
 
 
 def training_images(name: str, counts: Mapping[str, int]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from gan_aug.report.words.arms import without_real_images
 from gan_aug.report.words.text import Report, digits, metric, p_text, percent, share, signed
 
 
@@ -124,7 +125,7 @@ def history_words(report: Report) -> FigureWords:
     lines = " Thick: mean over seeds; thin: each seed." if _has_seeds(report) else ""
     return FigureWords(
         f"Loss and accuracy during training. Validation accuracy of the tested weights: {'; '.join(ends)}.",
-        "Dashed: the arm’s own training images, which are synthetic ones in the arm “synthetic”. Solid: the real "
+        f"Dashed: the arm’s own training images, which are synthetic ones in {without_real_images()}. Solid: the real "
         f"validation images.{lines}",
     )
 

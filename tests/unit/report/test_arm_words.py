@@ -14,6 +14,7 @@ from gan_aug.evaluation.learning_curves import curve_rows
 from gan_aug.evaluation.statistics.ground_truth import GroundTruth
 from gan_aug.report.pages.markdown import to_markdown
 from gan_aug.report.words.arms import WORDS, ArmWords, saving_arm, training_images, verdict_subject, words_of
+from gan_aug.report.words.figures import history_words
 from gan_aug.report.words.methods import methods
 from gan_aug.report.words.verdict import answer, verdict_sentence
 from tests.support.evaluation_samples import make_cells, make_manifest, make_report, make_synthetic
@@ -141,3 +142,7 @@ def test_an_arm_that_only_another_version_knows_is_called_by_its_name() -> None:
     assert words_of("{zebra}").alone == "the images of the arm “{zebra}”"
     other = {**report["comparisons"][0], "arm": "mixed", "against": "{zebra}"}
     assert verdict_sentence(report, other).startswith("Training as in the arm “mixed”, instead of as in “{zebra}”, ")
+
+
+def test_the_training_history_says_which_arms_see_no_real_image() -> None:
+    assert "which are synthetic ones in the arm “synthetic”. Solid:" in history_words(report_of("mixed")).reading
