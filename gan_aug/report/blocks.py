@@ -116,7 +116,7 @@ class Gallery:
     caption: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, tuple[Strip | None, ...]], ...]
-    """A label with its strips, one for each column; None where it has no image of that kind."""
+    """A label with its strips, one for each column; None if it has no image of that kind."""
 
 
 @dataclass(frozen=True)

@@ -58,9 +58,13 @@ class Material:
 
 @dataclass(frozen=True)
 class Section:
-    """One section: its id, unique in the page; its heading, which may be empty; what makes its blocks; where it is.
+    """One section of the report.
 
-    A block of None is left out, and so is a section without blocks.
+    Attributes:
+        id: its id in the page, unique there.
+        heading: its heading; empty for the section at the top.
+        blocks: makes its blocks. A block of None is left out, and so is a section without blocks.
+        media: where it is shown.
     """
 
     id: str

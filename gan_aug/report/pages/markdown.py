@@ -15,7 +15,7 @@ _TAG = re.compile(r"<(?=[A-Za-z/!?])")
 
 
 def to_markdown(report: Report) -> str:
-    """The report of `build_report` as Markdown: the answer, the tables, where figures come from, their limits.
+    """The report of `build_report` as Markdown: the answer, the tables, the origin of the numbers, their limits.
 
     Below them is what a terminal need not show (see `without_appendix`).
     """

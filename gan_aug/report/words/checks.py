@@ -38,10 +38,10 @@ def curves_table(report: Report) -> Table | None:
     sources = draws if any(row["draws"] > 1 for row in rows) else " and seeds"
     caption = (
         f"AUC by the number of real training images.{saw} Weights were chosen on all {validation}. Means over draws of "
-        f"the images{own} and training seeds. The 95 % intervals include which patients were "
-        f"tested{sources}. p (Holm): two-sided test of no difference, adjusted for the arm’s sizes of several draws. "
-        "Worth: the number of real images with which the arm “real” reaches the same AUC, read off its mean curve to "
-        "two digits, without an interval."
+        f"the images{own} and training seeds. The 95 % intervals include which patients were tested{sources}. p "
+        "(Holm): two-sided test of no difference, adjusted for the arm’s sizes of several draws. Worth: the number of "
+        "real images with which the arm “real” reaches the same AUC, read off its mean curve to two digits, without "
+        "an interval."
     )
     head = ("Real images", "Arm", "Draws × seeds", "AUC (95 % CI)", "Minus “real” (95 % CI)", "p (Holm)", "Worth")
     return Table(caption, head, lines, text_columns=(0, 1))
@@ -94,7 +94,7 @@ def _change(row: dict[str, Any], decimals: int) -> str:
     low, high = row["difference"]["ci95"]
     worth = f"; worth {_equivalent(row['real_equivalent'])}" if _is_raised(row) and row["real_equivalent"] else ""
     return (
-        f"{signed(row['difference']['value'], decimals)} with {thousands(row['size'])} (95 % CI "
+        f"{signed(row['difference']['value'], decimals)} with {thousands(row['size'])} of them (95 % CI "
         f"{signed(low, decimals)} to {signed(high, decimals)}{worth})"
     )
 
@@ -109,8 +109,9 @@ def ratio_table(report: Report) -> Table | None:
         for row in ratio["searched"]
     )
     caption = (
-        f"Synthetic images for each real one in the arm “{SEARCHED}”, chosen by AUC on the validation images, mean "
-        "over seeds; of equal ones the smallest. The search kept no score of a test image."
+        f"Synthetic images for each real one in the arm “{SEARCHED}”. Chosen is the ratio with the highest AUC on the "
+        "validation images, as the mean over seeds; of equal ones the smallest. The search kept no score of a test "
+        "image."
     )
     return Table(caption, ("Ratio", "Validation AUC", ""), rows)
 

@@ -84,7 +84,7 @@ def methods(report: Report) -> tuple[list[str], list[str]]:
     """The paragraphs of the methods, and the references that they cite by number."""
     cite = _Citations()
     paragraphs = [_data(report), _generator(report, cite), _classifier(report), _curves(report)]
-    paragraphs += [_statistics(report, cite), _figures(report, cite), _software(report)]
+    paragraphs += [_statistics(report, cite), _metrics(report, cite), _software(report)]
     return [text for text in paragraphs if text], [REFERENCES[name] for name in cite.cited]
 
 
@@ -239,7 +239,8 @@ def _statistics(report: Report, cite: _Citations) -> str:
         for comparison in report["comparisons"]:
             if comparison["against"] != REFERENCE:
                 beside.setdefault(comparison["against"], []).append(f"“{comparison['arm']}”")
-        also = "".join(f", {listed(arms)} with the arm “{against}” too" for against, arms in beside.items())
+        others = "; ".join(f"{listed(arms)} with the arm “{against}” too" for against, arms in beside.items())
+        also = f" ({others})" if others else ""
         text += (
             f"Each arm was compared with the arm “real”{also}, on the same images, seed by seed. Two-sided p-values, "
             f"against no difference, were adjusted after Holm {cite('holm')} for {counted(many, 'comparison')}. An arm "
@@ -251,7 +252,7 @@ def _statistics(report: Report, cite: _Citations) -> str:
     return text.rstrip()
 
 
-def _figures(report: Report, cite: _Citations) -> str:
+def _metrics(report: Report, cite: _Citations) -> str:
     rate = report["arms"]["real"]["partial_auc"]["max_false_positive"]
     asked = " and ".join(f"{100 * float(s):.0f}" for s in report["arms"]["real"]["sensitivity_at_specificity"])
     text = (

@@ -112,41 +112,41 @@ def _improves(subject: str, comparison: dict[str, Any], decimals: int) -> str:
 
 def _non_inferior(subject: str, comparison: dict[str, Any], decimals: int) -> str:
     (low, high), margin = comparison["ci95"], comparison["margin"]
-    figures = f"({_figures(comparison, decimals)}; {comparison['could']})"
+    numbers = f"({_numbers(comparison, decimals)}; {comparison['could']})"
     ruled_out = f"a loss of {margin:g} or more is ruled out"
     if high < 0:
         return f"{_lowered(subject, comparison, decimals)}; {ruled_out}."
     if max(-low, high) <= margin:
         bound = _outwards(max(-low, high), decimals)
-        return f"{subject} did not change the AUC by more than {bound} either way {figures}: {ruled_out}."
+        return f"{subject} did not change the AUC by more than {bound} either way {numbers}: {ruled_out}."
     if low > 0:
-        return f"{subject} may have raised the AUC {figures}, but that is not shown ({_holm(comparison)}); {ruled_out}."
+        return f"{subject} may have raised the AUC {numbers}, but that is not shown ({_holm(comparison)}); {ruled_out}."
     bound = _outwards(-low, decimals)
-    return f"{subject} did not lower the AUC by more than {bound} {figures}: {ruled_out}; whether it raised it is open."
+    return f"{subject} did not lower the AUC by more than {bound} {numbers}: {ruled_out}; whether it raised it is open."
 
 
 def _lowered(subject: str, comparison: dict[str, Any], decimals: int) -> str:
     """A difference whose interval lies below 0: a loss that is shown, or one that Holm's adjustment leaves open."""
-    figures = f"({_figures(comparison, decimals)}; {comparison['could']})"
+    numbers = f"({_numbers(comparison, decimals)}; {comparison['could']})"
     if comparison["p_adjusted"] < ALPHA:
-        return f"{subject} lowered the AUC by {_amount(comparison, decimals)} {figures}, {_holm(comparison)}"
-    return f"{subject} may have lowered the AUC {figures}, but that is not shown ({_holm(comparison)})"
+        return f"{subject} lowered the AUC by {_amount(comparison, decimals)} {numbers}, {_holm(comparison)}"
+    return f"{subject} may have lowered the AUC {numbers}, but that is not shown ({_holm(comparison)})"
 
 
 def _inferior(subject: str, comparison: dict[str, Any], decimals: int) -> str:
-    figures = f"{_interval(comparison, decimals)}, {_holm(comparison)}; {comparison['could']}"
+    numbers = f"{_interval(comparison, decimals)}, {_holm(comparison)}; {comparison['could']}"
     lowered = f"{subject} lowered the AUC by {_amount(comparison, decimals)}, by more than the margin of"
     if comparison["p_adjusted"] < ALPHA:
-        return f"{lowered} {comparison['margin']:g} ({figures})."
-    return f"{lowered} {comparison['margin']:g} by its own interval, though not after the adjustment ({figures})."
+        return f"{lowered} {comparison['margin']:g} ({numbers})."
+    return f"{lowered} {comparison['margin']:g} by its own interval, though not after the adjustment ({numbers})."
 
 
 def _inconclusive(subject: str, comparison: dict[str, Any], decimals: int) -> str:
-    figures, margin = f"({_figures(comparison, decimals)}; {comparison['could']})", f"{comparison['margin']:g}"
+    numbers, margin = f"({_numbers(comparison, decimals)}; {comparison['could']})", f"{comparison['margin']:g}"
     if comparison["ci95"][1] < 0:
         return f"{_lowered(subject, comparison, decimals)}; whether by more than the margin of {margin} is open."
     return (
-        f"{subject} changed the AUC by no more than chance can explain {figures}, and a loss of {margin} can be "
+        f"{subject} changed the AUC by no more than chance can explain {numbers}, and a loss of {margin} can be "
         "neither shown nor ruled out."
     )
 
@@ -173,7 +173,7 @@ def _outwards(bound: float, decimals: int) -> str:
     return f"{max(1, math.ceil(round(bound * scale, 6))) / scale:.{decimals}f}"
 
 
-def _figures(comparison: dict[str, Any], decimals: int) -> str:
+def _numbers(comparison: dict[str, Any], decimals: int) -> str:
     return f"difference {signed(comparison['difference'], decimals)}, {_interval(comparison, decimals)}"
 
 
