@@ -18,20 +18,21 @@ from gan_aug.errors import ConfigError, DataError
 Row = dict[str, str]
 TRUE, FALSE = {"1", "1.0", "true", "yes"}, {"0", "0.0", "false", "no", ""}
 NO_LABEL = {"", "no finding"}
-"""Cells that say that none of several labels holds."""
+"""Cells, in lower case, that say that none of several labels holds."""
 
 
 class SetAsideError(Exception):
-    """A row that cannot be used; its message is the reason."""
+    """A row or file that cannot be used; its message is the reason."""
 
 
 def open_csv(config: DataConfig) -> Source:
     """The images a table lists, `index.csv` in `data.root` unless `data.table` names another.
 
-    Labels stand in one column, in several columns of 0 and 1, or several in one cell (`data.label_separator`). Raises
-    DataError for a table or column that is not there and for a path that leaves the folder.
+    Labels are in one column, in several columns of 0 and 1, or several in one cell (`data.label_separator`). Raises
+    ConfigError if neither `data.root` nor `data.table` is given, and DataError for a table or column that is not there
+    or a path that leaves the folder.
     """
-    table, root = _places(config)
+    table, root = _table_and_root(config)
     columns, rows = read_table(table)
     check_columns(config, table, columns)
     read_labels = label_reader(config)
@@ -52,7 +53,7 @@ def open_csv(config: DataConfig) -> Source:
     return Source(root.resolve().name, task, labels, tuple(items), rejected=tuple(rejected))
 
 
-def _places(config: DataConfig) -> tuple[Path, Path]:
+def _table_and_root(config: DataConfig) -> tuple[Path, Path]:
     """The table, and the folder its paths are relative to."""
     root = None if config.root is None else data_folder(config.root)
     if root is None and config.table is None:
@@ -66,7 +67,10 @@ def _places(config: DataConfig) -> tuple[Path, Path]:
 
 
 def read_table(table: Path) -> tuple[list[str], list[tuple[int, Row]]]:
-    """The table's column names and its rows with their line numbers; commas, semicolons or tabs between cells."""
+    """The table's column names, and its rows with their line numbers.
+
+    Commas, semicolons or tabs separate its cells. Raises DataError if it cannot be read or has no rows.
+    """
     try:
         with table.open(encoding="utf-8-sig", newline="") as file:
             head = file.readline()
@@ -84,7 +88,16 @@ def read_table(table: Path) -> tuple[list[str], list[tuple[int, Row]]]:
 
 
 def check_columns(config: DataConfig, table: Path, columns: list[str]) -> None:
-    """Raise DataError for a column that the config names and `table` does not have, or has twice."""
+    """Raise DataError if the config names a column that a table does not have, or has more than once.
+
+    Args:
+        config: The section `data`.
+        table: The table's path, for the message.
+        columns: The table's column names.
+
+    Raises:
+        DataError: A column is missing or repeated.
+    """
     label = config.columns.label
     labels = {f"label.{k}": name for k, name in enumerate(label)} if isinstance(label, tuple) else {"label": label}
     asked = {
@@ -107,7 +120,7 @@ def check_columns(config: DataConfig, table: Path, columns: list[str]) -> None:
 
 
 def _origin(text: str, table: Path, number: int) -> str:
-    """The path in the table as written, with forward slashes; raises DataError when it leaves the folder."""
+    """The path in the table as written, with forward slashes; raises DataError if it leaves the folder."""
     path = PurePosixPath(text.replace("\\", "/"))
     if path.is_absolute() or ".." in path.parts or path.as_posix()[1:3] == ":/":
         raise DataError(
@@ -117,7 +130,10 @@ def _origin(text: str, table: Path, number: int) -> str:
 
 
 def label_reader(config: DataConfig) -> Callable[[Row], tuple[str, ...]]:
-    """How a row's labels are found; what it returns raises SetAsideError for a row without any."""
+    """A function that gives a row's labels, and raises SetAsideError for a row that has none.
+
+    Raises ConfigError if `data.label_separator` is empty.
+    """
     column, separator = config.columns.label, config.label_separator
     if isinstance(column, tuple) and len(column) > 1:
         return partial(_from_columns, column)

@@ -1,38 +1,42 @@
-"""DICOM files: which of them can be used, and what labels, patient and split each has."""
+"""DICOM files: which of them can be used, what labels, patient and split each has, and how a new one is read."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from gan_aug.config.data import DataConfig
 from gan_aug.data.dicom.files import DicomFile, find_files
-from gan_aug.data.dicom.header import Header
+from gan_aug.data.dicom.header import Header, read_header
 from gan_aug.data.dicom.header_reader import HeaderReader, read_headers
 from gan_aug.data.dicom.pixels import read_frame
 from gan_aug.data.items import SPLIT_WORDS, Item, Rejected, Source, label_order
 from gan_aug.data.manifest import Split, Task
 from gan_aug.data.patients import IdentityKey
+from gan_aug.data.reading.raster import Raster
 from gan_aug.data.reading.reader import Reader
 from gan_aug.data.sources.csv_table import SetAsideError, check_columns, label_reader, read_table
+from gan_aug.data.sources.kind import FileKind, NewImages, Opening
 from gan_aug.errors import ConfigError, DataError
+from gan_aug.run.events import Progress
 
 NAME = "dicom"
-"""The set's name: a folder's own could be a patient's."""
+"""The set's name. The folder's own is not used, since it could be a patient's."""
 
 ONE_CLASS = "image"
-"""The label of every image where labels are not asked."""
+"""The label of every image if `data.dicom.label_from` is none."""
 
 CODED = {"CS", "AS", "IS", "DS", "US", "SS", "UL", "SL", "FL", "FD"}
-"""Value representations that labels may come from: codes and numbers; free text, dates and names identify."""
+"""Value representations that labels may come from: codes and numbers. Free text, dates and names may identify."""
 
 
 @dataclass(frozen=True)
 class Meaning:
-    """What a table or a place says of an image."""
+    """What a table, a folder or a header says of an image."""
 
     labels: tuple[str, ...]
     split: Split | None = None
@@ -40,25 +44,23 @@ class Meaning:
 
 
 Asker = Callable[[DicomFile, Header], Meaning]
-"""Says what an image is; raises SetAsideError where nobody knows."""
+"""Says what an image is; raises SetAsideError if that is not known."""
 
 
-def open_dicom(
-    config: DataConfig, identity: IdentityKey, reader: Reader, progress: Callable[[int, int], None] | None = None
-) -> Source:
+@contextmanager
+def open_dicom(config: DataConfig, opening: Opening) -> Iterator[Source]:
     """The images in the DICOM files that `data.root` means, one item a frame; headers are read, nothing is decoded.
 
-    Who an image is of is known by hashes under `identity` alone; `progress` is told (files looked at, files in all).
-
-    Raises ConfigError for labels that cannot be asked for, DataError where there are no files. Files that cannot be
-    used are in `rejected`, by number.
+    Who an image is of is known by hashes alone, made with `opening.identity_key()`. `opening.progress` is told (files
+    looked at, files in all). Raises ConfigError for labels that cannot be asked for, and DataError if there are no
+    files. Files that cannot be used are in `rejected`, by number.
     """
-    check_installed("dicom")
+    check_installed(NAME)
     files, rejected = find_files(config.root)
-    source = dicom_source(config, files, rejected, identity, reader, progress)
+    source = dicom_source(config, files, rejected, opening.identity_key(), opening.reader, opening.progress)
     if not source.items and not source.rejected:
         raise DataError(f"data.root: {config.root} holds no files: name the folder, DICOMDIR or zip that does")
-    return source
+    yield source
 
 
 def dicom_source(
@@ -67,9 +69,25 @@ def dicom_source(
     rejected: list[Rejected],
     identity: IdentityKey,
     reader: Reader,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Source:
-    """The images in `files`, which are looked at as they come; `rejected` may grow while they do."""
+    """The images in `files`, which are looked at as they come.
+
+    Args:
+        config: The section `data`.
+        files: The files, numbered from 1.
+        rejected: What is set aside already; it may grow while `files` come, and is added to.
+        identity: The key for who an image is of.
+        reader: What looks at headers if `files` are a sequence.
+        progress: Is told (files looked at, files in all).
+
+    Returns:
+        The source, whose images have had their grey range applied.
+
+    Raises:
+        ConfigError: Labels cannot be asked for so.
+        DataError: The table of labels is absent or unusable.
+    """
     label_from = config.dicom.label_from or ("table" if config.table else "folder")
     tag = None if label_from in ("table", "folder", "none") else _checked_tag(label_from)
     ask = _from_table(config, identity) if label_from == "table" else partial(_from_place, label_from)
@@ -89,6 +107,32 @@ def dicom_source(
     return Source(NAME, task, labels, tuple(items), rejected=tuple(rejected), window="full", details=details)
 
 
+def new_frames(path: Path, config: DataConfig, raster: Raster) -> NewImages:
+    """The frames of a new DICOM file that `data.dicom.frames` means, stored as `raster` says.
+
+    Args:
+        path: The file.
+        config: The section `data` of the data set that it is to be read like.
+        raster: How an image is stored. Its grey range is not applied, since `data.dicom.window` is.
+
+    Yields:
+        Each frame as `(C, H, W) uint8`, with its number from 1 if the file has several, else None.
+
+    Raises:
+        ConfigError: pydicom is not installed.
+        DataError: The file is no DICOM image, or it may not be shown.
+    """
+    check_installed(NAME)
+    file = DicomFile(1, path, path.name)
+    count = read_header(file, config.dicom, IdentityKey.random()).frames
+    for frame in chosen_frames(count, config.dicom.frames):
+        pixels = read_frame(file, frame, config.dicom)
+        yield frame + 1 if count > 1 else None, replace(raster, window="full")(pixels)
+
+
+DICOM_FILES = FileKind(new_frames, signature=(128, b"DICM"))
+
+
 def chosen_frames(count: int, which: str | int) -> list[int]:
     """The frames, from 0, that `data.dicom.frames` means of `count`."""
     if isinstance(which, int):
@@ -97,7 +141,7 @@ def chosen_frames(count: int, which: str | int) -> list[int]:
 
 
 def check_installed(source: str) -> None:
-    """Raise ConfigError where `source` cannot be read for want of pydicom."""
+    """Raise ConfigError if `source` cannot be read because pydicom is not installed."""
     try:
         import pydicom  # noqa: F401, TID251
     except ImportError as error:
@@ -177,7 +221,7 @@ def _from_table(config: DataConfig, identity: IdentityKey) -> Asker:
     for _, row in rows:
         key = row[config.columns.file]
         key = key if config.dicom.label_key == "file" else identity(key)
-        # Two rows that agree are one; where they differ nobody knows which is right.
+        # Two rows that agree are one; if they differ, nobody knows which is right.
         found[key] = row if found.get(key, row) == row else None
     return partial(_looked_up, config, label_reader(config), found, identity)
 
@@ -203,6 +247,6 @@ def _looked_up(
         split = SPLIT_WORDS.get(row[config.columns.split].lower())
         if split is None:
             raise SetAsideError("its split is not train, validation or test")
-    # Hashed as the header's is, since a row without one falls back on that.
+    # Hashed as the header's is, since a row without a patient falls back on that.
     patient = identity(row[config.columns.patient]) if config.columns.patient else None
     return Meaning(read_labels(row), split, patient)

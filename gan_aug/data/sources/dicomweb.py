@@ -1,4 +1,4 @@
-"""Images in a DICOMweb archive: retrieved into a folder that goes again, then read as DICOM files are.
+"""Images in a DICOMweb archive: retrieved into a folder that is removed again, then read as DICOM files are.
 
 What was retrieved before an interruption is not asked for again.
 """
@@ -9,7 +9,7 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -20,9 +20,9 @@ from gan_aug.data.dicom.dicomweb import Archive, Uids
 from gan_aug.data.dicom.files import DicomFile
 from gan_aug.data.dicom.http import RefusedError, archive_error, read_token
 from gan_aug.data.items import Rejected, Source
-from gan_aug.data.patients import IdentityKey
 from gan_aug.data.reading.reader import Reader
 from gan_aug.data.sources.dicom import check_installed, dicom_source
+from gan_aug.data.sources.kind import Opening
 from gan_aug.errors import Cancelled, ConfigError
 from gan_aug.run.events import Progress
 from gan_aug.run.files import atomic_file, storage_errors
@@ -30,50 +30,41 @@ from gan_aug.run.files import atomic_file, storage_errors
 NAME = "dicomweb"
 
 SPOOL = ".dicomweb"
-"""The folder of what was retrieved, within the data set's; a start does not sweep it, as it would a temporary name."""
+"""The folder of retrieved files, within the data set's. Its name is not a temporary one, which a start would remove."""
 
 
 @contextmanager
-def dicomweb_source(
-    config: DataConfig,
-    folder: Path | None,
-    identity: IdentityKey,
-    cancelled: Callable[[], bool] | None = None,
-    progress: Progress | None = None,
-) -> Iterator[Source]:
+def open_dicomweb(config: DataConfig, opening: Opening) -> Iterator[Source]:
     """The images that the search in `config` finds, to be read within the block: what was retrieved goes with its end.
 
-    It lies below `folder`, and stays there for the next time where the retrieval breaks off or the block is Cancelled.
-    Without a folder files go as soon as their headers are read, so that items can be counted and not read. `progress`
-    is told (instances dealt with, instances in all). Raises ConfigError for what cannot be asked, DataError where the
-    archive is away or refuses; what it cannot give is in `rejected`.
+    It lies below `opening.folder`, and stays there for the next time if the retrieval breaks off or the block is
+    Cancelled. Without a folder files go as soon as their headers are read, so that items can be counted and not read.
+    `opening.progress` is told (instances dealt with, instances in all). Raises ConfigError for what cannot be asked,
+    and DataError if the archive is away or refuses; what it cannot give is in `rejected`.
     """
-    check_installed("dicomweb")
+    check_installed(NAME)
     _check_labels(config)
-    archive = Archive(config.dicomweb, read_token(config.dicomweb.token_env, os.environ), cancelled)
-    spool = _make_spool(folder)
+    archive = Archive(config.dicomweb, read_token(config.dicomweb.token_env, os.environ), opening.reader.cancelled)
+    identity = opening.identity_key()
+    spool = _make_spool(opening.folder)
     done = False
     try:
         rejected: list[Rejected] = []
-        files = _retrieved(config, archive, spool, rejected, progress, keep=folder is not None)
-        source = replace(dicom_source(config, files, rejected, identity, Reader()), name=NAME, cacheable=False)
+        files = _retrieved(config, archive, spool, rejected, opening.progress, keep=opening.folder is not None)
+        # Headers are looked at here as files come, without a cache: no later import finds these files again.
+        source = dicom_source(config, files, rejected, identity, Reader())
         done = True
-        yield source
+        yield replace(source, name=NAME, cacheable=False)
     except (Cancelled, KeyboardInterrupt):
         done = False
         raise
     finally:
-        if done or folder is None or not any(spool.iterdir()):
+        if done or opening.folder is None or not any(spool.iterdir()):
             shutil.rmtree(spool, ignore_errors=True)
 
 
-def forget_retrieved(folder: Path) -> None:
-    """Remove what an interrupted import of an archive left in `folder`."""
-    shutil.rmtree(folder / SPOOL, ignore_errors=True)
-
-
 def _make_spool(folder: Path | None) -> Path:
-    """A folder that is open to its owner alone."""
+    """The folder for retrieved files, open to its owner alone."""
     if folder is None:
         return Path(tempfile.mkdtemp(prefix="gan-aug-dicomweb-"))
     spool = folder / SPOOL
@@ -106,7 +97,10 @@ def _retrieved(
     *,
     keep: bool,
 ) -> Iterator[DicomFile]:
-    """Each instance as a file, numbered in the order of study, series and instance UID, one in memory at a time."""
+    """Each instance as a file, numbered in the order of study, series and instance UID; one at a time is in memory.
+
+    Without `keep` a file is removed before the next one is retrieved.
+    """
     found = archive.search()
     odd = range(1, archive.unusable + 1)
     rejected += [Rejected(f"search result {n} of these", "the archive lists it without a usable UID") for n in odd]

@@ -10,7 +10,7 @@ from gan_aug.config.data import DataConfig
 from gan_aug.data.items import Item, Pixels, Source
 
 
-def open_digits(config: DataConfig) -> Source:  # noqa: ARG001 - sources open alike
+def open_digits(config: DataConfig) -> Source:  # noqa: ARG001 - sources at hand open alike
     """The digits, grey values 0-16 scaled to 0-255; no splits, and no flips: a mirrored digit is another sign."""
     from sklearn.datasets import load_digits
 

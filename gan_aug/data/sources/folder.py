@@ -17,7 +17,7 @@ from gan_aug.errors import ConfigError, DataError
 def open_folder(config: DataConfig) -> Source:
     """The images below `data.root`, labelled by their class folder; hidden files are passed over.
 
-    Raises ConfigError without a root, DataError where there are no class folders or one has no images.
+    Raises ConfigError without a root, and DataError if there are no class folders or one has no images.
     """
     if config.root is None:
         raise ConfigError("data.root is needed for the folder source: name the folder that holds one folder per class")
@@ -60,7 +60,7 @@ def _split_folders(root: Path) -> list[tuple[Split | None, Path]]:
 
 
 def _children(folder: Path) -> list[Path]:
-    """What is in a folder, in natural order, without what is hidden."""
+    """The files and folders in a folder, in natural order, without hidden ones."""
     return sorted((p for p in folder.iterdir() if not _hidden(p.name)), key=lambda path: natural_key(path.name))
 
 
@@ -69,7 +69,7 @@ def _folders(folder: Path) -> list[Path]:
 
 
 def _files(folder: Path) -> list[Path]:
-    """All files at any depth, in natural order, without what is hidden."""
+    """All files at any depth, in natural order, without hidden ones."""
     found: list[Path] = []
     for place, folders, files in os.walk(folder, onerror=_fail):
         folders[:] = [name for name in folders if not _hidden(name)]
@@ -78,12 +78,12 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _fail(error: OSError) -> None:
-    """Let an unreadable folder be heard of, which os.walk by default passes over."""
+    """Raise the error of a folder that cannot be read, which os.walk passes over by default."""
     raise error
 
 
 def _hidden(name: str) -> bool:
-    """Whether a file manager left it there rather than the user."""
+    """Whether a file manager put it there and not the user."""
     return name.startswith(".") or name in ("__MACOSX", "Thumbs.db", "desktop.ini")
 
 

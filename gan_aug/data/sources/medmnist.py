@@ -19,27 +19,32 @@ from gan_aug.data.manifest import Split
 from gan_aug.data.reading.npz import ZippedArray
 from gan_aug.errors import ConfigError, DataError
 
+ENDINGS = ("mnist", "mnist3d")
+"""How the names of MedMNIST's sets end."""
+
 PARTS: tuple[tuple[Split, str], ...] = (("train", "train"), ("validation", "val"), ("test", "test"))
 LARGER = (64, 128, 224)
-"""Sizes that exist beside 28 pixels, in files of their own."""
+"""Sizes in pixels that there are besides 28, each in a file of its own."""
 
 LABELS = {"pneumoniamnist": ("normal", "pneumonia"), "breastmnist": ("malignant", "normal, benign")}
-"""Label names of the sets that need no package to be read."""
+"""Label names of the sets that can be read without the `medmnist` package."""
 
 POSITIVE = {"pneumoniamnist": "pneumonia", "breastmnist": "malignant"}
-"""The label that is the disease: not always the last one."""
+"""The label that is the disease, which is not always the last one."""
 
 FLIPS = {"breastmnist": ("horizontal",)}
-"""Harmless mirrorings; a mirrored chest film is another finding (the heart is on the other side)."""
+"""Mirrorings that leave the label true. A mirrored chest film shows another finding: the heart on the other side."""
 
 
 def open_medmnist(config: DataConfig) -> Source:
     """The MedMNIST set named by `config.source`, with its own splits and labels.
 
-    A file of the size asked for is used where there is one, else the 28 pixel one. Raises DataError where no file is
-    at hand or to be downloaded, ConfigError where there is no such set.
+    A file of the size asked for is used if there is one, else the 28 pixel one. Raises DataError if no file is at hand
+    or can be downloaded, and ConfigError if there is no such set or it holds volumes.
     """
     name = config.source
+    if name.endswith("3d"):
+        raise ConfigError(f"data.source: {name} holds volumes: use a set of flat images, such as pneumoniamnist")
     path = _path(config)
     try:
         with zipfile.ZipFile(path) as archive:
@@ -73,10 +78,10 @@ def open_medmnist(config: DataConfig) -> Source:
 
 
 def package_info() -> dict[str, dict[str, Any]] | None:
-    """What the `medmnist` package knows of its sets, or None where it is not installed."""
+    """What the `medmnist` package knows of its sets, or None if it is not installed."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # it imports much that has nothing to do with its table
+            warnings.simplefilter("ignore")  # importing it loads much that its table of sets does not need
             from medmnist import INFO
     except ImportError:
         return None
@@ -85,7 +90,7 @@ def package_info() -> dict[str, dict[str, Any]] | None:
 
 
 def _label_names(name: str, labels: Any, several: bool) -> list[str]:
-    """One name for each label number; the numbers themselves where nobody knows better."""
+    """One name for each label number; the numbers themselves if there are no names for them."""
     count = labels.shape[1] if several else int(labels.max(initial=0)) + 1
     if name in LABELS:
         names = list(LABELS[name])
@@ -98,7 +103,7 @@ def _label_names(name: str, labels: Any, several: bool) -> list[str]:
 
 
 def _labels(path: Path, part: str) -> Any:
-    """Labels of one part as `(N, K)` whole numbers."""
+    """Labels of one part, `(N, K) int64`."""
     with np.load(path, allow_pickle=False) as arrays:
         labels = arrays[f"{part}_labels"]
     if labels.dtype.kind not in "iub" or labels.ndim not in (1, 2):
@@ -107,7 +112,7 @@ def _labels(path: Path, part: str) -> Any:
 
 
 def _path(config: DataConfig) -> Path:
-    """The set's file: the size asked for at hand, that one downloaded, then the 28 pixel one in the same order."""
+    """The set's file: that of the size asked for, at hand or downloaded, then that of 28 pixels, in the same way."""
     name = config.source
     wanted = max(config.size) if isinstance(config.size, tuple) else config.size
     sizes = [f"_{wanted}", ""] if wanted in LARGER else [""]

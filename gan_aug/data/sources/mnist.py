@@ -22,7 +22,7 @@ UNSIGNED_BYTE = 8
 def open_mnist(config: DataConfig) -> Source:
     """MNIST with its own train and test; no flips: a mirrored digit is another sign.
 
-    Raises DataError where the files are neither at hand nor to be downloaded, or torn.
+    Raises DataError if the files are torn, or neither at hand nor to be downloaded.
     """
     names = [f"{part}-{kind}" for _, part in PARTS for kind in ("images-idx3-ubyte", "labels-idx1-ubyte")]
     paths = _paths(config.root, [SetFile((f"{name}.gz", name)) for name in names])
@@ -39,7 +39,7 @@ def open_mnist(config: DataConfig) -> Source:
 
 
 def read_idx(path: Path, dimensions: int) -> Pixels:
-    """The array in an IDX file of unsigned bytes, gzipped or not; raises DataError when it is torn or another kind."""
+    """The array in an IDX file of unsigned bytes, gzipped or not; raises DataError if it is torn or of another kind."""
     try:
         content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
     except (OSError, EOFError, zlib.error) as error:

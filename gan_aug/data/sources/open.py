@@ -1,93 +1,152 @@
-"""Where images come from: one name in the config, one Source out, without decoding a file."""
+"""The list of sources: a name in the config means one of them, which opens without decoding a file.
+
+A new source is a module beside this one and a row in `SOURCES`.
+"""
 
 from __future__ import annotations
 
 import difflib
+import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import partial
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from gan_aug.config.data import DataConfig
-from gan_aug.data.items import Item, Rejected, Source
-from gan_aug.data.patients import IdentityKey
+from gan_aug.data.items import Source
+from gan_aug.data.reading.decode import SUFFIXES
+from gan_aug.data.reading.raster import Raster
 from gan_aug.data.reading.reader import Reader
 from gan_aug.data.sources.csv_table import open_csv
-from gan_aug.data.sources.dicom import open_dicom
-from gan_aug.data.sources.dicomweb import dicomweb_source, forget_retrieved
+from gan_aug.data.sources.dicom import DICOM_FILES, open_dicom
+from gan_aug.data.sources.dicomweb import SPOOL, open_dicomweb
 from gan_aug.data.sources.digits import open_digits
 from gan_aug.data.sources.folder import open_folder
-from gan_aug.data.sources.medmnist import open_medmnist
+from gan_aug.data.sources.kind import IMAGE_FILES, FileKind, NewImages, Opening, SourceKind, at_hand
+from gan_aug.data.sources.medmnist import ENDINGS, open_medmnist
 from gan_aug.data.sources.mnist import open_mnist
 from gan_aug.errors import ConfigError, DataError
 from gan_aug.run.events import Progress
 
-__all__ = ["Item", "Rejected", "Source", "open_source", "opened_source"]
-
-OPENERS = {"digits": open_digits, "mnist": open_mnist, "folder": open_folder, "csv": open_csv}
+SOURCES = (
+    SourceKind(("digits",), at_hand(open_digits)),
+    SourceKind(("mnist",), at_hand(open_mnist)),
+    SourceKind(("folder",), at_hand(open_folder)),
+    SourceKind(("csv",), at_hand(open_csv)),
+    SourceKind(("dicom",), open_dicom, files=DICOM_FILES),
+    SourceKind(("dicomweb",), open_dicomweb, files=DICOM_FILES, spool=SPOOL),
+    SourceKind(("pneumoniamnist", "breastmnist"), at_hand(open_medmnist), endings=ENDINGS),
+)
+"""Every source, in the order in which people see their names; the first row that knows a name has it."""
 
 
 @contextmanager
 def opened_source(
     config: DataConfig, folder: Path | None, reader: Reader | None = None, progress: Progress | None = None
 ) -> Iterator[Source]:
-    """The source that `config` names, to be read within the block: what had to be fetched goes with its end.
+    """The source that `config` names, cut to `data.limit`; files are listed, not decoded.
 
-    That is kept below `folder`, longer where it was interrupted; without one items of an archive can be counted and not
-    read. `progress` is told (files, files in all). Raises what `open_source` does, and Cancelled.
+    Its items are to be read within the block: what had to be fetched goes with its end. That lies below `folder`, and
+    stays there for the next time if the block is interrupted.
+
+    Args:
+        config: The section `data`.
+        folder: The data set's folder, which also keeps the key that identities in DICOM headers are hashed with.
+            Without one, items can be counted, and those of an archive cannot be read.
+        reader: What looks at DICOM headers, which takes time.
+        progress: Is told (files, files in all).
+
+    Yields:
+        The source.
+
+    Raises:
+        ConfigError: There is no such source, or it cannot be asked for so.
+        DataError: Files are absent or unusable, or an archive is away or refuses.
+        Cancelled: `reader.cancelled` says so.
     """
-    reader = reader or Reader()
-    if config.source != "dicomweb":
-        if folder:
-            forget_retrieved(folder)
-        yield open_source(config, folder, reader, progress)
-        return
-    identity = _identity_key(folder, reader)
-    with dicomweb_source(config, folder, identity, reader.cancelled, progress) as source:
-        yield _as_asked(config, source)
+    kind = source_kind(config.source)
+    for other in SOURCES:
+        if folder and other.spool and other is not kind:
+            shutil.rmtree(folder / other.spool, ignore_errors=True)
+    with ExitStack() as stack:
+        try:
+            source = stack.enter_context(kind.open(config, Opening(folder, reader or Reader(), progress)))
+        except OSError as error:
+            place = error.filename or config.root or config.source
+            raise DataError(
+                f"{place} cannot be read ({error.strerror or error}): check the path and its rights"
+            ) from error
+        if config.names:
+            source = source.named(config.names)
+        yield source if config.limit is None else source.limited(config.limit)
 
 
 def open_source(
     config: DataConfig, folder: Path | None = None, reader: Reader | None = None, progress: Progress | None = None
 ) -> Source:
-    """The source of files at hand that `config` names, cut to `data.limit`; files are listed, not decoded.
+    """The source that `config` names, as `opened_source` gives it, for as long as its files stay where they are.
 
-    DICOM headers are looked at by `reader`, which takes time: `progress` is told (files, files in all). The key that
-    their identities are hashed with is kept in `folder`. Raises ConfigError for a name that does not exist and
-    DataError for files that are absent or unusable.
+    Args:
+        config: The section `data`.
+        folder: The data set's folder, if there is one.
+        reader: What looks at DICOM headers.
+        progress: Is told (files, files in all).
+
+    Returns:
+        The source.
+
+    Raises:
+        ConfigError: There is no such source, or what it fetches would be gone.
+        DataError: Files are absent or unusable.
     """
-    reader = reader or Reader()
-    opener = OPENERS.get(config.source)
-    if config.source == "dicom":
-        opener = partial(open_dicom, identity=_identity_key(folder, reader), reader=reader, progress=progress)
-    if opener is None and config.source.endswith("mnist"):
-        opener = open_medmnist
-    if opener is None:
-        raise _unknown(config.source)
-    try:
-        source = opener(config)
-    except OSError as error:
-        place = error.filename or config.root or config.source
-        raise DataError(f"{place} cannot be read ({error.strerror or error}): check the path and its rights") from error
-    return _as_asked(config, source)
+    if source_kind(config.source).spool:
+        raise ConfigError(f"data.source: {config.source} fetches its files: use opened_source")
+    with opened_source(config, folder, reader, progress) as source:
+        return source
 
 
-def _as_asked(config: DataConfig, source: Source) -> Source:
-    if config.names:
-        source = source.named(config.names)
-    return source if config.limit is None else source.limited(config.limit)
-
-
-def _identity_key(folder: Path | None, reader: Reader) -> IdentityKey:
-    """The key of a data set's folder; a new folder gets the cache's, so that headers seen before are known."""
-    key = reader.cache.identity_key() if reader.cache else IdentityKey.random()
-    return key.stored_in(folder) if folder else key
-
-
-def _unknown(name: str) -> ConfigError:
-    if name.endswith("mnist3d"):
-        return ConfigError(f"data.source: {name} holds volumes: use a set of flat images, such as pneumoniamnist")
-    choices = [*OPENERS, "dicom", "dicomweb", "pneumoniamnist", "breastmnist"]
+def source_kind(name: str) -> SourceKind:
+    """The source called `name`; raises ConfigError, with the nearest name, if there is none."""
+    for kind in SOURCES:
+        if name in kind.names or name.endswith(kind.endings):
+            return kind
+    choices = source_names()
     close = difflib.get_close_matches(name.lower(), choices, n=1)
     hint = f"did you mean {close[0]}?" if close else f"use {', '.join(choices)} or another MedMNIST name"
-    return ConfigError(f"data.source: there is no source {name!r}; {hint}")
+    raise ConfigError(f"data.source: there is no source {name!r}; {hint}")
+
+
+def source_names() -> list[str]:
+    """The names that `data.source` may have, without those that only MedMNIST's package knows."""
+    return [name for kind in SOURCES for name in kind.names]
+
+
+def images_in(file: Path, config: DataConfig, raster: Raster) -> NewImages:
+    """The images in a new file, read as the import reads those of the data set.
+
+    A file that says itself what it is, as DICOM does, is read as that. Any other is taken for an image file if its
+    suffix is one's, and else for what the data set was made from.
+
+    Args:
+        file: The file.
+        config: The section `data` of the data set.
+        raster: How its images are stored.
+
+    Yields:
+        Each image `(C, H, W) uint8`, with its frame number from 1 if the file has several, else None.
+
+    Raises:
+        DataError: There is no such file, it is no image, or it may not be shown.
+    """
+    if not file.is_file():
+        raise DataError(f"no image file at {file}: check the path")
+    try:
+        yield from _file_kind(file, config.source).images(file, config, raster)
+    except DataError as error:
+        raise DataError(f"{file} cannot be read ({error}): leave it out") from error
+
+
+def _file_kind(file: Path, source: str) -> FileKind:
+    for kind in SOURCES:
+        if kind.files.recognises(file):
+            return kind.files
+    return IMAGE_FILES if file.suffix.lower() in SUFFIXES else source_kind(source).files

@@ -13,6 +13,7 @@ from fastapi import Query
 from fastapi.responses import Response
 
 from gan_aug.config import yaml_text
+from gan_aug.data.sources.open import source_names
 from gan_aug.errors import GanAugError
 from gan_aug_service.components import Components
 from gan_aug_service.database.tables import ID_PATTERN, new_id
@@ -40,7 +41,6 @@ VERB_HELP = {
     "generate": "make a synthetic set with the trained generator",
     "compare": "compare classifiers trained on real, synthetic and mixed images",
 }
-SOURCES = ("digits", "mnist", "pneumoniamnist", "breastmnist", "folder", "csv", "dicom", "dicomweb")
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ def _page(components: Components, user: PageUser, draft: Draft, status: int = HT
         open_groups=_open_groups(draft, field_faults),
         field_faults=field_faults,
         verbs=[(verb.value, VERB_HELP[verb.value]) for verb in Verb],
-        sources=SOURCES,
+        sources=source_names(),
         uploads=uploads,
         idempotency_key=new_id(),
     )
