@@ -23,7 +23,7 @@ from gan_aug.cli.report import report, result_of
 from gan_aug.cli.submit import submit
 from gan_aug.compute.local.torchrun import launched
 from gan_aug.errors import Cancelled, ConfigError, GanAugError
-from gan_aug.export.formats import FORMATS, FormatName
+from gan_aug.export.formats import FORMATS, FormatName, either
 from gan_aug.run import layout
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ DryOption = Annotated[bool, typer.Option("--dry-run", help="say what would be do
 JsonOption = Annotated[bool, typer.Option("--json", help="print the result as JSON")]
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="a run folder", show_default=False)]
 
-_EXPORT_TO = ", or ".join(row.description for row in FORMATS.values())
+_EXPORT_TO = either(row.description for row in FORMATS.values())
 _KINDS = {kind: [row.name for row in FORMATS.values() if row.kind == kind] for kind in ("folder", "file")}
 _EXPORT_OUT = " or ".join(f"{kind} ({', '.join(names)})" for kind, names in _KINDS.items()) + " to write"
 

@@ -8,7 +8,7 @@ the like only when a set is written.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -30,9 +30,11 @@ if TYPE_CHECKING:
 class FolderFormat:
     """A format of many files: a folder on disk, a zip of it as a download.
 
-    `name` is what `gan-aug export --to` and `?format=` call it, `title` what the pages call it, and `description` says
-    in a few words what it holds. `files` gives each file of the set at a place: its path in the folder, with forward
-    slashes, and its content.
+    Attributes:
+        name: What `gan-aug export --to` and `?format=` call it.
+        title: What the pages call it.
+        description: What it is, in a few words.
+        files: Gives each file of the set at a place: its path in the folder, with forward slashes, and its content.
     """
 
     name: str
@@ -82,12 +84,16 @@ class FolderFormat:
 
 @dataclass(frozen=True)
 class FileFormat:
-    """A format of one file, the same on disk and as a download.
+    """A format of one file, on disk and as a download.
 
-    `name` is what `gan-aug export --to` and `?format=` call it, `title` what the pages call it, and `description` says
-    in a few words what it holds; `suffix` and `media_type` are those of its file. `write_to` writes the set at a place
-    to a binary file, which may be one that cannot be sought in. It is a generator: it yields after each part, so that
-    what was written can be sent while the rest is made.
+    Attributes:
+        name: What `gan-aug export --to` and `?format=` call it.
+        title: What the pages call it.
+        description: What it is, in a few words.
+        suffix: How the names of such files end, with the dot.
+        media_type: Their media type.
+        write_to: Writes the set at a place to a binary file, which may be one without `seek`. It is a generator that
+            yields after each part, so that what was written can be sent while the rest is made.
     """
 
     name: str
@@ -143,8 +149,15 @@ FORMATS: dict[str, ExportFormat] = {
 }
 """Every format by its name, in the order in which people see them."""
 
+
 if TYPE_CHECKING:
     FormatName = str
 else:
     FormatName = Literal[tuple(FORMATS)]
     """The type of a parameter that takes a format's name; the command line and the service refuse every other one."""
+
+
+def either(phrases: Iterable[str]) -> str:
+    """`phrases`, of which one is chosen, as one text: `a, b, or c`."""
+    *first, last = phrases
+    return ", ".join([*first, f"or {last}"]) if first else last

@@ -8,7 +8,7 @@ from fastapi import Query
 from fastapi.responses import StreamingResponse
 from sqlalchemy import select
 
-from gan_aug.export.formats import FORMATS, FormatName
+from gan_aug.export.formats import FORMATS, FormatName, either
 from gan_aug_service.access.authentication import Viewer
 from gan_aug_service.database.tables import Run
 from gan_aug_service.openapi.descriptions import file_responses, problem_responses
@@ -48,7 +48,7 @@ def download(
     id: Id,
     principal: Viewer,
     components: ComponentsDep,
-    format: Annotated[FormatName, Query(description=", or ".join(row.download for row in FORMATS.values()))] = "png",
+    format: Annotated[FormatName, Query(description=either(row.download for row in FORMATS.values()))] = "png",
 ) -> StreamingResponse:
     """All images of a synthetic set, sent as they are read from disk."""
     with components.database.writing() as session:

@@ -11,7 +11,7 @@ from PIL import Image
 
 from gan_aug.data.synthetic.shards import SyntheticManifest, SyntheticShard, read_images, shard_bytes
 from gan_aug.errors import ManifestError, StorageError
-from gan_aug.export.formats import FORMATS, FileFormat, FolderFormat
+from gan_aug.export.formats import FORMATS, FileFormat, FolderFormat, either
 from gan_aug.export.streams import CHUNK, zip_of
 from gan_aug.run.files import file_sha256, write_bytes
 
@@ -54,7 +54,7 @@ def test_every_format_says_what_it_is_and_never_writes_over_anything(name: str, 
     assert row.title
     assert row.description in row.download
     assert row.suffix.startswith(".")
-    assert row.media_type.startswith("application/")
+    assert "/" in row.media_type
     out = tmp_path / "new" / "out"
     assert row.write(place, out) == 70
     before = sorted(path.read_bytes() for path in [out, *out.rglob("*")] if path.is_file())
@@ -140,6 +140,10 @@ def test_a_download_is_sent_in_chunks_of_one_size() -> None:
     assert all(CHUNK <= len(chunk) < CHUNK + 2000 for chunk in chunks[:-1])
     with zipfile.ZipFile(io.BytesIO(b"".join(chunks))) as archive:
         assert archive.read("zeros") == b"".join(parts)
+
+
+def test_phrases_to_choose_from_are_one_text() -> None:
+    assert (either(["a"]), either(["a", "b"]), either("abc")) == ("a", "a, or b", "a, b, or c")
 
 
 def test_the_list_has_both_kinds() -> None:
