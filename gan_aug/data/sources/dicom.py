@@ -35,7 +35,7 @@ CODED = {"CS", "AS", "IS", "DS", "US", "SS", "UL", "SL", "FL", "FD"}
 
 
 @dataclass(frozen=True)
-class Meaning:
+class Annotation:
     """What a table, a folder or a header says of an image."""
 
     labels: tuple[str, ...]
@@ -43,7 +43,7 @@ class Meaning:
     patient: str | None = None
 
 
-Asker = Callable[[DicomFile, Header], Meaning]
+Annotator = Callable[[DicomFile, Header], Annotation]
 """Says what an image is; raises SetAsideError if that is not known."""
 
 
@@ -90,7 +90,7 @@ def dicom_source(
     """
     label_from = config.dicom.label_from or ("table" if config.table else "folder")
     tag = None if label_from in ("table", "folder", "none") else _checked_tag(label_from)
-    ask = _from_table(config, identity) if label_from == "table" else partial(_from_place, label_from)
+    annotate = _from_table(config, identity) if label_from == "table" else partial(_from_folder_or_header, label_from)
     items: list[Item] = []
     details: dict[str, dict[str, Any]] = {}
     for file, header in read_headers(files, HeaderReader(config.dicom, identity, tag), reader, progress):
@@ -98,7 +98,7 @@ def dicom_source(
             rejected.append(header if isinstance(header, Rejected) else Rejected(file.origin, header))
             continue
         try:
-            items += _items(config, file, header, ask(file, header))
+            items += _items(config, file, header, annotate(file, header))
         except SetAsideError as error:
             rejected.append(Rejected(file.origin, str(error)))
             continue
@@ -165,17 +165,17 @@ def _checked_tag(keyword: str) -> str:
     return keyword
 
 
-def _items(config: DataConfig, file: DicomFile, header: Header, meaning: Meaning) -> list[Item]:
+def _items(config: DataConfig, file: DicomFile, header: Header, annotation: Annotation) -> list[Item]:
     frames = chosen_frames(header.frames, config.dicom.frames)
-    patient = meaning.patient or header.patient
+    patient = annotation.patient or header.patient
     # Without any id the file is its own patient, so that its frames stay in one split.
     patient = patient or f"\0{file.number}"
     return [
         Item(
             file.origin if header.frames == 1 else f"{file.origin} frame {frame + 1}",
-            meaning.labels,
+            annotation.labels,
             partial(read_frame, file, frame, config.dicom),
-            meaning.split,
+            annotation.split,
             patient,
             file.path,
             header.spacing,
@@ -192,23 +192,23 @@ def _labels(config: DataConfig, label_from: str, items: list[Item]) -> tuple[tup
     return label_order({label for item in items for label in item.labels}), "multi-label" if several else "multi-class"
 
 
-def _from_place(label_from: str, file: DicomFile, header: Header) -> Meaning:
-    """What folder names or the header say; a first folder named after a split gives that."""
+def _from_folder_or_header(label_from: str, file: DicomFile, header: Header) -> Annotation:
+    """What folder names or the header say; a first folder named after a split gives the split."""
     if label_from == "none":
-        return Meaning((ONE_CLASS,))
+        return Annotation((ONE_CLASS,))
     if label_from != "folder":
         if not header.label_value:
             raise SetAsideError(f"it has no label: its {label_from} is empty")
-        return Meaning((header.label_value,))
+        return Annotation((header.label_value,))
     folders = PurePosixPath(file.name).parts[:-1]
     split = SPLIT_WORDS.get(folders[0].lower()) if folders else None
     folders = folders[1:] if split else folders
     if not folders:
         raise SetAsideError("it has no label: it is not in a class folder")
-    return Meaning((folders[0],), split)
+    return Annotation((folders[0],), split)
 
 
-def _from_table(config: DataConfig, identity: IdentityKey) -> Asker:
+def _from_table(config: DataConfig, identity: IdentityKey) -> Annotator:
     """Look images up in `data.table` by the key that `data.dicom.label_key` names."""
     if config.table is None:
         raise ConfigError("data.dicom.label_from: table needs data.table: name the CSV file with the labels")
@@ -233,7 +233,7 @@ def _looked_up(
     identity: IdentityKey,
     file: DicomFile,
     header: Header,
-) -> Meaning:
+) -> Annotation:
     key = config.dicom.label_key
     names = (file.name, PurePosixPath(file.name).name) if key == "file" else (header.identifiers[key],)
     name = next((name for name in names if name and name in rows), None)
@@ -249,4 +249,4 @@ def _looked_up(
             raise SetAsideError("its split is not train, validation or test")
     # Hashed as the header's is, since a row without a patient falls back on that.
     patient = identity(row[config.columns.patient]) if config.columns.patient else None
-    return Meaning(read_labels(row), split, patient)
+    return Annotation(read_labels(row), split, patient)
