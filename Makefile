@@ -1,10 +1,10 @@
-# Two commands do all the set-up: `make demo` and `make test`.
+# Two commands do all the set-up: `make demo` and `make test`. `make test-all` runs what `make test` leaves out as well.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
 
-.PHONY: demo install test check schema bench clean
+.PHONY: demo install test test-all check schema bench clean
 
 demo: $(VENV)/installed
 	$(BIN)/gan-aug run configs/quickstart.yaml --run runs/quickstart
@@ -12,6 +12,10 @@ demo: $(VENV)/installed
 install: $(VENV)/installed-dev
 
 test: $(VENV)/installed-dev
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not server and not slow"
+	@echo 'These were the tests that start no server and take no long time. All of them: make test-all'
+
+test-all: $(VENV)/installed-dev
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 check: $(VENV)/installed-dev

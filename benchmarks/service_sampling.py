@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from ray_generation import untrained
 
+from benchmarks.ray_generation import untrained
 from benchmarks.service_client import Connection, load, processor_seconds
 from gan_aug_service.database.engine import Database
 from gan_aug_service.database.tables import Run, new_id

@@ -1,4 +1,4 @@
-"""What tests of several folders share; its presence also lets them import the helpers that lie beside it."""
+"""What tests of several folders share."""
 
 from __future__ import annotations
 
@@ -11,12 +11,30 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.support.cell_data import CellData, make_cell_data
+from tests.support.marks import add_implied_marks, held_to_its_marks
 from tests.support.s3_server import S3Server, s3_server
 
 # How long an example takes says more of what else the machine does than of what is tested.
 # The examples are the same at every run: one that fails is found where a change is made, not where one is let in.
 settings.register_profile("tests", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
 settings.load_profile("tests")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    add_implied_marks(items)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item: pytest.Item) -> Iterator[None]:
+    with held_to_its_marks(item):
+        return (yield)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    with held_to_its_marks(item):
+        return (yield)
 
 
 @pytest.fixture(autouse=True)

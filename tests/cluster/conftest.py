@@ -16,6 +16,7 @@ from gan_aug import config as configs
 from gan_aug.compute.local.executor import LocalExecutor
 from gan_aug.run.folder import RunDir
 from gan_aug.stages.verbs import start
+from tests.support.marks import starts_server
 from tests.support.places import ROOT
 from tests.support.ray_samples import RayCluster, Same, free_port
 
@@ -42,6 +43,7 @@ os.environ |= {
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[RayCluster]:
+    starts_server("Ray")
     with pytest.MonkeyPatch.context() as patch:
         for name in ("RAY_ADDRESS", "RAY_API_SERVER_ADDRESS"):
             patch.delenv(name, raising=False)

@@ -15,6 +15,8 @@ import pytest
 
 from gan_aug.gan.state import newest_checkpoint
 
+pytestmark = pytest.mark.slow
+
 CONFIG = """
 data: {source: digits, size: 16, limit: 60}
 train: {images: 9600, batch: 32, checkpoint_every: 1600, sample_every: 9600}

@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 CONFIG = """
 data: {source: digits, size: 16, limit: 60}
 train: {images: 12000, batch: 32, checkpoint_every: 1600, sample_every: 12000}

@@ -25,6 +25,8 @@ from gan_aug.stages.storage import RunStorage, adopt
 from gan_aug.stages.verbs import start
 from gan_aug.verification.run import verify_run
 
+pytestmark = pytest.mark.slow
+
 
 def config(**compare: Any) -> Config:
     values = {

@@ -1,7 +1,8 @@
 """The chest films of `kermany_cxr_224` as DICOM files with the same grey values, for tests and to be run by hand.
 
-`python tests/films_as_dicom.py FILMS OUT [EVERY]` writes OUT/films, one file per film (or per EVERY-th), and the table
-OUT/table.csv.
+    python -m tests.support.films_as_dicom FILMS OUT [EVERY]
+
+writes OUT/films, one file per film (or per EVERY-th), and the table OUT/table.csv.
 """
 
 from __future__ import annotations

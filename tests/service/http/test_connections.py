@@ -364,6 +364,7 @@ def test_who_comes_through_this_machine_or_a_named_proxy_is_not_one_address() ->
 FEW_FILES = "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (256, 1024)); "
 
 
+@pytest.mark.server
 def test_many_half_requests_do_not_hold_the_service(tmp_path: Path) -> None:
     with LiveService(tmp_path, first=FEW_FILES + COUNTING) as service:
         service.start()
@@ -430,6 +431,7 @@ def test_addresses_that_are_not_ours_are_named() -> None:
         assert sockets
 
 
+@pytest.mark.server
 def test_where_it_serves_is_said_once_it_does(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     with LiveService(tmp_path) as service:

@@ -252,6 +252,7 @@ def test_a_model_is_downloaded_without_its_discriminator(service: Service, run: 
         assert archive.read("generator.safetensors") == (newest / "generator.safetensors").read_bytes()
 
 
+@pytest.mark.server
 def test_health_needs_no_key_and_metrics_do(service: Service) -> None:
     assert service.call("GET", "/healthz", None).json()["status"] == "ok"
     waiting = service.call("GET", "/readyz", None)

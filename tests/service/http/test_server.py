@@ -20,6 +20,7 @@ from tests.support.service.live_service import LiveService
 from tests.support.service.service_samples import until
 
 
+@pytest.mark.server
 def test_the_first_key_is_printed_once_and_a_stopped_service_leaves_its_jobs_at_work(tmp_path: Path) -> None:
     with LiveService(tmp_path, "--nice", "0") as service:
         service.start()
@@ -48,6 +49,7 @@ def test_the_first_key_is_printed_once_and_a_stopped_service_leaves_its_jobs_at_
         until(lambda: service.call("GET", f"/v1/jobs/{job['id']}").json()["state"] == "cancelled")
 
 
+@pytest.mark.server
 def test_two_services_do_not_share_a_folder(tmp_path: Path) -> None:
     with LiveService(tmp_path) as service, LiveService(tmp_path) as other:
         service.start()
@@ -106,6 +108,7 @@ def test_the_service_begins_without_pytorch_and_knows_every_verb() -> None:
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
 
 
+@pytest.mark.server
 def test_a_slow_or_broken_client_does_not_hold_the_others(tmp_path: Path) -> None:
     with LiveService(tmp_path) as service:
         service.start()
@@ -119,6 +122,7 @@ def test_a_slow_or_broken_client_does_not_hold_the_others(tmp_path: Path) -> Non
             connection.close()
 
 
+@pytest.mark.server
 @pytest.mark.slow
 def test_kills_at_random_moments_lose_no_job_do_none_twice_and_serve_no_half_file(
     tmp_path: Path, whole_run: Path, database: str | None

@@ -48,6 +48,7 @@ def starts(service: Service, job: dict[str, Any]) -> int:
     return (service.settings.runs / job["run"] / "events.jsonl").read_text().count('"kind": "start"')
 
 
+@pytest.mark.server
 @pytest.mark.slow
 def test_real_verbs_as_jobs(service: Service) -> None:
     service.start()
@@ -85,6 +86,7 @@ class Hesitant(LocalRunner):
         super().start(self._work)
 
 
+@pytest.mark.server
 @pytest.mark.usefixtures("counting")
 class TestJobs:
     def test_a_job_is_done(self, service: Service) -> None:
@@ -227,6 +229,7 @@ class TestJobs:
         assert kept["verb"] == "import"
 
 
+@pytest.mark.server
 def test_a_process_that_cannot_begin_ends_the_job_with_its_last_words(
     service: Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:

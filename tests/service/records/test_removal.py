@@ -89,6 +89,7 @@ def test_a_run_is_not_removed_under_a_job(service: Service, run: str, state: Job
     assert "Remove permanently" not in see(service, f"/runs/{run}/remove").text
 
 
+@pytest.mark.server
 def test_a_removal_that_was_cut_short_is_finished_or_undone(
     service: Service, run: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

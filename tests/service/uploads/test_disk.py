@@ -67,6 +67,7 @@ def test_a_full_disk_of_postgresql_is_known_by_its_state() -> None:
     assert database_reason(OperationalError("", {}, sqlite3.OperationalError("away"))) == "OperationalError"
 
 
+@pytest.mark.server
 @pytest.mark.parametrize(("free", "there"), [(1, True), (1 << 62, False)])
 def test_it_is_not_ready_without_room_on_the_disk(tmp_path: Path, free: int, there: bool) -> None:
     with Service(tmp_path / "state", None, Limits(free=free)) as service:

@@ -92,6 +92,7 @@ def test_what_a_killed_service_left_of_uploads_is_removed_and_no_more(service: S
     assert (folder / made / "a" / "1.png").read_bytes() == b"1" * 1000
 
 
+@pytest.mark.server
 def test_an_upload_that_was_half_removed_is_there_again(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     made = upload(service, ONE).json()["id"]
     folder = service.settings.uploads
@@ -111,6 +112,7 @@ def test_an_upload_that_was_half_removed_is_there_again(service: Service, monkey
     assert [path.name for path in left_behind(service)] == [made]
 
 
+@pytest.mark.server
 def test_kill_9_during_an_upload_leaves_nothing_for_long(tmp_path: Path) -> None:
     with LiveService(tmp_path) as service:
         service.start()

@@ -22,6 +22,8 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.remote.webelement import WebElement
 from selenium.webdriver.support.wait import WebDriverWait
 
+from tests.support.marks import starts_server
+
 OPTIONS = (
     "--headless=new",
     "--no-sandbox",
@@ -124,6 +126,7 @@ class Browser:
 @contextmanager
 def chromium(folder: Path, address: str) -> Iterator[Browser]:
     """A browser with an empty profile in `folder`; skips the test where Chromium or its driver is not installed."""
+    starts_server("a browser")
     programs = [shutil.which("chromium"), shutil.which("chromedriver")]
     if None in programs:
         pytest.skip("Chromium and its driver are not installed (Debian: chromium, chromium-driver)")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import socket
 from types import TracebackType
 
+from tests.support.marks import starts_server
+
 
 class HeldPort:
     """A port on loopback, held until the end; while nobody listens on it connections are refused.
@@ -13,6 +15,7 @@ class HeldPort:
     """
 
     def __init__(self) -> None:
+        starts_server("a server on a port of its own")
         self._socket = socket.socket()
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._socket.bind(("127.0.0.1", 0))

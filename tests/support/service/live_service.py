@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +27,26 @@ COUNTING = (
 class LiveService:
     """`gan-aug serve` on a folder; `first` is Python that it runs before: jobs count instead of training by default.
 
-    A context manager: leaving it kills the service, where it was not stopped, and its jobs.
+    `command` is run instead of this working tree's Python, in `folder`: another installation's.
+    A context manager: leaving it kills the service, if it was not stopped, and its jobs.
     """
 
-    def __init__(self, folder: Path, *options: str, database: str | None = None, first: str = COUNTING) -> None:
-        self.state, self._options, self._first = folder / "state", options, first
+    def __init__(
+        self,
+        folder: Path,
+        *options: str,
+        database: str | None = None,
+        first: str = COUNTING,
+        command: Sequence[object] = (),
+    ) -> None:
+        self.state, self._options = folder / "state", options
+        self._command = [*map(str, command)] or [sys.executable, "-W", "ignore", "-c", first + START]
+        self._cwd = folder if command else None
         self._held = HeldPort()
         self.port = self._held.number
         self._environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "services")])}
+        if command:
+            del self._environment["PYTHONPATH"]
         if database:
             self._environment["GAN_AUG_DATABASE_URL"] = database
         self._out = folder / "out"
@@ -52,10 +65,9 @@ class LiveService:
     def start(self) -> None:
         """Start the service and wait until it answers; the first time its key is read from what it prints."""
         self._client = httpx.Client(base_url=f"http://127.0.0.1:{self.port}", timeout=300, verify=False)  # noqa: S501
-        command = [sys.executable, "-W", "ignore", "-c", self._first + START]
-        options = ["--state", str(self.state), "--port", str(self.port), *self._options]
+        command = [*self._command, "--state", str(self.state), "--port", str(self.port), *self._options]
         with self._out.open("ab") as out, self._out.with_name("err").open("ab") as err:
-            self.process = subprocess.Popen([*command, *options], env=self._environment, stdout=out, stderr=err)
+            self.process = subprocess.Popen(command, cwd=self._cwd, env=self._environment, stdout=out, stderr=err)
         deadline = time.monotonic() + 600
         while time.monotonic() < deadline:
             if self.process.poll() is not None:

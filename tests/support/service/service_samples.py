@@ -20,6 +20,7 @@ from gan_aug_service.components import Components
 from gan_aug_service.database.tables import Job, JobState, Role, Run, new_id, now
 from gan_aug_service.products.files import present_products
 from gan_aug_service.settings import Limits, Settings
+from tests.support.marks import starts_server
 
 TINY: dict[str, Any] = {
     "data": {"source": "digits", "size": 16, "limit": 30},
@@ -87,7 +88,8 @@ class Service:
         self.components.database.close()
 
     def start(self) -> None:
-        """Begin the application's lifespan: the queue is kept from now on."""
+        """Begin the application's lifespan: the queue is kept from now on, and jobs get processes."""
+        starts_server("a queue whose jobs are processes")
         self.client.__enter__()
         self.supervised = True
 

@@ -1,6 +1,9 @@
 """AUC, DeLong's variance, interval and paired test, and the partial AUC, beside R's pROC and scikit-learn.
 
-The stored figures in tests/golden/proc.json were made by pROC 1.18.0; `python tests/unit/test_evaluation_auc_proc.py`
+The stored figures in tests/golden/proc.json were made by pROC 1.18.0.
+
+    python -m tests.unit.evaluation.statistics.test_auc_proc
+
 makes them anew.
 """
 
