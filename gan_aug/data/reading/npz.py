@@ -17,7 +17,7 @@ class ZippedArray:
     """The images in an npz file, read one at a time; rising order is fastest."""
 
     def __init__(self, path: Path, name: str, *, any_layout: bool = False) -> None:
-        """Read the array's header alone.
+        """Read only the array's header.
 
         Args:
             path: The npz file.
