@@ -1,1 +1,1 @@
-"""The comparison: classifiers, statistics and the report; it sees manifests, not models."""
+"""The comparison: arms, cells, classifiers, statistics and `report.json`; it uses manifests and images, never a GAN."""

@@ -1,30 +1,31 @@
-"""The arms: how a classifier's training set is made, and the gate a synthetic set passes before it enters one."""
+"""The training set of an arm: which real and synthetic images it holds, with which labels."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Set
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from gan_aug.config.compare import ArmName
-from gan_aug.data.manifest import Manifest, Task, content_hash
+from gan_aug.data.manifest import Manifest, Task
 from gan_aug.data.synthetic.shards import ShardedImages, SyntheticManifest
 from gan_aug.data.transforms import ClassicAugmentation
-from gan_aug.errors import DataError, LeakageError
+from gan_aug.errors import DataError
 from gan_aug.evaluation.arm_catalogue import ARMS
-
-HELD_OUT = ("validation", "test")
 
 
 @dataclass(frozen=True)
 class ArmPlan:
-    """Which images an arm trains on: `real` positions `(R,) int64` in the store, then the first `synthetic` ones.
+    """Which images an arm trains on.
 
-    `labels` are `(R + synthetic, K) float32` of zeros and ones, in that order. `pretrain`: the synthetic ones come
-    first in time, alone, then the real ones alone; `classic`: all are augmented as they are drawn.
+    Attributes:
+        real: The positions of its real images among the stored images, `(R,) int64`.
+        synthetic: How many synthetic images it uses: the first ones of the set.
+        labels: The labels of the real and then of the synthetic images, `(R + synthetic, K) float32` of zeros and ones.
+        pretrain: Whether it trains on the synthetic images alone first, and then on the real images alone.
+        classic: Whether each image is augmented each time it is drawn.
     """
 
     real: npt.NDArray[np.int64]
@@ -35,15 +36,19 @@ class ArmPlan:
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many real and synthetic images there are, as a report gives them."""
+        """The numbers of `real` and `synthetic` images, as a report gives them."""
         return {"real": len(self.real), "synthetic": self.synthetic}
 
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """An arm's plan with the images it points into: the store and the synthetic set, both `(N, C, H, W) uint8`.
+    """An arm's plan together with the images it refers to.
 
-    `augmentation` is applied to every image as it is drawn.
+    Attributes:
+        plan: The plan.
+        store: The stored images of the data set, `(N, C, H, W) uint8`.
+        synthetic: The images of the synthetic set, `(M, C, H, W) uint8`, or None.
+        augmentation: Applied to each image each time it is drawn, or None.
     """
 
     plan: ArmPlan
@@ -70,18 +75,19 @@ def plan_arm(arm: ArmName, manifest: Manifest, synthetic: SyntheticManifest | No
     """The training set of an arm, as its row of the catalogue says.
 
     Args:
-        arm: its name.
-        manifest: the data set, whose training split is used.
-        synthetic: the synthetic set, or None.
-        ratio: synthetic images for each real one, for arms that take their number from it: all, if there are fewer.
+        arm: Its name.
+        manifest: The data set, whose training split is used.
+        synthetic: The synthetic set, or None.
+        ratio: Synthetic images for each real image, for arms whose number of images depends on it. If the set has
+            fewer, all are used.
 
     Raises:
-        DataError: the synthetic set is absent, or a class has no image, or (multi-label) none without it.
+        DataError: If a synthetic set is needed and absent, a label has no image, or (multi-label) a label has all.
     """
     row = ARMS[arm]
     if row.needs_synthetic and synthetic is None:
         raise DataError(
-            f"the arm {arm!r} needs synthetic images and there are none: run gan-aug generate first, "
+            f"the arm {arm!r} needs synthetic images, but there are none: run gan-aug generate first, "
             "or set compare.arms to [real]"
         )
     real, count = manifest.indices("train"), 0
@@ -103,24 +109,36 @@ def plan_arm(arm: ArmName, manifest: Manifest, synthetic: SyntheticManifest | No
 
 
 def synthetic_count(manifest: Manifest, synthetic: SyntheticManifest | None, ratio: float) -> int:
-    """How many synthetic images `mixed` takes: `ratio` for each real one, or all where there are fewer."""
+    """The number of synthetic images that `mixed` uses.
+
+    Args:
+        manifest: The data set.
+        synthetic: The synthetic set, or None if it does not limit the number.
+        ratio: Synthetic images for each real training image.
+
+    Returns:
+        At least 1, and at most the number of images in the set.
+    """
     wanted = max(1, round(ratio * len(manifest.indices("train"))))
     return wanted if synthetic is None else min(wanted, len(synthetic.image_labels))
 
 
 def repeated(real: npt.NDArray[np.int64], total: int) -> npt.NDArray[np.int64]:
-    """`real` and then copies of it, `(total,)`: whole passes, and of the last a part drawn by chance (always alike)."""
-    extra = np.random.default_rng(0)
-    passes = [real] + [extra.permutation(real) for _ in range(-(-total // max(1, len(real))) - 1)]
+    """Repeat `real`, `(R,) int64`, to `total` positions: it comes first, and then permutations of it, the last one cut.
+
+    The permutations are the same in each call.
+    """
+    rng = np.random.default_rng(0)
+    passes = [real] + [rng.permutation(real) for _ in range(-(-total // max(1, len(real))) - 1)]
     return np.concatenate(passes)[:total]
 
 
-def shuffled(plan: ArmPlan, seed: int) -> ArmPlan:
-    """`plan` with its labels dealt out anew by chance, so that images say nothing about them.
+def shuffle_labels(plan: ArmPlan, seed: int) -> ArmPlan:
+    """The plan with its labels shuffled at random, so that images carry no information about them.
 
-    Where each image has one label, all labels are dealt equally often: a network that has learnt nothing but that one
-    label is common says so more firmly of brighter images, and where brightness goes with the truth its AUC would be
-    above chance.
+    If each image has one label, all labels are used equally often. Otherwise a network could learn no more than that
+    one label is common, and be more certain of it for brighter images. If brightness is correlated with the true label,
+    its AUC would then be above chance.
     """
     rng = np.random.default_rng([seed, *b"shuffle"])
     labels = plan.labels
@@ -128,77 +146,6 @@ def shuffled(plan: ArmPlan, seed: int) -> ArmPlan:
         count, names = labels.shape
         labels = np.eye(names, dtype=np.float32)[np.arange(count) % names]
     return dataclasses.replace(plan, labels=rng.permutation(labels))
-
-
-def accept(synthetic: SyntheticManifest, manifest: Manifest) -> None:
-    """Let a synthetic set into this data set's arms, or say why not.
-
-    Raises DataError when shapes, tasks or labels differ, and LeakageError when the generator saw a validation or test
-    image, one of their patients, or an image that is not in this training split.
-    """
-    _check_alike(synthetic, manifest)
-    check_unseen(set(synthetic.trained_on), manifest)
-
-
-def check_unseen(trained_on: Set[str], manifest: Manifest) -> None:
-    """Check that a generator trained on the images with these content hashes saw this training split alone.
-
-    Raises LeakageError when it saw a validation or test image, one of their patients, or an image from elsewhere.
-    """
-    held_out = [study for study in manifest.studies if study.split in HELD_OUT]
-    way_out = "train the GAN on this training split (gan-aug train) and generate again"
-    seen = len(trained_on & {study.content for study in held_out})
-    if seen:
-        raise LeakageError(
-            f"{seen} of the {len(trained_on)} images the generator was trained on are validation or test images of "
-            f"{manifest.name}: {way_out}"
-        )
-    train = [study for study in manifest.studies if study.split == "train"]
-    outside = len(trained_on - {study.content for study in train})
-    if outside:
-        raise LeakageError(
-            f"{outside} of the {len(trained_on)} images the generator was trained on are not in the training split of "
-            f"{manifest.name}: {way_out}"
-        )
-    learnt = {study.patient for study in train if study.content in trained_on}
-    patients = learnt & {study.patient for study in held_out} - {None}
-    if patients:
-        raise LeakageError(
-            f"patients the generator saw are also in the validation or test split of {manifest.name} "
-            f"({len(patients)} of them): import the data again so that each is in one split, then {way_out}"
-        )
-
-
-def accept_images(images: npt.NDArray[np.uint8] | ShardedImages, manifest: Manifest) -> None:
-    """Check synthetic images `(N, C, H, W) uint8` by content, whatever their manifest says of them.
-
-    Raises LeakageError when one equals a validation or test image.
-    """
-    held_out: Set[str] = {study.content for study in manifest.studies if study.split in HELD_OUT}
-    copies = sum(content_hash(image) in held_out for image in images)
-    if copies:
-        raise LeakageError(
-            f"{copies} of the {len(images)} synthetic images are copies of validation or test images of "
-            f"{manifest.name}: train the GAN on the training split alone and generate again"
-        )
-
-
-def _check_alike(synthetic: SyntheticManifest, manifest: Manifest) -> None:
-    pairs = {
-        "shape": (synthetic.shape, manifest.shape),
-        "task": (synthetic.task, manifest.task),
-        "labels": (synthetic.labels, manifest.labels),
-    }
-    for what, (theirs, ours) in pairs.items():
-        if theirs != ours:
-            raise DataError(
-                f"the {what} of the synthetic set ({_spell(theirs)}) differ from those of {manifest.name} "
-                f"({_spell(ours)}): generate it with a GAN trained on this data set"
-            )
-
-
-def _spell(value: tuple[object, ...] | str) -> str:
-    return value if isinstance(value, str) else ", ".join(str(part) for part in value)
 
 
 def _check_classes(arm: str, labels: npt.NDArray[np.float32], names: tuple[str, ...], task: Task) -> None:
@@ -211,5 +158,6 @@ def _check_classes(arm: str, labels: npt.NDArray[np.float32], names: tuple[str, 
             )
         if task == "multi-label" and total == len(labels):
             raise DataError(
-                f"every training image of the arm {arm!r} has the label {name!r}: add some without it, or leave it out"
+                f"every training image of the arm {arm!r} has the label {name!r}: add some without it, or leave that "
+                "label out"
             )

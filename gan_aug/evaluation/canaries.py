@@ -1,4 +1,4 @@
-"""Canaries: tests of the comparison itself, made along with it. One that dies says that its figures mean nothing."""
+"""Canaries: tests of the comparison itself, made along with it. If one fails, the results cannot be relied on."""
 
 from __future__ import annotations
 
@@ -14,30 +14,33 @@ from gan_aug.data.manifest import Manifest
 from gan_aug.data.synthetic.shards import SyntheticManifest
 from gan_aug.errors import LeakageError
 from gan_aug.evaluation.arm_catalogue import REFERENCE
-from gan_aug.evaluation.arms import accept, accept_images
 from gan_aug.evaluation.cells.plan import Cell, cell_request, make_cell
 from gan_aug.evaluation.cells.result import CellResult
+from gan_aug.evaluation.leakage import check_synthetic_images, check_synthetic_set
 from gan_aug.evaluation.statistics.comparison import estimate_auc
 from gan_aug.evaluation.statistics.ground_truth import GroundTruth
 
 SHUFFLES = 5
-"""Shuffles of the labels. One would not do: what it is called by chance, a class may be called on the test set too."""
+"""How often the labels are shuffled. One shuffle may agree with the true labels by chance, also on the test set."""
 
 FURTHER = 10
-"""Further ones where the first came out above chance, which they do about once in forty sound comparisons."""
+"""How many more shuffles there are if the first ones are above chance, as in about one of forty correct comparisons."""
 
 STEPS = 100
-"""Optimiser steps of each, at most."""
+"""The optimiser steps of each shuffle, at most."""
 
 CHANCE = 0.5
 
 
 def plan_shuffled(manifest: Manifest, config: Config, *, further: bool = False) -> list[Cell]:
-    """The cells of the first canary: the arm real with its training labels shuffled, a few steps, several shuffles.
+    """The cells of the first canary: the arm `real` with shuffled training labels, trained for a few steps.
 
-    `further` ones are those that decide where the first came out above chance.
+    Args:
+        manifest: The data set.
+        config: The whole config.
+        further: Return the further shuffles, which decide if the first ones are above chance.
     """
-    # One validation point, at the end: to choose among several by real labels would favour weights that got them right.
+    # One validation, at the end: a choice among several by the true labels would favour weights that predict them.
     changes = {"steps": min(STEPS, config.classifier.steps), "epochs": 1}
     short = config.model_copy(update={"classifier": config.classifier.model_copy(update=changes)})
     return [
@@ -52,16 +55,25 @@ def shuffled_labels(
     results: Sequence[CellResult],
     compute: Callable[[Sequence[Cell]], Sequence[CellResult]],
 ) -> dict[str, Any]:
-    """What the shuffled cells showed, as JSON values; `compute` gives the results of further ones where they decide.
+    """The result of the first canary.
 
-    It failed where the interval of the mean AUC lies above 0.5, of the first shuffles and of the further ones too. One
-    below 0.5 is chance: labels that leak make an AUC higher.
+    It fails if the 95 % interval of the mean AUC lies above 0.5 for the first shuffles and for the further ones. An
+    interval below 0.5 is chance, as labels that leak make an AUC higher.
+
+    Args:
+        manifest: The data set.
+        config: The whole config.
+        results: The results of the first shuffles.
+        compute: Returns the results of the further shuffles; called if they are needed.
+
+    Returns:
+        JSON values: `passed`, `auc`, `shuffles`, `optimizer_steps`, `further`.
     """
     first = _auc_of(manifest, results)
-    further = compute(plan_shuffled(manifest, config, further=True)) if _is_raised(first) else ()
+    further = compute(plan_shuffled(manifest, config, further=True)) if _is_above_chance(first) else ()
     again = _auc_of(manifest, further) if further else None
     return {
-        "passed": again is None or not _is_raised(again),
+        "passed": again is None or not _is_above_chance(again),
         "auc": first,
         "shuffles": len(results),
         "optimizer_steps": results[0].steps,
@@ -74,58 +86,66 @@ def _auc_of(manifest: Manifest, results: Sequence[CellResult]) -> dict[str, Any]
     return {"value": estimate.value, "ci95": list(estimate.ci95)}
 
 
-def _is_raised(auc: dict[str, Any]) -> bool:
+def _is_above_chance(auc: dict[str, Any]) -> bool:
     return bool(auc["ci95"][0] > CHANCE)
 
 
 def planted_test_image(
     manifest: Manifest, synthetic: SyntheticManifest | None, image: npt.NDArray[np.uint8]
 ) -> dict[str, Any]:
-    """Whether the gate refuses a test image, `(C, H, W) uint8`, planted in two ways; as JSON values.
+    """The result of the second canary: whether the checks of `leakage` refuse a test image.
 
-    Once among the hashes that a generator says it was trained on, once among the images that it made. `synthetic` is
-    the set in use, or None for one without images.
+    It is planted in two ways: among the hashes of the images that the generator was trained on, and among the images
+    that it made.
+
+    Args:
+        manifest: The data set.
+        synthetic: The synthetic set of the comparison; None plants the image in an empty set.
+        image: The first test image, `(C, H, W) uint8`.
+
+    Returns:
+        JSON values: `passed`, and `refused` {`trained_on`, `content`}.
     """
     planted = next(study.content for study in manifest.studies if study.split == "test")
     if synthetic is None:
         synthetic = SyntheticManifest(
             manifest.labels, manifest.task, manifest.shape, 0, "canary", manifest.fingerprint, (), (), ()
         )
-    told = dataclasses.replace(synthetic, trained_on=(*synthetic.trained_on, planted))
+    leaking = dataclasses.replace(synthetic, trained_on=(*synthetic.trained_on, planted))
     refused = {
-        "trained_on": _refused(lambda: accept(told, manifest)),
-        "content": _refused(lambda: accept_images(image[None], manifest)),
+        "trained_on": _refused(lambda: check_synthetic_set(leaking, manifest)),
+        "content": _refused(lambda: check_synthetic_images(image[None], manifest)),
     }
     return {"passed": all(refused.values()), "refused": refused}
 
 
 def failures(canaries: dict[str, Any]) -> list[str]:
-    """What failed, a sentence each; empty where all is well."""
+    """One sentence for each canary that failed."""
     found = []
     shuffles, planted = canaries["shuffled_labels"], canaries["planted_test_image"]
     if not shuffles["passed"]:
         first, again = (
-            f"{said['auc']['value']:.3f} (95 % CI {said['auc']['ci95'][0]:.3f} to {said['auc']['ci95'][1]:.3f}) over "
-            f"{said['shuffles']} shuffles"
-            for said in (shuffles, shuffles["further"])
+            f"{part['auc']['value']:.3f} (95 % CI {part['auc']['ci95'][0]:.3f} to {part['auc']['ci95'][1]:.3f}) over "
+            f"{part['shuffles']} shuffles"
+            for part in (shuffles, shuffles["further"])
         )
         found.append(
             f"trained on shuffled labels, the classifier reached an AUC of {first}, and again {again}; both lie above "
-            "0.5, which chance does to about one sound comparison in a thousand: it is likely that test labels reach "
-            "the training, so rely on no figure of this comparison before that is looked into"
+            "0.5, which happens by chance in about one of a thousand correct comparisons: test labels probably leak "
+            "into the training, so do not rely on any result of this comparison before you have found out why"
         )
     if not planted["passed"]:
-        let_in = " and ".join(name for name, refused in planted["refused"].items() if not refused)
+        passed = " and ".join(name for name, refused in planted["refused"].items() if not refused)
         found.append(
-            f"the gate let a planted test image in (checked by {let_in}): synthetic images of this comparison may "
-            "hold test images, so believe no figure of its arms"
+            f"a planted test image was not refused (checked by {passed}): the synthetic images of this comparison may "
+            "include test images, so do not rely on any result of its arms"
         )
     return found
 
 
-def _refused(gate: Callable[[], None]) -> bool:
+def _refused(check: Callable[[], None]) -> bool:
     try:
-        gate()
+        check()
     except LeakageError:
         return True
     return False

@@ -1,7 +1,7 @@
-"""Learning curves: each arm's AUC by the number of real training images, and how many of them an arm saves.
+"""Learning curves: each arm's AUC by the number of real training images, and how many real images an arm saves.
 
-Every point is a mean over subsets of one size (draws) and training seeds on the same test patients: three crossed
-sources of chance, as `uncertainty.mean_over_draws` has them. The point of all images is a single draw, so its figures
+Every point is a mean over subsets of one size (draws) and training seeds, on the same test patients. These are three
+crossed sources of chance; see `uncertainty.mean_over_draws`. The point of all images has a single draw, so its values
 are those of the comparison itself.
 """
 
@@ -25,12 +25,18 @@ Draws = list[list[CellResult]]
 
 
 def curve_rows(truth: GroundTruth, points: Mapping[Subset | None, Sequence[CellResult]]) -> list[dict[str, Any]]:
-    """The points of the curves as JSON values, by size and then by arm; `truth` is the test split's.
+    """The points of the learning curves, by size and then by arm.
 
-    `points` holds the cells of each subset, None for all training images. A row has `size` (as asked, or the number of
-    all images), `arm`, `draws`, `seeds`, `train_images`, `auc` and `accuracy` {`value`, `ci95`}, `difference` of AUC to
-    the arm real on the same draws and seeds (with `p`, and `p_adjusted` after Holm over the arm's sizes of several
-    draws, None where there is one), and `real_equivalent` (see there).
+    Args:
+        truth: The true labels of the test split.
+        points: The results of the cells of each subset; those on all training images are under None.
+
+    Returns:
+        One row per point, as JSON values. `size` is the size asked for, or the number of all images. `arm`, `draws` and
+        `seeds` say what the point is the mean of, and `train_images` how many images it was trained on. `auc` and
+        `accuracy` are {`value`, `ci95`}. `difference` is that of the AUC to the arm `real` on the same draws and
+        seeds, with `p`, and with `p_adjusted` after Holm over the arm's sizes with several draws (None with a single
+        draw). `real_equivalent` is the result of that function.
     """
     sizes: dict[int, list[Sequence[CellResult]]] = {}
     for subset, cells in points.items():
@@ -44,36 +50,43 @@ def curve_rows(truth: GroundTruth, points: Mapping[Subset | None, Sequence[CellR
             rows.append({"size": size, "arm": arm, **_point(truth, _cells(draws, arm), against)})
     real = {row["size"]: row["auc"]["value"] for row in rows if row["arm"] == REFERENCE}
     for arm in {row["arm"] for row in rows} - {REFERENCE}:
-        own = [row["difference"] for row in rows if row["arm"] == arm and row["draws"] > 1]
-        for apart, p in zip(own, holm([apart["p"] for apart in own]), strict=True):
-            apart["p_adjusted"] = p
+        differences = [row["difference"] for row in rows if row["arm"] == arm and row["draws"] > 1]
+        for one, p in zip(differences, holm([one["p"] for one in differences]), strict=True):
+            one["p_adjusted"] = p
     return [{**row, "real_equivalent": None if row["arm"] == REFERENCE else real_equivalent(real, row)} for row in rows]
 
 
 def real_equivalent(real: Mapping[int, float], row: Mapping[str, Any]) -> dict[str, Any] | None:
-    """How many real images the arm real needs for the row's mean AUC, read off its mean curve.
+    """How many real images the arm `real` needs for the mean AUC of another arm, read from its mean curve.
 
-    `real` is that curve, AUC by size; it is made to rise (an image more should not hurt) and joined by straight lines
-    over the logarithm of the size. JSON values: `images`, and `bound`: none, or at most or at least where the AUC lies
-    off the curve. A reading without an interval. None where the curve has a single point.
+    The curve is made monotonic, as more images should not lower the AUC, and is interpolated linearly in the logarithm
+    of the size. The result has no interval.
+
+    Args:
+        real: The mean AUC of the arm `real` by size.
+        row: The point of the other arm; see `curve_rows`.
+
+    Returns:
+        JSON values: `images`, and `bound`, which is "none", or "at most" or "at least" if the AUC is outside the curve.
+        None if the curve has a single point.
     """
     if len(real) < 2:
         return None
     sizes = sorted(real)
-    heights = np.maximum.accumulate([real[size] for size in sizes])
+    aucs = np.maximum.accumulate([real[size] for size in sizes])
     value = row["auc"]["value"]
-    if value > heights[-1]:
+    if value > aucs[-1]:
         return {"images": sizes[-1], "bound": "at least"}
-    if value <= heights[0]:
-        return {"images": sizes[0], "bound": "none" if value == heights[0] else "at most"}
-    above = int(np.searchsorted(heights, value))
-    share = (value - heights[above - 1]) / (heights[above] - heights[above - 1])
+    if value <= aucs[0]:
+        return {"images": sizes[0], "bound": "none" if value == aucs[0] else "at most"}
+    above = int(np.searchsorted(aucs, value))
+    share = (value - aucs[above - 1]) / (aucs[above] - aucs[above - 1])
     images = math.exp((1 - share) * math.log(sizes[above - 1]) + share * math.log(sizes[above]))
     return {"images": round(images), "bound": "none"}
 
 
 def _cells(draws: Sequence[Sequence[CellResult]], arm: str) -> Draws:
-    """An arm's cells, draw by draw, seeds in order."""
+    """The cells of an arm, draw by draw, sorted by seed."""
     return [sorted((cell for cell in of_draw if cell.arm == arm), key=lambda cell: cell.seed) for of_draw in draws]
 
 
@@ -82,23 +95,23 @@ def _aucs(truth: GroundTruth, cells: Draws) -> list[list[Influence]]:
 
 
 def _point(truth: GroundTruth, cells: Draws, reference: list[list[Influence]] | None) -> dict[str, Any]:
-    """An arm's figures at one size; `reference` holds the AUCs of the arm real, None for that arm itself."""
+    """The values of an arm at one size; `reference` holds the AUCs of the arm `real`, None for that arm itself."""
     aucs = _aucs(truth, cells)
-    right = [[accuracy_influence(truth, cell.test_scores) for cell in of_draw] for of_draw in cells]
+    correct = [[accuracy_influence(truth, cell.test_scores) for cell in of_draw] for of_draw in cells]
     counts = [cell.train_images for of_draw in cells for cell in of_draw]
-    accuracy = mean_over_draws(right, truth.patients, truth.patient_count, "wilson")
-    apart = None
+    accuracy = mean_over_draws(correct, truth.patients, truth.patient_count, "wilson")
+    to_reference = None
     if reference is not None:
         paired = [[difference(*pair) for pair in zip(*both, strict=True)] for both in zip(aucs, reference, strict=True)]
         estimate = mean_over_draws(paired, truth.patients, truth.pairs, "identity")
-        apart = {**_estimate(estimate), "p": p_value(estimate), "p_adjusted": None}
+        to_reference = {**_estimate(estimate), "p": p_value(estimate), "p_adjusted": None}
     return {
         "draws": len(cells),
         "seeds": len(cells[0]),
         "train_images": {kind: round(np.mean([c[kind] for c in counts])) for kind in ("real", "synthetic")},
         "auc": _estimate(mean_over_draws(aucs, truth.patients, truth.pairs, "logit")),
         "accuracy": _estimate(accuracy),
-        "difference": apart,
+        "difference": to_reference,
     }
 
 

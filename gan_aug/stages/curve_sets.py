@@ -16,7 +16,7 @@ from gan_aug.compute.executor import Executor
 from gan_aug.compute.local.executor import LocalExecutor
 from gan_aug.config import Config
 from gan_aug.data.manifest import Manifest
-from gan_aug.data.splits.subsets import Subset, take
+from gan_aug.data.splits.subsets import Subset, take_subset
 from gan_aug.data.synthetic.shards import SyntheticManifest
 from gan_aug.errors import ManifestError
 from gan_aug.evaluation.cells.plan import THREADS
@@ -130,7 +130,7 @@ def _make_set(
         asked = asked.model_copy(update={"compute": asked.compute.model_copy(update={"storage": str(storage.sizes)})})
         write_json(folder.path / layout.STORAGE, {"name": subset.name})
     own = storage_of(folder, asked.compute.storage)
-    manifest = take(Manifest.load(images / layout.MANIFEST), subset, request.seed)
+    manifest = take_subset(Manifest.load(images / layout.MANIFEST), subset, request.seed)
     with torch_threads(THREADS):
         checkpoint = train(asked, folder, manifest, LocalExecutor(1))
         _claim(folder, asked, checkpoint.id)

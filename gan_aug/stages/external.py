@@ -10,8 +10,8 @@ from gan_aug.data.reading.raster import Raster
 from gan_aug.data.synthetic.external import ExternalImages, open_external, source_sha256
 from gan_aug.data.synthetic.shards import ShardedImages, SyntheticManifest, open_shards
 from gan_aug.errors import DataError, RunConflict
-from gan_aug.evaluation.arms import accept_images
-from gan_aug.evaluation.look_alikes import check_look_alikes, find_look_alikes, keep_look_alikes
+from gan_aug.evaluation.held_out_copies import check_held_out_copies, find_held_out_copies, save_held_out_copies
+from gan_aug.evaluation.leakage import check_synthetic_images
 from gan_aug.run import layout
 from gan_aug.run.files import read_json
 from gan_aug.run.folder import RunDir
@@ -101,13 +101,13 @@ def _check_images(
     run: RunDir, manifest: Manifest, synthetic: SyntheticManifest, images: ShardedImages, external: ExternalImages
 ) -> None:
     """Hold the images against those of validation and test; what looks nearly the same is kept beside the set."""
-    accept_images(images, manifest)
+    check_synthetic_images(images, manifest)
     run.emit("synthetic", "note", "looking for images nearly the same as a validation or test image")
-    found = find_look_alikes(run.dataset, images, manifest, run.cancelled)
+    found = find_held_out_copies(run.dataset, images, manifest, run.cancelled)
     order = mixed_order(external.labels)
     source = [external.names[order[pair["synthetic"]]] for pair in found["pairs"]] if found else []
-    keep_look_alikes(run.synthetic, manifest, synthetic, found, source)
-    check_look_alikes(found, manifest, source)
+    save_held_out_copies(run.synthetic, manifest, synthetic, found, source)
+    check_held_out_copies(found, manifest, source)
     if found and found["images"]:
         what = f"{found['images']:,} of {found['of']:,} images look nearly the same as a validation or test image"
         run.emit(

@@ -17,7 +17,7 @@ from gan_aug.data.manifest import Manifest
 from gan_aug.data.store import open_images
 from gan_aug.data.synthetic.shards import SyntheticManifest, read_shard
 from gan_aug.evaluation.cells.result import CellResult, Findings
-from gan_aug.evaluation.look_alikes import kept_look_alikes
+from gan_aug.evaluation.held_out_copies import load_held_out_copies
 from gan_aug.evaluation.outcome.figures import build_report
 from gan_aug.evaluation.outcome.files import SCORES
 from gan_aug.evaluation.outcome.scores_csv import scores_csv
@@ -53,7 +53,7 @@ def write_reports(
         synthetic,
         cells,
         request,
-        provenance={"look_alikes": kept_look_alikes(run.synthetic, manifest, synthetic)},
+        provenance={"look_alikes": load_held_out_copies(run.synthetic, manifest, synthetic)},
         timing={"stages": stage_seconds(run)},
         environment=environment(),
         fidelity=fidelity,

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator
 
 from gan_aug.data.manifest import Manifest
-from gan_aug.data.splits.subsets import Subset, take
+from gan_aug.data.splits.subsets import Subset, take_subset
 from gan_aug.data.synthetic.shards import SyntheticManifest
 from gan_aug.errors import ManifestError
 from gan_aug.run import layout
@@ -28,7 +28,7 @@ def check_subsets(storage: RunStorage, manifest: Manifest, needed: bool, progres
         own = RunStorage(
             storage.folder / layout.SIZES / subset.name, below(storage.sizes, subset.name) if storage.place else None
         )
-        part = take(manifest, subset, seed)
+        part = take_subset(manifest, subset, seed)
         links, checkpoints = check_checkpoints(own, part)
         if needed or open_store(own.synthetic).names():
             links += check_synthetic(own, part, checkpoints, progress)[0]
@@ -58,7 +58,7 @@ def fingerprints(storage: RunStorage, manifest: Manifest) -> dict[str, str | Non
     """For the fingerprint of each subset of the images, that of its synthetic set."""
     seed = _seed(storage)
     return {
-        take(manifest, subset, seed).fingerprint: made.fingerprint if made else None
+        take_subset(manifest, subset, seed).fingerprint: made.fingerprint if made else None
         for subset, made in synthetic_sets(storage).items()
     }
 

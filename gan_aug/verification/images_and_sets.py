@@ -9,7 +9,7 @@ from gan_aug.data.manifest import Manifest
 from gan_aug.data.synthetic.hashed_images import HashedImages
 from gan_aug.data.synthetic.shards import UNKNOWN, SyntheticManifest, SyntheticShard
 from gan_aug.errors import CheckpointError, DataError, LeakageError, ManifestError, StorageError
-from gan_aug.evaluation.arms import accept, check_unseen
+from gan_aug.evaluation.leakage import check_synthetic_set, check_trained_on
 from gan_aug.gan.state import GENERATOR, RECORD, TRAINING, Checkpoint, read_checkpoint
 from gan_aug.run import layout
 from gan_aug.run.artefacts import at_hand
@@ -126,7 +126,7 @@ def _check_origin(
     name: str, synthetic: SyntheticManifest, manifest: Manifest, checkpoints: Mapping[str, Checkpoint]
 ) -> Link:
     """The link of a synthetic manifest; raises LeakageError, DataError where it may not be used with this data."""
-    accept(synthetic, manifest)
+    check_synthetic_set(synthetic, manifest)
     if synthetic.dataset != manifest.fingerprint:
         says = f"it was made for the data {synthetic.dataset}, not for those of this run ({manifest.fingerprint})"
         return Link(name, "ALTERED", says, ManifestError)
@@ -171,7 +171,7 @@ def _check_checkpoint(checkpoint: Checkpoint, name: str, manifest: Manifest) -> 
         raise CheckpointError("its labels, task or image shape are not the data set's")
     if set(checkpoint.files) != {GENERATOR, TRAINING}:
         raise CheckpointError(f"it gives sums for {', '.join(checkpoint.files) or 'no file'} alone")
-    check_unseen(set(checkpoint.trained_on), manifest)
+    check_trained_on(set(checkpoint.trained_on), manifest)
 
 
 def _checkpoint_folders(storage: RunStorage) -> Iterator[Path]:

@@ -12,7 +12,7 @@ import pytest
 from gan_aug.compute.local.executor import LocalExecutor
 from gan_aug.config import Config, parse
 from gan_aug.data.manifest import Manifest
-from gan_aug.data.splits.subsets import Subset, take
+from gan_aug.data.splits.subsets import Subset, take_subset
 from gan_aug.data.synthetic.shards import SyntheticManifest
 from gan_aug.errors import Cancelled, ConfigError, LeakageError
 from gan_aug.run import layout
@@ -74,7 +74,7 @@ def test_each_gan_saw_the_images_of_its_subset_and_no_other(finished: Path) -> N
     seen = []
     for draw in range(2):
         made = SyntheticManifest.load(finished / f"sizes/00025-{draw}/synthetic/manifest.json")
-        part = take(whole, Subset(25, draw), 0)
+        part = take_subset(whole, Subset(25, draw), 0)
         assert set(made.trained_on) == {part.studies[i].content for i in part.indices("train")}
         assert len(made.image_labels) == len(part.indices("train")) == 25
         assert made.counts() == part.counts()["train"]
@@ -125,7 +125,7 @@ def test_a_damaged_set_of_a_subset_is_found_and_made_again(finished: Path, tmp_p
 
 
 def test_a_size_that_is_no_part_of_the_training_split_is_said_before_anything_is_trained(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="compare.sizes: 90 is no part of the 90 training images"):
+    with pytest.raises(ConfigError, match="compare.sizes: 90 is not less than the 90 training images"):
         start("run", config(sizes=[90]), RunDir(tmp_path / "run"), LocalExecutor(1))
     assert not (tmp_path / "run/train/checkpoints").exists()
 

@@ -25,7 +25,7 @@ class Subset:
         return f"{self.size:05d}-{self.draw}"
 
 
-def take(manifest: Manifest, subset: Subset, seed: int) -> Manifest:
+def take_subset(manifest: Manifest, subset: Subset, seed: int) -> Manifest:
     """Mark the training images outside a subset as unused.
 
     All images of a patient are used or none, so the subset may have a few images less than its size. All subsets of a

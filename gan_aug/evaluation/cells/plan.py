@@ -1,4 +1,4 @@
-"""Which cells a comparison asks for, and what makes each what it is: everything its result depends on, hashed."""
+"""Which cells a comparison needs, and the request of each: everything its result depends on, whose hash is its key."""
 
 from __future__ import annotations
 
@@ -14,25 +14,31 @@ from gan_aug.data.splits.subsets import Subset
 from gan_aug.data.synthetic.shards import SyntheticManifest
 from gan_aug.errors import DataError
 from gan_aug.evaluation.arm_catalogue import ARMS
-from gan_aug.evaluation.arms import accept, plan_arm
+from gan_aug.evaluation.arms import plan_arm
 from gan_aug.evaluation.classifiers.networks import build
+from gan_aug.evaluation.leakage import check_synthetic_set
 from gan_aug.run.files import json_sha256
 
 RECIPE = 2
-"""Raised whenever the same request would give another result: older cells are then computed again."""
+"""Increased whenever the code would give another result for the same request: older cells are then computed again."""
 
 THREADS = 1
-"""Threads of every cell, so that results do not depend on the machine's cores."""
+"""The torch threads of every cell: results must not depend on the number of cores."""
 
-FEWEST = 2
-"""Images with and without a label that the variance of an AUC needs."""
+MIN_IMAGES = 2
+"""The variance of an AUC needs this many images with a label and as many without it."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One arm with one seed; `request` holds everything the result depends on and `key` is its SHA-256.
+    """One arm with one seed.
 
-    `subset` is the part of the training split it trains on, None for all of it.
+    Attributes:
+        key: The SHA-256 of `request`.
+        arm: The arm.
+        seed: The number of the seed, from 0.
+        request: Everything that the result depends on, as JSON values.
+        subset: The part of the training split that it trains on; None is all of it.
     """
 
     key: str
@@ -50,15 +56,25 @@ def plan_cells(
     ratio: float | None = None,
     subset: Subset | None = None,
 ) -> list[Cell]:
-    """The cells of a comparison, one arm after the other within each seed.
+    """The cells of a comparison, seed by seed, with all arms in each.
 
-    `ratio` is the one that a search found; `manifest` and `synthetic` are those of `subset` where there is one. Raises
-    DataError where an arm cannot be made or a split is absent, and LeakageError where `synthetic` may not be used,
-    before anything is trained.
+    Args:
+        manifest: The data set, or that of `subset`.
+        synthetic: The synthetic set, or that of `subset`; None if no arm needs one.
+        config: The whole config.
+        ratio: Synthetic images for each real image; None is the largest ratio of the config.
+        subset: The part of the training split that is used; None is all of it.
+
+    Returns:
+        The cells. Nothing is trained.
+
+    Raises:
+        DataError: If an arm cannot be made, or a split or a class is absent.
+        LeakageError: If `synthetic` may not be used.
     """
     check_comparison(manifest, config)
     if synthetic is not None:
-        accept(synthetic, manifest)
+        check_synthetic_set(synthetic, manifest)
     if ratio is None:
         ratio = config.compare.largest_ratio
     for arm in config.compare.arms:
@@ -78,7 +94,19 @@ def cell_request(
     seed: int,
     ratio: float,
 ) -> dict[str, Any]:
-    """Everything the cell of `arm` and `seed` depends on, and nothing else, as JSON values."""
+    """The request of a cell: everything that its result depends on, and nothing else.
+
+    Args:
+        manifest: The data set.
+        synthetic: The synthetic set, or None.
+        config: The whole config.
+        arm: The arm.
+        seed: The number of the seed, from 0.
+        ratio: Synthetic images for each real image.
+
+    Returns:
+        JSON values.
+    """
     row = ARMS[arm]
     request: dict[str, Any] = {
         "recipe": RECIPE,
@@ -101,32 +129,32 @@ def cell_request(
 
 
 def make_cell(request: dict[str, Any], subset: Subset | None = None) -> Cell:
-    """The cell of a request, named after its hash."""
+    """The cell of a request; its key is the request's hash."""
     return Cell(json_sha256(request), request["arm"], request["seed"], request, subset)
 
 
 def cell_seed(base: int, seed: int) -> int:
-    """The number that all randomness of seed `seed` comes from, the same in every arm, below 2**63."""
+    """The random seed of all cells with the seed number `seed`, equal in all arms; below 2**63."""
     return int.from_bytes(hashlib.sha256(f"cell/{base}/{seed}".encode()).digest()[:8]) >> 1
 
 
 def unique(cells: Iterable[Cell]) -> list[Cell]:
-    """The cells without repetition, in order: two workers must not write one folder."""
+    """The cells without repetitions, in order: two workers must not write to one folder."""
     return list({cell.key: cell for cell in cells}.values())
 
 
 def check_comparison(manifest: Manifest, config: Config) -> None:
-    """Raise DataError where no comparison of this data set can be made."""
+    """Raise DataError if the data set does not allow a comparison."""
     for split in ("validation", "test"):
         if len(manifest.indices(split)) == 0:
             raise DataError(f"{manifest.name} has no {split} images: set data.{split} above 0 in a new run")
     if len(manifest.labels) < 2:
-        raise DataError(f"{manifest.name} has one label, a comparison needs two classes: name a second one")
+        raise DataError(f"{manifest.name} has one label, but a comparison needs two classes: add a second one")
     total = len(manifest.indices("test"))
     for label, count in manifest.counts()["test"].items():
-        if min(count, total - count) < FEWEST:
+        if min(count, total - count) < MIN_IMAGES:
             raise DataError(
-                f"the test split has {count} images with the label {label!r} and {total - count} without it; an AUC "
-                f"needs {FEWEST} of each: give the test split more, or leave the label out"
+                f"the test split has {count} images with the label {label!r} and {total - count} without it, but an "
+                f"AUC needs {MIN_IMAGES} of each: add images to the test split, or leave the label out"
             )
     build(config.classifier.name, manifest.shape, len(manifest.labels))

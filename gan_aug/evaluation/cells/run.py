@@ -20,17 +20,18 @@ from gan_aug.compute import counters
 from gan_aug.compute.device import choose_device
 from gan_aug.config.compare import ClassifierConfig
 from gan_aug.data.manifest import Manifest, Split
-from gan_aug.data.splits.subsets import Subset, take
+from gan_aug.data.splits.subsets import Subset, take_subset
 from gan_aug.data.store import open_images
 from gan_aug.data.synthetic.shards import ShardedImages, SyntheticManifest, open_shards
 from gan_aug.data.transforms import ClassicAugmentation
 from gan_aug.errors import CheckpointError
-from gan_aug.evaluation.arms import TrainingSet, accept, accept_images, plan_arm, shuffled
+from gan_aug.evaluation.arms import TrainingSet, plan_arm, shuffle_labels
 from gan_aug.evaluation.cells.files import FILES, read_cell, write_cell
 from gan_aug.evaluation.cells.plan import THREADS, Cell, cell_seed
 from gan_aug.evaluation.cells.result import CellResult
 from gan_aug.evaluation.classifiers.fit import Fitted, HeldOut, fit
 from gan_aug.evaluation.classifiers.networks import ClassifierCard, predict_scores
+from gan_aug.evaluation.leakage import check_synthetic_images, check_synthetic_set
 from gan_aug.run import layout
 from gan_aug.run.artefacts import at_hand, copy_files, put_files, sums_of
 from gan_aug.run.files import storage_errors
@@ -81,9 +82,9 @@ def load_context(
 
 def _load_synthetic(place: Place, manifest: Manifest) -> tuple[SyntheticManifest, ShardedImages]:
     generated = SyntheticManifest.load(below(place, layout.MANIFEST))
-    accept(generated, manifest)
+    check_synthetic_set(generated, manifest)
     pixels = open_shards(place, generated)
-    accept_images(pixels, manifest)
+    check_synthetic_images(pixels, manifest)
     return generated, pixels
 
 
@@ -92,7 +93,7 @@ def _context_of(context: CellContext, cell: Cell) -> CellContext:
     if cell.subset is None:
         return context
     if cell.subset not in context.narrowed:
-        manifest = take(context.manifest, cell.subset, cell.request["base_seed"])
+        manifest = take_subset(context.manifest, cell.subset, cell.request["base_seed"])
         place = below(context.sizes, f"{cell.subset.name}/{layout.SYNTHETIC}") if context.sizes else None
         generated, pixels = _load_synthetic(place, manifest) if place else (None, None)
         context.narrowed.clear()  # cells come subset by subset, and one set in memory is enough
@@ -207,7 +208,7 @@ def _training_set(context: CellContext, cell: Cell, seed: int) -> TrainingSet:
     manifest, request = context.manifest, cell.request
     plan = plan_arm(cell.arm, manifest, context.synthetic, request["ratio"] or 0.0)
     if request.get("shuffled"):
-        plan = shuffled(plan, seed)
+        plan = shuffle_labels(plan, seed)
     augmentation = ClassicAugmentation(manifest.shape, tuple(request["flips"])) if plan.classic else None
     return TrainingSet(plan, context.images, context.synthetic_images, augmentation)
 

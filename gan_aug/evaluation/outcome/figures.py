@@ -63,7 +63,7 @@ def build_report(
         cells: The results, in any order.
         config: The whole config. Its compute section goes into `environment`; paths are left out.
         provenance: Added to {manifest, checkpoint, synthetic, trained_on}, which follow from the manifests;
-            `look_alikes` is the result of `kept_look_alikes`.
+            `look_alikes` is the result of `load_held_out_copies`.
         timing: The seconds of each stage; those of each arm are added.
         environment: The machine and the versions of the libraries.
         fidelity: The result of `measure_fidelity`, or None if it was not measured.

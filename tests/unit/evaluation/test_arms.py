@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from gan_aug.data.manifest import Manifest, Study, content_hash
 from gan_aug.data.synthetic.shards import SyntheticManifest
 from gan_aug.errors import DataError, LeakageError
-from gan_aug.evaluation.arms import ArmPlan, accept, accept_images, plan_arm, shuffled
+from gan_aug.evaluation.arms import ArmPlan, plan_arm, shuffle_labels
+from gan_aug.evaluation.leakage import check_synthetic_images, check_synthetic_set
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (8, 1, 8, 8), dtype=np.uint8)
 SPLITS = ["train"] * 4 + ["validation"] * 2 + ["test"] * 2
@@ -86,8 +87,8 @@ def test_a_plan_says_whether_it_comes_in_two_parts_and_whether_it_is_augmented(a
 @given(st.lists(st.integers(1, 30), min_size=2, max_size=4), st.integers(0, 9))
 def test_shuffled_labels_are_dealt_by_chance_and_evenly(counts, seed):
     plan = ArmPlan(np.arange(sum(counts)), 0, np.repeat(np.eye(len(counts), dtype=np.float32), counts, axis=0))
-    dealt = shuffled(plan, seed)
-    np.testing.assert_array_equal(dealt.labels, shuffled(plan, seed).labels)
+    dealt = shuffle_labels(plan, seed)
+    np.testing.assert_array_equal(dealt.labels, shuffle_labels(plan, seed).labels)
     np.testing.assert_array_equal(dealt.real, plan.real)
     assert (dealt.labels.sum(axis=1) == 1).all()
     assert np.ptp(dealt.labels.sum(axis=0)) <= 1
@@ -95,13 +96,13 @@ def test_shuffled_labels_are_dealt_by_chance_and_evenly(counts, seed):
 
 def test_another_seed_deals_other_labels():
     plan = ArmPlan(np.arange(40), 0, np.repeat(np.eye(2, dtype=np.float32), 20, axis=0))
-    assert (shuffled(plan, 0).labels != shuffled(plan, 1).labels).any()
-    assert abs((shuffled(plan, 0).labels * plan.labels).sum() - 20) < 12
+    assert (shuffle_labels(plan, 0).labels != shuffle_labels(plan, 1).labels).any()
+    assert abs((shuffle_labels(plan, 0).labels * plan.labels).sum() - 20) < 12
 
 
 def test_images_of_several_labels_keep_their_combinations_when_shuffled():
     labels = np.array([[1, 1, 0], [0, 0, 0], [1, 0, 1], [0, 1, 0]] * 5, dtype=np.float32)
-    dealt = shuffled(ArmPlan(np.arange(20), 0, labels), 0)
+    dealt = shuffle_labels(ArmPlan(np.arange(20), 0, labels), 0)
     assert sorted(map(tuple, dealt.labels.tolist())) == sorted(map(tuple, labels.tolist()))
     assert (dealt.labels != labels).any()
 
@@ -110,9 +111,9 @@ def test_an_image_left_out_of_a_subset_is_foreign_to_it_and_no_leak_of_the_test(
     left_out = (dataclasses.replace(MANIFEST.studies[3], split="unused"),)
     manifest = dataclasses.replace(MANIFEST, studies=MANIFEST.studies[:3] + left_out + MANIFEST.studies[4:])
     with pytest.raises(LeakageError, match="1 of the 4 images .* are not in the training split"):
-        accept(SYNTHETIC, manifest)
-    accept(dataclasses.replace(SYNTHETIC, trained_on=tuple(HASHES[:3])), manifest)
-    accept_images(IMAGES[3:4], manifest)
+        check_synthetic_set(SYNTHETIC, manifest)
+    check_synthetic_set(dataclasses.replace(SYNTHETIC, trained_on=tuple(HASHES[:3])), manifest)
+    check_synthetic_images(IMAGES[3:4], manifest)
 
 
 def test_an_arm_without_its_synthetic_set_says_how_to_get_one():
@@ -134,8 +135,8 @@ def test_a_multi_label_that_every_image_has_is_named():
 
 
 def test_a_generator_of_part_of_the_training_split_is_accepted():
-    accept(SYNTHETIC, MANIFEST)
-    accept(dataclasses.replace(SYNTHETIC, trained_on=tuple(HASHES[:2])), MANIFEST)
+    check_synthetic_set(SYNTHETIC, MANIFEST)
+    check_synthetic_set(dataclasses.replace(SYNTHETIC, trained_on=tuple(HASHES[:2])), MANIFEST)
 
 
 @pytest.mark.parametrize(
@@ -144,30 +145,30 @@ def test_a_generator_of_part_of_the_training_split_is_accepted():
 )
 def test_a_synthetic_set_of_other_data_is_refused(change, what):
     with pytest.raises(DataError, match=f"the {what} of the synthetic set"):
-        accept(dataclasses.replace(SYNTHETIC, **change), MANIFEST)
+        check_synthetic_set(dataclasses.replace(SYNTHETIC, **change), MANIFEST)
 
 
 @pytest.mark.parametrize("held_out", [4, 7])
 def test_a_generator_that_saw_held_out_images_is_refused(held_out):
     synthetic = dataclasses.replace(SYNTHETIC, trained_on=(HASHES[0], HASHES[held_out]))
     with pytest.raises(LeakageError, match=r"1 of the 2 images .* validation or test images .*gan-aug train"):
-        accept(synthetic, MANIFEST)
+        check_synthetic_set(synthetic, MANIFEST)
 
 
 def test_a_generator_of_images_from_elsewhere_is_refused():
     synthetic = dataclasses.replace(SYNTHETIC, trained_on=(HASHES[0], "0" * 64, "1" * 64))
     with pytest.raises(LeakageError, match="2 of the 3 images"):
-        accept(synthetic, MANIFEST)
+        check_synthetic_set(synthetic, MANIFEST)
 
 
 def test_a_generator_that_saw_a_held_out_patient_is_refused():
     studies = list(MANIFEST.studies)
     studies[7] = dataclasses.replace(studies[7], patient="p0")
     with pytest.raises(LeakageError, match="1 of them"):
-        accept(SYNTHETIC, dataclasses.replace(MANIFEST, studies=tuple(studies)))
+        check_synthetic_set(SYNTHETIC, dataclasses.replace(MANIFEST, studies=tuple(studies)))
 
 
 def test_copies_of_held_out_images_are_found_by_content():
-    accept_images(IMAGES[:4], MANIFEST)
+    check_synthetic_images(IMAGES[:4], MANIFEST)
     with pytest.raises(LeakageError, match="2 of the 3 synthetic images are copies"):
-        accept_images(IMAGES[[1, 5, 6]], MANIFEST)
+        check_synthetic_images(IMAGES[[1, 5, 6]], MANIFEST)

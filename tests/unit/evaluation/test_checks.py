@@ -75,7 +75,7 @@ def test_the_best_ratio_on_validation_wins_and_of_equal_ones_the_smallest(cell_d
 
 def test_a_search_that_cannot_be_made_says_why(cell_data):
     config = small_config(ratio="search", ratios=[0.5, 3])
-    with pytest.raises(DataError, match="the largest of compare.ratios needs 900 synthetic images and there are 300"):
+    with pytest.raises(DataError, match="the largest of compare.ratios needs 900 synthetic images, but there are 300"):
         plan_search(cell_data.manifest, cell_data.generated, config)
     studies = tuple(s for s in cell_data.manifest.studies if s.split != "validation" or s.labels != (3,))
     with pytest.raises(DataError, match="0 images with the label '3'.*too few to choose a ratio by"):
@@ -107,7 +107,7 @@ def test_shuffled_labels_give_chance(context, monkeypatch):
 
 
 def test_the_canary_dies_where_labels_leak_past_the_shuffle(context, monkeypatch, tmp_path):
-    monkeypatch.setattr("gan_aug.evaluation.cells.run.shuffled", lambda plan, seed: plan)
+    monkeypatch.setattr("gan_aug.evaluation.cells.run.shuffle_labels", lambda plan, seed: plan)
     said = canary(dataclasses.replace(context, cells=tmp_path), monkeypatch)
     assert not said["passed"]
     sound = planted_test_image(context.manifest, None, held_out_image(context))
@@ -142,7 +142,7 @@ def test_the_canary_dies_of_two_batches_above_chance_and_not_of_one_or_of_one_be
 
 
 def test_further_shuffles_are_computed_once_kept_and_verified(cell_data, tmp_path, monkeypatch):
-    monkeypatch.setattr("gan_aug.evaluation.cells.run.shuffled", lambda plan, seed: plan)
+    monkeypatch.setattr("gan_aug.evaluation.cells.run.shuffle_labels", lambda plan, seed: plan)
     run = RunDir(tmp_path)
     shutil.copytree(cell_data.dataset, run.dataset)
     run.compare.mkdir()
@@ -168,12 +168,12 @@ def test_the_gate_refuses_a_planted_image_and_a_broken_gate_is_noticed(context, 
     for synthetic in (None, cell_data.generated):
         said = planted_test_image(context.manifest, synthetic, held_out_image(context))
         assert said == {"passed": True, "refused": {"trained_on": True, "content": True}}
-    monkeypatch.setattr(canary_module, "accept_images", lambda images, manifest: None)
+    monkeypatch.setattr(canary_module, "check_synthetic_images", lambda images, manifest: None)
     said = planted_test_image(context.manifest, None, held_out_image(context))
     assert said == {"passed": False, "refused": {"trained_on": True, "content": False}}
     sound = {"passed": True}
     assert (
-        "let a planted test image in (checked by content)"
+        "a planted test image was not refused (checked by content)"
         in failures({"shuffled_labels": sound, "planted_test_image": said})[0]
     )
 

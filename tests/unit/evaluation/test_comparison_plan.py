@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import pytest
 
-from gan_aug.data.splits.subsets import Subset, take
+from gan_aug.data.splits.subsets import Subset, take_subset
 from gan_aug.errors import CheckpointError, ConfigError
 from gan_aug.evaluation.cells.plan import Cell, plan_cells
 from gan_aug.evaluation.cells.result import CellResult
@@ -65,7 +65,7 @@ def sets_of(plan: ComparisonPlan) -> dict[Subset, object]:
     """A synthetic set for each subset, of a GAN that saw the subset's first training image."""
     sets = {}
     for subset in plan.subsets:
-        part = take(MANIFEST, subset, plan.config.seed)
+        part = take_subset(MANIFEST, subset, plan.config.seed)
         seen = part.studies[part.indices("train")[0]].content
         sets[subset] = dataclasses.replace(SYNTHETIC, dataset=part.fingerprint, trained_on=(seen,))
     return sets
@@ -121,7 +121,7 @@ def test_further_shuffles_are_asked_for_when_the_first_came_out_above_chance(lea
     _, findings = follow(plan_of(), computed)
     assert findings.canaries["shuffled_labels"]["passed"] is passed
     assert findings.canaries["planted_test_image"] == PLANTED
-    why = "further shuffles, as the first came out above chance"
+    why = "further shuffles, as the first ones are above chance"
     assert [count for what, count in computed.asked if what == why] == further
 
 
@@ -152,5 +152,5 @@ def test_without_an_arm_of_synthetic_images_there_is_nothing_to_search_and_no_ga
 
 def test_a_size_that_is_no_part_of_the_training_split_is_refused() -> None:
     assert subsets_of(make_config(sizes=[119, "all"], draws=2), MANIFEST) == [Subset(119, 0), Subset(119, 1)]
-    with pytest.raises(ConfigError, match="compare.sizes: 120 is no part of the 120 training images"):
+    with pytest.raises(ConfigError, match="compare.sizes: 120 is not less than the 120 training images"):
         plan_of(sizes=[120]).check()

@@ -23,7 +23,7 @@ from gan_aug.data.store import ImageWriter
 from gan_aug.data.synthetic.external import open_external, source_sha256
 from gan_aug.data.synthetic.shards import UNKNOWN, SyntheticManifest, read_images
 from gan_aug.errors import DataError, LeakageError, RunConflict
-from gan_aug.evaluation.look_alikes import kept_look_alikes
+from gan_aug.evaluation.held_out_copies import load_held_out_copies
 from gan_aug.export.formats import FORMATS
 from gan_aug.run import layout
 from gan_aug.run.folder import RunDir
@@ -196,7 +196,7 @@ def test_test_images_that_come_as_jpeg_are_found_and_many_are_refused(
         return
     bring_synthetic(request, run, manifest)
     synthetic = SyntheticManifest.load(run.synthetic / "manifest.json")
-    found = kept_look_alikes(run.synthetic, manifest, synthetic)
+    found = load_held_out_copies(run.synthetic, manifest, synthetic)
     assert found is not None
     assert (found["images"], found["of"]) == (planted, 40)
     assert sorted(pair["case"] for pair in found["pairs"]) == list(range(40, 40 + planted))

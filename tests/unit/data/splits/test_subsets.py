@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gan_aug.data.manifest import Manifest, Study
-from gan_aug.data.splits.subsets import Subset, take
+from gan_aug.data.splits.subsets import Subset, take_subset
 
 
 def manifest_of(rows: list[tuple[int, int | None, str]]) -> Manifest:
@@ -42,7 +42,7 @@ def test_subsets_are_whole_patients_and_lie_inside_one_another(
     train = set(whole.indices("train").tolist())
     before: set[int] = set()
     for size in range(1, len(train) + 1):
-        part = take(whole, Subset(size, draw), seed)
+        part = take_subset(whole, Subset(size, draw), seed)
         chosen = set(part.indices("train").tolist())
         assert before <= chosen <= train
         assert len(chosen) <= size
@@ -61,7 +61,7 @@ def test_single_images_come_in_proportion_and_no_class_is_left_out(
 ) -> None:
     rows: list[tuple[int, int | None, str]] = [(k, None, "train") for k, n in enumerate(counts) for _ in range(n)]
     size = data.draw(st.integers(3, len(rows)))
-    part = take(manifest_of(rows), Subset(size, 0), seed)
+    part = take_subset(manifest_of(rows), Subset(size, 0), seed)
     found = np.array(list(part.counts()["train"].values()))
     assert found.sum() == size
     assert found.min() >= 1
@@ -70,10 +70,10 @@ def test_single_images_come_in_proportion_and_no_class_is_left_out(
 
 def test_draws_differ_and_each_has_a_fingerprint_of_its_own() -> None:
     whole = manifest_of([(i % 3, None, "train") for i in range(90)] + [(i % 3, None, "test") for i in range(9)])
-    first, other, again = (take(whole, Subset(30, draw), 0) for draw in (0, 1, 0))
+    first, other, again = (take_subset(whole, Subset(30, draw), 0) for draw in (0, 1, 0))
     assert first.fingerprint == again.fingerprint
     assert len({whole.fingerprint, first.fingerprint, other.fingerprint}) == 3
-    assert take(whole, Subset(30, 0), 1).fingerprint != first.fingerprint
+    assert take_subset(whole, Subset(30, 0), 1).fingerprint != first.fingerprint
     assert Subset(50, 1).name == "00050-1"
 
 
@@ -82,7 +82,7 @@ def test_several_labels_at_once_are_all_there_early() -> None:
     labels = [tuple(k for k in range(3) if rng.random() < (0.5, 0.3, 0.03)[k]) for _ in range(300)]
     whole = manifest_of([(0, i // 2, "train") for i in range(300)])
     studies = tuple(dataclasses.replace(s, labels=own) for s, own in zip(whole.studies, labels, strict=True))
-    part = take(dataclasses.replace(whole, task="multi-label", studies=studies), Subset(60, 0), 0)
+    part = take_subset(dataclasses.replace(whole, task="multi-label", studies=studies), Subset(60, 0), 0)
     counts = part.counts()["train"]
     assert counts["c"] >= 1
     assert abs(counts["a"] / 60 - 0.5) < 0.2
@@ -90,5 +90,5 @@ def test_several_labels_at_once_are_all_there_early() -> None:
 
 @pytest.mark.parametrize("size", [1, 2])
 def test_a_patient_with_more_images_than_asked_for_is_left_out(size: int) -> None:
-    part = take(manifest_of([(0, 1, "train")] * 3), Subset(size, 0), 0)
+    part = take_subset(manifest_of([(0, 1, "train")] * 3), Subset(size, 0), 0)
     assert len(part.indices("train")) == 0

@@ -46,7 +46,7 @@ class _Joined:
         return images
 
 
-def find_look_alikes(
+def find_held_out_copies(
     dataset: Path,
     synthetic: npt.NDArray[np.uint8] | ShardedImages,
     manifest: Manifest,
@@ -88,11 +88,11 @@ def find_look_alikes(
     return {"images": len(pairs), "of": len(synthetic), "pairs": pairs}
 
 
-def check_look_alikes(found: dict[str, Any] | None, manifest: Manifest, source: Sequence[str]) -> None:
+def check_held_out_copies(found: dict[str, Any] | None, manifest: Manifest, source: Sequence[str]) -> None:
     """Refuse a set in which many images look nearly like held-out images.
 
     Args:
-        found: The result of `find_look_alikes`.
+        found: The result of `find_held_out_copies`.
         manifest: The data set.
         source: The name of each pair's synthetic image in its source, such as its file name.
 
@@ -110,7 +110,7 @@ def check_look_alikes(found: dict[str, Any] | None, manifest: Manifest, source: 
     )
 
 
-def keep_look_alikes(
+def save_held_out_copies(
     folder: Path, manifest: Manifest, synthetic: SyntheticManifest, found: dict[str, Any] | None, source: Sequence[str]
 ) -> None:
     """Write what was found into the folder of the synthetic set.
@@ -119,14 +119,16 @@ def keep_look_alikes(
         folder: The folder of the synthetic set.
         manifest: The data set.
         synthetic: The manifest of the synthetic set.
-        found: The result of `find_look_alikes`.
+        found: The result of `find_held_out_copies`.
         source: The name of each pair's synthetic image in its source.
     """
     record = {"request": _request(manifest, synthetic), "sum": json_sha256(found), "found": found, "source": [*source]}
     write_json(folder / layout.LOOK_ALIKES, record)
 
 
-def kept_look_alikes(folder: Path, manifest: Manifest, synthetic: SyntheticManifest | None) -> dict[str, Any] | None:
+def load_held_out_copies(
+    folder: Path, manifest: Manifest, synthetic: SyntheticManifest | None
+) -> dict[str, Any] | None:
     """Read what was found in a synthetic set.
 
     Args:
@@ -135,7 +137,7 @@ def kept_look_alikes(folder: Path, manifest: Manifest, synthetic: SyntheticManif
         synthetic: The manifest of the synthetic set, or None if the run has none.
 
     Returns:
-        The result of `find_look_alikes` with its first pairs. None if the set was not searched, or the record is
+        The result of `find_held_out_copies` with its first pairs. None if the set was not searched, or the record is
         altered or belongs to another set.
     """
     if synthetic is None:
