@@ -1,4 +1,4 @@
-"""Counts of what was made, for whoever watches the process that makes it."""
+"""Counters of images, shards and cells made in this process, for metrics."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ _watchers: list[Watcher] = []
 
 
 def watch(watcher: Watcher) -> None:
-    """Have `watcher(what, amount)` called at every count in this process from now on."""
+    """Call `watcher(what, amount)` at every count in this process from now on."""
     _watchers.append(watcher)
 
 
 def count(what: str, amount: int = 1) -> None:
-    """Say that `amount` more of `what` (images, shards, cells) were made; where nobody watches, nothing happens."""
+    """Report `amount` more of `what` (images, shards, cells, retries) to the watchers, if there are any."""
     for watcher in _watchers:
         watcher(what, amount)

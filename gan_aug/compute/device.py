@@ -1,4 +1,4 @@
-"""Which device a request means."""
+"""The torch device that a request asks for."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ if TYPE_CHECKING:
 
 
 def choose_device(name: str) -> torch.device:
-    """The device called `name`; `auto` is the GPU where there is one. Raises ComputeError where it is not there."""
+    """The device called `name`; `auto` is a GPU if there is one, else the CPU.
+
+    Raises ComputeError if `name` is `cuda` and torch sees no GPU.
+    """
     import torch
 
     if name == "cuda" and not torch.cuda.is_available():

@@ -1,4 +1,4 @@
-"""What we ask of any machine: to map a function over items, and to run one in processes that train together."""
+"""The interface of a place where work runs: map a function over items, and train in several processes."""
 
 from __future__ import annotations
 
@@ -13,24 +13,29 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class RankGroup:
-    """How many processes train one GAN together: `ranks`, or fewer where so many cannot be had, but not below `least`.
+    """The processes that train one GAN together.
 
-    A lost one is followed by a new start of all, up to `retries` times. Each computes on `threads` threads and, where
-    it is more than 0, on `gpus` GPUs. `folder` is one that all of them see, for what a launcher keeps while they run.
-    `cancelled` says whether they are asked to stop: the ranks see to that by themselves once they work.
+    - `ranks`: how many processes are wanted.
+    - `min_ranks`: how many are enough if `ranks` cannot be had.
+    - `retries`: how often all are started again after one was lost.
+    - `threads`: CPU threads of each process.
+    - `gpus`: GPUs of each process, possibly a fraction; 0 for none.
+    - `shared_folder`: a folder that all processes see, for temporary files of the launcher.
+    - `cancelled`: whether a stop was asked for. Ranks at work check this themselves; the launcher checks it only while
+      none is at work.
     """
 
     ranks: int
-    least: int
+    min_ranks: int
     retries: int
     threads: int
     gpus: float
-    folder: Path
+    shared_folder: Path
     cancelled: Callable[[], bool] = lambda: False
 
 
-Attend = Callable[[str], None]
-"""Called about twice a second while others work, with a sentence where there is something to say, else with none."""
+OnPoll = Callable[[str], None]
+"""Called about twice a second while the ranks work: with a message if there is one, else with an empty string."""
 
 
 class Executor(Protocol):
@@ -44,23 +49,41 @@ class Executor(Protocol):
         setup: Callable[[], Any] | None = None,
         cancelled: Callable[[], bool] | None = None,
     ) -> Iterator[tuple[int, Result]]:
-        """Yield `(index, work(state, item))` as the items finish, in any order.
+        """Call `work(state, item)` for each item.
 
-        `setup` builds `state` once per worker (a loaded generator, say); without it `state` is None. `work` and `setup`
-        must be importable functions or partials of them. Raises Cancelled when `cancelled` says so, and ComputeError
-        when a worker died.
+        Args:
+            work: An importable function, or a partial of one.
+            items: What to work on.
+            setup: Builds `state` once per worker, for example a loaded generator; an importable function or a partial
+                of one. Without it `state` is None.
+            cancelled: Asked about twice a second whether to stop.
+
+        Yields:
+            The item's index and the result, as the items finish, in any order.
+
+        Raises:
+            Cancelled: `cancelled` returned True.
+            ComputeError: A worker died, or none could be started.
         """
         ...
 
-    def train(self, work: Callable[[], None], group: RankGroup, attend: Attend) -> None:
-        """Run `work` once per rank, in processes joined in one torch process group; with one rank, here and without.
+    def train(self, work: Callable[[], None], group: RankGroup, on_poll: OnPoll) -> None:
+        """Run `work` once per rank, in processes joined in one torch process group.
 
-        `work` must be an importable function or a partial of one, and go on from what it finds on disk: when a rank is
-        lost (its process died, or it raised RankLost), all are started again. An error that `work` raises is raised.
-        Raises ComputeError when the retries are spent.
+        If a rank is lost (its process died, or it raised RankLost), all ranks are started again. With one rank, `work`
+        may run in this process and without a process group.
+
+        Args:
+            work: An importable function, or a partial of one. It must continue from what it finds on disk.
+            group: How many processes there are, and on what they compute.
+            on_poll: Called while the ranks work.
+
+        Raises:
+            ComputeError: Ranks were lost more often than `group.retries` allows.
+            Exception: Any other error that `work` raised in a rank.
         """
         ...
 
     def threads(self, ranks: int) -> int:
-        """The threads that each of `ranks` ranks gets where nobody says how many: an even part of the cores."""
+        """The default number of threads for each of `ranks` ranks: an even part of the cores."""
         ...

@@ -1,36 +1,37 @@
-"""An executor for what is all there already: it computes nothing, and says so where something is left to do."""
+"""An executor that computes nothing, for a run whose results are all on disk."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from gan_aug.compute.executor import Attend, Item, RankGroup, Result
+from gan_aug.compute.executor import Item, OnPoll, RankGroup, Result
 from gan_aug.errors import CheckpointError
 
 
 class FinishedOnly:
-    """No machine at all (see Executor)."""
+    """An Executor that refuses all work."""
 
     def map(
         self,
-        work: Callable[[Any, Item], Result],  # noqa: ARG002 - an executor's shape
+        work: Callable[[Any, Item], Result],  # noqa: ARG002 - the signature is Executor's
         items: Sequence[Item],
         *,
         setup: Callable[[], Any] | None = None,  # noqa: ARG002
         cancelled: Callable[[], bool] | None = None,  # noqa: ARG002
     ) -> Iterator[tuple[int, Result]]:
-        """Nothing where there is no item; else raises CheckpointError."""
+        """See Executor.map; yields nothing if there is no item, else raises CheckpointError."""
         if items:
             raise CheckpointError(
-                f"{len(items)} parts of the comparison are not there whole: `gan-aug resume` on the run computes them"
+                f"{len(items)} parts of the comparison are missing or incomplete: `gan-aug resume` on the run computes "
+                "them"
             )
         return iter(())
 
-    def train(self, work: Callable[[], None], group: RankGroup, attend: Attend) -> None:  # noqa: ARG002
-        """Raises CheckpointError: training is never finished work."""
-        raise CheckpointError("the GAN is not trained to the end: `gan-aug resume` on the run does that")
+    def train(self, work: Callable[[], None], group: RankGroup, on_poll: OnPoll) -> None:  # noqa: ARG002
+        """See Executor.train; always raises CheckpointError."""
+        raise CheckpointError("the GAN is not trained to the end: `gan-aug resume` on the run continues its training")
 
     def threads(self, ranks: int) -> int:  # noqa: ARG002
-        """One: nothing is computed."""
+        """See Executor.threads; 1, since nothing is computed."""
         return 1

@@ -74,20 +74,20 @@ def train(request: Config, run: RunDir, manifest: Manifest, executor: Executor) 
     compute = request.compute
     group = RankGroup(
         ranks=compute.ranks,
-        least=compute.min_ranks or compute.ranks,
+        min_ranks=compute.min_ranks or compute.ranks,
         retries=compute.retries,
         threads=threads,
         gpus=compute.gpus_per_worker,
-        folder=run.train,
+        shared_folder=run.train,
         cancelled=run.cancelled,
     )
 
-    def attend(said: str) -> None:
-        if said:
-            run.emit("train", "note", said)
+    def on_poll(message: str) -> None:
+        if message:
+            run.emit("train", "note", message)
         run.relay()
 
-    executor.train(partial(train_rank, request, run, manifest), group, attend)
+    executor.train(partial(train_rank, request, run, manifest), group, on_poll)
     return read_checkpoint(run.train / layout.CHECKPOINTS / f"{request.train.images:010d}")
 
 

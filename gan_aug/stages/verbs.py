@@ -152,6 +152,6 @@ def start_together(verb: str, request: Config, run: RunDir, executor: TorchrunEx
         try:
             start(verb, request, run, executor)
         finally:
-            executor.dismiss()
+            executor.release_ranks()
     else:
-        executor.follow(lambda: train_rank(request, run, Manifest.load(run.dataset / layout.MANIFEST)))
+        executor.join_training(lambda: train_rank(request, run, Manifest.load(run.dataset / layout.MANIFEST)))

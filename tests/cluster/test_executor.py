@@ -15,7 +15,7 @@ import pytest
 from gan_aug.compute.cluster import executor as door
 from gan_aug.compute.cluster import worker as cluster_worker
 from gan_aug.compute.cluster.executor import RayExecutor, ray_executor
-from gan_aug.compute.cluster.worker import Terms, Worker, versions
+from gan_aug.compute.cluster.worker import Worker, WorkerRequirements, versions
 from gan_aug.compute.counters import count
 from gan_aug.errors import Cancelled, ComputeError, DataError, LeakageError
 from tests.support.ray_samples import RayCluster, alive, compute
@@ -142,9 +142,9 @@ def test_another_version_on_a_node_is_a_sentence(cluster: RayCluster, monkeypatc
 def test_a_run_folder_that_a_node_cannot_see_is_a_sentence(
     cluster: RayCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cluster_worker, "SEEN_SECONDS", 0.0)
+    monkeypatch.setattr(cluster_worker, "VISIBLE_SECONDS", 0.0)
     with pytest.raises(ComputeError, match="cannot see the run folder .*storage that all nodes share"):
-        Worker().start(None, Terms(versions(), tmp_path / "elsewhere" / "mark"))
+        Worker().start(None, WorkerRequirements(versions(), tmp_path / "elsewhere" / "mark"))
 
 
 def test_the_mark_in_the_run_folder_is_gone_afterwards(cluster: RayCluster, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from gan_aug.compute.cluster import session as cluster_session
-from gan_aug.compute.cluster.session import patiently, probe, ray_session
+from gan_aug.compute.cluster.session import probe, ray_session, retry_connection
 from gan_aug.errors import ComputeError
 from tests.support.ray_samples import Same, alive, compute
 
@@ -56,14 +56,14 @@ def test_a_head_that_takes_connections_late_is_waited_for_and_nothing_else_is() 
         head.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{head.getsockname()[1]}"
         with pytest.raises(ComputeError, match="no Ray cluster answers"):
-            patiently(lambda: probe(address), time.monotonic())
+            retry_connection(lambda: probe(address), time.monotonic())
         late = threading.Timer(1, head.listen)
         late.start()
-        patiently(lambda: probe(address), time.monotonic() + 60)
+        retry_connection(lambda: probe(address), time.monotonic() + 60)
         late.join()
     attempts = []
     with pytest.raises(ComputeError, match="job API"):
-        patiently(lambda: (attempts.append(1), probe("http://head:8265")), time.monotonic() + 3600)
+        retry_connection(lambda: (attempts.append(1), probe("http://head:8265")), time.monotonic() + 3600)
     assert attempts == [1]
 
 
@@ -81,7 +81,7 @@ def test_a_head_that_is_too_busy_to_let_us_in_is_asked_again(monkeypatch: pytest
     monkeypatch.setattr(ray, "init", init)
     monkeypatch.setattr(ray, "is_initialized", lambda: False)
     monkeypatch.setattr(ray, "shutdown", lambda: None)
-    monkeypatch.setattr(cluster_session, "AGAIN_SECONDS", 0.01)
+    monkeypatch.setattr(cluster_session, "RETRY_SECONDS", 0.01)
     refusals.append(ConnectionError("Could not find any running Ray instance"))
     address = "auto"  # nobody knows whether a head is there: it is asked once
     with pytest.raises(ComputeError, match="Could not find"), ray_session(compute(address="auto"), notes.append):

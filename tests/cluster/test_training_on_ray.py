@@ -78,20 +78,20 @@ def train(folder: Path) -> None:
 
 
 def group(folder: Path, **changes: Any) -> RankGroup:
-    return replace(RankGroup(ranks=2, least=2, retries=2, threads=CORES, gpus=0, folder=folder), **changes)
+    return replace(RankGroup(ranks=2, min_ranks=2, retries=2, threads=CORES, gpus=0, shared_folder=folder), **changes)
 
 
 def train_and(act: Callable[[], object], folder: Path, **changes: Any) -> list[str]:
     """Train on the cluster and `act` half-way, in the main thread as Ray wants it of who adds a node."""
     said: list[str] = []
 
-    def attend(sentence: str) -> None:
+    def on_poll(sentence: str) -> None:
         said.extend([sentence] if sentence else [])
         if half_way(folder) and not (folder / "disturbed").exists():
             act()
             (folder / "disturbed").touch()
 
-    train_on_cluster(partial(train, folder), group(folder, **changes), attend, 0)
+    train_on_cluster(partial(train, folder), group(folder, **changes), on_poll, 0)
     return said
 
 
@@ -129,7 +129,7 @@ def test_a_killed_rank_changes_nothing(two: list[Any], tmp_path: Path, undisturb
     assert result(tmp_path) == undisturbed
     assert not list(tmp_path.glob(".ray*"))
     assert sum("runs on" in sentence for sentence in said) == 4
-    assert sum("all ranks start again from the last whole checkpoint" in sentence for sentence in said) == 1
+    assert sum("all ranks start again from the last complete checkpoint" in sentence for sentence in said) == 1
 
 
 def test_a_killed_node_changes_nothing(two: list[Any], cluster: RayCluster, tmp_path: Path, undisturbed: str) -> None:
@@ -146,12 +146,12 @@ def test_fewer_go_on_where_that_is_allowed(
     two: list[Any], nodes: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(cluster_training, "NODE_SECONDS", 4.0)
-    said = train_and(lambda: nodes.remove_node(two[1], allow_graceful=False), tmp_path, least=1)
+    said = train_and(lambda: nodes.remove_node(two[1], allow_graceful=False), tmp_path, min_ranks=1)
     assert sizes(tmp_path)[0].startswith("2 ")
     assert sizes(tmp_path)[-1].startswith("1 from ")
     assert sizes(tmp_path)[-1] != "1 from 0"
     assert result(tmp_path)
-    assert sum("going on with so many" in sentence for sentence in said) == 1
+    assert sum("continuing with these" in sentence for sentence in said) == 1
 
 
 def test_a_request_to_stop_ends_all_and_starts_none_again(two: list[Any], tmp_path: Path) -> None:
@@ -194,7 +194,7 @@ def test_a_request_to_stop_is_heard_while_others_have_the_room(two: list[Any], t
     holds = [ray.remote(Hold).options(num_cpus=2).remote() for _ in ("head", *two)]
     ray.get([hold.ready.remote() for hold in holds], timeout=240)
     begun = time.monotonic()
-    wanted = group(tmp_path, threads=2, least=1, ranks=1, cancelled=lambda: time.monotonic() > begun + 5)
+    wanted = group(tmp_path, threads=2, min_ranks=1, ranks=1, cancelled=lambda: time.monotonic() > begun + 5)
     try:
         with pytest.raises(Cancelled, match="no rank was at work"):
             train_on_cluster(partial(train, tmp_path), wanted, lambda said: None, 0)

@@ -106,7 +106,9 @@ def digest(trainer: GanTrainer) -> str:
 def together(work: Callable[[Path], None], ranks: int, folder: Path, **changes: Any) -> list[str]:
     """Run `work(folder)` in so many ranks; gives what the launcher said meanwhile."""
     said: list[str] = []
-    group = replace(RankGroup(ranks=ranks, least=ranks, retries=0, threads=1, gpus=0, folder=folder), **changes)
+    group = replace(
+        RankGroup(ranks=ranks, min_ranks=ranks, retries=0, threads=1, gpus=0, shared_folder=folder), **changes
+    )
     LocalExecutor(1).train(partial(work, folder), group, said.append)
     return [sentence for sentence in said if sentence]
 

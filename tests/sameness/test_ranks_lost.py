@@ -119,7 +119,7 @@ def undisturbed(config: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.mark.parametrize("rank", [0, 1])
 def test_a_killed_process_changes_nothing(config: Path, tmp_path: Path, undisturbed: str, rank: int) -> None:
     run, said = killed(ALONE, config, tmp_path, rank)
-    assert "2 start again from the last whole checkpoint" in said
+    assert "2 start again from the last complete checkpoint" in said
     assert identity(run) == undisturbed
 
 

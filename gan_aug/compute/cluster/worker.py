@@ -1,4 +1,4 @@
-"""One worker on Ray: an actor that is set up once and works on one item after the other, and on which terms."""
+"""One worker on Ray: an actor that checks its requirements, is set up once, and works on one item after the other."""
 
 from __future__ import annotations
 
@@ -15,34 +15,34 @@ from gan_aug.compute.counters import count, watch
 from gan_aug.compute.local.freed_memory import keep_freed_memory
 from gan_aug.errors import ComputeError
 
-SEEN_SECONDS = 10.0
-"""How long a network file system may take to show a new file on another host."""
+VISIBLE_SECONDS = 10.0
+"""How long a network file system may take until a new file is visible on another host."""
 
 
 @dataclass(frozen=True)
-class Terms:
-    """What a worker must find in order to take part: these versions, and the file `mark` of the run folder."""
+class WorkerRequirements:
+    """What a worker must have: the same versions, and a view of the file `marker` in the run folder."""
 
     versions: dict[str, str]
-    mark: Path | None
+    marker: Path | None
 
 
 @dataclass(frozen=True)
-class Whereabouts:
-    """Where a worker lives: address of its node, process number, numbers of its GPUs there."""
+class WorkerLocation:
+    """Where a worker runs: its node's address, its process id, and the numbers of its GPUs on that node."""
 
     host: str
     process: int
     gpus: tuple[str, ...]
 
     def __str__(self) -> str:
-        """As a sentence has it."""
+        """The location in words, for a message."""
         gpus = f", GPU {', '.join(self.gpus)}" if self.gpus else ""
         return f"{self.host} (process {self.process}{gpus})"
 
 
 def versions() -> dict[str, str]:
-    """The versions that decide what comes out: of gan_aug, and of torch without the kind of its build."""
+    """The versions on which results depend: of gan_aug and of torch, without torch's build label such as `+cpu`."""
     try:
         torch = version("torch").partition("+")[0]
     except PackageNotFoundError:
@@ -50,30 +50,30 @@ def versions() -> dict[str, str]:
     return {"gan_aug": gan_aug.__version__, "torch": torch}
 
 
-def whereabouts(gpus: tuple[str, ...]) -> Whereabouts:
-    """Where this process lives."""
+def current_location(gpus: tuple[str, ...]) -> WorkerLocation:
+    """Where this process runs."""
     import ray  # noqa: TID251 - the door
 
-    return Whereabouts(str(ray.util.get_node_ip_address()), os.getpid(), gpus)  # type: ignore[no-untyped-call]
+    return WorkerLocation(str(ray.util.get_node_ip_address()), os.getpid(), gpus)  # type: ignore[no-untyped-call]
 
 
-def check(terms: Terms, place: Whereabouts) -> None:
-    """Raise ComputeError where this process does not meet the terms."""
+def check(requirements: WorkerRequirements, location: WorkerLocation) -> None:
+    """Raise ComputeError unless this process meets the requirements."""
     for name, ours in versions().items():
-        if ours != terms.versions[name]:
+        if ours != requirements.versions[name]:
             raise ComputeError(
-                f"the node {place.host} has {name} {ours} and this process {terms.versions[name]}: install the "
-                "same version on both, or send the job there with `gan-aug submit`"
+                f"the node {location.host} has {name} {ours} and this process {requirements.versions[name]}: install "
+                "the same version on both, or send the job there with `gan-aug submit`"
             )
-    if terms.mark is not None and not _appears(terms.mark):
+    if requirements.marker is not None and not _becomes_visible(requirements.marker):
         raise ComputeError(
-            f"the node {place.host} cannot see the run folder {terms.mark.parent}: give with --run a folder on "
-            "storage that all nodes share, under the same path"
+            f"the node {location.host} cannot see the run folder {requirements.marker.parent}: name with --run a "
+            "folder on storage that all nodes share, under the same path"
         )
 
 
 class Worker:
-    """The actor. It computes on the GPUs that Ray gave it, and on none where it gave none."""
+    """The actor. It computes on the GPUs that Ray gave it; if Ray gave none, it sees none."""
 
     def __init__(self) -> None:
         import ray  # noqa: TID251 - the door
@@ -81,26 +81,35 @@ class Worker:
         self._state: Any = None
         self._gpus = tuple(str(number) for number in ray.get_gpu_ids())
         if not self._gpus:
-            os.environ["CUDA_VISIBLE_DEVICES"] = ""  # Ray leaves them all in sight
+            os.environ["CUDA_VISIBLE_DEVICES"] = ""  # Ray leaves all of them visible
 
-    def start(self, setup: Callable[[], Any] | None, terms: Terms) -> Whereabouts:
-        """Check the terms, then build what `work` gets; raises ComputeError where they are not met."""
-        place = whereabouts(self._gpus)
-        check(terms, place)
+    def start(self, setup: Callable[[], Any] | None, requirements: WorkerRequirements) -> WorkerLocation:
+        """Check the requirements, then build the `state` for `run`; raises ComputeError if they are not met."""
+        location = current_location(self._gpus)
+        check(requirements, location)
         watch(_Metrics())
         keep_freed_memory()
         self._state = setup() if setup else None
-        return place
+        return location
 
     def run(self, work: Callable[[Any, Any], Any], item: Any, again: bool) -> Any:
-        """`work(state, item)`; `again` says that an earlier worker was lost with the item."""
+        """Work on one item.
+
+        Args:
+            work: Called with the worker's state and the item.
+            item: What to work on.
+            again: Whether an earlier worker was lost with this item; it is counted as a retry.
+
+        Returns:
+            The result of `work`.
+        """
         if again:
             count("retries")
         return work(self._state, item)
 
 
 class _Metrics:
-    """Counts on Ray's dashboard and its Prometheus page: gan_aug_images, gan_aug_shards, gan_aug_cells, ..."""
+    """Passes counts on to Ray's dashboard and Prometheus page: gan_aug_images, gan_aug_shards, gan_aug_cells, ..."""
 
     def __init__(self) -> None:
         self._counters: dict[str, Any] = {}
@@ -113,9 +122,9 @@ class _Metrics:
         self._counters[what].inc(amount)
 
 
-def _appears(file: Path) -> bool:
-    """Whether a file can be seen, now or a little later."""
-    deadline = time.monotonic() + SEEN_SECONDS
+def _becomes_visible(file: Path) -> bool:
+    """Whether a file is visible now or within VISIBLE_SECONDS."""
+    deadline = time.monotonic() + VISIBLE_SECONDS
     while not file.exists():
         if time.monotonic() > deadline:
             return False

@@ -1,1 +1,1 @@
-"""Work on this machine: a pool of processes, and one training in several."""
+"""Work on this machine: pools of processes, and training in several processes."""

@@ -1,4 +1,4 @@
-"""The machine at hand: a pool of processes, or a plain loop where one is enough."""
+"""Work on this machine: in a pool of processes, or in a plain loop if one process is enough."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from typing import Any
 
-from gan_aug.compute.executor import Attend, Item, RankGroup, Result
+from gan_aug.compute.executor import Item, OnPoll, RankGroup, Result
 from gan_aug.compute.local.freed_memory import keep_freed_memory
-from gan_aug.compute.local.parent import POLL_SECONDS, attend_parent, cores
+from gan_aug.compute.local.parent import POLL_SECONDS, bind_to_parent, cores
 from gan_aug.errors import Cancelled, ComputeError
 
 
 @dataclass(frozen=True)
 class _SetupError:
-    """What `setup` raised in a worker, kept until the worker is asked to work."""
+    """The exception that `setup` raised in a worker; raised again when the worker gets its first item."""
 
     error: Exception
 
@@ -26,7 +26,7 @@ _state: Any = None
 
 
 class LocalExecutor:
-    """Runs work in `workers` processes of this machine; with one, in this process."""
+    """Runs work in `workers` processes of this machine, by default one per core; with one, in this process."""
 
     def __init__(self, workers: int | None = None) -> None:
         self.workers = workers or cores()
@@ -46,14 +46,14 @@ class LocalExecutor:
         else:
             yield from self._pool(work, items, setup, stop)
 
-    def train(self, work: Callable[[], None], group: RankGroup, attend: Attend) -> None:
+    def train(self, work: Callable[[], None], group: RankGroup, on_poll: OnPoll) -> None:
         """See Executor.train."""
         from gan_aug.compute.local.training import train_in_processes
 
         if group.ranks == 1:
             work()
         else:
-            train_in_processes(work, group, attend)
+            train_in_processes(work, group, on_poll)
 
     def threads(self, ranks: int) -> int:
         """See Executor.threads."""
@@ -66,7 +66,7 @@ class LocalExecutor:
         setup: Callable[[], Any] | None,
         stop: Callable[[], bool],
     ) -> Iterator[tuple[int, Result]]:
-        # spawn: a forked child would inherit the parent's thread pools in a state that can deadlock.
+        # spawn: a forked child would inherit the parent's thread pools, which can deadlock.
         pool = ProcessPoolExecutor(
             min(self.workers, len(items)), multiprocessing.get_context("spawn"), _start_worker, (setup,)
         )
@@ -105,12 +105,12 @@ def _loop(
 
 
 def _start_worker(setup: Callable[[], Any] | None) -> None:
-    global _state  # noqa: PLW0603 - what a pool builds once per worker has no other home
-    attend_parent()
+    global _state  # noqa: PLW0603 - a pool offers no other place for what each worker builds once
+    bind_to_parent()
     keep_freed_memory()
     try:
         _state = setup() if setup else None
-    except Exception as error:  # noqa: BLE001 - an error here would break the pool and lose its name: _call raises it
+    except Exception as error:  # noqa: BLE001 - raised here it would break the pool and be lost; _call raises it
         _state = _SetupError(error)
 
 

@@ -1,4 +1,4 @@
-"""What the C library does with memory that a worker frees, where it is glibc."""
+"""A setting of glibc's memory allocator for worker processes; other C libraries are left as they are."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import contextlib
 import ctypes
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
-"""From glibc's malloc.h."""
+"""Parameter numbers of mallopt, from glibc's malloc.h."""
 
 KEPT_BYTES = 64 * 2**20
-"""Freed memory that a worker keeps; glibc allows half of it for the other threshold at most."""
+"""Freed memory that a worker keeps; glibc allows at most half of it for the other threshold."""
 
 
 def keep_freed_memory() -> None:
-    """Have this process keep some of the memory it frees, for what it needs next.
+    """Make this process keep some of the memory it frees, to use it again.
 
-    Given back to the system and faulted in again it costs a third of the time of decoding an image, and some hundredths
-    of that of making one.
+    Returning memory to the system and getting it back by page faults costs a third of the time of decoding an image,
+    and a few percent of the time of making one.
     """
     with contextlib.suppress(OSError, AttributeError):
         library = ctypes.CDLL(None)

@@ -1,4 +1,4 @@
-"""What worker processes of this machine share: their end with their parent, and how many cores there are."""
+"""Worker processes of this machine: how they end with their parent, and how many cores they may use."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import signal
 import threading
 
 POLL_SECONDS = 0.5
+"""How often a process that waits for others checks whether it should stop."""
 
 
 def cores() -> int:
@@ -15,15 +16,15 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def attend_parent() -> None:
-    """Make this worker process leave Ctrl-C to its parent, and end with it."""
-    # Ctrl-C reaches the whole process group; the parent decides what happens then.
+def bind_to_parent() -> None:
+    """Make this worker process ignore Ctrl-C and end when its parent ends."""
+    # Ctrl-C reaches the whole process group; the parent alone decides what happens then.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=_exit_after_parent, daemon=True).start()
 
 
-def _end_with_parent() -> None:
-    """Leave at once when the parent is gone: after its kill -9 nobody else would end this process."""
+def _exit_after_parent() -> None:
+    """Exit at once when the parent has ended: after a kill -9 of the parent nothing else would end this process."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()

@@ -1,11 +1,12 @@
-"""Under `torchrun`, which starts this very command once per rank: rank 0 does all, the others join it in training.
+"""Training under `torchrun`, which starts the same command once per rank.
 
     torchrun --nproc-per-node 2 --max-restarts 3 -m -- gan_aug train CONFIG --run DIR
 
-(without the `--`, torchrun takes `--run` for an option of its own).
+(Without the `--`, torchrun takes `--run` for an option of its own.)
 
-torchrun watches the processes and starts all of them again when one is lost. It does so too when one ends by an error,
-so a request to stop ends with exit code 0 here.
+Rank 0 does all the work outside the training; the other ranks wait and join it in the training. torchrun watches the
+processes and starts all of them again if one is lost or ends with an error. A request to stop therefore ends with exit
+code 0 here.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from gan_aug.compute.executor import Attend, RankGroup
+from gan_aug.compute.executor import OnPoll, RankGroup
 from gan_aug.compute.local.executor import LocalExecutor
 from gan_aug.compute.local.parent import POLL_SECONDS
 from gan_aug.compute.local.training import backend
@@ -24,12 +25,12 @@ from gan_aug.compute.local.training import backend
 if TYPE_CHECKING:
     from torch.distributed.distributed_c10d import Store
 
-CALL = "training"
-"""What rank 0 says to the others: `join`, or `over` when its verb ended without them."""
+CALL_KEY = "training"
+"""The key under which rank 0 tells the others `join`, or `over` if its verb ended without them."""
 
 
 def launched() -> bool:
-    """Whether this process is one of several that torchrun started, or who sets the same variables."""
+    """Whether this process is one of several started by torchrun, or by a launcher that sets the same variables."""
     names = ("RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
     return all(name in os.environ for name in names) and int(os.environ["WORLD_SIZE"]) > 1
 
@@ -42,38 +43,47 @@ class TorchrunExecutor(LocalExecutor):
         self.rank, self.size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
         self._store: Store | None = None
 
-    def train(self, work: Callable[[], None], group: RankGroup, attend: Attend) -> None:
-        """Call the other ranks and train with them; torchrun minds the retries and the number of ranks, not `group`."""
-        del group, attend
-        self._meeting().set(CALL, "join")
-        self._together(work)
+    def train(self, work: Callable[[], None], group: RankGroup, on_poll: OnPoll) -> None:
+        """See Executor.train: call the other ranks and train with them.
 
-    def dismiss(self) -> None:
-        """Let the other ranks go: rank 0 will not call them any more."""
-        if not self._meeting().check([CALL]):
-            self._meeting().set(CALL, "over")
+        Args:
+            work: What every rank does.
+            group: Not used: torchrun sets the number of ranks and the retries.
+            on_poll: Not used.
+        """
+        del group, on_poll
+        self._rendezvous().set(CALL_KEY, "join")
+        self._work_in_group(work)
 
-    def follow(self, work: Callable[[], None]) -> None:
-        """As a rank other than 0: wait to be called, however long its import takes, and do `work` with the others."""
-        store = self._meeting()
-        while not store.check([CALL]):
+    def release_ranks(self) -> None:
+        """As rank 0: tell the other ranks that they will not be called, so that they end."""
+        if not self._rendezvous().check([CALL_KEY]):
+            self._rendezvous().set(CALL_KEY, "over")
+
+    def join_training(self, work: Callable[[], None]) -> None:
+        """As another rank: wait for rank 0's call, without a time limit, and do `work` with the others."""
+        store = self._rendezvous()
+        while not store.check([CALL_KEY]):
             time.sleep(POLL_SECONDS)
-        if store.get(CALL) == b"join":
-            self._together(work)
+        if store.get(CALL_KEY) == b"join":
+            self._work_in_group(work)
 
-    def _together(self, work: Callable[[], None]) -> None:
+    def _work_in_group(self, work: Callable[[], None]) -> None:
         import torch.distributed as dist
 
         here = int(os.environ.get("LOCAL_WORLD_SIZE", self.size))
         name = backend(here, int(os.environ.get("LOCAL_RANK", self.rank)))
-        dist.init_process_group(name, store=self._meeting(), rank=self.rank, world_size=self.size)
+        dist.init_process_group(name, store=self._rendezvous(), rank=self.rank, world_size=self.size)
         try:
             work()
         finally:
             dist.destroy_process_group()
 
-    def _meeting(self) -> Store:
-        """The key-value store in which all ranks meet; what an earlier start left in torchrun's is not looked at."""
+    def _rendezvous(self) -> Store:
+        """The key-value store that all ranks share.
+
+        Its keys carry the number of the restart, so that nothing an earlier start left in torchrun's store is read.
+        """
         from torch.distributed.distributed_c10d import PrefixStore
         from torch.distributed.rendezvous import rendezvous
 

@@ -45,7 +45,7 @@ class RayRunner(RunnerBase):
             write_json(self._record(ref) / RAY_RECORD, {"start": ref.start, "number": number or 1})
             log.warning("ray does not answer", extra={"job": ref.job_id, "address": self._jobs.address})
             return
-        if not number or self._jobs.standing(_name(ref, number)).phase == "ended":
+        if not number or self._jobs.state(_name(ref, number)).phase == "ended":
             number += 1
         write_json(self._record(ref) / RAY_RECORD, {"start": ref.start, "number": number})
         packages = [Path(str(files(name))) for name in ("gan_aug", "gan_aug_service")]
@@ -81,7 +81,7 @@ class RayRunner(RunnerBase):
     def last_log_line(self, ref: JobRef) -> str:
         """See Runner: from its log, or from Ray's message."""
         with contextlib.suppress(ComputeError):
-            return super().last_log_line(ref) or self._jobs.standing(_name(ref, self._submitted(ref))).message
+            return super().last_log_line(ref) or self._jobs.state(_name(ref, self._submitted(ref))).message
         return ""
 
     def _submit_again(self, ref: JobRef) -> bool:
@@ -96,7 +96,7 @@ class RayRunner(RunnerBase):
     def _phase(self, ref: JobRef, number: int) -> str | None:
         """The job's phase according to Ray; None while Ray does not answer."""
         try:
-            return self._jobs.standing(_name(ref, number)).phase if number else "unknown"
+            return self._jobs.state(_name(ref, number)).phase if number else "unknown"
         except ComputeError as error:
             log.warning("ray does not answer", extra={"job": ref.job_id, "reason": str(error)})
             return None

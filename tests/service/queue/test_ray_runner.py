@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import pytest
 
-from gan_aug.compute.cluster.named_jobs import JobStanding, NamedJobs, Phase
+from gan_aug.compute.cluster.named_jobs import JobState, NamedJobs, Phase
 from gan_aug.errors import ComputeError, ConfigError
 from gan_aug_service.queue.ray_runner import RAY_RECORD, RayRunner
 from gan_aug_service.queue.runner import JobRef, ProcessStatus
@@ -50,10 +50,10 @@ class Cluster:
         if self.dies == "after":
             raise KeyboardInterrupt
 
-    def standing(self, name: str) -> JobStanding:
+    def state(self, name: str) -> JobState:
         if not self.there:
             raise ComputeError("away")
-        return JobStanding(self.phases.get(name, "unknown"), "said by ray")
+        return JobState(self.phases.get(name, "unknown"), "said by ray")
 
     def stop(self, name: str) -> None:
         if not self.there:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from gan_aug.compute.cluster import session as cluster_session
-from gan_aug.compute.cluster.resources import places
+from gan_aug.compute.cluster.resources import fitting_workers
 from gan_aug.config import parse
 from gan_aug.errors import ConfigError
 
@@ -31,7 +31,7 @@ NODE = {"CPU": 8.0, "GPU": 2.0, "memory": 1e10}
     ],
 )
 def test_a_node_holds_as_many_workers_as_its_scarcest_resource(needs: dict[str, float], count: int) -> None:
-    assert places(NODE, needs) == count
+    assert fitting_workers(NODE, needs) == count
 
 
 def test_shares_above_one_are_whole() -> None:
@@ -44,15 +44,15 @@ def test_shares_above_one_are_whole() -> None:
 def test_each_ray_that_a_process_starts_asks_for_the_token_of_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH", "RAY_AUTH_MODE"):
         monkeypatch.delenv(name, raising=False)
-    first, second = cluster_session._starting(), cluster_session._starting()
+    first, second = cluster_session._environment_to_start(), cluster_session._environment_to_start()
     assert first["RAY_AUTH_TOKEN"] == second["RAY_AUTH_TOKEN"]
     assert len(first["RAY_AUTH_TOKEN"]) == 64
 
 
 def test_the_folder_of_a_killed_process_is_removed_by_the_next_one_and_that_of_a_living_one_is_not() -> None:
     code = (
-        "import sys; from gan_aug.compute.cluster.session import _own_folder\n"
-        "with _own_folder() as folder: print(folder, flush=True); sys.stdin.read()"
+        "import sys; from gan_aug.compute.cluster.session import _ray_folder\n"
+        "with _ray_folder() as folder: print(folder, flush=True); sys.stdin.read()"
     )
     command = [sys.executable, "-c", code]
     first, second = (
@@ -64,7 +64,7 @@ def test_the_folder_of_a_killed_process_is_removed_by_the_next_one_and_that_of_a
         first.wait()
         for folder in folders:
             os.utime(folder, (0, 0))  # begun long ago
-        with cluster_session._own_folder() as own:
+        with cluster_session._ray_folder() as own:
             deadline = time.monotonic() + 60
             while folders[0].exists() and time.monotonic() < deadline:
                 time.sleep(0.05)  # a Ray of another test may be removing it

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from gan_aug.compute.local import crash_safe_pool as fragile
+from gan_aug.compute.local import crash_safe_pool
 from gan_aug.compute.local.crash_safe_pool import READY, CrashSafePool, Lost
 from gan_aug.errors import Cancelled, ComputeError
 
@@ -107,8 +107,8 @@ def test_what_an_import_takes_is_not_held_against_an_item() -> None:
 
 
 def test_processes_that_never_begin_are_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fragile, "BEGIN_SECONDS", 0.1)
-    monkeypatch.setattr(fragile, "_serve", never_begin)
+    monkeypatch.setattr(crash_safe_pool, "START_SECONDS", 0.1)
+    monkeypatch.setattr(crash_safe_pool, "_worker_main", never_begin)
     with CrashSafePool(1, limit=60) as pool, pytest.raises(ComputeError, match="end or hang before they begin"):
         list(pool.map(behave, [1]))
 
@@ -138,6 +138,6 @@ def test_work_under_way_is_bounded() -> None:
 
 
 def test_processes_that_cannot_start_are_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gan_aug.compute.local.crash_safe_pool._serve", int)  # ends at once: it takes no connection
+    monkeypatch.setattr("gan_aug.compute.local.crash_safe_pool._worker_main", int)  # ends at once: it takes no connection
     with CrashSafePool(1, limit=60) as pool, pytest.raises(ComputeError, match="end or hang before they begin"):
         list(pool.map(behave, [1]))

@@ -18,7 +18,7 @@ from gan_aug.errors import ComputeError, DataError, RankLost
 
 def launch(work: partial[None], folder: Path, ranks: int = 2, least: int = 2, retries: int = 0) -> list[str]:
     said: list[str] = []
-    group = RankGroup(ranks=ranks, least=least, retries=retries, threads=1, gpus=0, folder=folder)
+    group = RankGroup(ranks=ranks, min_ranks=least, retries=retries, threads=1, gpus=0, shared_folder=folder)
     LocalExecutor(1).train(work, group, said.append)
     return [sentence for sentence in said if sentence]
 
@@ -76,7 +76,7 @@ def test_one_rank_is_this_process(tmp_path: Path) -> None:
 
 def test_after_a_loss_all_start_again(tmp_path: Path) -> None:
     (said,) = launch(partial(die_at_first, tmp_path), tmp_path, retries=1)
-    assert "2 start again from the last whole checkpoint" in said
+    assert "2 start again from the last complete checkpoint" in said
     assert {path.name for path in tmp_path.iterdir()} == {"died", "0 of 2", "1 of 2"}
 
 
