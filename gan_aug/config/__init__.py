@@ -1,4 +1,4 @@
-"""What may be asked for: one typed, frozen Config, read from YAML, `--set` or a REST body, with all faults at once."""
+"""The config: one typed, frozen Config, read from YAML, `--set` or a REST body; all faults are reported at once."""
 
 from gan_aug.config.request import (
     Config,

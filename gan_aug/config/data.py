@@ -1,4 +1,4 @@
-"""The data sections of the config: which images there are, how they are read, and how they are split."""
+"""The config sections of the data: where the images are, how they are read, and how they are split."""
 
 from __future__ import annotations
 
@@ -12,50 +12,65 @@ from gan_aug.config.section import Count, Positive, Section, Share
 
 
 class Columns(Section):
-    """Which columns of a table say what (`csv` source)."""
+    """The names of a table's columns (`csv` source)."""
 
-    file: str = Field("file", description="path of the image, relative to the table's folder or `data.root`")
-    label: str | tuple[str, ...] = Field("label", description="the label; a list names one 0/1 column per label")
-    patient: str | None = Field(None, description="the patient; images of one patient stay in one split")
-    split: str | None = Field(None, description="train, validation or test; without it the split is made here")
+    file: str = Field("file", description="column with the image's path, relative to the table or `data.root`")
+    label: str | tuple[str, ...] = Field(
+        "label", description="column with the label; a list names one column of 0 and 1 for each label"
+    )
+    patient: str | None = Field(
+        None, description="column with the patient; all images of a patient are put in the same split"
+    )
+    split: str | None = Field(
+        None, description="column with train, validation or test; without it the images are split by patient"
+    )
 
 
 class DicomConfig(Section):
-    """How DICOM files are read, and which may be (`dicom` source)."""
+    """How DICOM files are read, and which are accepted (`dicom` source)."""
 
-    window: str = Field("first", description="first, percentile, or the explanation of a window, such as BONE")
-    frames: Literal["all", "first", "middle"] | Count = Field(
-        "all", description="which frames of a file: all, the first, the middle one, or every n-th"
+    window: str = Field(
+        "first", description="grey window: first (of the file), percentile, or a window's explanation, such as BONE"
     )
-    crop: Literal["none", "border"] = Field("none", description="border: cut off the dark edge around the image")
-    max_pixels: Count = Field(100_000_000, description="rows x columns x frames that a file may claim")
+    frames: Literal["all", "first", "middle"] | Count = Field(
+        "all", description="frames taken from each file: all, the first, the middle one, or every n-th"
+    )
+    crop: Literal["none", "border"] = Field("none", description="border: cut off the dark border around the image")
+    max_pixels: Count = Field(100_000_000, description="largest accepted rows x columns x frames of a file")
     allow: tuple[Literal["burned-in", "ultrasound"], ...] = Field(
-        (), description="files refused otherwise, since their pixels may name a patient"
+        (), description="accept these files, which are refused by default because their pixels may show a name"
     )
     label_from: str | None = Field(
-        None, description="folder, none (all one class), table, or a coded DICOM keyword; table where one is given"
+        None,
+        description="where labels come from: folder, table, none (one class), or a DICOM keyword with coded values; "
+        "default: table if `data.table` is set, else folder",
     )
     label_key: Literal["SOPInstanceUID", "StudyInstanceUID", "AccessionNumber", "PatientID", "file"] = Field(
-        "SOPInstanceUID", description="what the column `data.columns.file` of the table holds"
+        "SOPInstanceUID", description="what the table's column `data.columns.file` holds"
     )
 
 
 class DicomWebConfig(Section):
-    """Where a DICOMweb archive is, and what is imported from it (`dicomweb` source)."""
+    """The address of a DICOMweb archive, and what is imported from it (`dicomweb` source)."""
 
-    url: str | None = Field(None, description="root of the DICOMweb service, http or https")
+    url: str | None = Field(None, description="root address of the DICOMweb service, http or https")
     search: dict[str, str | int | float] = Field(
         default_factory=dict, description="DICOM keywords and the values that must match, such as Modality: CR"
     )
     level: Literal["study", "series", "instance"] = Field(
-        "series", description="what is searched for; all instances in what matches are imported"
+        "series", description="what the search looks for; all instances in a match are imported"
     )
-    page: Annotated[int, Field(ge=1, le=10_000)] = Field(100, description="results to ask for at a time")
-    limit: Count | None = Field(None, description="instances to import at most, the first the archive lists")
-    timeout: Annotated[float, Field(gt=0, le=3600)] = Field(30.0, description="seconds without an answer to give up")
-    retries: Annotated[int, Field(ge=0, le=10)] = Field(3, description="further tries where the connection fails")
+    page: Annotated[int, Field(ge=1, le=10_000)] = Field(100, description="results asked for in one request")
+    limit: Count | None = Field(
+        None, description="largest number of instances to import; the first that the archive lists are taken"
+    )
+    timeout: Annotated[float, Field(gt=0, le=3600)] = Field(
+        30.0, description="seconds without an answer after which a request has failed"
+    )
+    retries: Annotated[int, Field(ge=0, le=10)] = Field(3, description="further attempts after a failed connection")
     token_env: str | None = Field(
-        None, description="name of the environment variable that holds a bearer token; the token itself goes nowhere"
+        None,
+        description="name of the environment variable that holds a bearer token; the token itself is never recorded",
     )
 
     @field_validator("url")
@@ -66,7 +81,7 @@ class DicomWebConfig(Section):
         if "@" in url:
             raise ValueError("an address with a password would be recorded: use data.dicomweb.token_env")
         if "?" in url or "#" in url:
-            raise ValueError("leave out what follows ? or #: it would be recorded")
+            raise ValueError("what follows ? or # would be recorded: leave it out")
         if not re.fullmatch(r"https?://([\w.-]+|\[[0-9a-fA-F:.]+\])(:\d{1,5})?(/[\w./~%+:-]*)?", url, re.ASCII):
             raise ValueError("write http://host/path or https://host/path")
         return url
@@ -74,82 +89,95 @@ class DicomWebConfig(Section):
     @field_validator("token_env")
     @classmethod
     def _a_name(cls, name: str | None) -> str | None:
-        # Capitals alone: a token pasted here by mistake is refused, and not recorded.
+        # Only capitals: a token that was pasted here by mistake is refused, and so not recorded.
         if name is not None and not re.fullmatch(r"[A-Z_][A-Z0-9_]*", name):
-            raise ValueError("give the NAME of an environment variable, in capitals, and not the token")
+            raise ValueError("give the NAME of an environment variable, in capitals, not the token")
         return name
 
 
 class DataConfig(Section):
-    """Which images, how they become an array, and how they are split."""
+    """Which images are imported, how they are read and resized, and how they are split."""
 
     source: str = Field(
         description="digits, mnist, a MedMNIST name (pneumoniamnist, ...), folder, csv, dicom, dicomweb"
     )
     root: Path | None = Field(
         None,
-        description="folder of the files (dicom: or zip, DICOMDIR); else GAN_AUG_DATA, else a cache",
+        description="folder of the files, for dicom also a zip file or a DICOMDIR; default: GAN_AUG_DATA, and without "
+        "it the user's cache",
     )
-    table: Path | None = Field(None, description="the table of a csv source; index.csv in `data.root` by default")
+    table: Path | None = Field(None, description="table of labels; default for csv: index.csv in `data.root`")
     columns: Columns = Columns()
     dicom: DicomConfig = DicomConfig()
     dicomweb: DicomWebConfig = DicomWebConfig()
-    label_separator: str | None = Field(None, description="splits one label cell into several, e.g. '|': multi-label")
+    label_separator: str | None = Field(
+        None, description="separates several labels in one cell, such as '|'; makes the data set multi-label"
+    )
     names: dict[str, str] = Field(
         default_factory=dict,
-        description="what labels are called from here on, such as {0: normal, 1: pneumonia}; equal names join labels",
+        description="new names of labels, such as {0: normal, 1: pneumonia}; labels with equal names are joined",
     )
     size: Count | tuple[Count, Count] | None = Field(
-        None, description="pixels, or [height, width]; without it the set's own, or 64 for files"
+        None, description="image size in pixels, or [height, width]; default: the data set's own, or 64 for files"
     )
-    channels: Literal[1, 3] | None = Field(None, description="1 grey, 3 colour; without it as the images are")
-    fit: Literal["pad", "crop", "stretch"] = Field("pad", description="how the aspect is kept, or not")
+    channels: Literal[1, 3] | None = Field(None, description="1 for grey, 3 for colour; default: as in the images")
+    fit: Literal["pad", "crop", "stretch"] = Field(
+        "pad", description="how images of another aspect ratio are fitted; stretch does not keep the aspect ratio"
+    )
     filter: Literal["nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"] = Field(
         "lanczos", description="Pillow's resampling filter"
     )
     window: Literal["auto", "full", "percentile"] = Field(
-        "auto", description="grey range: the format's full range, or percentiles 0.5-99.5 (auto: those for 16 bit)"
+        "auto",
+        description="grey range: full (of the file format), percentile (0.5 to 99.5), or auto (percentile for 16-bit "
+        "images, else full)",
     )
-    positive: str | None = Field(None, description="the label that is the disease")
+    positive: str | None = Field(None, description="the label of the disease")
     flips: tuple[Literal["horizontal", "vertical"], ...] | None = Field(
-        None, description="mirrorings that leave the label true; without it those the set declares"
+        None, description="flips that do not change an image's label; default: those that the data set declares"
     )
     patient_scope: Literal["dataset", "split"] = Field(
-        "dataset", description="`split` where patient numbers restart in each split"
+        "dataset", description="split: patient numbers start again in each split, so equal numbers are no match"
     )
     on_leak: Literal["error", "drop"] | None = Field(
-        None, description="an image or patient on two sides: an error, or dropped from training; sets built in say drop"
+        None,
+        description="what to do with an image or patient in two splits: error, or drop it from training; default: drop "
+        "for the built-in data sets, else error",
     )
     near_duplicates: Literal["report", "drop", "move"] = Field(
         "report",
-        description="images that look nearly the same in two splits: reported, dropped from training, or kept together "
-        "where the splits are made here",
+        description="what to do with nearly equal images in two splits: report them, drop them from training, or move "
+        "them to the same split, if the splits are made by this tool",
     )
-    max_rejected: Share = Field(0.05, description="share of files that may be set aside before it is an error")
-    seconds_per_file: Positive = Field(60.0, description="a file that takes longer to decode is set aside")
-    limit: Count | None = Field(None, description="first N studies per class and split, for trials")
-    validation: Share = Field(0.1, description="share of the training studies for validation where the set has none")
-    test: Share = Field(0.2, description="share of all studies for the test where the set has none")
+    max_rejected: Share = Field(0.05, description="share of unusable files above which the import is an error")
+    seconds_per_file: Positive = Field(60.0, description="a file that takes longer to decode counts as unusable")
+    limit: Count | None = Field(None, description="import only the first N studies of each class and split, for trials")
+    validation: Share = Field(
+        0.1, description="share of the training studies used for validation, if the data set has no validation split"
+    )
+    test: Share = Field(0.2, description="share of all studies used for the test, if the data set has no test split")
     folds: Annotated[int, Field(ge=2)] | None = Field(
-        None, description="cross-validation: into how many parts a set without splits is divided by patient"
+        None, description="cross-validation: divide a data set without splits by patient into this many parts"
     )
-    fold: Annotated[int, Field(ge=0)] = Field(0, description="which of the folds is the test, from 0")
+    fold: Annotated[int, Field(ge=0)] = Field(
+        0, description="cross-validation: the part used for the test, counted from 0"
+    )
 
     @field_validator("source")
     @classmethod
     def _a_plain_name(cls, name: str) -> str:
-        # A set's name becomes a file's: with a slash in it, it would be a path.
+        # The name becomes a part of a file name; with a slash it would be a path.
         if not re.fullmatch(r"\w{1,40}", name, re.ASCII):
             raise ValueError(
-                f"{name[:60]!r} is no name of a source: use digits, mnist, a MedMNIST name, folder, csv, dicom or "
-                "dicomweb, and data.root for where the files lie"
+                f"{name[:60]!r} is not the name of a source: use digits, mnist, a MedMNIST name, folder, csv, dicom or "
+                "dicomweb, and data.root for the folder of the files"
             )
         return name
 
     @field_validator("names", mode="before")
     @classmethod
     def _written_as_in_tables(cls, names: object) -> object:
-        # YAML reads 0 as a number; the tables' cells are text.
+        # YAML reads 0 as a number, but the cells of tables are text.
         return {str(label): name for label, name in names.items()} if isinstance(names, dict) else names
 
     @field_validator("columns")
@@ -165,6 +193,6 @@ class DataConfig(Section):
     @model_validator(mode="after")
     def _fold_exists(self) -> DataConfig:
         if self.fold and self.fold >= (self.folds or 1):
-            wanted = f"use 0 to {self.folds - 1}" if self.folds else "set data.folds to how many there are"
+            wanted = f"use 0 to {self.folds - 1}" if self.folds else "set data.folds to the number of folds"
             raise ValueError(f"there is no fold {self.fold}: {wanted}")
         return self

@@ -1,4 +1,4 @@
-"""What pydantic finds wrong in a config, as lines a user can act on."""
+"""Turns pydantic's validation errors into lines that a user can act on."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 HIDDEN = {"config", "data.dicomweb.token_env"}
-"""Paths whose values are never shown: too long, or a secret put in the wrong place."""
+"""Paths whose values are never shown, because they are too long or may be a misplaced secret."""
 
 
 def faults_of(error: ValidationError, config: type[BaseModel]) -> list[str]:
-    """One line per place: `dotted.path: what is wrong (got value)`; a union's branches become one line."""
+    """One line for each key: `dotted.path: what is wrong (got value)`; a union's branches are joined in one line."""
     lines: dict[str, list[str]] = {}
     values: dict[str, Any] = {}
     for fault in error.errors(include_url=False):
@@ -23,7 +23,7 @@ def faults_of(error: ValidationError, config: type[BaseModel]) -> list[str]:
         if fault["type"] == "extra_forbidden":
             message = f"no such key{_nearest(names, config)}"
         elif fault["type"] == "missing":
-            message = "is needed and was not given"
+            message = "is required and was not given"
             path = "data.source" if path == "data" else path
         else:
             values[path] = fault["input"]
@@ -36,7 +36,7 @@ def faults_of(error: ValidationError, config: type[BaseModel]) -> list[str]:
 
 
 def _shown(value: Any) -> str:
-    """A value as a message shows it: of an address no more than the scheme, since it may hold a password."""
+    """A value for a message; of an address only the scheme is shown, because the rest may hold a password."""
     return re.sub(r"://[^\s'\"]*", "://...", repr(value))
 
 

@@ -1,4 +1,4 @@
-"""What may be asked for: frozen, typed sections, loaded from YAML with all faults reported at once."""
+"""The whole config: its sections, how it is read, and how it is written."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from gan_aug.errors import ConfigError
 
 
 class Config(Section):
-    """Everything one run was asked for."""
+    """Everything that one run is asked for."""
 
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     data: DataConfig
@@ -32,7 +32,7 @@ class Config(Section):
 
     @property
     def synthesis_wanted(self) -> SynthesisConfig:
-        """The section `synthesis`, with as many like-real images as the largest ratio of the comparison needs."""
+        """The section `synthesis`; with `like-real` it asks for enough images for the comparison's largest ratio."""
         if self.synthesis.counts != "like-real":
             return self.synthesis
         multiple = max(self.synthesis.multiple, self.compare.largest_ratio)
@@ -46,7 +46,7 @@ class Config(Section):
 
 
 def path_keys() -> list[tuple[str, str]]:
-    """The keys that name a file or folder of this machine, each as its section and its name there."""
+    """The keys that name a file or folder of this machine, as pairs of section and key."""
     sections = ((name, field.annotation) for name, field in Config.model_fields.items())
     return [
         (section, name)
@@ -79,27 +79,27 @@ def parse(values: dict[str, Any], origin: str) -> Config:
 
 
 def with_ranks(config: Config, ranks: int) -> Config:
-    """The config as it is where somebody else has chosen the number of ranks; raises ConfigError below `min_ranks`."""
+    """The config with another number of ranks, chosen by a launcher; raises ConfigError if it is below `min_ranks`."""
     values = dump(config)
     values["compute"]["ranks"] = ranks
     return parse(values, f"the config for {ranks} ranks")
 
 
 def dump(config: Config) -> dict[str, Any]:
-    """The config as plain JSON values, every default spelt out."""
+    """The config as JSON values, with all defaults."""
     return config.model_dump(mode="json")
 
 
 def sections(config: Config, *names: str) -> dict[str, Any]:
-    """The named sections as plain JSON values: what a stage depends on."""
+    """The named sections as JSON values, for the request of a stage that depends on them."""
     return config.model_dump(mode="json", include=set(names))
 
 
 def completed(request: dict[str, Any]) -> dict[str, Any]:
-    """A stage's saved request as this version spells it: a key that the version before did not know has its default.
+    """A stage's saved request in this version's spelling: keys that an earlier version did not know get their defaults.
 
-    So a key that comes later must by default do what was done before it. A section that this version would refuse, and
-    what is no section, stay as they are.
+    Therefore the default of every new key must mean what was done before it existed. A section that this version
+    refuses stays as it is, and so does an entry that is not a section.
     """
     found = dict(request)
     for name, value in request.items():
@@ -111,12 +111,12 @@ def completed(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def to_yaml(config: Config) -> str:
-    """The config as YAML, every default spelt out."""
+    """The config as YAML, with all defaults."""
     return yaml_text(dump(config))
 
 
 def yaml_text(value: Any) -> str:
-    """Any JSON value as YAML, keys in their own order."""
+    """Any JSON value as YAML, with the keys in their order."""
     return yaml.safe_dump(value, sort_keys=False, allow_unicode=True)
 
 

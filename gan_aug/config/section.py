@@ -1,4 +1,4 @@
-"""What every section of the config is made of."""
+"""The base class of all config sections, and the types that they share."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ Positive = Annotated[float, Field(gt=0)]
 class Section(BaseModel):
     """A part of the config: unknown keys are faults, values are frozen.
 
-    Defaults go through validation too, so that a value is spelt the same (10000.0, never 10000) wherever it came from:
-    identities are hashes of that spelling.
+    Defaults are validated too, so that a value always has the same spelling (10000.0, never 10000), whether it was
+    given or not. This matters because requests are identified by hashes of that spelling.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)

@@ -138,6 +138,8 @@ def test_work_under_way_is_bounded() -> None:
 
 
 def test_processes_that_cannot_start_are_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gan_aug.compute.local.crash_safe_pool._worker_main", int)  # ends at once: it takes no connection
+    monkeypatch.setattr(
+        "gan_aug.compute.local.crash_safe_pool._worker_main", int
+    )  # ends at once: it takes no connection
     with CrashSafePool(1, limit=60) as pool, pytest.raises(ComputeError, match="end or hang before they begin"):
         list(pool.map(behave, [1]))

@@ -39,10 +39,10 @@ def test_all_faults_come_at_once_with_their_paths(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("", "data.source: is needed"),
+        ("", "data.source: is required"),
         ("data: [1", "not valid YAML"),
         ("- 1", "holds a list"),
-        ("data: {source: digits}\ncompare: {arms: [synthetic]}", "the arm 'real' is what the others"),
+        ("data: {source: digits}\ncompare: {arms: [synthetic]}", "the arm 'real' is missing, with which all others are compared"),
         ("data: {source: digits}\ncompare: {arms: [real], ratio: search}", "search needs the arm mixed or classic"),
         ("data: {source: digits}\ncompare: {sizes: [9], synthetic: a.npz}", "leave out one of the two"),
         ("data: {source: digits}\ncompare: {sizes: [50, 50]}", "a value is named twice"),
@@ -115,7 +115,7 @@ def test_every_config_loads_and_opens_with_its_command(path: Path) -> None:
 
 
 def test_the_least_number_of_ranks_is_not_above_their_number() -> None:
-    with pytest.raises(ConfigError, match="compute.min_ranks is the least number of ranks"):
+    with pytest.raises(ConfigError, match="compute.min_ranks must not be above compute.ranks"):
         configs.load(None, ("data.source=digits", "compute.min_ranks=2"))
 
 

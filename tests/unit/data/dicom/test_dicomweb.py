@@ -370,7 +370,7 @@ def test_a_token_that_is_none(monkeypatch: pytest.MonkeyPatch, value: str) -> No
     ("web", "said"),
     [
         ({"url": f"https://me:{TOKEN}@pacs/dicom-web"}, "data.dicomweb.url: an address with a password"),
-        ({"url": f"https://pacs/dicom-web?token={TOKEN}"}, "data.dicomweb.url: leave out what follows"),
+        ({"url": f"https://pacs/dicom-web?token={TOKEN}"}, "data.dicomweb.url: what follows"),
         ({"url": "ftp://pacs/x"}, "data.dicomweb.url: write http://host/path"),
         ({"url": f"file:///{TOKEN}"}, "data.dicomweb.url: write http://host/path"),
         ({"url": "http://pacs:x/"}, "data.dicomweb.url: write http://host/path"),
