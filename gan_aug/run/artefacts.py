@@ -1,8 +1,8 @@
-"""Files kept in a store together: whole once their commit marker is there, and fetched once per host.
+"""Groups of files in a store: complete once their commit marker is there, and downloaded once per host.
 
-The marker, `commit.json`, is written last and holds each file's SHA-256, which every reader checks; so half of an
-interrupted upload, an object cut short or one altered is never believed. Two writers of the same files end well: what
-they write is the same, or the sums tell.
+The marker, `commit.json`, is written last and holds each file's SHA-256, which every reader checks. So half of an
+interrupted upload, a truncated object or an altered one is never used. Two writers of the same files do no harm: either
+they write the same bytes, or the hashes differ and readers notice.
 """
 
 from __future__ import annotations
@@ -26,11 +26,22 @@ from gan_aug.run.stores import MissingObject, Place, Store, download, open_store
 SCHEMA = 1
 
 KEEP_SECONDS = 7 * 24 * 3600.0
-"""What nobody has asked for this long is removed from the host's cache when something new comes in."""
+"""Files of the host's cache that were not used for this long are removed when a new one is downloaded."""
 
 
 def is_intact(store: Store, name: str, sha256: str, state: str | None) -> bool:
-    """Whether a file of `store` holds what `sha256` says: by the store's own tag, else by reading it."""
+    """Whether a file in a store has the expected content.
+
+    Args:
+        store: Where the file is.
+        name: The file's name.
+        sha256: The SHA-256 of the expected content.
+        state: The store's state of the file when it had that content (see Store.state). If it is unchanged, the file is
+            not read.
+
+    Returns:
+        False if the content differs or the file is absent.
+    """
     try:
         if state is not None and store.state(name) == state:
             return True
@@ -43,15 +54,15 @@ def is_intact(store: Store, name: str, sha256: str, state: str | None) -> bool:
 
 
 def put_files(place: Place, files: Mapping[str, Path]) -> None:
-    """Copy local files to `place` under the names given, in that order, and then their marker.
+    """Copy local files to `place` under the given names, in the given order, and then write their marker.
 
-    The last of them says what the others hold, as a manifest does: where it is committed there already and nothing was
-    altered since, nothing is done.
+    The last file must describe the others, as a manifest does. If it is committed there already and no file was altered
+    since, nothing is copied.
     """
     store = open_store(place)
     before, record = _marker(store), list(files)[-1]
     same = record in before and before[record][0] == file_sha256(files[record])
-    if same and before.keys() == files.keys() and all(_stands(store, name, before[name][1]) for name in before):
+    if same and before.keys() == files.keys() and all(_is_unchanged(store, name, before[name][1]) for name in before):
         return
     store.delete(layout.COMMIT)
     marker = {}
@@ -62,7 +73,7 @@ def put_files(place: Place, files: Mapping[str, Path]) -> None:
 
 
 def delete_files(place: Place) -> None:
-    """Remove everything below `place`, the marker first: what is left half-way counts as nothing."""
+    """Remove everything below `place`, the marker first: without it, files that remain are ignored."""
     store = open_store(place)
     store.delete(layout.COMMIT)
     for name in store.names():
@@ -70,31 +81,41 @@ def delete_files(place: Place) -> None:
 
 
 def sums_of(place: Place) -> dict[str, str]:
-    """The SHA-256 of each file committed at `place`, by name; empty where nothing whole is."""
+    """The SHA-256 of each file committed at `place`, by name; empty if there is no complete commit."""
     return {name: sha256 for name, (sha256, _) in _marker(open_store(place)).items()}
 
 
 def copy_files(place: Place, folder: Path) -> bool:
-    """Fetch what is committed at `place` into `folder`, in the order it was put there; nothing is fetched twice.
+    """Download the files committed at `place` into `folder`, in their order; files that are there are kept.
 
-    False where it is absent, cut short or altered: then the last file, which says that the others are whole, is not
-    there.
+    Returns False if a file is absent, truncated or altered. Then the last file, which describes the others, is not
+    downloaded.
     """
     sums = sums_of(place)
     return bool(sums) and all(
-        _is(folder / name, sha256) or _fetch(place, name, sha256, folder / name) for name, sha256 in sums.items()
+        _has_content(folder / name, sha256) or _fetch(place, name, sha256, folder / name)
+        for name, sha256 in sums.items()
     )
 
 
-def at_hand(folder: Path, place: Place | None, record: str) -> Path:
-    """A folder of this host that holds what `folder` holds where the run was started: itself, or a copy from `place`.
+def local_copy(folder: Path, place: Place | None, record: str) -> Path:
+    """A folder on this host with the files of a folder of the run: the folder itself, or a copy from a store.
 
-    `record` names the file that identifies the content. Raises StorageError where `place` holds nothing whole.
+    Args:
+        folder: The folder in the run folder, which may be on another host.
+        place: Where its files are stored too; None if this host sees `folder`.
+        record: The file that identifies the content, for example a manifest.
+
+    Returns:
+        `folder` if it holds the same `record` as `place`; else `place` if that is a folder; else a folder of the cache.
+
+    Raises:
+        StorageError: `place` holds no complete commit.
     """
     if place is None:
         return folder
     sums = sums_of(place)
-    if record in sums and _is(folder / record, sums[record]):
+    if record in sums and _has_content(folder / record, sums[record]):
         return folder
     if isinstance(place, Path):
         there, paths = place, [local_file(place, name, sha256) for name, sha256 in sums.items()]
@@ -103,29 +124,37 @@ def at_hand(folder: Path, place: Place | None, record: str) -> Path:
         there, paths = cache() / key, [_cached(place, name, sha256, key) for name, sha256 in sums.items()]
     if not paths or None in paths:
         raise StorageError(
-            f"{place} holds nothing whole: remove it, and resume the run where its folder is to write it there again"
+            f"{place} holds no complete set of files: remove it, and resume the run on the host of its run folder, "
+            "which uploads them again"
         )
     return there
 
 
 def local_file(place: Place, name: str, sha256: str) -> Path | None:
-    """A file of this host with the content of `name` at `place`; None where that is absent or not what `sha256` says.
+    """A local file with the content of a file at `place`.
 
-    A folder's own file, or a copy in the user's cache that all processes of this host share.
+    Args:
+        place: A folder or an object store.
+        name: The file's name there.
+        sha256: The SHA-256 of the expected content.
+
+    Returns:
+        The folder's own file, or a copy in the user's cache, which all processes of this host share. None if the file
+        is absent or has another content.
     """
     if isinstance(place, Path):
         path = place / name
-        return path if _is(path, sha256) else None
+        return path if _has_content(path, sha256) else None
     return _cached(place, name, sha256, sha256)
 
 
 def cache() -> Path:
-    """The folder of fetched files: `gan-aug/store` in the user's cache."""
+    """The folder of downloaded files: `gan-aug/store` in the user's cache."""
     return cache_folder() / "store"
 
 
 def _marker(store: Store) -> dict[str, tuple[str, str | None]]:
-    """SHA-256 and state of each committed file; empty where there is no marker, or not one of ours."""
+    """SHA-256 and state of each committed file; empty if there is no valid marker."""
     try:
         record = json.loads(store.read(layout.COMMIT))
         if record["schema"] != SCHEMA:
@@ -135,8 +164,8 @@ def _marker(store: Store) -> dict[str, tuple[str, str | None]]:
         return {}
 
 
-def _stands(store: Store, name: str, state: str | None) -> bool:
-    """Whether a committed file is there with the tag it had; where the store keeps none, whether it is there."""
+def _is_unchanged(store: Store, name: str, state: str | None) -> bool:
+    """Whether a committed file still has the same state; in a store without states, whether it is there."""
     try:
         return store.state(name) == state
     except MissingObject:
@@ -144,35 +173,35 @@ def _stands(store: Store, name: str, state: str | None) -> bool:
 
 
 def _cached(place: Place, name: str, sha256: str, key: str) -> Path | None:
-    """The cache's copy, fetched by one process while the others wait."""
+    """The copy in the cache; one process downloads it while the others wait."""
     path = cache() / key / name
-    with _alone(path.parent):
+    with _locked(path.parent):
         os.utime(path.parent)
-        if _is(path, sha256):
+        if _has_content(path, sha256):
             return path
-        _forget_old()
+        _remove_old()
         return path if _fetch(place, name, sha256, path) else None
 
 
 def _fetch(place: Place, name: str, sha256: str, path: Path) -> bool:
-    """Copy a file from `place` to `path`; whether it was there and is what `sha256` says."""
+    """Copy a file from `place` to `path`; returns whether it was there with the expected content."""
     try:
         download(open_store(place), name, path)
     except MissingObject:
         return False
-    if _is(path, sha256):
+    if _has_content(path, sha256):
         return True
     path.unlink()
     return False
 
 
-def _is(path: Path, sha256: str) -> bool:
+def _has_content(path: Path, sha256: str) -> bool:
     return path.is_file() and file_sha256(path) == sha256
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Hold a folder of the cache for this process; made where it is absent, for the owner alone."""
+def _locked(folder: Path) -> Iterator[None]:
+    """Lock a folder of the cache for this process; it is created if it is absent, with access for its owner only."""
     with storage_errors(folder):
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         cache().chmod(0o700)  # it holds patients' images
@@ -182,7 +211,7 @@ def _alone(folder: Path) -> Iterator[None]:
         yield
 
 
-def _forget_old() -> None:
+def _remove_old() -> None:
     for folder in cache().iterdir():
         if folder.stat().st_mtime < time.time() - KEEP_SECONDS:
             shutil.rmtree(folder, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""What happens during a run, as records: kept in `events.jsonl` and handed to whoever listens."""
+"""Events: records of what happens during a run, kept in `events.jsonl` and passed to listeners."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from typing import Any, Literal
 Kind = Literal["start", "progress", "note", "finish"]
 
 Progress = Callable[[int, int], None]
-"""Who is told of progress: (done, in all)."""
+"""Called with progress: (done, total)."""
 UnitProgress = Callable[[str, int, int], None]
-"""Who is told of progress in several units: (unit, done, in all)."""
+"""Called with progress in several units: (unit, done, total)."""
 
 
 @dataclass(frozen=True)
 class Event:
-    """One thing that happened: at `time` (seconds since 1970) in `stage`.
+    """One thing that happened in a `stage`, at `time` (seconds since 1970).
 
-    `done` and `total` count in `unit` (files, images, cells) where progress is known; `values` holds numbers such as
-    losses; `message` is a sentence for people.
+    `message` is a sentence for people. `done` and `total` count progress in `unit` (files, images, cells), if it is
+    known. `values` holds numbers such as losses.
     """
 
     stage: str
@@ -50,7 +50,7 @@ class Event:
 
     @classmethod
     def from_json(cls, line: str) -> Event:
-        """The event that `to_json` wrote; raises ValueError or TypeError where it is none."""
+        """The event that `to_json` wrote; raises ValueError or TypeError if the line is not an event."""
         return cls(**json.loads(line))
 
 
@@ -65,31 +65,31 @@ class EventLog:
         self._listeners = listeners
         content = path.read_bytes() if path.exists() else b""
         self._torn = bool(content) and not content.endswith(b"\n")
-        self._told = len(content)
+        self._passed_on = len(content)  # bytes of the file that the listeners know
 
     def emit(self, event: Event) -> None:
-        """Record `event`; raises OSError when the file cannot be written."""
+        """Record `event`; raises OSError if the file cannot be written."""
         self.relay()
         line = ("\n" * self._torn + event.to_json() + "\n").encode()
         with self._path.open("ab") as file:
             file.write(line)
         self._torn = False
-        self._told += len(line)
-        self._tell(event)
+        self._passed_on += len(line)
+        self._pass_on(event)
 
     def relay(self) -> None:
-        """Pass on to the listeners what other processes have appended since."""
+        """Pass to the listeners the events that other processes have appended since the last call."""
         if not self._path.exists():
             return
         with self._path.open("rb") as file:
-            file.seek(self._told)
+            file.seek(self._passed_on)
             for line in file:
                 if not line.endswith(b"\n"):
                     break  # it is being written
-                self._told += len(line)
-                with contextlib.suppress(ValueError, TypeError):  # torn by a process that was killed
-                    self._tell(Event.from_json(line.decode()))
+                self._passed_on += len(line)
+                with contextlib.suppress(ValueError, TypeError):  # half a line of a process that was killed
+                    self._pass_on(Event.from_json(line.decode()))
 
-    def _tell(self, event: Event) -> None:
+    def _pass_on(self, event: Event) -> None:
         for listener in self._listeners:
             listener(event)

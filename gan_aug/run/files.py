@@ -1,4 +1,4 @@
-"""Files that a later start would believe: written whole or not at all, to a temporary name, then renamed."""
+"""Files that appear completely or not at all: they are written under a temporary name and then renamed."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from gan_aug.errors import RunConflict, StorageError
 
 @contextmanager
 def storage_errors(path: Path) -> Iterator[None]:
-    """Turn the operating system's refusals to write at `path` into a StorageError that says what to do."""
+    """Turn an OSError of writing at `path` into a StorageError that says what to do."""
     try:
         yield
     except OSError as error:
-        full, elsewhere = "free some room there and run again", "choose another place, or mend this one"
+        full, elsewhere = "free some space there and run again", "choose another place, or repair this one"
         reasons = {
             errno.ENOSPC: f"the disk is full: {full}",
             errno.EDQUOT: f"the disk quota is used up: {full}",
             errno.EROFS: f"it is on a read-only file system: {elsewhere}",
             errno.EACCES: f"permission is denied: {elsewhere}",
-            errno.ENOTDIR: f"a file stands where a folder should be: {elsewhere}",
-            errno.EEXIST: f"a file stands where a folder should be: {elsewhere}",
-            errno.EISDIR: f"a folder stands where a file should be: {elsewhere}",
+            errno.ENOTDIR: f"there is a file where a folder should be: {elsewhere}",
+            errno.EEXIST: f"there is a file where a folder should be: {elsewhere}",
+            errno.EISDIR: f"there is a folder where a file should be: {elsewhere}",
         }
         reason = reasons.get(error.errno or 0, f"{error.strerror or error}: check the disk and the path")
         raise StorageError(f"cannot write {error.filename or path}: {reason}") from error
@@ -37,11 +37,11 @@ def storage_errors(path: Path) -> Iterator[None]:
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[IO[bytes]]:
-    """Open a binary file that appears at `path` only when the block ends without an exception.
+    """Open a binary file that appears at `path` only if the block ends without an exception.
 
-    Raises StorageError where the disk is full, read-only or closed to us.
+    Raises StorageError if the disk is full or read-only, or permission is denied.
     """
-    # Not the process's number: workers in two containers may have the same one and write the same file.
+    # Random, not the process id: workers in two containers may have the same id and write the same file.
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     with storage_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -56,18 +56,28 @@ def atomic_file(path: Path) -> Iterator[IO[bytes]]:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write `content` to `path`, whole or not at all."""
+    """Write `content` to `path`, completely or not at all."""
     with atomic_file(path) as file:
         file.write(content)
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write `text` to `path` as UTF-8, whole or not at all."""
+    """Write `text` to `path` as UTF-8, completely or not at all."""
     write_bytes(path, text.encode())
 
 
 def write_json(path: Path, value: Any, *, indent: int | None = 2) -> None:
-    """Write `value` to `path` as JSON, whole or not at all; NaN and infinity are refused with a ValueError."""
+    """Write `value` to `path` as JSON, completely or not at all.
+
+    Args:
+        path: Where to.
+        value: A JSON value.
+        indent: Spaces of indentation; None writes everything on one line.
+
+    Raises:
+        ValueError: `value` holds NaN or infinity.
+        StorageError: `path` cannot be written.
+    """
     write_text(path, json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False) + "\n")
 
 
@@ -78,14 +88,14 @@ def file_sha256(path: Path) -> str:
 
 
 def json_sha256(value: Any) -> str:
-    """The SHA-256 of a JSON value in one canonical spelling (sorted keys, no spaces)."""
+    """The SHA-256 of a JSON value in its canonical form (sorted keys, no spaces, UTF-8), as hexadecimal digits."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def read_json(path: Path) -> Any:
-    """The JSON value in `path`; raises RunConflict when it is not JSON."""
+    """The JSON value in `path`; raises RunConflict if it is not JSON."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise RunConflict(f"{path} is not valid JSON: remove the folder it stands in and run again") from error
+        raise RunConflict(f"{path} is not valid JSON: remove its folder and run again") from error

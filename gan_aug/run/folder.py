@@ -1,6 +1,7 @@
-"""The run folder: one folder per run, holding its requests, events, checkpoints and results.
+"""The run folder: one folder per run, with its requests, events, checkpoints and results.
 
-Every file a later start would believe is written whole or not at all: to a temporary name, flushed, then renamed.
+Every file on which a later start relies is written under a temporary name, flushed, then renamed: completely or not at
+all.
 """
 
 from __future__ import annotations
@@ -20,10 +21,10 @@ from gan_aug.run.files import storage_errors
 
 
 class RunDir:
-    """One run's folder: where every verb keeps its request, its record and its results."""
+    """The folder of one run, in which every verb keeps its request, its events and its results."""
 
     def __init__(self, path: Path, listeners: tuple[Listener, ...] = ()) -> None:
-        """Create the folder where it is absent; raises StorageError where that is not possible."""
+        """Create the folder if it is absent; raises StorageError if that is not possible."""
         self.path = path
         with storage_errors(path):
             path.mkdir(parents=True, exist_ok=True)
@@ -31,12 +32,12 @@ class RunDir:
         self._stopping = False
 
     def __reduce__(self) -> tuple[type[RunDir], tuple[Path]]:
-        """A copy in another process writes to the same folder; who listens stays here, and hears it by `relay`."""
-        return RunDir, (self.path.absolute(),)  # the other process may stand elsewhere
+        """A pickled copy writes to the same folder; it has no listeners: those here get its events by `relay`."""
+        return RunDir, (self.path.absolute(),)  # the other process may have another working directory
 
     @classmethod
     def existing(cls, path: Path) -> RunDir:
-        """The run folder at `path`; raises RunConflict where there is none."""
+        """The run folder at `path`; raises RunConflict if there is none."""
         if not (path / layout.REQUEST).is_file():
             raise RunConflict(f"{path} is not a run folder (no {layout.REQUEST}): give the folder that --run named")
         return cls(path)
@@ -62,25 +63,25 @@ class RunDir:
         return self.path / layout.COMPARE
 
     def stop(self) -> None:
-        """Ask the verb at work to end at its next safe point; its workers see the file `cancel`."""
+        """Ask the running verb to end at its next safe point; its workers see the file `cancel`."""
         self._stopping = True
         with contextlib.suppress(OSError):  # on a full disk this process still knows
             self.cancel_mark.touch()
 
     def cancelled(self) -> bool:
-        """Whether the verb at work is asked to end: by `stop`, or by another process through the file `cancel`."""
+        """Whether the running verb is asked to end: by `stop`, or by another process through the file `cancel`."""
         return self._stopping or self.cancel_mark.exists()
 
     @property
     def cancel_mark(self) -> Path:
-        """The file whose presence asks the verb at work here to end; one left before a start is cleared."""
+        """The file whose presence asks the running verb to end; it is removed when a verb starts."""
         return self.path / layout.CANCEL
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the folder for this process; raises RunConflict when another one holds it.
+        """Lock the folder for this process; raises RunConflict if another process holds the lock.
 
-        The lock is the kernel's, so it is gone with the process that held it, however that ended.
+        It is a lock of the kernel, so it is released when the process ends, in whatever way.
         """
         with storage_errors(self.path):
             file = (self.path / layout.LOCK).open("w")
@@ -92,20 +93,30 @@ class RunDir:
                     f"another process is working in {self.path}: wait for it, or choose another folder with --run"
                 ) from error
             with storage_errors(self.path):
-                self.cancel_mark.unlink(missing_ok=True)  # left for the run that it ended
+                self.cancel_mark.unlink(missing_ok=True)  # it was meant for an earlier start
                 self._sweep()
             yield
 
     def _sweep(self) -> None:
-        """Remove what killed writers left: temporary names are theirs alone, and nobody else holds the folder."""
-        for left in list(self.path.rglob(".*.tmp")):
-            shutil.rmtree(left) if left.is_dir() else left.unlink(missing_ok=True)
+        """Remove temporary files of killed writers: this process holds the lock, so no other writer is at work."""
+        for temporary in list(self.path.rglob(".*.tmp")):
+            shutil.rmtree(temporary) if temporary.is_dir() else temporary.unlink(missing_ok=True)
 
     def emit(self, stage: str, kind: Kind, message: str = "", **fields: Any) -> None:
-        """Record an Event of `stage`; `fields` are Event's (done, total, unit, values)."""
+        """Record an event.
+
+        Args:
+            stage: What the run is at.
+            kind: start, progress, note or finish.
+            message: A sentence for people.
+            **fields: Further fields of Event: done, total, unit, values.
+
+        Raises:
+            StorageError: The events cannot be written.
+        """
         with storage_errors(self.path):
             self._events.emit(Event(stage, kind, message, **fields))
 
     def relay(self) -> None:
-        """Pass the events that other processes have recorded here since to those who listen."""
+        """Pass to the listeners the events that other processes have recorded since the last call."""
         self._events.relay()

@@ -1,4 +1,4 @@
-"""What each stage of a run was asked for, kept beside its results: no stage goes on from another request's."""
+"""The request of each stage, kept beside its results, so that no stage continues from results of another request."""
 
 from __future__ import annotations
 
@@ -12,14 +12,21 @@ from gan_aug.run.files import read_json, write_json
 from gan_aug.run.folder import RunDir
 
 EARLIER: dict[str, dict[str, Any]] = {"train": {"ranks": 1}}
-"""What a stage was done with before its request said so, for what is no key of the config."""
+"""Values of requests of earlier versions, for keys that are not in the config: how the stage was done then."""
 
 
 def claim(run: RunDir, stage: str, request: dict[str, Any], products: str) -> None:
-    """Save what `stage` is asked before it starts, or check that what it made before was asked the same.
+    """Save a stage's request before it starts; if it has results, check that they are of the same request.
 
-    `products` is a pattern of files in the stage's folder; until one exists, another request takes its place.
-    Raises RunConflict naming the first keys that differ.
+    Args:
+        run: The run folder.
+        stage: The stage, which is also the name of its folder.
+        request: What the stage depends on, as JSON values.
+        products: A pattern of the result files in the stage's folder; as long as none exists, a new request replaces
+            the old one.
+
+    Raises:
+        RunConflict: The results are of another request; the message names the first keys that differ.
     """
     path = run.path / stage / layout.REQUEST
     if any(path.parent.glob(products)):
@@ -29,10 +36,17 @@ def claim(run: RunDir, stage: str, request: dict[str, Any], products: str) -> No
 
 
 def check(run: RunDir, stage: str, request: dict[str, Any]) -> None:
-    """Check that `stage` was asked the values in `request`; nothing is checked where it was asked nothing yet.
+    """Check that a stage's saved request has the same values; a stage without a saved request passes.
 
-    A key that came with a later version counts as asked by its default: that is how the stage was done.
-    Raises RunConflict naming the first keys that differ.
+    A key that is newer than the saved request counts with its default, because the stage was done that way.
+
+    Args:
+        run: The run folder.
+        stage: The stage.
+        request: The values to compare; further keys of the saved request are ignored.
+
+    Raises:
+        RunConflict: A value differs; the message names the first keys that differ.
     """
     path = run.path / stage / layout.REQUEST
     if not path.exists():
@@ -42,12 +56,21 @@ def check(run: RunDir, stage: str, request: dict[str, Any]) -> None:
     if changes:
         raise RunConflict(
             f"{run.path} already holds a {stage} stage with another request ({'; '.join(changes[:3])}): "
-            "give the old values, or choose another folder with --run"
+            "use the old values, or choose another folder with --run"
         )
 
 
 def differences(old: Any, new: Any, path: str = "") -> list[str]:
-    """Where two JSON values differ, as `dotted.path: old -> new`; an empty list when they are equal."""
+    """The differences between two JSON values.
+
+    Args:
+        old: One value.
+        new: The other value.
+        path: The dotted path of both in a larger value.
+
+    Returns:
+        Lines such as `train.lr was 0.001, now 0.01`; none if the values are equal.
+    """
     if isinstance(old, dict) and isinstance(new, dict):
         found = []
         for key in sorted(old.keys() | new.keys()):

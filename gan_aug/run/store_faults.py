@@ -1,6 +1,6 @@
-"""What an object store's errors mean: which may pass when tried again, and what to tell the user of the others.
+"""The errors of object stores: which may pass if the call is repeated, and what to tell the user about the others.
 
-They are told by their names and codes, so that this file needs none of the packages they come from.
+Errors are recognised by their names and codes, so that this file needs none of the packages that raise them.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ FULL = {"XMinioStorageFull", "QuotaExceeded", "InsufficientStorage", "507"}
 
 
 def is_passing(error: BaseException) -> bool:
-    """Whether the same call may succeed later: the store is busy, restarting, or the network broke."""
+    """Whether the same call may succeed later: the store is busy or restarting, or the network failed."""
     if _code(error) in FULL | REFUSED_CREDENTIALS or isinstance(error, PermissionError | FileNotFoundError):
         return False
     if isinstance(error, OSError) and error.errno in PASSING_CODES:
@@ -41,15 +41,24 @@ def is_passing(error: BaseException) -> bool:
 
 
 def bucket_is_missing(error: BaseException) -> bool:
-    """Whether `error` says that the bucket is not there, rather than an object in it."""
+    """Whether `error` says that the bucket is absent, not just an object in it."""
     return _code(error) == "NoSuchBucket" or "bucket does not exist" in str(error).lower()
 
 
 def sentence(place: str, error: BaseException, tries: int) -> str:
-    """What happened at `place` after `tries` tries, and the way out, in one sentence."""
+    """What went wrong and the way out, in one sentence.
+
+    Args:
+        place: The address that was used.
+        error: The last error.
+        tries: How often the call was tried.
+
+    Returns:
+        The sentence for a StorageError.
+    """
     code, kind = _code(error), type(error).__name__
     if bucket_is_missing(error):
-        why = "there is no such bucket: create it, or mend compute.storage"
+        why = "there is no such bucket: create it, or correct compute.storage"
     elif _kinds(error) & NO_CREDENTIALS:
         why = (
             f"no usable credentials were found ({kind}): set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or "
@@ -58,7 +67,7 @@ def sentence(place: str, error: BaseException, tries: int) -> str:
     elif code in REFUSED_CREDENTIALS:
         why = f"the store does not accept these credentials ({code}): renew them"
     elif code in FULL or getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
-        why = "the store is full: free some room there and resume"
+        why = "the store is full: free some space there and resume"
     elif isinstance(error, PermissionError):
         why = "access is denied: these credentials need to read, write, list and delete below it"
     elif is_passing(error):
@@ -71,7 +80,7 @@ def sentence(place: str, error: BaseException, tries: int) -> str:
 
 
 def _code(error: BaseException) -> str:
-    """The store's own code of an error or of what caused it, such as `NoSuchBucket`; empty where there is none."""
+    """The store's own code of an error or of its cause, such as `NoSuchBucket`; empty if there is none."""
     for part in (error, error.__cause__):
         response = getattr(part, "response", None)
         if isinstance(response, dict):

@@ -1,10 +1,10 @@
-"""Where large files are kept: a folder, or a prefix in an object store; the only door to fsspec.
+"""Stores of large files: a folder, or a prefix in an object store. Only this file imports fsspec.
 
-A folder's files appear whole or not at all, as does an object; nothing is ever renamed in a store. What several objects
-make together is whole once a last one, its commit marker, says so: see `gan_aug.run.artefacts`.
+A file in a folder appears completely or not at all, and so does an object; nothing in a store is ever renamed. A group
+of objects is complete once its commit marker, written last, is there: see `gan_aug.run.artefacts`.
 
-Credentials come from the environment or the store's own files (`~/.aws`), never from here: nothing of them is kept,
-recorded or said.
+Credentials come from the environment or from the store's own files (`~/.aws`). They are never stored, recorded or
+shown.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ Place = Path | str
 """A local folder, or the URL of a prefix in an object store, such as `s3://bucket/prefix`."""
 
 BLOCK = 16 << 20
-"""Bytes asked for at a time: one request, tried again on its own."""
+"""Bytes per read request; a failed request is repeated on its own."""
 
 WAITS = (1.0, 2.0, 4.0, 8.0, 16.0)
-"""Seconds before each further try of what may pass: a store that restarts is waited for about half a minute."""
+"""Seconds before each further try after an error that may pass: about half a minute in all, enough for a restart."""
 
-PATIENCE, SLOWEST = 60.0, 100_000
-"""Seconds that writing an object may take, and bytes a second that it may take more for."""
+WRITE_SECONDS, SLOWEST_BYTES_PER_SECOND = 60.0, 100_000
+"""The time limit of writing an object: so many seconds, and its size divided by the slowest accepted rate."""
 
 S3_OPTIONS: dict[str, Any] = {
-    "use_listings_cache": False,  # others write there too
-    # The trying again is ours: three layers of it would multiply.
+    "use_listings_cache": False,  # other processes write there too
+    # We repeat failed requests ourselves: the retries of three layers would multiply.
     "config_kwargs": {"connect_timeout": 10, "read_timeout": 60, "retries": {"total_max_attempts": 1}},
 }
 
@@ -50,32 +50,32 @@ class Store(Protocol):
     """Files by name (`folder/file`, with slashes) below one place."""
 
     def read(self, name: str) -> bytes:
-        """All bytes of a small file; raises MissingObject where there is none."""
+        """All bytes of a small file; raises MissingObject if there is none."""
 
     def blocks(self, name: str) -> Iterator[bytes]:
-        """The bytes of a file in blocks; raises MissingObject where there is none."""
+        """The bytes of a file in blocks; raises MissingObject if there is none."""
 
     def write(self, name: str, content: bytes) -> None:
-        """Write a file, whole or not at all."""
+        """Write a file, completely or not at all."""
 
     def upload(self, name: str, path: Path) -> None:
-        """Copy the local file `path` there, whole or not at all."""
+        """Copy the local file `path` to the store, completely or not at all."""
 
     def names(self) -> list[str]:
         """The names of all files, sorted."""
 
     def delete(self, name: str) -> None:
-        """Remove a file; nothing happens where there is none."""
+        """Remove a file; nothing happens if there is none."""
 
     def state(self, name: str) -> str | None:
-        """Size and entity tag, which change whenever the content does; None where the store keeps no such tag.
+        """Size and entity tag, which change whenever the content changes; None if the store keeps no such tag.
 
-        Raises MissingObject where there is no such file.
+        Raises MissingObject if there is no such file.
         """
 
 
 def to_place(text: str) -> Place:
-    """The place that a config names: `file:///folder` and plain paths are folders, all else is a URL."""
+    """The place that a config names: `file:///folder` and plain paths are folders, everything else is a URL."""
     if text.startswith("file://"):
         return Path(unquote(text.removeprefix("file://")))
     return text.rstrip("/") if "://" in text else Path(text)
@@ -87,9 +87,9 @@ def below(place: Place, name: str) -> Place:
 
 
 def open_store(place: Place) -> Store:
-    """The store at `place`; nothing is asked of it yet.
+    """The store at `place`, without connecting to it yet.
 
-    Raises ConfigError where nothing is installed that knows the URL's scheme.
+    Raises ConfigError if no installed package knows the URL's scheme.
     """
     return FolderStore(place) if isinstance(place, Path) else ObjectStore(place)
 
@@ -101,7 +101,7 @@ def read_file(file: Place) -> bytes:
 
 
 def write_file(file: Place, content: bytes) -> None:
-    """Write one file, whole or not at all; raises StorageError where that is not possible."""
+    """Write one file, completely or not at all; raises StorageError if that is not possible."""
     store, name = _opened_parent(file)
     store.write(name, content)
 
@@ -112,14 +112,24 @@ def _opened_parent(file: Place) -> tuple[Store, str]:
 
 
 def download(store: Store, name: str, path: Path) -> None:
-    """Copy a file of `store` to the local file `path`, whole or not at all; raises MissingObject, StorageError."""
+    """Copy a file of a store to a local file, completely or not at all.
+
+    Args:
+        store: Where the file is.
+        name: Its name there.
+        path: The local file to write.
+
+    Raises:
+        MissingObject: There is no such file.
+        StorageError: It cannot be read or written.
+    """
     with atomic_file(path) as file:
         for block in store.blocks(name):
             file.write(block)
 
 
 class FolderStore:
-    """A folder, of this machine or shared with others."""
+    """A Store in a folder, of this machine or shared with others."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -144,7 +154,7 @@ class FolderStore:
         download(FolderStore(path.parent), path.name, self._folder / name)
 
     def names(self) -> list[str]:
-        """See Store; names that begin with a dot are of files in the making."""
+        """See Store; names that begin with a dot are left out, because they are of unfinished files."""
         with _reading(self._folder):
             files = [path for path in self._folder.rglob("*") if path.is_file() and not path.name.startswith(".")]
         return sorted(path.relative_to(self._folder).as_posix() for path in files)
@@ -155,17 +165,17 @@ class FolderStore:
             (self._folder / name).unlink(missing_ok=True)
 
     def state(self, name: str) -> str | None:
-        """See Store: a folder keeps no tag."""
+        """See Store; always None, because a folder keeps no tags."""
         if not (self._folder / name).is_file():
             raise MissingObject(name)
         return None
 
 
 class ObjectStore:
-    """A prefix in an object store, by whatever fsspec knows of its scheme; passing faults are tried again."""
+    """A Store in an object store that fsspec can use, below a prefix; calls with passing errors are repeated."""
 
     def __init__(self, url: str) -> None:
-        """Make ready to use `url`; raises ConfigError where its scheme is unknown or its package not installed."""
+        """Prepare the use of `url`; raises ConfigError if its scheme is unknown or its package is not installed."""
         self._url = url
         self._files, self._root = _file_system(url)
 
@@ -175,7 +185,7 @@ class ObjectStore:
         return content
 
     def blocks(self, name: str) -> Iterator[bytes]:
-        """See Store; a file that shrinks meanwhile is a MissingObject."""
+        """See Store; raises MissingObject if the file becomes shorter while it is read."""
         size = int(self._info(name)["size"])
         for start in range(0, size, BLOCK):
             yield self._block(name, start, min(start + BLOCK, size))
@@ -212,12 +222,13 @@ class ObjectStore:
         return f"{info['size']} {tag}" if tag else None
 
     def _limit(self, size: int) -> dict[str, float]:
-        """How long writing `size` bytes may take.
+        """The time limit of writing `size` bytes.
 
-        A client's own time limit begins once everything is sent: a server that never says "continue" is waited for
-        without end.
+        The client's own limit begins once everything is sent. Without this one it would wait forever for a server that
+        never answers "continue".
         """
-        return {"timeout": PATIENCE + size / SLOWEST} if getattr(self._files, "async_impl", False) else {}
+        seconds = WRITE_SECONDS + size / SLOWEST_BYTES_PER_SECOND
+        return {"timeout": seconds} if getattr(self._files, "async_impl", False) else {}
 
     def _block(self, name: str, start: int, end: int) -> bytes:
         block: bytes = self._try(name, lambda: self._files.cat_file(self._path(name), start=start, end=end))
@@ -231,9 +242,9 @@ class ObjectStore:
         return f"{self._root}/{name}"
 
     def _try(self, name: str, call: Callable[[], Result]) -> Result:
-        """The result of a call on the store, tried again after a while where its fault may pass.
+        """The result of a call on the store; it is repeated after a pause if its error may pass.
 
-        Raises MissingObject where there is no such object, and StorageError for every other fault.
+        Raises MissingObject if there is no such object, and StorageError for every other error.
         """
         place = f"{self._url}/{name}".rstrip("/")
         for tried, wait in enumerate((*WAITS, None), start=1):
@@ -244,12 +255,12 @@ class ObjectStore:
                     raise MissingObject(place) from error
                 if wait is None or not is_passing(error):
                     raise StorageError(sentence(place, error, tried)) from error
-            time.sleep(wait * random.uniform(0.5, 1.0))  # apart, where many workers wait for the same store
-        raise AssertionError  # the last turn returns or raises
+            time.sleep(wait * random.uniform(0.5, 1.0))  # random, so that many workers do not ask at the same moment
+        raise AssertionError  # the last try returns or raises
 
 
 def _file_system(url: str) -> tuple[Any, str]:
-    """What fsspec knows `url` by, and the path of its prefix there."""
+    """Fsspec's file system for `url`, and the path of the URL's prefix in it."""
     import fsspec  # noqa: TID251 - the door
 
     scheme = url.partition("://")[0]
@@ -260,7 +271,7 @@ def _file_system(url: str) -> tuple[Any, str]:
         raise ConfigError(f"compute.storage: {scheme}:// needs a package that is not installed: {wanted}") from error
     except ValueError as error:
         raise ConfigError(
-            f"compute.storage: nothing knows the scheme {scheme}://: use s3://, file:// or a plain path"
+            f"compute.storage: the scheme {scheme}:// is unknown: use s3://, file:// or a plain path"
         ) from error
     if hasattr(files, "retries"):
         files.retries = 1
@@ -269,7 +280,7 @@ def _file_system(url: str) -> tuple[Any, str]:
 
 @contextmanager
 def _reading(path: Path) -> Iterator[None]:
-    """Turn the operating system's refusals to read `path` into MissingObject or a StorageError."""
+    """Turn an OSError of reading `path` into MissingObject or a StorageError."""
     try:
         yield
     except (FileNotFoundError, NotADirectoryError) as error:

@@ -22,7 +22,7 @@ from gan_aug.errors import ManifestError
 from gan_aug.evaluation.cells.plan import THREADS
 from gan_aug.evaluation.cells.run import torch_threads
 from gan_aug.run import layout
-from gan_aug.run.artefacts import at_hand
+from gan_aug.run.artefacts import local_copy
 from gan_aug.run.files import write_json
 from gan_aug.run.folder import RunDir
 from gan_aug.run.stage_requests import check, claim
@@ -124,7 +124,7 @@ def _make_set(
 
     A host without the run folder fetches the images from the store, and keeps there what it makes.
     """
-    images = at_hand(storage.folder / layout.DATASET, storage.dataset, layout.MANIFEST)
+    images = local_copy(storage.folder / layout.DATASET, storage.dataset, layout.MANIFEST)
     folder, asked = SubsetDir(storage.folder, subset, images), subset_request(request, subset)
     if storage.place:
         asked = asked.model_copy(update={"compute": asked.compute.model_copy(update={"storage": str(storage.sizes)})})

@@ -21,7 +21,7 @@ from gan_aug.errors import CheckpointError
 from gan_aug.gan.networks.dcgan import Generator
 from gan_aug.gan.state import RECORD, Checkpoint, load_generator, read_checkpoint
 from gan_aug.run import layout
-from gan_aug.run.artefacts import at_hand, is_intact
+from gan_aug.run.artefacts import local_copy, is_intact
 from gan_aug.run.stores import MissingObject, Place, below, open_store
 from gan_aug.synthesis.plan import Labels
 from gan_aug.synthesis.sampler import sample
@@ -111,7 +111,7 @@ def is_whole(manifest: SyntheticManifest, place: Place) -> bool:
 
 def _load(path: Path, checkpoint: str, stored: Place | None, device: str) -> Generator:
     torch.set_num_threads(1)
-    found = read_checkpoint(at_hand(path, stored, RECORD))
+    found = read_checkpoint(local_copy(path, stored, RECORD))
     if found.id != checkpoint:
         raise CheckpointError(f"{found.path} is another checkpoint than the run's: remove it there and resume the run")
     return load_generator(found).to(choose_device(device))

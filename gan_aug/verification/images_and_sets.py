@@ -12,7 +12,7 @@ from gan_aug.errors import CheckpointError, DataError, LeakageError, ManifestErr
 from gan_aug.evaluation.leakage import check_synthetic_set, check_trained_on
 from gan_aug.gan.state import GENERATOR, RECORD, TRAINING, Checkpoint, read_checkpoint
 from gan_aug.run import layout
-from gan_aug.run.artefacts import at_hand
+from gan_aug.run.artefacts import local_copy
 from gan_aug.run.events import UnitProgress
 from gan_aug.run.stores import MissingObject, Place, below, open_store
 from gan_aug.stages.storage import RunStorage
@@ -76,7 +76,7 @@ def check_checkpoints(storage: RunStorage, manifest: Manifest) -> tuple[list[Lin
     for folder in _checkpoint_folders(storage):
         name = f"{layout.TRAIN}/{layout.CHECKPOINTS}/{folder.name}"
         try:
-            path = folder if folder.exists() else at_hand(folder, storage.checkpoint(folder.name), RECORD)
+            path = folder if folder.exists() else local_copy(folder, storage.checkpoint(folder.name), RECORD)
             absent = [file for file in (RECORD, GENERATOR, TRAINING) if not (path / file).exists()]
             if absent:
                 links.append(Link(name, "missing", f"{', '.join(absent)} is not there", CheckpointError))

@@ -33,7 +33,7 @@ from gan_aug.evaluation.classifiers.fit import Fitted, HeldOut, fit
 from gan_aug.evaluation.classifiers.networks import ClassifierCard, predict_scores
 from gan_aug.evaluation.leakage import check_synthetic_images, check_synthetic_set
 from gan_aug.run import layout
-from gan_aug.run.artefacts import at_hand, copy_files, put_files, sums_of
+from gan_aug.run.artefacts import local_copy, copy_files, put_files, sums_of
 from gan_aug.run.files import storage_errors
 from gan_aug.run.stores import Place, below
 
@@ -73,7 +73,7 @@ def load_context(
     in `stored_cells` too. `device` is compute.device, which each worker chooses by for itself. Raises ManifestError
     when one is absent or altered, and LeakageError when the synthetic set may not be used.
     """
-    dataset = at_hand(dataset, stored_dataset, layout.MANIFEST)
+    dataset = local_copy(dataset, stored_dataset, layout.MANIFEST)
     manifest = Manifest.load(dataset / layout.MANIFEST)
     images = open_images(dataset, manifest)
     generated, pixels = _load_synthetic(synthetic, manifest) if synthetic else (None, None)

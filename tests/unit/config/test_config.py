@@ -42,7 +42,10 @@ def test_all_faults_come_at_once_with_their_paths(tmp_path: Path) -> None:
         ("", "data.source: is required"),
         ("data: [1", "not valid YAML"),
         ("- 1", "holds a list"),
-        ("data: {source: digits}\ncompare: {arms: [synthetic]}", "the arm 'real' is missing, with which all others are compared"),
+        (
+            "data: {source: digits}\ncompare: {arms: [synthetic]}",
+            "the arm 'real' is missing, with which all others are compared",
+        ),
         ("data: {source: digits}\ncompare: {arms: [real], ratio: search}", "search needs the arm mixed or classic"),
         ("data: {source: digits}\ncompare: {sizes: [9], synthetic: a.npz}", "leave out one of the two"),
         ("data: {source: digits}\ncompare: {sizes: [50, 50]}", "a value is named twice"),

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from gan_aug.data.synthetic.shards import ShardedImages
 from gan_aug.errors import StorageError
 from gan_aug.run import artefacts, layout
-from gan_aug.run.artefacts import at_hand, copy_files, delete_files, local_file, put_files, sums_of
+from gan_aug.run.artefacts import local_copy, copy_files, delete_files, local_file, put_files, sums_of
 from gan_aug.run.files import file_sha256
 from gan_aug.run.stores import ObjectStore, Place, open_store
 
@@ -64,8 +64,8 @@ def test_what_is_not_whole_is_not_believed(
     damage(place)
     assert not copy_files(place, tmp_path / "copy")
     assert not (tmp_path / "copy" / "deep" / "record.json").exists()
-    with pytest.raises(StorageError, match="holds nothing whole"):
-        at_hand(tmp_path / "elsewhere", place, "deep/record.json")
+    with pytest.raises(StorageError, match="holds no complete set of files"):
+        local_copy(tmp_path / "elsewhere", place, "deep/record.json")
 
 
 def test_an_interrupted_put_leaves_nothing_that_is_believed(
@@ -95,17 +95,17 @@ def test_the_runs_own_host_uses_its_folder_and_another_a_copy(
 ) -> None:
     place = f"memory://{tmp_path.name}"
     put_files(place, files)
-    assert at_hand(tmp_path / "run", place, "deep/record.json") == tmp_path / "run"
+    assert local_copy(tmp_path / "run", place, "deep/record.json") == tmp_path / "run"
     assert not host_cache.exists()
     (tmp_path / "other").mkdir()
-    copy = at_hand(tmp_path / "other", place, "deep/record.json")
+    copy = local_copy(tmp_path / "other", place, "deep/record.json")
     assert copy.parent == host_cache
     assert (copy / "big.bin").read_bytes() == FILES["big.bin"]
     assert (host_cache.stat().st_mode & 0o777) == 0o700  # patients' images
     stale = tmp_path / "run" / "deep" / "record.json"
     stale.write_bytes(b"another run's")
-    assert at_hand(tmp_path / "run", place, "deep/record.json") == copy
-    assert at_hand(tmp_path / "run", None, "deep/record.json") == tmp_path / "run"
+    assert local_copy(tmp_path / "run", place, "deep/record.json") == copy
+    assert local_copy(tmp_path / "run", None, "deep/record.json") == tmp_path / "run"
 
 
 def test_many_at_once_fetch_once(tmp_path: Path, host_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:

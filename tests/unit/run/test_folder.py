@@ -42,7 +42,7 @@ def test_a_disk_that_refuses_is_one_sentence(
 
 def test_a_file_where_the_folder_should_be(tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("")
-    with pytest.raises(StorageError, match="a file stands where a folder should be"):
+    with pytest.raises(StorageError, match="there is a file where a folder should be"):
         RunDir(tmp_path / "taken")
 
 

@@ -86,8 +86,8 @@ def test_a_storage_is_taken_as_it_is(url: str) -> None:
 @pytest.mark.parametrize(
     ("url", "said"),
     [
-        ("s3://KEY:SECRET@bucket/x", "give credentials by the environment"),
-        ("s3://KEY:SEC/RET@bucket/x", "give credentials by the environment"),
+        ("s3://KEY:SECRET@bucket/x", "give credentials in the environment"),
+        ("s3://KEY:SEC/RET@bucket/x", "give credentials in the environment"),
         ("s3://KEY:SECRET/bucket", "write s3://bucket/prefix"),
         ("az://c/x?sig=SECRET", "would be recorded"),
         ("https://host/bucket", "AWS_ENDPOINT_URL"),
@@ -113,7 +113,7 @@ def test_storage_is_no_part_of_a_stage() -> None:
 
 
 def test_an_unknown_scheme_or_a_package_not_installed_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ConfigError, match="nothing knows the scheme nosuch://: use s3://"):
+    with pytest.raises(ConfigError, match="the scheme nosuch:// is unknown: use s3://"):
         open_store("nosuch://bucket/x")
     monkeypatch.setitem(sys.modules, "s3fs", None)
     monkeypatch.setattr(sys.modules["fsspec.registry"], "_registry", {})
@@ -181,7 +181,7 @@ def test_a_server_that_takes_the_call_and_never_answers_is_given_up(verb: str, m
     s3fs = pytest.importorskip("s3fs", reason="s3fs is not installed: pip install 'gan-aug[s3]'")
     config = {**storage.S3_OPTIONS["config_kwargs"], "read_timeout": 1}
     monkeypatch.setitem(storage.S3_OPTIONS, "config_kwargs", config)
-    monkeypatch.setattr(storage, "PATIENCE", 1.0)
+    monkeypatch.setattr(storage, "WRITE_SECONDS", 1.0)
     monkeypatch.setattr(storage, "WAITS", (0.01,))
     for name, value in {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "NO_PROXY": "127.0.0.1"}.items():
         monkeypatch.setenv(name, value)
@@ -202,8 +202,8 @@ def test_a_server_that_takes_the_call_and_never_answers_is_given_up(verb: str, m
         (refusal("NoSuchBucket", FileNotFoundError), "there is no such bucket: create it"),
         (refusal("AccessDenied", PermissionError), "access is denied: these credentials need to"),
         (refusal("InvalidAccessKeyId", PermissionError), r"not accept these credentials \(InvalidAccessKeyId\)"),
-        (refusal("XMinioStorageFull", OSError, errno.EIO), "the store is full: free some room"),
-        (OSError(errno.ENOSPC, "full"), "the store is full: free some room"),
+        (refusal("XMinioStorageFull", OSError, errno.EIO), "the store is full: free some space"),
+        (OSError(errno.ENOSPC, "full"), "the store is full: free some space"),
         (type("NoCredentialsError", (Exception,), {})(), "no usable credentials were found"),
         (NotImplementedError(), "this kind of store cannot be written"),
         (refusal("InvalidBucketName"), r"the store refuses \(InvalidBucketName\)"),
