@@ -117,7 +117,9 @@ class CompareConfig(Section):
     @model_validator(mode="after")
     def _search_has_an_arm(self) -> CompareConfig:
         if self.ratio == "search" and not set(RATIO_ARMS) & set(self.arms):
-            raise ValueError(f"ratio: search needs the arm {' or '.join(RATIO_ARMS)}: add one, or set ratio to a number")
+            raise ValueError(
+                f"ratio: search needs the arm {' or '.join(RATIO_ARMS)}: add one, or set ratio to a number"
+            )
         if self.ratio == "search" and not self.ratios:
             raise ValueError("ratios is empty: name at least one, or set compare.ratio to a number")
         return self

@@ -1,1 +1,1 @@
-"""From a trained generator to a labelled synthetic data set on disk."""
+"""Makes a labelled synthetic data set on disk from a trained generator."""

@@ -1,4 +1,4 @@
-"""Images made elsewhere as a synthetic set: brought to the data set's size and written as shards, once."""
+"""Turns images made elsewhere into a synthetic set: resizes them to the data set's shape and writes them as shards."""
 
 from __future__ import annotations
 
@@ -32,11 +32,28 @@ def write_external_set(
     progress: Callable[[int, int], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> tuple[SyntheticManifest, int]:
-    """Write the images as shards at `place`; returns their manifest, for who calls to save, and how many were fitted.
+    """Write the images as shards.
 
-    Classes are mixed evenly, as in a plan, since an arm may take the first so many. Memory does not grow with the set:
-    a file without a name in the folder `scratch` holds the images in between.
-    Raises DataError for an image that cannot be read, Cancelled when `cancelled` says so.
+    Classes are mixed evenly, as in a plan, because an arm may take only the first images. Memory does not grow with the
+    set: the resized images are kept in an unnamed temporary file.
+
+    Args:
+        external: The images and their labels.
+        manifest: The data set to which they belong.
+        place: Where the shards are written.
+        raster: How pixels become images of the data set's shape.
+        scratch: The folder of the temporary file.
+        shard_size: Images per shard.
+        progress: Called with (done, total).
+        cancelled: Asked before each image whether to stop.
+
+    Returns:
+        The set's manifest, which the caller saves, and how many images had to be resized or converted.
+
+    Raises:
+        DataError: An image cannot be read.
+        Cancelled: `cancelled` returned True.
+        StorageError: The disk is full or read-only.
     """
     total, fitted = len(external.labels), 0
     with storage_errors(scratch), TemporaryFile(dir=scratch) as file:
@@ -69,17 +86,17 @@ def write_external_set(
 
 
 def mixed_order(labels: tuple[Labels, ...]) -> list[int]:
-    """Rows in an order that mixes classes evenly from start to end; that of `plan_labels` stays as it is."""
+    """The rows in an order that mixes classes evenly from start to end; an order made by `plan_labels` is kept."""
     counts, seen = Counter(labels), Counter[Labels]()
-    places = []
+    positions = []
     for row, own in enumerate(labels):
-        places.append(((seen[own] + 0.5) / counts[own], own, row))
+        positions.append(((seen[own] + 0.5) / counts[own], own, row))
         seen[own] += 1
-    return [row for _, _, row in sorted(places)]
+    return [row for _, _, row in sorted(positions)]
 
 
 def _fits(pixels: npt.NDArray[np.generic], raster: Raster) -> bool:
-    """Whether an image has the data set's size, channels and 8 bits as it is."""
+    """Whether an image has the data set's size and channels, and 8 bits."""
     channels = 1 if pixels.ndim == 2 else pixels.shape[2]
     return (channels, *pixels.shape[:2]) == raster.shape and pixels.dtype == np.uint8
 

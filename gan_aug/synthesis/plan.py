@@ -1,4 +1,4 @@
-"""Which label each synthetic image gets: the plan, made before the first image."""
+"""The plan of a synthetic set: the label of each image, decided before the first image is made."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ Labels = tuple[int, ...]
 
 
 def plan_labels(config: SynthesisConfig, manifest: Manifest) -> tuple[Labels, ...]:
-    """The labels of image 0, 1, ... for the counts asked for, classes mixed evenly from start to end.
+    """The labels of image 0, 1, ... for the counts asked for, with the classes mixed evenly from start to end.
 
-    With equal counts the plan of more images starts with the plan of fewer. Raises ConfigError for a label the data set
-    does not have, or when nothing is asked for.
+    If all counts are equal, a plan of more images begins with the plan of fewer. Raises ConfigError for a label that
+    the data set does not have, or if no image is asked for.
     """
     counts = _counts(config, manifest)
     if not sum(counts.values()):
         raise ConfigError("synthesis.counts asks for no image at all: give a number above 0, or like-real")
-    places = [((j + 0.5) / count, labels) for labels, count in counts.items() for j in range(count)]
-    return tuple(labels for _, labels in sorted(places))
+    positions = [((j + 0.5) / count, labels) for labels, count in counts.items() for j in range(count)]
+    return tuple(labels for _, labels in sorted(positions))
 
 
 def _counts(config: SynthesisConfig, manifest: Manifest) -> dict[Labels, int]:

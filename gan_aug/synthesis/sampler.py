@@ -1,4 +1,4 @@
-"""Seeds and labels to images: image k is the same however many are made at once, and wherever."""
+"""Makes images from seeds and labels; image k is the same however many are made together, and on any worker."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gan_aug.gan.trainer import to_bytes
 from gan_aug.synthesis.latents import truncated
 
 BLOCK = 64
-"""Images per forward pass, always: other batch sizes differ in the last bits."""
+"""Images in every forward pass; with other batch sizes the last bits of an image would differ."""
 
 
 def sample(
@@ -24,20 +24,40 @@ def sample(
     purpose: Purpose = Purpose.SYNTHESIS,
     truncation: float = 1.0,
 ) -> npt.NDArray[np.uint8]:
-    """Images `first`, `first + 1`, ... as `(N, C, H, W) uint8`, one per row of `labels` `(N, K) float32`.
+    """Make the images `first`, `first + 1`, ... of a seed.
 
-    An image depends on the seed, its index, its label and `truncation` (see `truncated`) alone: every forward pass
-    holds a whole block.
+    An image depends only on the generator, the seed, the purpose, its index, its label and `truncation`, because every
+    forward pass has the same size.
+
+    Args:
+        generator: In evaluation mode.
+        labels: `(N, K) float32` of zeros and ones, one row per image.
+        seed: Of the noise.
+        first: The index of the first image.
+        purpose: What the images are for; each purpose has its own noise.
+        truncation: From 0 to 1, see `truncated`.
+
+    Returns:
+        `(N, C, H, W) uint8`.
     """
     indices = range(first, first + len(labels))
-    noise = image_noise(seed, purpose, indices, generator.settings.latent)  # at once: half the cost of a block a time
+    noise = image_noise(seed, purpose, indices, generator.settings.latent)  # all at once: half the cost of by block
     return make_images(generator, truncated(noise, truncation), labels)
 
 
 def make_images(
     generator: Generator, noise: npt.NDArray[np.float32], labels: npt.NDArray[np.float32]
 ) -> npt.NDArray[np.uint8]:
-    """Images `(N, C, H, W) uint8` of any number of rows of noise and labels, a block at a time."""
+    """Make images of any number of rows, one block after the other.
+
+    Args:
+        generator: In evaluation mode.
+        noise: `(N, latent) float32`.
+        labels: `(N, K) float32` of zeros and ones.
+
+    Returns:
+        `(N, C, H, W) uint8`.
+    """
     images = np.empty((len(labels), *generator.settings.shape), dtype=np.uint8)
     for start in range(0, len(labels), BLOCK):
         block = slice(start, start + BLOCK)
@@ -49,16 +69,25 @@ def make_images(
 def make_block(
     generator: Generator, noise: npt.NDArray[np.float32], labels: npt.NDArray[np.float32]
 ) -> npt.NDArray[np.uint8]:
-    """Images `(N, C, H, W) uint8` of at most BLOCK rows of noise and labels, by a forward pass of BLOCK rows."""
+    """Make the images of at most BLOCK rows by one forward pass of BLOCK rows.
+
+    Args:
+        generator: In evaluation mode.
+        noise: `(N, latent) float32`.
+        labels: `(N, K) float32` of zeros and ones.
+
+    Returns:
+        `(N, C, H, W) uint8`.
+    """
     device = generator.project.weight.device
-    made = generator(*(torch.from_numpy(_whole(rows)).to(device) for rows in (noise, labels)))
+    made = generator(*(torch.from_numpy(_padded(rows)).to(device) for rows in (noise, labels)))
     return to_bytes(made[: len(noise)]).cpu().numpy()
 
 
-def _whole(rows: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """A block's rows, with zeros where they are too few."""
+def _padded(rows: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """The rows, filled up with zeros to BLOCK rows."""
     if len(rows) == BLOCK:
         return rows
-    whole = np.zeros((BLOCK, rows.shape[1]), dtype=np.float32)
-    whole[: len(rows)] = rows
-    return whole
+    padded = np.zeros((BLOCK, rows.shape[1]), dtype=np.float32)
+    padded[: len(rows)] = rows
+    return padded

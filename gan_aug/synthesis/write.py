@@ -1,4 +1,4 @@
-"""A synthetic set on disk: planned, written shard by shard, verified, and resumed where it stopped."""
+"""Writes a synthetic set shard by shard; a later start keeps the complete shards and makes the others."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from gan_aug.errors import CheckpointError
 from gan_aug.gan.networks.dcgan import Generator
 from gan_aug.gan.state import RECORD, Checkpoint, load_generator, read_checkpoint
 from gan_aug.run import layout
-from gan_aug.run.artefacts import local_copy, is_intact
+from gan_aug.run.artefacts import is_intact, local_copy
 from gan_aug.run.stores import MissingObject, Place, below, open_store
 from gan_aug.synthesis.plan import Labels
 from gan_aug.synthesis.sampler import sample
 
-LOOKERS = 8
-"""Shards looked at side by side for whether they are whole."""
+CHECK_THREADS = 8
+"""How many shards are checked for completeness at the same time."""
 
 
 @dataclass(frozen=True)
 class PlannedShard:
-    """One shard to make: the images from `first` on with these labels, by one checkpoint and seed."""
+    """One shard to make: the images from index `first` on with these labels, by one checkpoint and seed."""
 
     name: str
     checkpoint: str
@@ -42,7 +42,7 @@ class PlannedShard:
 
     @property
     def origin(self) -> dict[str, object]:
-        """What its bytes follow from, as JSON values."""
+        """Everything on which its bytes depend, as JSON values."""
         labels = [list(own) for own in self.labels]
         return {"checkpoint": self.checkpoint, "seed": self.seed, "first": self.first, "labels": labels}
 
@@ -60,11 +60,28 @@ def write_synthetic_set(
     progress: Callable[[int, int], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> SyntheticManifest:
-    """Write the planned images as shards at `place`, skipping whole ones, then the manifest; return it.
+    """Write the planned images as shards, then the manifest; shards that are complete already are kept.
 
-    The workers write there themselves; one that lacks the checkpoint's folder fetches it from `stored`. `device` is
-    compute.device, which each worker chooses by for itself. Raises Cancelled when `cancelled` says so, with finished
-    shards kept.
+    Args:
+        checkpoint: The trained GAN.
+        plan: The labels of image 0, 1, ...
+        place: Where the shards are written, by the workers themselves.
+        executor: Where the workers run.
+        seed: Of the noise.
+        shard_size: Images per shard.
+        stored: Where workers that do not see the checkpoint's folder download it from.
+        device: The value of compute.device; each worker chooses its device by it.
+        progress: Called with (images done, images in all).
+        cancelled: Asked about twice a second whether to stop.
+
+    Returns:
+        The manifest, as saved at `place`.
+
+    Raises:
+        Cancelled: `cancelled` returned True; finished shards are kept.
+        CheckpointError: The checkpoint is of an unknown task, or a worker finds another one.
+        ComputeError: Workers were lost.
+        StorageError: A shard cannot be written.
     """
     if checkpoint.task not in ("multi-class", "multi-label"):
         raise CheckpointError(f"{checkpoint.path} names the task {checkpoint.task!r}: train again with this version")
@@ -95,7 +112,7 @@ def write_synthetic_set(
 
 
 def is_whole(manifest: SyntheticManifest, place: Place) -> bool:
-    """Whether every shard of a set that was made here stands at `place`, unaltered."""
+    """Whether every shard of a set made by `write_synthetic_set` is at `place`, unaltered."""
     planned = [
         PlannedShard(
             Path(shard.file).stem,
@@ -113,12 +130,12 @@ def _load(path: Path, checkpoint: str, stored: Place | None, device: str) -> Gen
     torch.set_num_threads(1)
     found = read_checkpoint(local_copy(path, stored, RECORD))
     if found.id != checkpoint:
-        raise CheckpointError(f"{found.path} is another checkpoint than the run's: remove it there and resume the run")
+        raise CheckpointError(f"{found.path} is not the checkpoint of this run: remove it there and resume the run")
     return load_generator(found).to(choose_device(device))
 
 
 def _write_shard(generator: Generator, planned: PlannedShard, *, place: Place) -> SyntheticShard:
-    """Make one shard's images and write them, then their marker: an origin, a sum, and the store's tag."""
+    """Make and write one shard's images, then its marker: origin, SHA-256, and the store's state of the file."""
     labels = multi_hot(list(planned.labels), generator.settings.classes)
     content = shard_bytes(sample(generator, labels, seed=planned.seed, first=planned.first))
     shard = SyntheticShard(
@@ -134,16 +151,19 @@ def _write_shard(generator: Generator, planned: PlannedShard, *, place: Place) -
 
 
 def _all_finished(place: Place, planned: list[PlannedShard]) -> list[tuple[PlannedShard, SyntheticShard]]:
-    """The shards that are whole at `place`, looked at side by side: each costs a store two requests or more."""
+    """The planned shards that are complete at `place`.
+
+    They are checked at the same time, because each check takes two or more requests to a store.
+    """
     names = set(open_store(place).names())
-    there = [shard for shard in planned if f"{shard.name}.json" in names and f"{shard.name}.npy" in names]
-    with ThreadPoolExecutor(LOOKERS) as pool:
-        found = list(pool.map(partial(_finished, place), there))
-    return [(shard, made) for shard, made in zip(there, found, strict=True) if made]
+    present = [shard for shard in planned if f"{shard.name}.json" in names and f"{shard.name}.npy" in names]
+    with ThreadPoolExecutor(CHECK_THREADS) as pool:
+        found = list(pool.map(partial(_finished, place), present))
+    return [(shard, made) for shard, made in zip(present, found, strict=True) if made]
 
 
 def _finished(place: Place, planned: PlannedShard) -> SyntheticShard | None:
-    """The shard, where a whole one of the same origin is there."""
+    """The shard if it is there, complete and of the same origin; else None."""
     store = open_store(place)
     try:
         record = json.loads(store.read(f"{planned.name}.json"))

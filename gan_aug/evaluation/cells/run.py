@@ -33,7 +33,7 @@ from gan_aug.evaluation.classifiers.fit import Fitted, HeldOut, fit
 from gan_aug.evaluation.classifiers.networks import ClassifierCard, predict_scores
 from gan_aug.evaluation.leakage import check_synthetic_images, check_synthetic_set
 from gan_aug.run import layout
-from gan_aug.run.artefacts import local_copy, copy_files, put_files, sums_of
+from gan_aug.run.artefacts import copy_files, local_copy, put_files, sums_of
 from gan_aug.run.files import storage_errors
 from gan_aug.run.stores import Place, below
 

@@ -1,1 +1,1 @@
-"""The downstream classifiers: networks by name, their training, their answers."""
+"""The downstream classifiers: networks by name, their training, their predictions."""

@@ -1,4 +1,4 @@
-"""Training one classifier: an exact number of optimiser steps, the weights of the lowest validation loss kept."""
+"""Trains one classifier for an exact number of optimiser steps; keeps the weights with the lowest validation loss."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from gan_aug.evaluation.classifiers.networks import build, predict_logits, to_in
 CPU = torch.device("cpu")
 
 EARLIEST = 5
-"""Steps after which the weights are validated first, at the earliest."""
+"""The first validation comes after this many steps at the earliest."""
 
 
 @dataclass(frozen=True)
 class HeldOut:
-    """Images `(N, C, H, W) uint8` a classifier is scored on, with labels `(N, K) float32` of zeros and ones."""
+    """Images `(N, C, H, W) uint8` on which a classifier is scored, with labels `(N, K) float32` of zeros and ones."""
 
     images: npt.NDArray[np.uint8]
     labels: npt.NDArray[np.float32]
@@ -35,9 +35,10 @@ class HeldOut:
 
 @dataclass(frozen=True)
 class Fitted:
-    """A trained classifier with its best weights, in evaluation mode; `history` is CellResult's.
+    """A trained classifier with its best weights, in evaluation mode.
 
-    `steps` counts the optimiser steps that were taken.
+    `steps` counts all optimiser steps; `best_step` is the one after which the weights were best. `history` holds the
+    losses at each validation, as in CellResult.
     """
 
     model: nn.Module
@@ -72,22 +73,38 @@ def fit(
     progress: Callable[[int], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> Fitted:
-    """Train the classifier of `config` for exactly `config.steps` steps; everything random comes from `seed`.
+    """Train a classifier for exactly `config.steps` steps; everything random comes from `seed`.
 
-    The learning rate falls along a cosine to zero. At `config.epochs` evenly spread points the validation loss is
-    taken (AUC saturates on easy sets) and the best weights are kept. Initial weights, the order of the images (given
-    their number) and dropout depend on `seed` alone, so they are shared between arms. Torch's global random state is
-    left as found. `progress` gets the number of steps done at each of those points.
+    The learning rate falls to zero along a cosine. At `config.epochs` evenly spread points the validation loss is
+    computed, and the weights with the lowest loss are kept; the AUC would not do, because it saturates on easy sets.
+    Initial weights, the order of the images (given their number) and dropout depend only on `seed`, so all arms share
+    them. Torch's global random state is left unchanged.
 
-    Where the plan says pretrain, the first `pretrain` of the steps see synthetic images alone and the rest real ones
-    alone. Rate and optimiser go on across the border, so that with one half fine-tuning starts at half the rate; the
-    weights kept are of the second part, since before it the network has seen no real image.
+    If the plan says pretrain, the first steps use only synthetic images and the others only real ones. Learning rate
+    and optimiser continue from one part to the next, so with a share of one half fine-tuning begins at half the rate.
+    The weights are chosen in the second part, because before it the network has seen no real image.
 
-    Raises DataError without validation images, TrainingDiverged when a loss is not finite, Cancelled when `cancelled`
-    says so.
+    Args:
+        config: The classifier and its training.
+        manifest: The data set, for its labels and image shape.
+        training: The arm's training images.
+        validation: The images by which the weights are chosen.
+        seed: Of everything random.
+        pretrain: The share of the steps of the first part, if the plan says pretrain.
+        device: Where it is trained.
+        progress: Called with the number of steps done at each validation.
+        cancelled: Asked at each validation whether to stop.
+
+    Returns:
+        The classifier with its best weights.
+
+    Raises:
+        DataError: There are no validation images.
+        TrainingDiverged: A loss is not finite.
+        Cancelled: `cancelled` returned True.
     """
     if len(validation.images) == 0:
-        raise DataError(f"{manifest.name} has no validation images to choose weights by: set data.validation above 0")
+        raise DataError(f"{manifest.name} has no validation images for choosing weights: set data.validation above 0")
     cuda = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(devices=cuda):
         torch.manual_seed(seed)
@@ -98,20 +115,20 @@ def fit(
 
 
 def learning_rate(config: ClassifierConfig) -> float:
-    """The learning rate of `config`, or the one that suits its optimiser."""
+    """The learning rate of `config`, or the default for its optimiser."""
     return config.lr if config.lr is not None else 0.02 if config.optimizer == "sgd" else 1e-3
 
 
 def weight_decay(config: ClassifierConfig) -> float:
-    """The weight decay of `config`, or the one that suits its optimiser."""
+    """The weight decay of `config`, or the default for its optimiser."""
     if config.weight_decay is not None:
         return config.weight_decay
-    # Only AdamW keeps it apart from the gradient's own scale; added to the gradient, 1e-2 would drown small ones.
+    # Only AdamW decouples it from the gradient; added to the gradient, 1e-2 would outweigh small gradients.
     return 1e-2 if config.optimizer == "adamw" else 5e-4
 
 
 def make_optimizer(config: ClassifierConfig, model: nn.Module) -> torch.optim.Optimizer:
-    """The optimiser of `config` over the model's parameters; weight decay is left off biases and normalisation."""
+    """The optimiser of `config` for the model's parameters; biases and normalisation have no weight decay."""
     lr, decay = learning_rate(config), weight_decay(config)
     decayed = [p for p in model.parameters() if p.ndim > 1]
     plain = [p for p in model.parameters() if p.ndim <= 1]
@@ -128,23 +145,51 @@ def make_optimizer(config: ClassifierConfig, model: nn.Module) -> torch.optim.Op
 
 
 def loss_of(logits: torch.Tensor, labels: torch.Tensor, task: Task) -> torch.Tensor:
-    """Mean loss of logits `(B, K)` given labels `(B, K)` of zeros and ones: cross-entropy, or binary per label."""
+    """The mean loss of a batch.
+
+    Args:
+        logits: `(B, K)`.
+        labels: `(B, K)` of zeros and ones.
+        task: Cross-entropy for multi-class, binary cross-entropy of each label for multi-label.
+
+    Returns:
+        A scalar.
+    """
     if task == "multi-class":
         return F.cross_entropy(logits, labels.argmax(dim=1))
     return F.binary_cross_entropy_with_logits(logits, labels)
 
 
 def accuracy_of(logits: torch.Tensor, labels: torch.Tensor, task: Task) -> float:
-    """Share of right images for multi-class; share of right labels, cut at one half, for multi-label."""
+    """The accuracy of a batch.
+
+    Args:
+        logits: `(B, K)`.
+        labels: `(B, K)` of zeros and ones.
+        task: The share of right images for multi-class; the share of right labels, with a threshold of one half, for
+            multi-label.
+
+    Returns:
+        From 0 to 1.
+    """
     if task == "multi-class":
         return float((logits.argmax(dim=1) == labels.argmax(dim=1)).double().mean())
     return float(((logits > 0) == (labels > 0.5)).double().mean())
 
 
 def image_order(count: int, batch: int, seed: int) -> Iterator[npt.NDArray[np.int64]]:
-    """Positions `(batch,) int64` of one batch after the other, forever: each pass over `count` images a permutation.
+    """The positions of the images of one batch after the other, without end.
 
-    Batches run across the border of two passes, so all have the same size.
+    Each pass over the images is a random permutation. A batch may span the end of one pass and the start of the next,
+    so all batches have the same size.
+
+    Args:
+        count: The number of images.
+        batch: Images per batch.
+        seed: Of the permutations.
+
+    Yields:
+        Positions `(batch,) int64`.
     """
     generator = np.random.default_rng(seed)
     waiting = np.empty(0, dtype=np.int64)
@@ -156,9 +201,16 @@ def image_order(count: int, batch: int, seed: int) -> Iterator[npt.NDArray[np.in
 
 
 def phases(plan: ArmPlan, steps: int, pretrain: float) -> list[tuple[int, int, int]]:
-    """What is trained on when: steps, first position and number of positions of each part, in order.
+    """The parts of a training: one, or two with pretraining.
 
-    The steps sum to `steps`; each part has at least one where there are two.
+    Args:
+        plan: The arm's training images, the real ones first.
+        steps: The steps of the whole training.
+        pretrain: The share of the steps of the first part, on synthetic images.
+
+    Returns:
+        For each part its number of steps, its first position in the training set and its number of positions. The
+        numbers of steps add up to `steps`; of two parts each has at least one step.
     """
     if not plan.pretrain:
         return [(steps, 0, len(plan.labels))]
@@ -167,10 +219,19 @@ def phases(plan: ArmPlan, steps: int, pretrain: float) -> list[tuple[int, int, i
 
 
 def validation_steps(steps: int, epochs: int, start: int = 0) -> list[int]:
-    """The steps after which to validate: `epochs` of them (or `steps` where those are fewer), evenly spread.
+    """The steps after which the model is validated.
 
-    A few hundred images are learnt by heart between two of these. So there are more where `start` steps are over and
-    the real images begin: after a half, a quarter, ... of the way between two, down to EARLIEST steps.
+    They are evenly spread. Between two of them a network can memorise a few hundred images, so there are some more
+    after the training on real images has begun: after a half, a quarter, ... of the distance between two of them, down
+    to EARLIEST steps.
+
+    Args:
+        steps: The steps of the whole training.
+        epochs: The number of evenly spread validations, or `steps` if that is fewer.
+        start: The step after which the training on real images begins.
+
+    Returns:
+        The steps in order; the last one is `steps`.
     """
     points = min(steps, epochs)
     even = [steps * (epoch + 1) // points for epoch in range(points)]
@@ -182,7 +243,7 @@ def validation_steps(steps: int, epochs: int, start: int = 0) -> list[int]:
 
 
 class _Trainer:
-    """The loop, with what it keeps between steps."""
+    """The training loop and its state between steps."""
 
     def __init__(self, config: ClassifierConfig, task: Task, model: nn.Module, seed: int) -> None:
         self.config = config
@@ -233,7 +294,7 @@ class _Trainer:
         labels = torch.from_numpy(training.plan.labels[positions]).to(self.device)
         images = training.images(positions)
         if training.augmentation:
-            drawn = step * len(positions)  # every image drawn has a number, and by it an augmentation of its own
+            drawn = step * len(positions)  # the number of each image drawn determines its augmentation
             images = training.augmentation(images, self.seed, range(drawn - len(positions), drawn))
         logits = self.model(to_input(images, self.device))
         loss = loss_of(logits, labels, self.task)

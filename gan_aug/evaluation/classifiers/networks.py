@@ -1,4 +1,4 @@
-"""The downstream classifiers: built by name for any image shape, scored in batches, kept as safetensors and JSON."""
+"""The downstream classifiers: built by name for any image shape, scored in batches, stored as safetensors and JSON."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from gan_aug.run.files import file_sha256, write_bytes, write_json
 
 SCHEMA = 1
 SCORE_BATCH = 128
-SMALLEST_SIDE = 8  # three halvings leave one pixel
-STRIDED_FROM = 128  # px; from here on the first convolution of ours has stride 2, or a CPU would take a second a step
-DENSENET_SIDE = 32  # px; DenseNet-121 halves five times
-STEM_FROM = 64  # px; below, ResNet's stem of stride 4 would leave too little to see
+SMALLEST_SIDE = 8  # px; three halvings leave one pixel
+STRIDED_FROM = 128  # px; from this side on our first convolution has stride 2, else a step takes a second on a CPU
+DENSENET_SIDE = 32  # px; DenseNet-121 halves the image five times
+STEM_FROM = 64  # px; for smaller images ResNet's stem, with stride 4, would leave too few pixels
 
 
 @dataclass(frozen=True)
 class ClassifierCard:
-    """What a kept classifier is: enough to build it again and to name what it says."""
+    """The description of a stored classifier: what is needed to build it again and to name its outputs."""
 
     name: ClassifierName
     shape: tuple[int, int, int]
@@ -41,14 +41,25 @@ class ClassifierCard:
 
 
 def build(name: ClassifierName, shape: tuple[int, int, int], classes: int) -> nn.Module:
-    """A freshly initialised classifier from images `(B, C, H, W) float32` in [-1, 1] to logits `(B, classes)`.
+    """Build a new classifier; it maps images `(B, C, H, W) float32` in [-1, 1] to logits `(B, classes)`.
 
-    Initial weights come from torch's global generator; nothing is downloaded. Raises DataError for fewer than two
-    classes or sides below 8 px. resnet18: He et al., arXiv 1512.03385; densenet121: Huang et al., arXiv 1608.06993.
+    Initial weights come from torch's global random generator; nothing is downloaded. resnet18: He et al., arXiv
+    1512.03385; densenet121: Huang et al., arXiv 1608.06993.
+
+    Args:
+        name: Which network.
+        shape: Of the images, `(C, H, W)`.
+        classes: The number of labels.
+
+    Returns:
+        The network, on the CPU.
+
+    Raises:
+        DataError: There are fewer than two classes, or a side is below 8 px.
     """
     channels, height, width = shape
     if classes < 2:
-        raise DataError(f"the data set has {classes} label, a comparison needs two classes: name a second one")
+        raise DataError(f"the data set has {classes} label, but a comparison needs two classes: add a second one")
     if min(height, width) < SMALLEST_SIDE:
         raise DataError(
             f"images of {height}x{width} px are too small for a classifier: set data.size to {SMALLEST_SIDE} or more"
@@ -70,9 +81,9 @@ def build(name: ClassifierName, shape: tuple[int, int, int], classes: int) -> nn
 
 
 def to_input(images: npt.NDArray[np.uint8], device: torch.device) -> torch.Tensor:
-    """Stored images `(B, C, H, W) uint8` as float32 in [-1, 1] on `device`, channels last in memory.
+    """Convert images `(B, C, H, W) uint8` to float32 in [-1, 1] on `device`, with channels last in memory.
 
-    That layout makes convolutions on a CPU about twice as fast.
+    This memory layout makes convolutions on a CPU about twice as fast.
     """
     batch = torch.from_numpy(np.require(images, requirements=["C", "W"])).to(device)
     return batch.to(torch.float32, memory_format=torch.channels_last).div_(127.5).sub_(1.0)
@@ -81,9 +92,15 @@ def to_input(images: npt.NDArray[np.uint8], device: torch.device) -> torch.Tenso
 def predict_logits(
     model: nn.Module, images: npt.NDArray[np.uint8], batch: int = SCORE_BATCH
 ) -> npt.NDArray[np.float32]:
-    """Logits `(N, K) float32` of images `(N, C, H, W) uint8`, read `batch` at a time, so a memory map will do.
+    """The logits of many images; the model is set to evaluation mode and back.
 
-    The model is put into evaluation mode and back.
+    Args:
+        model: A classifier.
+        images: `(N, C, H, W) uint8`; they may be a memory map, because only one batch is read at a time.
+        batch: Images per pass.
+
+    Returns:
+        `(N, K) float32`.
     """
     device = next(model.parameters()).device
     was_training = model.training
@@ -96,7 +113,7 @@ def predict_logits(
 
 
 def to_probabilities(logits: npt.NDArray[np.float32], task: Task) -> npt.NDArray[np.float64]:
-    """Logits `(N, K)` as probabilities `(N, K) float64`: softmax for multi-class, a sigmoid each for multi-label."""
+    """Convert logits `(N, K)` to probabilities `(N, K) float64`: softmax for multi-class, sigmoid for multi-label."""
     values = torch.from_numpy(logits).double()
     scores = values.softmax(dim=1) if task == "multi-class" else values.sigmoid()
     probabilities: npt.NDArray[np.float64] = scores.numpy()
@@ -106,12 +123,31 @@ def to_probabilities(logits: npt.NDArray[np.float32], task: Task) -> npt.NDArray
 def predict_scores(
     model: nn.Module, images: npt.NDArray[np.uint8], task: Task, batch: int = SCORE_BATCH
 ) -> npt.NDArray[np.float64]:
-    """Probabilities `(N, K) float64` of images `(N, C, H, W) uint8`; rows sum to 1 for multi-class."""
+    """The probabilities of many images.
+
+    Args:
+        model: A classifier.
+        images: `(N, C, H, W) uint8`.
+        task: Multi-class or multi-label.
+        batch: Images per pass.
+
+    Returns:
+        `(N, K) float64`; for multi-class the sum of each row is 1.
+    """
     return to_probabilities(predict_logits(model, images, batch), task)
 
 
 def save_classifier(folder: Path, model: nn.Module, card: ClassifierCard) -> None:
-    """Write the classifier into `folder`: its weights, then the card with their sum, which makes it whole."""
+    """Write a classifier: first its weights, then its card with their SHA-256, which marks it as complete.
+
+    Args:
+        folder: Where to.
+        model: The classifier.
+        card: Its description.
+
+    Raises:
+        StorageError: The folder cannot be written.
+    """
     tensors = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
     write_bytes(folder / layout.CLASSIFIER_WEIGHTS, save_tensors(tensors))
     write_json(
@@ -121,22 +157,22 @@ def save_classifier(folder: Path, model: nn.Module, card: ClassifierCard) -> Non
 
 
 def load_classifier(folder: Path) -> tuple[nn.Module, ClassifierCard]:
-    """The classifier kept in `folder`, on the CPU and in evaluation mode, with its card.
+    """The classifier stored in `folder`, on the CPU and in evaluation mode, with its card.
 
-    Raises CheckpointError when it is absent, torn or of another schema.
+    Raises CheckpointError if it is absent, incomplete, altered or of another schema.
     """
     card, sha256 = _read_card(folder / layout.CLASSIFIER)
     try:
         content = (folder / layout.CLASSIFIER_WEIGHTS).read_bytes()
         if file_sha256(folder / layout.CLASSIFIER_WEIGHTS) != sha256:
             raise CheckpointError(
-                f"{folder / layout.CLASSIFIER_WEIGHTS} was altered or torn: run gan-aug compare to train it again"
+                f"{folder / layout.CLASSIFIER_WEIGHTS} was altered or cut short: run gan-aug compare to train it again"
             )
         with torch.random.fork_rng(devices=[]):
             model = build(card.name, card.shape, len(card.labels))
         model.load_state_dict(load_tensors(content))
     except (OSError, SafetensorError, RuntimeError) as error:
-        raise CheckpointError(f"no whole classifier in {folder}: run gan-aug compare to train it again") from error
+        raise CheckpointError(f"no complete classifier in {folder}: run gan-aug compare to train it again") from error
     return model.to(memory_format=torch.channels_last).eval(), card
 
 
@@ -153,13 +189,13 @@ def _read_card(path: Path) -> tuple[ClassifierCard, str]:
 
 
 def _convolutional(shape: tuple[int, int, int], classes: int, widths: tuple[int, ...], hidden: int) -> nn.Module:
-    """Blocks of convolution, pooling, normalisation, ReLU and dropout, then two dense layers."""
+    """A CNN: blocks of convolution, pooling, normalisation, ReLU and dropout, then two dense layers."""
     channels, height, width = shape
     stride = 2 if min(height, width) >= STRIDED_FROM else 1
     height, width = -(-height // stride), -(-width // stride)
     layers: list[nn.Module] = []
     for features in widths:
-        # Pooling commutes with ReLU; placed first, it leaves a quarter of the pixels to what follows.
+        # Max pooling commutes with ReLU; placed before it, the following layers have a quarter of the pixels.
         layers += [
             nn.Conv2d(channels, features, 3, stride, padding=1, bias=False),
             nn.MaxPool2d(2),

@@ -1,4 +1,4 @@
-"""Asking a kept classifier about new images, and a sheet to look at its answers."""
+"""Predictions of a stored classifier for new images, and a contact sheet of them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from PIL.ImageDraw import ImageDraw
 
 THRESHOLD = 0.5
-TILE = 144  # px; width of one image and its bars on the sheet
+TILE = 144  # px; the width of one image and its bars on the sheet
 MARGIN = 12
 LINE = 18
 BARS = 5  # labels shown per image, the most probable ones
@@ -26,9 +26,9 @@ BARS = 5  # labels shown per image, the most probable ones
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a classifier says of one image: its label, and each label's probability in [0, 1].
+    """The prediction for one image: its labels, and each label's probability in [0, 1].
 
-    `labels` is the most probable one for multi-class; for multi-label every one above one half, maybe none.
+    For multi-class `labels` holds the most probable label; for multi-label every label above one half, possibly none.
     """
 
     labels: tuple[str, ...]
@@ -36,15 +36,15 @@ class Prediction:
 
 
 def predict(cell: Path, images: npt.NDArray[np.uint8]) -> list[Prediction]:
-    """What the classifier kept in the cell's folder says of images `(N, C, H, W) uint8`.
+    """The predictions of the classifier in a cell's folder for images `(N, C, H, W) uint8`.
 
-    Raises CheckpointError when there is no whole classifier, DataError when the images have another shape.
+    Raises CheckpointError if there is no complete classifier, and DataError if the images have another shape.
     """
     model, card = load_classifier(cell)
     if images.ndim != 4 or images.shape[1:] != card.shape or images.dtype != np.uint8:
         raise DataError(
-            f"the images are {images.shape[1:]} {images.dtype}, the classifier takes {card.shape} uint8: bring them "
-            "into the data set's shape first"
+            f"the images are {images.shape[1:]} {images.dtype}, but the classifier takes {card.shape} uint8: resize "
+            "and convert them first"
         )
     if len(images) == 0:
         return []
@@ -59,7 +59,17 @@ def predict(cell: Path, images: npt.NDArray[np.uint8]) -> list[Prediction]:
 def prediction_sheet(
     images: npt.NDArray[np.uint8], predictions: list[Prediction], names: list[str], columns: int = 4
 ) -> bytes:
-    """A PNG of the images `(N, C, H, W) uint8`, each over its name, its label and bars of its probabilities."""
+    """Draw a contact sheet: each image above its name, its labels and bars of its probabilities.
+
+    Args:
+        images: `(N, C, H, W) uint8`.
+        predictions: One per image.
+        names: One per image.
+        columns: Images per row.
+
+    Returns:
+        A PNG file.
+    """
     from PIL import Image, ImageDraw
 
     columns = max(1, min(columns, len(images)))
@@ -79,7 +89,7 @@ def prediction_sheet(
 
 
 def _picture(image: npt.NDArray[np.uint8]) -> Image:
-    """An image `(C, H, W) uint8` as a picture that fits a tile, its pixels left to be seen."""
+    """An image `(C, H, W) uint8` resized to a tile; it is enlarged without smoothing, which shows its pixels."""
     from PIL import Image
 
     channels, height, width = image.shape
@@ -102,7 +112,7 @@ def _caption(draw: ImageDraw, x: int, y: int, prediction: Prediction, name: str)
 
 
 def _text(draw: ImageDraw, x: int, y: int, text: str, colour: str) -> None:
-    """Write one line, cut where it would leave the tile."""
+    """Write one line of text, shortened to the width of the tile."""
     from PIL import ImageFont
 
     font = ImageFont.load_default(size=12)

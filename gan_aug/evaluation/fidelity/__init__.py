@@ -1,1 +1,1 @@
-"""How like real images the synthetic ones are, measured by features of a network."""
+"""Fidelity: how similar synthetic images are to real ones, measured by a network's features."""

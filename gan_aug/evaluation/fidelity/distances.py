@@ -1,4 +1,4 @@
-"""Distances between two sets of features: Fréchet (FID) and kernel (KID); features in, number out."""
+"""Distances between two sets of features: the Fréchet distance (FID) and the kernel distance (KID)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from gan_aug.errors import DataError
 FloatArray = npt.NDArray[np.float64]
 
 FEWEST = 3
-"""Images a side that the jackknife of KID needs."""
+"""The jackknife of KID needs at least this many images on each side."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Moments:
 
 @dataclass(frozen=True)
 class Kid:
-    """A kernel distance and its standard error; the value may fall below 0, being unbiased."""
+    """A kernel distance and its standard error; the value can be below 0, because it is unbiased."""
 
     value: float
     se: float
@@ -41,8 +41,9 @@ def features_to_moments(features: FloatArray) -> Moments:
 def moments_to_fid(first: Moments, second: Moments) -> float:
     """The Fréchet distance of two Gaussians, at least 0 (Heusel et al. 2017, arXiv 1706.08500, eq. 6).
 
-    |m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2)). The last trace is taken as the sum of the roots of the eigenvalues of
-    C1^(1/2) C2 C1^(1/2), which is symmetric: no complex roots, nothing added to singular covariances.
+    |m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2)). The trace of the last term is the sum of the square roots of the
+    eigenvalues of C1^(1/2) C2 C1^(1/2). That matrix is symmetric, so there are no complex roots, and nothing has to be
+    added to singular covariances.
     """
     values, vectors = np.linalg.eigh(first.covariance)
     root = (vectors * np.sqrt(values.clip(0))) @ vectors.T
@@ -55,10 +56,10 @@ def moments_to_fid(first: Moments, second: Moments) -> float:
 def features_to_kid(first: FloatArray, second: FloatArray) -> Kid:
     """The squared maximum mean discrepancy of features `(N, D)` and `(M, D)`, kernel (x.y / D + 1)^3.
 
-    Bińkowski et al. 2018, arXiv 1801.01401: the unbiased U-statistic. Over all pairs rather than over blocks of them,
-    so that neither the order of the images nor the size of a block alters it, and it scatters less; the standard
-    error is the jackknife's over both sides, somewhat too large where the two are alike. Raises DataError for fewer
-    than three rows a side or for differing dimensions.
+    This is the unbiased U-statistic of Bińkowski et al. 2018, arXiv 1801.01401. It is taken over all pairs, not over
+    blocks of them. So it depends neither on the order of the images nor on a block size, and it varies less. The
+    standard error is that of the jackknife over both sides; it is somewhat too large if the two sets are alike.
+    Raises DataError for fewer than three rows on a side, or if the dimensions differ.
     """
     for features in (first, second):
         check_features(features, FEWEST)
@@ -75,18 +76,18 @@ def features_to_kid(first: FloatArray, second: FloatArray) -> Kid:
 
 
 def check_features(features: FloatArray, fewest: int) -> None:
-    """Raise DataError where features are not finite, or fewer than `fewest`."""
+    """Raise DataError if features are not finite, or there are fewer than `fewest` rows."""
     if features.ndim != 2 or len(features) < fewest:
-        raise DataError(f"{len(features)} images cannot be compared by their features: give at least {fewest} a side")
+        raise DataError(f"{len(features)} images are too few to compare features: give at least {fewest} on each side")
     if not np.isfinite(features).all():
         raise DataError("some features of the images are not finite: choose another compare.features")
 
 
 def check_alike(first: FloatArray, second: FloatArray) -> None:
-    """Raise DataError where two sets of features have differing dimensions."""
+    """Raise DataError if two sets of features have different dimensions."""
     if first.shape[1] != second.shape[1]:
         raise DataError(
-            f"features of {first.shape[1]} and of {second.shape[1]} dimensions cannot be compared: take one extractor"
+            f"features of {first.shape[1]} and of {second.shape[1]} dimensions cannot be compared: use one extractor"
         )
 
 
@@ -96,18 +97,18 @@ def _kernel(first: FloatArray, second: FloatArray) -> FloatArray:
 
 
 def _kernel_sums(first: FloatArray, second: FloatArray, rows: int = 1024) -> FloatArray:
-    """For each row of `first` the sum of its kernels with all of `second`, a slice of rows at a time."""
+    """For each row of `first`, the sum of its kernel values with all rows of `second`; `rows` rows at a time."""
     return np.concatenate([_kernel(first[i : i + rows], second).sum(axis=1) for i in range(0, len(first), rows)])
 
 
 def _within(features: FloatArray) -> FloatArray:
-    """For each row the sum of its kernels with all the others."""
+    """For each row, the sum of its kernel values with all other rows."""
     own: FloatArray = ((features * features).sum(axis=1) / features.shape[1] + 1) ** 3
     return _kernel_sums(features, features) - own
 
 
 def _jackknife(within: FloatArray, across: FloatArray, others: int) -> float:
-    """The share of the statistic's variance that comes from one side: what leaving each of its images out changes."""
+    """The part of the statistic's variance that comes from one side, by leaving out each of its images in turn."""
     n = len(within)
     left_out = (within.sum() - 2 * within) / ((n - 1) * (n - 2)) - 2 * (across.sum() - across) / ((n - 1) * others)
     return float((n - 1) / n * ((left_out - left_out.mean()) ** 2).sum())

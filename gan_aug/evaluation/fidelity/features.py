@@ -1,4 +1,4 @@
-"""What images are compared by: a network's features, of a classifier at hand, of random weights, or of Inception."""
+"""Feature extractors, by which images are compared: a classifier of the run, a random network, or Inception."""
 
 from __future__ import annotations
 
@@ -20,22 +20,27 @@ from gan_aug.run.files import file_sha256
 
 BATCH = 128
 RANDOM = "random-cnn-1"
-"""Names the random network; another recipe needs another number."""
+"""The name of the random network; a changed network needs another number."""
 
-RANDOM_SIDE = 64  # px; larger images are averaged down to it first
+RANDOM_SIDE = 64  # px; larger images are averaged down to this size first
 RANDOM_WIDTHS = (32, 64, 64)
 INCEPTION_SIDE = 299
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-"""Mean and deviation, channel by channel, that torchvision's networks were trained with, of values in [0, 1]."""
+"""Mean and standard deviation of each channel, for values in [0, 1], with which torchvision's networks were trained."""
 
 
 @dataclass(frozen=True)
 class Extractor:
-    """A way from images to features: `compute` maps `(B, C, H, W) float32` in [-1, 1] to `(B, D) float32`.
+    """Computes features of images.
 
-    `name` says which network and layer, `filter` how images were resized for it, `scaled` whether its features are
-    brought to a mean square of 1 over the reference, without which distances would be in units of its own; all three
-    belong to every number made with it. `weights` identifies what it computes with.
+    - `name`: which network and layer it is.
+    - `filter`: how images are resized for it.
+    - `scaled`: whether its features are divided by a common factor, so that their mean square over the reference is 1.
+      Otherwise distances would be in arbitrary units.
+    - `weights`: identifies the weights, mostly by a SHA-256.
+    - `compute`: maps images `(B, C, H, W) float32` in [-1, 1] to features `(B, D) float32`.
+
+    Name, filter and scaling must be given with every figure that is computed with an extractor.
     """
 
     name: str
@@ -46,7 +51,7 @@ class Extractor:
 
 
 def classifier_features(cell: Path, device: torch.device) -> Extractor:
-    """The input of the last layer of the classifier kept in the folder `cell`; raises CheckpointError without one."""
+    """The input of the last layer of the classifier stored in the folder `cell`; raises CheckpointError without one."""
     model, card = load_classifier(cell)
     last = [module for module in model.modules() if isinstance(module, nn.Linear)][-1]
     model.to(device)
@@ -66,17 +71,18 @@ def classifier_features(cell: Path, device: torch.device) -> Extractor:
 
 
 def has_features(card: ClassifierCard) -> bool:
-    """Whether a classifier has a layer before its last: the softmax regression works on the pixels themselves."""
+    """Whether a classifier has a layer before its last one; softmax regression works directly on the pixels."""
     return card.name != "softmax"
 
 
 def random_features(channels: int, device: torch.device) -> Extractor:
-    """A small CNN with fixed random weights: a baseline that was trained on nothing, so it favours nothing.
+    """A small CNN with fixed random weights, as an unbiased baseline: it was trained on nothing.
 
-    Random networks as embeddings of images far from ImageNet: Naeem et al. 2020, arXiv 2002.09797. Three
-    3x3 convolutions with He's normal weights and ReLU, halved between, averaged on a 2x2 grid: 256 features.
+    Naeem et al. 2020 (arXiv 2002.09797) use random networks for images that differ much from ImageNet. This one has
+    three 3x3 convolutions with He's normal weights and ReLU, halves the image between them, and averages the last
+    output on a 2x2 grid: 256 features.
     """
-    # numpy's stream is the same in every version and on every machine, torch's is not promised to be.
+    # numpy's stream is the same in every version and on every machine; torch does not promise this.
     generator = np.random.default_rng(0)
     kernels = []
     for before, after in zip((channels, *RANDOM_WIDTHS[:-1]), RANDOM_WIDTHS, strict=True):
@@ -94,9 +100,9 @@ def random_features(channels: int, device: torch.device) -> Extractor:
 
 
 def inception_file() -> Path:
-    """Where torchvision's Inception weights lie in torch's hub folder; raises ConfigError where they do not.
+    """The file of torchvision's Inception weights in torch's hub folder; raises ConfigError if it is absent.
 
-    Nothing is downloaded: what an evaluation needs is at hand before it starts.
+    Nothing is downloaded: everything that an evaluation needs must be there before it starts.
     """
     from torchvision.models import Inception_V3_Weights
 
@@ -104,24 +110,24 @@ def inception_file() -> Path:
     path: Path = Path(torch.hub.get_dir()) / "checkpoints" / name
     if not path.is_file():
         raise ConfigError(
-            f"compare.features is inception and its weights are not on this machine: put torchvision's {name} into "
+            f"compare.features is inception, but its weights are not on this machine: put torchvision's {name} into "
             f"{path.parent}, or set compare.features to classifier or random"
         )
     return path
 
 
 def inception_features(device: torch.device) -> Extractor:
-    """Torchvision's Inception v3 (ImageNet), the 2,048 numbers before its last layer.
+    """Torchvision's Inception v3 (ImageNet): the 2,048 numbers before its last layer.
 
-    These are not the weights that published FIDs were computed with, so compare with figures of this extractor alone.
-    Raises ConfigError where the weights are not on disk, CheckpointError where they are altered.
+    These are not the weights with which published FIDs were computed, so compare only with figures of this extractor.
+    Raises ConfigError if the weights are not on disk, and CheckpointError if they are altered.
     """
     from torchvision.models import inception_v3
 
     path = inception_file()
     sha256 = file_sha256(path)
-    if not sha256.startswith(path.stem.rsplit("-", 1)[-1]):  # torchvision's names end with it
-        raise CheckpointError(f"{path} was altered or torn: fetch it again")
+    if not sha256.startswith(path.stem.rsplit("-", 1)[-1]):  # torchvision's file names end with its first digits
+        raise CheckpointError(f"{path} was altered or cut short: download it again")
     with torch.random.fork_rng(devices=[]):
         model = inception_v3(weights=None, init_weights=False, transform_input=False)
     model.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))  # noqa: TID251 - published so
@@ -146,7 +152,21 @@ def images_to_features(
     batch: int = BATCH,
     cancelled: Callable[[], bool] | None = None,
 ) -> FloatArray:
-    """Features `(N, D) float64` of images `(N, C, H, W) uint8`; raises Cancelled when `cancelled` says so."""
+    """Compute the features of many images.
+
+    Args:
+        extractor: What computes them.
+        images: `(N, C, H, W) uint8`.
+        device: Where the extractor computes.
+        batch: Images per pass.
+        cancelled: Asked before each batch whether to stop.
+
+    Returns:
+        `(N, D) float64`.
+
+    Raises:
+        Cancelled: `cancelled` returned True.
+    """
     parts = []
     with torch.inference_mode():
         for i in range(0, len(images), batch):

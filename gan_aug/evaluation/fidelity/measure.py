@@ -1,14 +1,18 @@
-"""Fidelity beside utility: how like the real images the synthetic ones are, and what real images score themselves.
+"""Fidelity: how similar the synthetic images are to the real ones, beside the same figures of real images.
 
-**The reference is one half of the real training images**, and each figure stands beside the same figure of the other
-half, patients apart. Not the test images: a figure printed at every comparison is tuned on sooner or later, and no
-choice may rest on them. Besides, held-out images of published sets often come from elsewhere than the training images,
-so that distance would be added to the generator's: the 624 test films of PneumoniaMNIST, whose mix of classes differs
-too, lay at a KID of 0.037 ± 0.013 from one half of its training films, a GAN's images at 0.003 ± 0.004. And not all
-training images: with the reference, the other half and the synthetic sample of one size, the bias of FID and the habits
-of nearest neighbours are the same on both sides. The generator saw both halves, so copies of training images score
-better than the other half does. The accuracy of the classifier that labels are checked with is that on the validation
-images, for the same reason; its weights were chosen by their loss.
+**The reference is one half of the real training images.** Each figure stands beside the same figure of the other half;
+no patient is in both halves.
+
+- The test images are no reference: a figure that is printed at every comparison is tuned on sooner or later, and no
+  choice may depend on the test images. Besides, the held-out images of published sets often come from another source
+  than the training images, and this distance would be added to the generator's. The 624 test films of PneumoniaMNIST,
+  whose class shares differ too, were at a KID of 0.037 ± 0.013 from one half of its training films; a GAN's images were
+  at 0.003 ± 0.004.
+- All training images together are no reference either: the reference, the other half and the synthetic sample must have
+  the same size, so that the bias of FID and the effects of size on nearest neighbours are the same on both sides.
+- The generator saw both halves, so copies of training images score better than the other half does.
+- The accuracy of the classifier that checks labels is that on the validation images, for the first reason; its weights
+  were chosen by the loss on them.
 """
 
 from __future__ import annotations
@@ -42,10 +46,10 @@ from gan_aug.evaluation.fidelity.own_weights import own_features
 from gan_aug.evaluation.fidelity.sets import SEED, Side
 
 IMAGES = 5000
-"""At most so many images a side."""
+"""The largest number of images on each side."""
 
 FEWEST = max(distances.FEWEST, neighbours.FEWEST)
-"""Images a side below which a class gets no distances."""
+"""With fewer images on a side, a class gets no distances."""
 
 Figure = dict[str, float] | None
 Cancelled = Callable[[], bool] | None
@@ -61,9 +65,21 @@ class Compared:
 
 
 def choose_extractor(compare: CompareConfig, cell: Path, channels: int, device: torch.device) -> Extractor:
-    """The extractor that `compare.features` names; `cell` is that of the arm real whose classifier may serve.
+    """The feature extractor that `compare.features` names.
 
-    A softmax regression has no features, so the random network takes its place, under its own name.
+    Args:
+        compare: The config's section.
+        cell: The folder of a cell of the arm real, whose classifier is used for `classifier`. A softmax regression has
+            no features, so the random network takes its place, under its own name.
+        channels: Of the images.
+        device: Where it computes.
+
+    Returns:
+        The extractor.
+
+    Raises:
+        ConfigError: The network's weights are absent or do not fit.
+        CheckpointError: The cell holds no classifier, or the weights of Inception are altered.
     """
     if compare.features in WEIGHTED:
         return own_features(compare, channels, device)
@@ -78,22 +94,35 @@ def measure_fidelity(
     manifest: Manifest,
     sides: tuple[Side, Side, Side],
     cell: Path,
-    judge: CellResult,
+    reference_cell: CellResult,
     extractor: Extractor,
     device: torch.device,
     cancelled: Cancelled = None,
 ) -> dict[str, Any]:
-    """The figures of synthetic images as JSON values: each its `value` and that of real images, `real`.
+    """Measure all figures.
 
-    `sides` are `read_sides`'; `judge` is the result of the arm real whose classifier is kept in `cell`. A figure that
-    too few images allow is null. Raises Cancelled when `cancelled` says so.
+    Args:
+        manifest: The data set.
+        sides: The reference, other real images and synthetic images, from `read_sides`.
+        cell: The folder of a cell of the arm real, with its classifier.
+        reference_cell: The result of that cell.
+        extractor: What images are compared by.
+        device: Where the classifier and the extractor compute.
+        cancelled: Asked before each batch of images whether to stop.
+
+    Returns:
+        The figures as JSON values, each with its `value` for synthetic images and the same figure of real images,
+        `real`. A figure for which there are too few images is null.
+
+    Raises:
+        Cancelled: `cancelled` returned True.
     """
     _, real, made = sides
     compared = _compared(extractor, sides, device, cancelled)
     scores = predict_scores(load_classifier(cell)[0].to(device), made.images, manifest.task)
     agreement, of_classes = label_agreement(scores, made.labels, manifest.task)
     held_out = manifest.label_matrix()[manifest.indices("validation")]
-    accuracy, of_real_classes = label_agreement(judge.validation_scores, held_out, manifest.task)
+    accuracy, of_real_classes = label_agreement(reference_cell.validation_scores, held_out, manifest.task)
     similarity = [(_similarity(made, k), _similarity(real, k)) for k in range(len(manifest.labels))]
     return {
         "extractor": _described(extractor, compared),
@@ -116,7 +145,7 @@ def measure_fidelity(
 
 
 def scaled_features(reference: FloatArray, *others: FloatArray) -> list[FloatArray]:
-    """Features `(n, D)` divided by one number: the root mean square of the reference's, unless that is 0."""
+    """All features `(n, D)` divided by one number: the root mean square of the reference's features, unless it is 0."""
     scale = float(np.sqrt((reference * reference).mean())) if reference.size else 0.0
     return [features / (scale or 1.0) for features in (reference, *others)]
 
@@ -124,19 +153,26 @@ def scaled_features(reference: FloatArray, *others: FloatArray) -> list[FloatArr
 def label_agreement(
     scores: FloatArray, labels: npt.NDArray[np.float32], task: Task
 ) -> tuple[float | None, list[float | None]]:
-    """How often scores `(N, K)` say what labels `(N, K)` of zeros and ones do: over all, and where label k holds.
+    """How often a classifier's predictions agree with the labels that the images were made with.
 
-    Multi-class: the most probable label is the one asked for. Multi-label: overall the share of right labels, cut at
-    one half; of label k the share of the images asked to have it that show it. None where there is no image.
+    Args:
+        scores: `(N, K)` probabilities of the classifier.
+        labels: `(N, K)` of zeros and ones.
+        task: For multi-class the most probable label is predicted; for multi-label every label above one half.
+
+    Returns:
+        The agreement over all images: for multi-class the share of images with the right label, for multi-label the
+        share of right labels. Then, for each label k, the share of the images with label k for which it is predicted.
+        None if there is no such image.
     """
-    asked = labels > 0.5
+    true = labels > 0.5
     if task == "multi-class":
-        said = np.eye(labels.shape[1], dtype=bool)[scores.argmax(axis=1)]
-        right = (said & asked).any(axis=1)
+        predicted = np.eye(labels.shape[1], dtype=bool)[scores.argmax(axis=1)]
+        right = (predicted & true).any(axis=1)
     else:
-        said = scores > 0.5
-        right = said == asked
-    return _share(right), [_share(said[asked[:, k], k]) for k in range(labels.shape[1])]
+        predicted = scores > 0.5
+        right = predicted == true
+    return _share(right), [_share(predicted[true[:, k], k]) for k in range(labels.shape[1])]
 
 
 def _compared(
@@ -183,7 +219,7 @@ def _fid(features: Compared) -> Figure:
 
 
 def _distances(features: Compared) -> dict[str, Figure]:
-    """KID, precision, recall, density and coverage, all null where there are too few images."""
+    """KID, precision, recall, density and coverage; all null if there are too few images."""
     names = ("precision", "recall", "density", "coverage")
     if len(features.reference) < FEWEST:
         return dict.fromkeys(("kid", *names))
@@ -196,8 +232,8 @@ def _distances(features: Compared) -> dict[str, Figure]:
 
 
 def _class_distances(features: Compared, members: list[npt.NDArray[np.bool_]]) -> dict[str, Any]:
-    """The same within one class, with the number of images a side: the same on all three."""
+    """The distances within one class, with the number of images, which is the same on all three sides."""
     count = int(min(rows.sum() for rows in members))
     sides = (features.reference, features.real, features.synthetic)
-    alone = Compared(*(side[rows][:count] for side, rows in zip(sides, members, strict=True)))
-    return {"images": count, **_distances(alone)}
+    of_class = Compared(*(side[rows][:count] for side, rows in zip(sides, members, strict=True)))
+    return {"images": count, **_distances(of_class)}

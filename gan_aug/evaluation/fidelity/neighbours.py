@@ -15,17 +15,17 @@ COVERAGE_NEIGHBOURS = 5
 
 FEWEST = COVERAGE_NEIGHBOURS + 1
 _ROWS = 1024
-# Squared distances come from inner products, which leave some 1e-15 of the norms where two images are equal.
+# Squared distances are computed from inner products; for two equal images they come out as about 1e-15 of the norms.
 _ZERO = 1e-12
 _SLACK = 1 + 1e-9
 
 
 @dataclass(frozen=True)
 class Neighbourhood:
-    """How a set lies among the reference's nearest neighbours.
+    """The figures of `features_to_neighbourhood`.
 
-    `precision`, `recall` and `coverage` are shares in [0, 1]; `density` is at least 0 and about 1 for a set that is
-    like the reference.
+    `precision`, `recall` and `coverage` are shares in [0, 1]; `density` is at least 0, and about 1 for a set with the
+    reference's distribution.
     """
 
     precision: float
@@ -35,9 +35,9 @@ class Neighbourhood:
 
 
 def features_to_radii(features: FloatArray, neighbours: tuple[int, ...]) -> list[FloatArray]:
-    """For each k of `neighbours` the squared distance `(N,)` from each of features `(N, D)` to its k-th nearest other.
+    """For each k in `neighbours`, the squared distance `(N,)` of each row of `(N, D)` to its k-th nearest other row.
 
-    Raises DataError where there are no more than k rows.
+    Raises DataError if there are no more than k rows.
     """
     check_features(features, max(neighbours) + 1)
     parts = [np.partition(block, neighbours, axis=1)[:, neighbours] for block in _distances(features, features)]
@@ -47,37 +47,40 @@ def features_to_radii(features: FloatArray, neighbours: tuple[int, ...]) -> list
 def features_to_neighbourhood(reference: FloatArray, features: FloatArray) -> Neighbourhood:
     """Precision, recall, density and coverage of features `(M, D)` against those of the reference `(N, D)`.
 
-    Precision: share of the set inside a ball of the reference, each ball around one image as far as its third
-    neighbour; recall: the same with the sides exchanged (Kynkäänniemi et al. 2019, arXiv 1904.06991, section 2).
-    Density: in how many balls of the reference (fifth neighbour) an image of the set lies on average, over five;
-    coverage: share of those balls that hold one (Naeem et al. 2020, arXiv 2002.09797, section 3). All four depend on
-    how many images there are: compare them with those of a real set of the same size. Raises DataError for fewer than
-    six rows a side.
+    A ball is drawn around each image of a set; it reaches to the image's k-th nearest neighbour in that set.
+
+    - Precision: the share of the features inside at least one ball of the reference, with k = 3.
+    - Recall: the same with the sides exchanged (Kynkäänniemi et al. 2019, arXiv 1904.06991, section 2).
+    - Density: the mean number of the reference's balls that contain a feature, with k = 5, divided by 5.
+    - Coverage: the share of these balls that contain a feature (Naeem et al. 2020, arXiv 2002.09797, section 3).
+
+    All four depend on the number of images: compare them with those of a real set of the same size. Raises DataError
+    for fewer than six rows on a side.
     """
     check_alike(reference, features)
     check_features(features, FEWEST)
     radii, wide_radii = (r * _SLACK for r in features_to_radii(reference, (PRECISION_NEIGHBOURS, COVERAGE_NEIGHBOURS)))
     own_radii = features_to_radii(features, (PRECISION_NEIGHBOURS,))[0] * _SLACK
     precise = np.zeros(len(features), dtype=bool)
-    recalled, covered, held, first = [], [], 0, 0
+    recalled, covered, contained, first = [], [], 0, 0
     for block in _distances(reference, features):
         rows = slice(first, first + len(block))
         precise |= (block <= radii[rows, None]).any(axis=0)
         recalled.append((block <= own_radii[None]).any(axis=1))
         inside = block <= wide_radii[rows, None]
-        held += int(inside.sum())
+        contained += int(inside.sum())
         covered.append(inside.any(axis=1))
         first += len(block)
     return Neighbourhood(
         precision=float(precise.mean()),
         recall=float(np.concatenate(recalled).mean()),
-        density=held / (COVERAGE_NEIGHBOURS * len(features)),
+        density=contained / (COVERAGE_NEIGHBOURS * len(features)),
         coverage=float(np.concatenate(covered).mean()),
     )
 
 
 def _distances(first: FloatArray, second: FloatArray) -> Iterator[FloatArray]:
-    """Squared Euclidean distances of `first` to `second`, a slice of the rows of `first` at a time."""
+    """Squared Euclidean distances of `first` to `second`, for some rows of `first` at a time."""
     norms = (second * second).sum(axis=1)
     for i in range(0, len(first), _ROWS):
         block = first[i : i + _ROWS]

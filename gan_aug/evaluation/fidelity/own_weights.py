@@ -1,4 +1,4 @@
-"""Extractors of the user's own weights: a published network and a file of its state dict, from torchvision or MONAI."""
+"""Feature extractors with the user's own weights: a known network and a file with its state dict."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ from gan_aug.evaluation.fidelity.features import IMAGENET, Extractor, inception_
 from gan_aug.run.files import file_sha256
 
 SIDE = 224
-"""Pixels a side that images are brought to: what these networks are published for."""
+"""The side in pixels to which images are resized: the size for which these networks are published."""
 
 WRAPPERS = ("module.", "model.", "net.", "network.", "encoder.", "backbone.")
-"""What state dicts of a network inside another one put before its names."""
+"""Prefixes of the names in a state dict, if the network was a part of another one."""
 
 RESNET_PARTS = {"0": "conv1", "1": "bn1", "4": "layer1", "5": "layer2", "6": "layer3", "7": "layer4"}
 DENSENET_PARTS = {"0": "features"}
-"""The parts of a network where they were put into a plain sequence, as in RadImageNet's files."""
+"""The names of parts by their numbers, if they were put into a `nn.Sequential`, as in RadImageNet's files."""
 
 HEADS = ("fc.", "classifier.", "class_layers.")
-"""What comes after the features, in torchvision's ResNet and DenseNet and in MONAI's DenseNet."""
+"""Names of the layers after the features, in torchvision's ResNet and DenseNet and in MONAI's DenseNet."""
 
 DENSE_LAYER = re.compile(r"(\.denselayer\d+)\.(norm|conv)\.?(\d)\.")
-"""A name in torchvision's DenseNet that MONAI's has inside `layers`; files of old have one dot more."""
+"""Names in torchvision's DenseNet that are inside `layers` in MONAI's; old files have one more dot."""
 
 Tensors = dict[str, torch.Tensor]
 
 
 def check_weights(compare: CompareConfig, channels: int) -> None:
-    """Raise ConfigError where what `compare.features` needs is not on this machine, or not for images of `channels`."""
+    """Raise ConfigError if the weights for `compare.features` are absent, or do not fit images with `channels`."""
     if not compare.fidelity:
         return
     if compare.features == "inception":
@@ -47,26 +47,36 @@ def check_weights(compare: CompareConfig, channels: int) -> None:
 
 
 def weights_identity(compare: CompareConfig) -> str | None:
-    """The SHA-256 of the file of weights that `compare.features` asks for; None where it asks for none.
+    """The SHA-256 of the file of weights that `compare.features` needs; None if it needs none.
 
-    Raises ConfigError where it asks for one and there is none.
+    Raises ConfigError if it needs a file and there is none.
     """
     return file_sha256(_file(compare)) if compare.features in WEIGHTED else None
 
 
 def own_features(compare: CompareConfig, channels: int, device: torch.device) -> Extractor:
-    """What `compare.features` computes before its last layer with the weights in `compare.weights`.
+    """The network `compare.features` without its last layer, with the weights in `compare.weights`.
 
-    Images of `channels` are brought to 224x224 px and to the values that the weights were trained on. Raises
-    ConfigError where the file is absent, is no state dict, or is not of this network.
+    Images are resized to 224x224 pixels, and their values are scaled as in the training of the weights.
+
+    Args:
+        compare: The config's section.
+        channels: Of the images: 1, or as many as the network takes.
+        device: Where it computes.
+
+    Returns:
+        The extractor.
+
+    Raises:
+        ConfigError: The file is absent, is not a state dict, or belongs to another network.
     """
     path = _file(compare)
     tensors = _renamed(_read(path), DENSENET_PARTS if compare.features == "densenet121" else RESNET_PARTS)
     model, seen = _loaded(compare.features, tensors, path)
     if channels not in (1, seen):
         raise ConfigError(
-            f"compare.weights {path.name}: this network sees {seen} channel and the images have {channels}: choose "
-            "weights of a network that sees colours"
+            f"compare.weights: {path.name} is of a network for {seen} channel, but the images have {channels}: choose "
+            "weights of a network for colour images"
         )
     model.eval().to(device)
     scale, shift = (value.to(device) for value in _as_trained(compare.weights_range, seen))
@@ -87,7 +97,7 @@ def own_features(compare: CompareConfig, channels: int, device: torch.device) ->
 def _file(compare: CompareConfig) -> Path:
     if compare.weights is None:
         raise ConfigError(
-            f"compare.features is {compare.features} and no weights are named: give their file in compare.weights, or "
+            f"compare.features is {compare.features}, but no weights are named: set compare.weights to their file, or "
             "set compare.features to classifier or random"
         )
     path = compare.weights.expanduser()
@@ -99,15 +109,15 @@ def _file(compare: CompareConfig) -> Path:
 
 
 def _read(path: Path) -> Tensors:
-    """The tensors of a state dict, also where a checkpoint holds it among other things."""
+    """The tensors of a state dict, which may be a part of a checkpoint with other content."""
     fault = ConfigError(
-        f"compare.weights: {path.name} is no state dict of tensors (.pth, .pt or .safetensors): save the model's "
-        "state_dict() alone, without the model"
+        f"compare.weights: {path.name} is not a state dict of tensors (.pth, .pt or .safetensors): save only the "
+        "model's state_dict(), not the model"
     )
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
-        found = torch.load(path, map_location="cpu", weights_only=True)  # noqa: TID251 - published so; tensors alone
+        found = torch.load(path, map_location="cpu", weights_only=True)  # noqa: TID251 - the published format
     except OSError as error:
         raise ConfigError(f"compare.weights: {path.name} cannot be read ({error.strerror}): check it") from error
     except Exception as error:
@@ -124,7 +134,7 @@ def _read(path: Path) -> Tensors:
 
 
 def _renamed(tensors: Tensors, parts: Mapping[str, str]) -> Tensors:
-    """The same tensors by the names of our networks, without the last layer's; `parts` names those with numbers."""
+    """The same tensors under the names of our networks, without the last layer; `parts` names numbered parts."""
     while wrapper := _wrapper(tensors):
         tensors = {name.removeprefix(wrapper): value for name, value in tensors.items()}
     named = {}
@@ -136,20 +146,20 @@ def _renamed(tensors: Tensors, parts: Mapping[str, str]) -> Tensors:
 
 
 def _wrapper(names: Iterable[str]) -> str | None:
-    """What stands before all names but the last layer's, of which there are others."""
+    """The prefix in WRAPPERS that all names share, except those of the last layer; None if there is none."""
     inner = [name for name in names if not name.startswith(HEADS)]
     return next((wrapper for wrapper in WRAPPERS if inner and all(name.startswith(wrapper) for name in inner)), None)
 
 
 def _loaded(name: FeaturesName, tensors: Tensors, path: Path) -> tuple[nn.Module, int]:
-    """The network with these weights and without its last layer, and the channels it sees."""
+    """The network with these weights, without its last layer, and the number of channels that it takes."""
     first = tensors.get("features.conv0.weight" if name == "densenet121" else "conv1.weight")
     if first is None or first.ndim != 4 or first.shape[1] not in (1, 3):
         raise ConfigError(f"compare.weights: {path.name} holds no {name} for images: name the file of that network")
     channels = int(first.shape[1])
     model = _network(name, channels)
     try:
-        # Counters of batches are no part of older files, and nothing that is computed depends on them.
+        # Older files have no counters of batches, and no result depends on them.
         lacking = model.load_state_dict(tensors, strict=False)
     except RuntimeError as error:
         raise ConfigError(
@@ -158,8 +168,8 @@ def _loaded(name: FeaturesName, tensors: Tensors, path: Path) -> tuple[nn.Module
     lacks = [key for key in lacking.missing_keys if not key.endswith("num_batches_tracked")]
     if odd := [*lacks, *lacking.unexpected_keys]:
         raise ConfigError(
-            f"compare.weights: {path.name} holds another network than {name}, by {odd[0][:80]!r} and {len(odd) - 1} "
-            "more: name its own file"
+            f"compare.weights: {path.name} holds another network than {name}: {odd[0][:80]!r} and {len(odd) - 1} more "
+            "names do not fit; name its own file"
         )
     if not all(bool(value.isfinite().all()) for value in tensors.values()):
         raise ConfigError(f"compare.weights: {path.name} holds weights that are not finite: name another file")
@@ -183,7 +193,7 @@ def _network(name: FeaturesName, channels: int) -> nn.Module:
 
 
 def _as_trained(values: tuple[float, float] | str, channels: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Factor and summand, each `(1, C, 1, 1)`, that take [-1, 1] to the values of training."""
+    """Factor and offset, each `(1, C, 1, 1)`, that map [-1, 1] to the values with which the network was trained."""
     if isinstance(values, str):
         mean, deviation = (torch.tensor(part)[None, :, None, None] for part in IMAGENET)
         if channels == 1:

@@ -1,4 +1,4 @@
-"""Running the fidelity of a comparison: figures kept under the hash of what they depend on, so a re-run reads them."""
+"""Measures the fidelity of a comparison, and stores the figures under the hash of everything they depend on."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from gan_aug.run.files import json_sha256, write_json
 from gan_aug.run.stores import Place, below
 
 RECIPE = 2
-"""Raised whenever the same request would give other figures: older ones are then measured again."""
+"""Increased whenever the same request would give other figures; older figures are then measured again."""
 
 
-def judge_of(results: list[CellResult]) -> CellResult:
-    """The cell whose classifier judges: the first seed of the arm real. Raises DataError where there is none."""
+def first_real_cell(results: list[CellResult]) -> CellResult:
+    """The cell whose classifier is used: the first seed of the arm real. Raises DataError if there is none."""
     real = sorted((result for result in results if result.arm == REFERENCE), key=lambda result: result.seed)
     if not real:
-        raise DataError("the comparison has no arm real, whose classifier judges fidelity: add it to compare.arms")
+        raise DataError("the comparison has no arm real, whose classifier fidelity uses: add it to compare.arms")
     return real[0]
 
 
@@ -46,24 +46,38 @@ def run_fidelity(
     device: torch.device,
     cancelled: Callable[[], bool] | None = None,
 ) -> dict[str, Any]:
-    """The figures of the synthetic set in `generated`, from `compare/fidelity/` where they were measured before.
+    """The fidelity figures of a synthetic set; they are read from `compare/fidelity/` if they were measured before.
 
-    `dataset` and `compare` are the folders of the data set and of the comparison, `results` those of its cells, and
-    `asked` says by what to compare. Raises what `measure_fidelity` and the extractors raise.
+    Args:
+        dataset: The folder of the data set.
+        generated: Where the synthetic set is.
+        compare: The folder of the comparison.
+        results: The results of its cells.
+        asked: Which features to compare.
+        device: Where networks compute.
+        cancelled: Asked before each batch of images whether to stop.
+
+    Returns:
+        The figures, see `measure_fidelity`.
+
+    Raises:
+        DataError: The comparison has no arm real.
+        ConfigError: The weights of the feature network are absent or do not fit.
+        Cancelled: `cancelled` returned True.
     """
-    judge = judge_of(results)
+    reference_cell = first_real_cell(results)
     manifest = Manifest.load(dataset / layout.MANIFEST)
     synthetic = SyntheticManifest.load(below(generated, layout.MANIFEST))
-    request = _request(manifest, synthetic, judge, asked, weights_identity(asked))
+    request = _request(manifest, synthetic, reference_cell, asked, weights_identity(asked))
     path = compare / layout.FIDELITY / f"{json_sha256(request)}.json"
     kept = _read(path, request)
     if kept is not None:
         return kept
-    cell, images = compare / layout.CELLS / judge.key, open_images(dataset, manifest)
+    cell, images = compare / layout.CELLS / reference_cell.key, open_images(dataset, manifest)
     with torch_threads(THREADS):
         extractor = choose_extractor(asked, cell, manifest.shape[0], device)
         sides = read_sides(manifest, images, synthetic, generated, IMAGES)
-        figures = measure_fidelity(manifest, sides, cell, judge, extractor, device, cancelled)
+        figures = measure_fidelity(manifest, sides, cell, reference_cell, extractor, device, cancelled)
     write_json(path, {"request": request, "sum": json_sha256(figures), "figures": figures})
     return figures
 
@@ -76,16 +90,31 @@ def kept_fidelity(
     asked: CompareConfig,
     weights: str,
 ) -> dict[str, Any] | None:
-    """The figures measured before in the comparison's folder `compare`; None where they are absent or altered.
+    """The fidelity figures that were measured before.
 
-    `weights` identifies what the extractor computed with, by the report.
+    Args:
+        compare: The folder of the comparison.
+        manifest: The data set.
+        synthetic: The synthetic set.
+        results: The results of the comparison's cells.
+        asked: Which features were compared.
+        weights: The SHA-256 of the feature network's weights, as the report names it.
+
+    Returns:
+        The figures, or None if they are absent or altered.
     """
-    request = _request(manifest, synthetic, judge_of(results), asked, weights if asked.features in WEIGHTED else None)
+    request = _request(
+        manifest, synthetic, first_real_cell(results), asked, weights if asked.features in WEIGHTED else None
+    )
     return _read(compare / layout.FIDELITY / f"{json_sha256(request)}.json", request)
 
 
 def _request(
-    manifest: Manifest, synthetic: SyntheticManifest, judge: CellResult, asked: CompareConfig, weights: str | None
+    manifest: Manifest,
+    synthetic: SyntheticManifest,
+    reference_cell: CellResult,
+    asked: CompareConfig,
+    weights: str | None,
 ) -> dict[str, Any]:
     """Everything the figures depend on."""
     seen = asked.model_dump(mode="json")["weights_range"]
@@ -94,7 +123,7 @@ def _request(
         "recipe": RECIPE,
         "dataset": manifest.fingerprint,
         "synthetic": synthetic.fingerprint,
-        "judge": judge.key,
+        "judge": reference_cell.key,
         "features": asked.features,
         **own,
         "images": IMAGES,
@@ -103,7 +132,7 @@ def _request(
 
 
 def _read(path: Path, request: dict[str, Any]) -> dict[str, Any] | None:
-    """The figures kept at `path`; None where they are absent, torn, altered or of another request."""
+    """The figures stored at `path`; None if they are absent, incomplete, altered or of another request."""
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
         figures: dict[str, Any] = record["figures"]

@@ -1,4 +1,4 @@
-"""Which images fidelity is measured on: two halves of the real training images, and as many synthetic ones."""
+"""The images on which fidelity is measured: two halves of the real training images, and as many synthetic ones."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class Side:
 
 
 def training_halves(manifest: Manifest) -> tuple[Rows, Rows]:
-    """The positions of the training images in two halves, no patient in both, each in a random order.
+    """The positions of the training images in two halves, each in a random order; no patient is in both halves.
 
-    Patients are dealt in turns and at random, not label by label: halves made alike would lie nearer to each other than
-    two draws do, and KID would fall below 0.
+    Patients are dealt out in turn, in random order, and not stratified by label: stratified halves would be nearer to
+    each other than two random samples are, and KID would fall below 0.
     """
     generator = np.random.default_rng(SEED)
     patients: dict[str, list[int]] = {}
@@ -41,9 +41,17 @@ def training_halves(manifest: Manifest) -> tuple[Rows, Rows]:
 
 
 def choose_images(manifest: Manifest, synthetic: SyntheticManifest, most: int) -> tuple[Rows, Rows, Rows]:
-    """Positions of the images to compare: the reference, other real ones (both in the store), and synthetic ones.
+    """Choose the images to compare.
 
-    All three are of one size, at most `most`: every figure but KID depends on how many images there are.
+    All three groups have the same size, because every figure except KID depends on the number of images.
+
+    Args:
+        manifest: The data set.
+        synthetic: The synthetic set.
+        most: The largest size of a group.
+
+    Returns:
+        The positions of the reference and of other real images in the data set, and of images in the synthetic set.
     """
     reference, other = training_halves(manifest)
     generated = np.random.default_rng(SEED).permutation(len(synthetic.image_labels)).astype(np.int64)
@@ -54,7 +62,18 @@ def choose_images(manifest: Manifest, synthetic: SyntheticManifest, most: int) -
 def read_sides(
     manifest: Manifest, store: npt.NDArray[np.uint8], synthetic: SyntheticManifest, place: Place, most: int
 ) -> tuple[Side, Side, Side]:
-    """The images of `choose_images`: reference and other real ones from `store`, synthetic ones from `place`."""
+    """Read the images that `choose_images` chooses.
+
+    Args:
+        manifest: The data set.
+        store: All its images, `(N, C, H, W) uint8`.
+        synthetic: The synthetic set.
+        place: Where its shards are.
+        most: The largest size of a side.
+
+    Returns:
+        The reference, other real images, and synthetic images.
+    """
     reference, other, generated = choose_images(manifest, synthetic, most)
     labels = manifest.label_matrix()
     return (

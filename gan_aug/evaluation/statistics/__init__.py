@@ -1,1 +1,1 @@
-"""AUC and what surrounds it: intervals over patients and seeds, comparisons, curves, calibration."""
+"""The statistics: AUC and other figures, intervals over patients and seeds, comparisons, curves, calibration."""

@@ -1,17 +1,19 @@
-"""The area under the ROC curve: its value, its variance after DeLong, and the paired test of two classifiers.
+"""The area under the ROC curve: its value, DeLong's variance, and the paired test of two classifiers.
 
-For m positives with scores x and n negatives with scores y, with psi 1, 1/2 or 0 for a pair won, tied or lost::
+There are m positives with scores x and n negatives with scores y; psi is 1, 1/2 or 0 if a pair is won, tied or lost::
 
     AUC = mean over all pairs of psi(x_i, y_j)
     V10_i = mean over j of psi(x_i, y_j)      V01_j = mean over i of psi(x_i, y_j)       (placement values)
     var(AUC) = var(V10) / m + var(V01) / n                                               (sample variances)
 
-DeLong, DeLong & Clarke-Pearson, Biometrics 44:837 (1988). Placement values come from midranks in O(n log n): Sun & Xu,
-IEEE Signal Processing Letters 21:1389 (2014). Each case's contribution is its centred placement value over the size of
-its group, times sqrt(m/(m-1)) or sqrt(n/(n-1)), so that the sum of squares is DeLong's variance exactly and the sum of
-products of two classifiers' is his covariance. Where patients have several images the factors are those of the patients
-with a positive and of those with a negative image (Obuchowski, Biometrics 53:567, 1997). The contributions to a mean of
-several AUCs are the means of the contributions, which is how macro AUCs get their variance.
+DeLong, DeLong & Clarke-Pearson, Biometrics 44:837 (1988). Placement values are computed from midranks in O(n log n):
+Sun & Xu, IEEE Signal Processing Letters 21:1389 (2014).
+
+The contribution of a case is its centred placement value, divided by the size of its group and multiplied by
+sqrt(m/(m-1)) or sqrt(n/(n-1)). So the sum of squares of the contributions is exactly DeLong's variance, and the sum of
+products of two classifiers' contributions is DeLong's covariance. If patients have several images, m and n in these
+factors are the numbers of patients with a positive and with a negative image (Obuchowski, Biometrics 53:567, 1997). The
+contributions to a mean of several AUCs are the means of their contributions; this gives macro AUCs their variance.
 """
 
 from __future__ import annotations
@@ -37,7 +39,7 @@ from gan_aug.evaluation.statistics.uncertainty import (
 
 @dataclass(frozen=True)
 class AucResult:
-    """An AUC in 0..1 with its standard error and 95 % interval over test cases."""
+    """An AUC from 0 to 1, with its standard error and 95 % interval over test cases."""
 
     value: float
     se: float
@@ -45,28 +47,32 @@ class AucResult:
 
 
 def placements(labels: BoolArray, scores: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Placement values of the positives `(m,)` and of the negatives `(n,)`, each in 0..1, by midranks of one sort.
+    """The placement values of the positives, `(m,)`, and of the negatives, `(n,)`, each from 0 to 1.
 
-    `labels` is `(N,) bool`, `scores` `(N,) float64`, higher for more likely positive.
+    `labels` is `(N,) bool`; `scores` is `(N,) float64`, higher for more likely positive.
     """
-    order = np.argsort(scores)
-    arranged, positive = scores[order], labels[order]
-    starts = np.concatenate([[True], arranged[1:] != arranged[:-1]])
-    group = np.cumsum(starts) - 1
-    first = np.append(np.flatnonzero(starts), len(order))
-    # Positives and negatives below each group of equal scores, counting half of the group itself.
-    won = [np.concatenate([[0], np.cumsum(of_class)])[first] for of_class in (positive, ~positive)]
-    positives_below, negatives_below = ((sums[:-1] + sums[1:]) / 2 for sums in won)
-    below = np.empty(len(order))
-    below[order] = np.where(positive, negatives_below[group], positives_below[group])
-    m, n = int(labels.sum()), int((~labels).sum())
-    return below[labels] / n, 1 - below[~labels] / m
+    from scipy.stats import rankdata
+
+    ranks = rankdata(scores)
+    # A case's rank among all cases less its rank in its own class: how many cases of the other class are below it.
+    negatives_below = ranks[labels] - rankdata(scores[labels])
+    positives_below = ranks[~labels] - rankdata(scores[~labels])
+    return negatives_below / (~labels).sum(), 1 - positives_below / labels.sum()
 
 
 def auc_value(labels: BoolArray, scores: FloatArray, name: str = "positive") -> float:
-    """The AUC of scores `(N,) float64` for labels `(N,) bool`, in 0..1.
+    """The AUC, from 0 to 1.
 
-    Raises DataError where no case has the label `name` or none lacks it, or a score is not finite.
+    Args:
+        labels: `(N,) bool`.
+        scores: `(N,) float64`, higher for more likely positive.
+        name: The label's name, for error messages.
+
+    Returns:
+        The AUC.
+
+    Raises:
+        DataError: There is no case with the label or none without it, or a score is not finite.
     """
     _check(labels, scores, name, 1)
     return float(placements(labels, scores)[0].mean())
@@ -75,10 +81,19 @@ def auc_value(labels: BoolArray, scores: FloatArray, name: str = "positive") -> 
 def auc_influence(
     labels: BoolArray, scores: FloatArray, name: str = "positive", patients: IntArray | None = None
 ) -> Influence:
-    """The AUC of one label with each case's contribution (the module's docstring has the formulas).
+    """The AUC of one label with each case's contribution; the module's docstring has the formulas.
 
-    `patients` is `(N,) int64`; without it every case is a patient of its own. Raises DataError where fewer than two
-    cases have the label `name` or lack it, or a score is not finite.
+    Args:
+        labels: `(N,) bool`.
+        scores: `(N,) float64`, higher for more likely positive.
+        name: The label's name, for error messages.
+        patients: `(N,) int64`, the patient of each case; without it every case is another patient.
+
+    Returns:
+        The AUC and the contributions.
+
+    Raises:
+        DataError: There are fewer than two cases with the label or without it, or a score is not finite.
     """
     _check(labels, scores, name, 2)
     m, n = int(labels.sum()), int((~labels).sum())
@@ -104,21 +119,27 @@ def _check(labels: BoolArray, scores: FloatArray, name: str, wanted: int) -> Non
 
 
 def partial_auc(labels: BoolArray, scores: FloatArray, max_false_positive: float, name: str = "positive") -> float:
-    """The area under the ROC curve up to a false-positive rate in (0, 1], standardised to 0.5 by chance and 1 at best.
+    """The area under the ROC curve up to a false-positive rate, standardised to 0.5 for chance and 1 for the best.
 
-    McClish, Med. Decis. Making 9:190 (1989): `(1 + (area - chance) / (best - chance)) / 2`, with `chance` half the
-    square of the rate and `best` the rate. Below chance it can fall under 0.5. Raises DataError as `auc_value` does.
+    McClish, Med. Decis. Making 9:190 (1989): `(1 + (area - chance) / (best - chance)) / 2`, where `chance` is half the
+    square of the rate and `best` is the rate. A classifier below chance can have less than 0.5.
+
+    Args:
+        labels: `(N,) bool`.
+        scores: `(N,) float64`, higher for more likely positive.
+        max_false_positive: The rate, above 0 and at most 1.
+        name: The label's name, for error messages.
+
+    Returns:
+        The standardised area.
+
+    Raises:
+        DataError: There is no case with the label or none without it, or a score is not finite.
     """
+    from sklearn.metrics import roc_auc_score
+
     _check(labels, scores, name, 1)
-    order = np.argsort(-scores, kind="stable")
-    ends = np.append(np.flatnonzero(np.diff(scores[order])), len(order) - 1)
-    hits = np.concatenate([[0.0], np.cumsum(labels[order])[ends] / labels.sum()])
-    alarms = np.concatenate([[0.0], np.cumsum(~labels[order])[ends] / (~labels).sum()])
-    inside = alarms <= max_false_positive
-    edge = np.interp(max_false_positive, alarms, hits) if not inside.all() else hits[-1]
-    x, y = np.append(alarms[inside], max_false_positive), np.append(hits[inside], edge)
-    area, chance = float(np.trapezoid(y, x)), max_false_positive**2 / 2
-    return (1 + (area - chance) / (max_false_positive - chance)) / 2
+    return float(roc_auc_score(labels, scores, max_fpr=max_false_positive))
 
 
 def macro_auc_influence(
@@ -126,8 +147,17 @@ def macro_auc_influence(
 ) -> Influence:
     """The mean over labels of each label's AUC against the rest, with each case's contribution.
 
-    `labels` and `scores` are `(N, K)`: one-vs-rest for multi-class, label by label for multi-label; `patients` as for
-    `auc_influence`. Raises DataError as that does, naming the label.
+    Args:
+        labels: `(N, K) bool`: one-vs-rest for multi-class, each label on its own for multi-label.
+        scores: `(N, K) float64`.
+        names: The labels' names, for error messages.
+        patients: `(N,) int64`, the patient of each case; without it every case is another patient.
+
+    Returns:
+        The mean AUC and the contributions.
+
+    Raises:
+        DataError: As `auc_influence`, naming the label.
     """
     parts = [auc_influence(labels[:, k], scores[:, k], name, patients) for k, name in enumerate(names)]
     value = float(np.mean([part.value for part in parts]))
@@ -135,9 +165,9 @@ def macro_auc_influence(
 
 
 def independent_pairs(labels: BoolArray, patients: IntArray) -> int:
-    """The most pairs of a positive and a negative case that share no patient, at least 1.
+    """The largest number of pairs of a positive and a negative case that share no patient, at least 1.
 
-    `labels` is `(N,)` or `(N, K)`, of which the scarcest label counts; `patients` is `(N,) int64`.
+    `labels` is `(N,)` or `(N, K)`; of several labels the one with the fewest pairs counts. `patients` is `(N,) int64`.
     """
     columns = labels.reshape(len(labels), -1)
     everyone = _count(patients)
@@ -150,11 +180,21 @@ def _count(patients: IntArray) -> int:
 
 
 def auc(labels: BoolArray, scores: FloatArray, scale: Literal["logit", "identity"] = "logit") -> AucResult:
-    """The AUC of scores `(N,) float64` for labels `(N,) bool` with DeLong's standard error and 95 % interval.
+    """The AUC with DeLong's standard error and 95 % interval.
 
-    `scale` identity is DeLong's untransformed interval, cut to 0..1; logit keeps within 0..1 by itself and covers
-    better near 1. Where every pair was won (no variance) the bound is exact: see `uncertainty.exact_interval`.
-    Raises DataError where a class is absent.
+    If every pair was won, the variance is 0 and the bound is exact: see `uncertainty.exact_interval`.
+
+    Args:
+        labels: `(N,) bool`.
+        scores: `(N,) float64`, higher for more likely positive.
+        scale: `identity` gives DeLong's untransformed interval, cut to [0, 1]; `logit` gives an interval that stays
+            within [0, 1] by itself and has a better coverage near 1.
+
+    Returns:
+        The AUC, its standard error and its interval.
+
+    Raises:
+        DataError: There are fewer than two positives or negatives, or a score is not finite.
     """
     influence = auc_influence(labels, scores)
     patients = np.arange(len(labels))
@@ -167,14 +207,35 @@ def auc(labels: BoolArray, scores: FloatArray, scale: Literal["logit", "identity
 
 
 def delong_test(labels: BoolArray, first: FloatArray, second: FloatArray) -> float:
-    """The two-sided p of DeLong's paired test that two score vectors `(N,)` have the same AUC on the same cases."""
+    """DeLong's paired test that two classifiers have the same AUC on the same cases.
+
+    Args:
+        labels: `(N,) bool`.
+        first: `(N,) float64`, the scores of one classifier.
+        second: `(N,) float64`, the scores of the other one.
+
+    Returns:
+        The two-sided p-value.
+
+    Raises:
+        DataError: There are fewer than two positives or negatives, or a score is not finite.
+    """
     return paired_test(
         auc_influence(labels, first), auc_influence(labels, second), independent_pairs(labels, _each(labels))
     )
 
 
 def paired_test(first: Influence, second: Influence, independent: int) -> float:
-    """DeLong's paired test of two AUCs (macro ones too) of the same cases, every image counted as independent."""
+    """DeLong's paired test of two AUCs, also macro AUCs, of the same cases; every image counts as independent.
+
+    Args:
+        first: One AUC.
+        second: The other one.
+        independent: See `independent_pairs`; used if no case distinguishes the two.
+
+    Returns:
+        The two-sided p-value.
+    """
     apart = difference(first, second)
     return p_value(mean_over_seeds([apart], _each(apart.cases), independent, "identity"))
 

@@ -1,4 +1,4 @@
-"""Calibration: whether what is called 80 % likely is true in 80 % of cases."""
+"""Calibration: whether cases with a predicted probability of 80 % are positive in 80 % of cases."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _DRAWS = 200
 
 @dataclass(frozen=True)
 class CalibrationBin:
-    """Cases of similar probability: the mean predicted, the share observed, both in 0..1, and how many they are."""
+    """Cases of similar probability: the mean predicted probability, the observed share, and the number of cases."""
 
     predicted: float
     observed: float
@@ -24,16 +24,24 @@ class CalibrationBin:
 
 
 def calibration_curve(truth: GroundTruth, seeds: Sequence[FloatArray], bins: int = BINS) -> list[CalibrationBin]:
-    """The calibration curve of scores `(N, K)` in 0..1, in equal steps of probability, over the cases of all `seeds`.
+    """The calibration curve over the cases of all seeds, in bins of equal width.
 
-    For two classes it is that of the positive label, for multi-label of every label's probability; for three classes
-    and more that of the most likely class and its being right (Guo et al. 2017). Bins without cases are left out.
+    For two classes it uses the probabilities of the positive label, for multi-label those of every label, and for three
+    or more classes that of the most likely class, and whether it is right (Guo et al. 2017).
+
+    Args:
+        truth: The labels.
+        seeds: The scores `(N, K)` of each seed, from 0 to 1.
+        bins: How many bins.
+
+    Returns:
+        The bins in order, without those that have no case.
     """
     parts = [_claims(truth, scores) for scores in seeds]
-    claimed, held = (np.concatenate(of_all) for of_all in zip(*parts, strict=True))
+    claimed, true = (np.concatenate(of_all) for of_all in zip(*parts, strict=True))
     which = _bin_of(claimed, bins)
     counts = np.bincount(which, minlength=bins)
-    predicted, observed = (np.bincount(which, weights=values, minlength=bins) for values in (claimed, held))
+    predicted, observed = (np.bincount(which, weights=values, minlength=bins) for values in (claimed, true))
     return [
         CalibrationBin(float(predicted[k] / counts[k]), float(observed[k] / counts[k]), int(counts[k]))
         for k in np.flatnonzero(counts)
@@ -41,16 +49,24 @@ def calibration_curve(truth: GroundTruth, seeds: Sequence[FloatArray], bins: int
 
 
 def expected_calibration_error(curve: Sequence[CalibrationBin]) -> float:
-    """The mean distance of observed shares from predicted ones, weighted by cases, in 0..1 (Naeini et al. 2015)."""
+    """The mean distance of observed from predicted shares, weighted by cases, from 0 to 1 (Naeini et al. 2015)."""
     cases = sum(part.count for part in curve)
     return sum(part.count * abs(part.observed - part.predicted) for part in curve) / cases
 
 
 def error_if_perfect(truth: GroundTruth, scores: FloatArray, bins: int = BINS) -> float:
-    """The expected calibration error that scores `(N, K)` would have on average if their probabilities were true.
+    """The mean calibration error that scores would have if their probabilities were true.
 
-    It is not 0: what holds of few cases scatters about its probability. The mean over labels drawn from the
-    probabilities, case by case, from a seed of its own.
+    It is not 0, because the observed share of a few cases varies about their probability. It is the mean over random
+    draws of the labels from the probabilities, with a fixed seed.
+
+    Args:
+        truth: The labels.
+        scores: `(N, K)`, from 0 to 1.
+        bins: As for the calibration curve.
+
+    Returns:
+        From 0 to 1.
     """
     claimed = _claims(truth, scores)[0]
     which, rng = _bin_of(claimed, bins), np.random.default_rng(0)
@@ -62,15 +78,15 @@ def error_if_perfect(truth: GroundTruth, scores: FloatArray, bins: int = BINS) -
 
 
 def _bin_of(claimed: FloatArray, bins: int) -> IntArray:
-    """The bin of each probability: closed below and open above, the last one closed."""
+    """The bin of each probability; a bin contains its lower limit but not its upper one, the last bin both."""
     return np.minimum((claimed * bins).astype(np.int64), bins - 1)
 
 
 def _claims(truth: GroundTruth, scores: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Probabilities claimed and, as 0 or 1, what held."""
+    """The predicted probabilities, and whether each prediction was true, as 0 or 1."""
     judged = truth.judged_scores(scores)
     if truth.positive is not None or truth.multi_label:
         return judged.ravel(), truth.judged.ravel().astype(np.float64)
-    called = scores.argmax(axis=1)
+    predicted = scores.argmax(axis=1)
     rows = np.arange(len(scores))
-    return scores[rows, called], truth.labels[rows, called].astype(np.float64)
+    return scores[rows, predicted], truth.labels[rows, predicted].astype(np.float64)

@@ -1,4 +1,4 @@
-"""The comparison of arms against another, mostly the reference arm, paired by seed and by patient."""
+"""The comparison of arms with another arm, mostly the reference arm, paired by seed and by patient."""
 
 from __future__ import annotations
 
@@ -27,12 +27,16 @@ Verdict = Literal["improves", "non-inferior", "inferior", "inconclusive"]
 
 @dataclass(frozen=True)
 class Comparison:
-    """One arm's AUC less that of `against`: the mean over seeds of the paired differences.
+    """An arm's AUC minus that of the arm `against`: the mean over seeds of the paired differences.
 
-    `p` and `ci95` come from one statistic that holds patients and seeds; `p_adjusted` is `p` after Holm over the
-    comparisons. Beside them stands the paired DeLong test of the scores averaged over seeds, which leaves out seeds and
-    counts images of one patient as independent: `p_delong`, and the difference that it is of, `difference_delong`,
-    which is not `difference`. `smallest_detectable` is `detectable_gain`'s, for one comparison alone.
+    - `p` and `ci95` come from the same statistic, which includes patients and seeds.
+    - `p_adjusted` is `p` after Holm's adjustment for all comparisons.
+    - `p_delong` is that of the paired DeLong test of the scores averaged over seeds. It ignores the variance of seeds
+      and counts images of one patient as independent. `difference_delong` is the difference that it tests, which
+      differs from `difference`.
+    - `smallest_detectable` is the gain that could have been found, see `detectable_gain`; for this comparison alone,
+      without Holm's adjustment.
+    - `sources` names the sources of variance in the interval.
     """
 
     arm: str
@@ -50,20 +54,32 @@ class Comparison:
 
 
 def estimate_auc(truth: GroundTruth, seeds: Sequence[FloatArray]) -> Estimate:
-    """An arm's AUC, the mean over `seeds` of scores `(N, K)`, with its interval over patients and seeds."""
+    """An arm's AUC, the mean over `seeds`, each with scores `(N, K)`; with its interval over patients and seeds."""
     return mean_over_seeds([truth.auc(scores) for scores in seeds], truth.patients, truth.pairs, "logit")
 
 
 def estimate_difference(truth: GroundTruth, arm: Sequence[FloatArray], reference: Sequence[FloatArray]) -> Estimate:
-    """The mean over seeds of `arm`'s AUC less `reference`'s, seed i paired with seed i, on the same patients."""
+    """The difference of two arms' AUCs, the mean over seeds, with its interval over patients and seeds.
+
+    Args:
+        truth: The labels and patients.
+        arm: The scores `(N, K)` of each seed of one arm.
+        reference: Those of the other arm; seed i is paired with seed i.
+
+    Returns:
+        The AUC of `arm` minus that of `reference`.
+
+    Raises:
+        DataError: The numbers of seeds differ.
+    """
     return _difference(truth, [truth.auc(scores) for scores in arm], [truth.auc(scores) for scores in reference])
 
 
 def _difference(truth: GroundTruth, arm: Sequence[Influence], reference: Sequence[Influence]) -> Estimate:
     if len(arm) != len(reference):
         raise DataError(
-            f"{len(arm)} seeds against {len(reference)}: seeds are compared in pairs; compare again so that both arms "
-            "have the same"
+            f"one arm has {len(arm)} seeds and the other {len(reference)}, but seeds are compared in pairs: run the "
+            "comparison again with the same seeds for both arms"
         )
     apart = [difference(ours, theirs) for ours, theirs in zip(arm, reference, strict=True)]
     return mean_over_seeds(apart, truth.patients, truth.pairs, "identity")
@@ -76,9 +92,20 @@ def compare_arms(
     margin: float,
     also: Sequence[tuple[str, str]] = (),
 ) -> list[Comparison]:
-    """Every arm of `arms` but `against` compared with it, in the mapping's order; seeds in the same order in each.
+    """Compare every arm with the arm `against`.
 
-    `also` names further pairs, each an arm and what it is compared with; Holm's adjustment is over all of them.
+    Args:
+        truth: The labels and patients.
+        arms: For each arm the scores `(N, K)` of its seeds, which are in the same order in all arms.
+        against: The arm with which all others are compared.
+        margin: See `verdict`.
+        also: Further pairs to compare: an arm and the arm with which it is compared.
+
+    Returns:
+        The comparisons in the order of `arms`, then those of `also`; Holm's adjustment is over all of them.
+
+    Raises:
+        DataError: The numbers of seeds differ, or a class is absent.
     """
     aucs = {name: [truth.auc(scores) for scores in seeds] for name, seeds in arms.items()}
     images = truth.by_image()
@@ -106,10 +133,16 @@ def compare_arms(
 
 
 def verdict(estimate: Estimate, p_adjusted: float, margin: float) -> Verdict:
-    """What a difference says, given a margin fixed beforehand.
+    """The verdict on a difference, with a margin that was fixed beforehand.
 
-    Improves: adjusted p below 0.05 and a difference above 0. Non-inferior: the interval stays above -margin. Inferior:
-    it stays below -margin. Else inconclusive.
+    Args:
+        estimate: The difference of the AUCs.
+        p_adjusted: Its p-value, adjusted for the number of comparisons.
+        margin: The largest loss of AUC that counts as none, above 0.
+
+    Returns:
+        `improves` if the adjusted p-value is below 0.05 and the difference above 0; `non-inferior` if the whole
+        interval is above -margin; `inferior` if it is below -margin; else `inconclusive`.
     """
     low, high = estimate.ci95
     if p_adjusted < ALPHA and estimate.value > 0:
@@ -120,7 +153,7 @@ def verdict(estimate: Estimate, p_adjusted: float, margin: float) -> Verdict:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """The p-values adjusted for their number, in their order (Holm, Scand. J. Statist. 6:65, 1979)."""
+    """The p-values adjusted for their number, in the given order (Holm, Scand. J. Statist. 6:65, 1979)."""
     adjusted = [0.0] * len(p_values)
     largest = 0.0
     for rank, i in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):

@@ -14,12 +14,12 @@ from gan_aug.evaluation.statistics.uncertainty import BoolArray, FloatArray
 
 REPLICATES = 100
 Curve = Callable[[BoolArray, FloatArray, FloatArray], FloatArray]
-"""Gets labels `(N,)`, scores `(N,)` and case weights `(B, N)`; gives the curve's heights on the grid, `(B, G)`."""
+"""From labels `(N,)`, scores `(N,)` and case weights `(B, N)` to the curve's heights on the grid, `(B, G)`."""
 
 
 @dataclass(frozen=True)
 class CurveBand:
-    """A mean curve: at each `x` of the grid its mean height and the pointwise 95 % limits of that, all in 0..1."""
+    """A mean curve: at each `x` of the grid its mean height and the pointwise 95 % limits, all from 0 to 1."""
 
     x: FloatArray
     mean: FloatArray
@@ -28,11 +28,21 @@ class CurveBand:
 
 
 def curve_band(truth: GroundTruth, seeds: Sequence[FloatArray], grid: FloatArray, curve: Curve) -> CurveBand:
-    """The curve of scores `(N, K)`, the vertical average over `seeds` and, where there are several, over labels.
+    """The vertical average of curves over seeds and labels, with its pointwise band.
 
-    Heights are averaged at equal `x` (Fawcett 2006, section 8). The band adds the seeds' variance over S to the
-    patients', which comes from a Bayesian bootstrap (Rubin 1981: exponential weights, so that no class is ever empty)
-    with the same weights for every seed, as patients and seeds are crossed.
+    Heights are averaged at equal `x` (Fawcett 2006, section 8). The band's variance is the sum of two parts. One is the
+    variance of the seeds divided by their number. The other is that of the patients, from a Bayesian bootstrap (Rubin
+    1981) with the same weights for every seed, because patients and seeds are crossed. Its exponential weights leave no
+    class without cases.
+
+    Args:
+        truth: The labels and patients.
+        seeds: The scores `(N, K)` of each seed.
+        grid: The values of x, `(G,)`.
+        curve: Computes the heights of one label's curve on this grid.
+
+    Returns:
+        The mean curve and its band.
     """
     curves, replicates = resampled(truth, seeds, curve)
     of_patients = replicates.mean(axis=0).var(axis=0, ddof=1)
@@ -46,7 +56,16 @@ def curve_band(truth: GroundTruth, seeds: Sequence[FloatArray], grid: FloatArray
 
 
 def resampled(truth: GroundTruth, seeds: Sequence[FloatArray], curve: Curve) -> tuple[FloatArray, FloatArray]:
-    """Each seed's heights `(S, G)`, and those on Bayesian bootstrap replicates of the patients `(S, REPLICATES, G)`."""
+    """The heights of each seed's curve, and those of its Bayesian bootstrap replicates over patients.
+
+    Args:
+        truth: The labels and patients.
+        seeds: The scores `(N, K)` of each of S seeds.
+        curve: Computes the heights of one label's curve at G values of x.
+
+    Returns:
+        The heights `(S, G)` and those of the replicates `(S, REPLICATES, G)`, averaged over labels.
+    """
     patients = len(np.unique(truth.patients))
     weights = np.random.default_rng(0).exponential(size=(REPLICATES, patients))[:, truth.patients]
     plain = np.ones((1, len(truth.patients)))
@@ -55,7 +74,7 @@ def resampled(truth: GroundTruth, seeds: Sequence[FloatArray], curve: Curve) -> 
 
 
 def _of_labels(truth: GroundTruth, scores: FloatArray, weights: FloatArray, curve: Curve) -> FloatArray:
-    """Heights on the grid, `(B, G)`, one curve for each row of case weights `(B, N)`; the mean over labels."""
+    """The heights `(B, G)`, one curve for each row of case weights `(B, N)`, averaged over labels."""
     judged = truth.judged_scores(scores)
     curves = [curve(truth.judged[:, k], judged[:, k], weights) for k in range(judged.shape[1])]
     average: FloatArray = np.mean(curves, axis=0)
@@ -63,9 +82,17 @@ def _of_labels(truth: GroundTruth, scores: FloatArray, weights: FloatArray, curv
 
 
 def cumulated(labels: BoolArray, scores: FloatArray, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """The weight of positives and of negatives at or above each score, highest first, each `(B, T)`.
+    """The total weight of positives and of negatives at or above each score.
 
-    Cases of one score pass the threshold together: only the last of them is a point of the curve.
+    Cases with equal scores pass the threshold together, so they give one point.
+
+    Args:
+        labels: `(N,)`.
+        scores: `(N,)`, with T different values.
+        weights: `(B, N)`, of the cases.
+
+    Returns:
+        The weights of positives and of negatives, each `(B, T)`, from the highest score to the lowest.
     """
     order = np.argsort(-scores, kind="stable")
     ends = np.append(np.flatnonzero(np.diff(scores[order])), len(order) - 1)

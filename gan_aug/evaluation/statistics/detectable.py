@@ -1,19 +1,21 @@
-"""The gain in AUC that a comparison could have shown: found with 80 % power at two-sided 5 %.
+"""The smallest detectable gain in AUC: the gain that a comparison finds with 80 % power at a two-sided level of 5 %.
 
-What is to be found is a gain delta of the arm over the reference, whose AUC stays as it was seen. It solves::
+It is a gain delta of the arm over the reference, if the reference has the observed AUC. It solves::
 
     delta = (t_0.975 + t_0.8) se(delta) / c4
 
-where `se(delta)` is the standard error of the difference if the arm's AUC were the reference's + delta. Near an AUC of
-1 that is not the one seen between arms that are alike: the arm's part shrinks, the reference's does not, and what both
-shared no longer cancels. The binormal model with equal variances says by how much, from an AUC of A to one of A'. The
-patients' contributions are multiplied by sqrt(V(A') / V(A)) and the seeds' deviations by phi(z') / phi(z), with::
+Here `se(delta)` is the standard error of the difference if the arm's AUC were that of the reference plus delta. Near an
+AUC of 1 it differs from the standard error that was observed between similar arms: the arm's part becomes smaller, the
+reference's part does not, and what both had in common no longer cancels. The change from an AUC of A to one of A' is
+that of the binormal model with equal variances: the patients' contributions are multiplied by sqrt(V(A') / V(A)), and
+the seeds' deviations by phi(z') / phi(z), with::
 
     V(A) = Phi2(z, z; 1/2) - A^2 = A - 2 T(z, 1/sqrt(3)) - A^2,      z = Phi^-1(A)
 
-where T is Owen's. V is the variance of a placement value, `Q - A^2` of Hanley & McNeil (Radiology 143:29, 1982), the
-same for positives and negatives there. `c4(df)` is the mean of an estimated standard error over the true one, 0.94 at 4
-degrees of freedom: without it few seeds would make the figure too small on average.
+T is Owen's function. V is the variance of a placement value, `Q - A^2` of Hanley & McNeil (Radiology 143:29, 1982); in
+this model it is the same for positives and negatives. `c4(df)` is the ratio of the mean of an estimated standard error
+to the true one, 0.94 at 4 degrees of freedom; without it the figure would be too small on average if there are few
+seeds.
 """
 
 from __future__ import annotations
@@ -45,17 +47,24 @@ _STEPS = 24
 def detectable_gain(
     arm: Sequence[Influence], reference: Sequence[Influence], patients: IntArray, independent: int
 ) -> float | None:
-    """The smallest gain over the reference's AUC found with 80 % power, or None where none below an AUC of 1 would be.
+    """The smallest gain over the reference's AUC that is found with 80 % power.
 
-    `arm` and `reference` hold the AUC of each seed, `patients` and `independent` are those of `mean_over_seeds`. Where
-    nothing varied it is the half-width of `exact_interval`.
+    Args:
+        arm: The AUC of each seed of the arm.
+        reference: That of each seed of the reference.
+        patients: `(N,) int64`, the patient of each case.
+        independent: How many independent comparisons the test set allows, see `exact_interval`.
+
+    Returns:
+        The gain, or None if no gain up to an AUC of 1 would be found. If nothing varied, it is the half-width of
+        `exact_interval`.
     """
     pair = _Pair.of(arm, reference, patients, independent)
     left = 1 - pair.level
     if pair.standard_error(0.0)[0] == 0.0:
         half = exact_interval(0.0, independent)[1]
         return half if half <= left else None
-    # From below: the standard error rises steeply towards an AUC of 1, so that a larger gain may be harder to find.
+    # In steps from below: near an AUC of 1 the standard error rises steeply, so a larger gain can be harder to find.
     gains = np.linspace(0.0, left, _STEPS + 1)
     for low, high in pairwise(gains.tolist()):
         if pair.shortfall(high) <= 0:
@@ -64,19 +73,19 @@ def detectable_gain(
 
 
 def power_factor(df: float) -> float:
-    """`(t_0.975 + t_0.8) / c4`: how many standard errors a difference must be to be found four times in five."""
+    """`(t_0.975 + t_0.8) / c4`: a difference of so many standard errors is found with 80 % power."""
     return (t_quantile(1 - ALPHA / 2, df) + t_quantile(POWER, df)) / _shrinkage(df)
 
 
 def placement_variance(auc: float) -> float:
-    """V of the module's docstring: the variance of a placement value at an AUC in 0..1, 1/12 at 0.5."""
+    """V of the module's docstring: the variance of a placement value at an AUC from 0 to 1; it is 1/12 at 0.5."""
     z = float(special.ndtri(auc))
     return auc - 2 * float(special.owens_t(z, 1 / math.sqrt(3))) - auc**2 if math.isfinite(z) else 0.0
 
 
 @dataclass(frozen=True)
 class _Pair:
-    """An arm's and its reference's mean AUC, the seeds' deviations `(S,)` and covariances over patients `(S, S)`."""
+    """Two arms: their mean AUCs, the deviations of their seeds `(S,)`, and covariances over patients `(S, S)`."""
 
     mean: float
     level: float
@@ -98,7 +107,7 @@ class _Pair:
         return cls(mean, level, ours - mean, theirs - level, a @ a.T, both + both.T, r @ r.T, independent)
 
     def standard_error(self, gain: float) -> tuple[float, float]:
-        """The difference's standard error and degrees of freedom if the arm's AUC were the reference's + `gain`."""
+        """Standard error and degrees of freedom of the difference if the arm's AUC were the reference's + `gain`."""
         there = self.level + gain
         of_patients = _ratio(placement_variance(there), placement_variance(self.mean)) ** 0.5
         of_seeds = _ratio(_slope(there), _slope(self.mean))
@@ -107,24 +116,24 @@ class _Pair:
         return estimate.se, estimate.df
 
     def shortfall(self, gain: float) -> float:
-        """By how much `gain` is less than what would be found four times in five."""
+        """How much smaller `gain` is than the gain that would be found with 80 % power."""
         se, df = self.standard_error(gain)
         return power_factor(df) * se - gain
 
 
 def _slope(auc: float) -> float:
-    """phi(z), what a step of z changes the AUC by."""
+    """phi(z): the derivative of the AUC with respect to z."""
     z = float(special.ndtri(auc))
     return math.exp(-(z**2) / 2) / math.sqrt(2 * math.pi) if math.isfinite(z) else 0.0
 
 
 def _ratio(there: float, here: float) -> float:
-    """`there / here`; 1 where an arm that missed nothing, or everything, does not show what it varies by."""
+    """`there / here`; 1 if `here` is 0, because an arm with an AUC of 0 or 1 does not show its variance."""
     return max(0.0, there) / here if here > 0 else 1.0
 
 
 def _shrinkage(df: float) -> float:
-    """c4: the expectation of sqrt(chi2_df / df)."""
+    """c4: the mean of sqrt(chi2_df / df)."""
     if df > 1e6:
         return 1.0
     return math.sqrt(2 / df) * math.exp(math.lgamma((df + 1) / 2) - math.lgamma(df / 2))

@@ -1,4 +1,4 @@
-"""What held-out images really are: the labels and patients that scores are judged by."""
+"""The ground truth of held-out images: their true labels and their patients."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from gan_aug.evaluation.statistics.uncertainty import BoolArray, FloatArray, Inf
 
 @dataclass(frozen=True)
 class GroundTruth:
-    """The labels `(N, K) bool` of a split's images in the manifest's order, and whose images they are.
+    """The labels and patients of a split's images, in the manifest's order.
 
-    `positive` is the position of the disease's label where the task has two classes, else None. `patients` is
-    `(N,) int64`; an image whose patient is not known counts as a patient of its own.
+    - `labels`: `(N, K) bool`.
+    - `positive`: the position of the disease's label if the task has two classes, else None.
+    - `patients`: `(N,) int64`; an image whose patient is unknown counts as another patient.
     """
 
     labels: BoolArray
@@ -28,7 +29,7 @@ class GroundTruth:
 
     @classmethod
     def of(cls, manifest: Manifest, split: Split) -> GroundTruth:
-        """The truth of `split`."""
+        """The ground truth of a split."""
         rows = manifest.indices(split)
         keys = [manifest.studies[i].patient or f"image {i}" for i in rows]
         patients = np.unique(np.array(keys, dtype=np.str_), return_inverse=True)[1].astype(np.int64)
@@ -42,29 +43,29 @@ class GroundTruth:
         )
 
     def only(self, k: int) -> GroundTruth:
-        """The truth of label `k` alone, as one label that holds or does not."""
+        """The ground truth of label `k` alone, as a task with this one label."""
         return GroundTruth(self.labels[:, [k]], (self.names[k],), True, None, self.patients)
 
     def by_image(self) -> GroundTruth:
-        """The truth with every image as a patient of its own."""
+        """The ground truth with every image as another patient."""
         return replace(self, patients=np.arange(len(self.patients)))
 
     @property
     def judged(self) -> BoolArray:
-        """The labels `(N, K')` that figures are taken over: the positive one of two classes, else all."""
+        """The labels `(N, K')` for which figures are computed: the positive one of two classes, else all."""
         return self.labels if self.positive is None else self.labels[:, [self.positive]]
 
     def judged_scores(self, scores: FloatArray) -> FloatArray:
-        """The columns of scores `(N, K)` that belong to `judged`; raises DataError where the shape does not fit."""
+        """The columns of scores `(N, K)` that belong to `judged`; raises DataError if the shape does not fit."""
         if scores.shape != self.labels.shape:
             raise DataError(
-                f"scores have shape {scores.shape}, the split's labels {self.labels.shape}: they were made for another "
-                "data set; remove the run's compare folder and compare again"
+                f"scores have shape {scores.shape}, but the split's labels {self.labels.shape}: they were made for "
+                "another data set; remove the run's compare folder and compare again"
             )
         return scores if self.positive is None else scores[:, [self.positive]]
 
     def auc(self, scores: FloatArray) -> Influence:
-        """The task's AUC of scores `(N, K)`: of the positive label for two classes, else the mean over labels."""
+        """The AUC of scores `(N, K)`: of the positive label for two classes, else the mean over labels."""
         judged = self.judged_scores(scores)
         if self.positive is not None:
             return auc_influence(self.labels[:, self.positive], judged[:, 0], self.names[self.positive], self.patients)
@@ -72,10 +73,10 @@ class GroundTruth:
 
     @property
     def pairs(self) -> int:
-        """How many independent pairs of a positive and a negative image the split holds."""
+        """The number of independent pairs of a positive and a negative image."""
         return independent_pairs(self.judged, self.patients)
 
     @property
     def patient_count(self) -> int:
-        """How many patients the split holds."""
+        """The number of patients."""
         return len(np.unique(self.patients))

@@ -1,7 +1,7 @@
 """The figures beside the AUC: accuracy, average precision, partial AUC, sensitivity, precision, recall, Brier score.
 
-Scores are `(N, K) float64` probabilities in the order of the split's images. A case counts as positive for its most
-likely class (multi-class) or for every label of probability 0.5 and more (multi-label).
+Scores are `(N, K) float64` probabilities in the order of the split's images. The predicted label of a case is its most
+likely class (multi-class), or every label with a probability of at least 0.5 (multi-label).
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ from gan_aug.evaluation.statistics.uncertainty import (
 
 
 def predictions(truth: GroundTruth, scores: FloatArray) -> BoolArray:
-    """What the scores call each case, `(N, K) bool`."""
+    """The predicted labels of each case, `(N, K) bool`."""
     if truth.multi_label:
         return scores >= 0.5
-    called: BoolArray = np.eye(scores.shape[1], dtype=np.bool_)[scores.argmax(axis=1)]
-    return called
+    predicted: BoolArray = np.eye(scores.shape[1], dtype=np.bool_)[scores.argmax(axis=1)]
+    return predicted
 
 
 def accuracy_influence(truth: GroundTruth, scores: FloatArray) -> Influence:
-    """The share called right, with each case's contribution; for multi-label the mean over labels."""
+    """The accuracy, with each case's contribution; for multi-label the mean over labels."""
     right = predictions(truth, scores) == truth.labels
     per_case = right.mean(axis=1) if truth.multi_label else right.all(axis=1).astype(np.float64)
     value = float(per_case.mean())
@@ -42,16 +42,16 @@ def accuracy_influence(truth: GroundTruth, scores: FloatArray) -> Influence:
 
 
 def estimate_accuracy(truth: GroundTruth, seeds: Sequence[FloatArray]) -> Estimate:
-    """The mean accuracy over `seeds` with its 95 % interval over patients and seeds, after Wilson.
+    """The mean accuracy over `seeds`, with its 95 % interval over patients and seeds, by Wilson's method.
 
-    With all right in every seed it is the exact binomial one.
+    If every case is right in every seed, the interval is the exact binomial one.
     """
     influences = [accuracy_influence(truth, scores) for scores in seeds]
     return mean_over_seeds(influences, truth.patients, truth.patient_count, "wilson")
 
 
 def average_precision(truth: GroundTruth, scores: FloatArray) -> float:
-    """The average precision of the positive label of two classes, else the mean over labels, in 0..1."""
+    """The average precision of the positive label of two classes, else the mean over labels, from 0 to 1."""
     from sklearn.metrics import average_precision_score
 
     judged = truth.judged_scores(scores)
@@ -59,9 +59,15 @@ def average_precision(truth: GroundTruth, scores: FloatArray) -> float:
 
 
 def partial_auc(truth: GroundTruth, scores: FloatArray, max_false_positive: float) -> float:
-    """The standardised partial AUC (see `auc.partial_auc`) of the positive label of two classes, else the labels' mean.
+    """The standardised partial AUC, see `auc.partial_auc`.
 
-    0.5 by chance, 1 at best.
+    Args:
+        truth: The labels.
+        scores: `(N, K)`.
+        max_false_positive: The largest false-positive rate, above 0 and at most 1.
+
+    Returns:
+        That of the positive label of two classes, else the mean over labels: 0.5 by chance, 1 at best.
     """
     judged = truth.judged_scores(scores)
     columns = range(judged.shape[1])
@@ -69,11 +75,12 @@ def partial_auc(truth: GroundTruth, scores: FloatArray, max_false_positive: floa
 
 
 def brier(truth: GroundTruth, seeds: Sequence[FloatArray]) -> tuple[float, tuple[float, float]]:
-    """The mean squared distance of the probabilities from the truth, the mean over `seeds`; 0 is perfect.
+    """The Brier score, the mean over `seeds`, with its 95 % interval over patients and seeds; 0 is perfect.
 
-    Brier, Monthly Weather Review 78:1 (1950): summed over classes, so in 0..2, for three classes and more; that of the
-    positive label for two classes and the mean over labels for multi-label, in 0..1. With its 95 % interval over
-    patients and seeds, on the logit scale of its share of the largest there is.
+    It is the mean squared distance of the probabilities from the true labels (Brier, Monthly Weather Review 78:1,
+    1950). For two classes it is that of the positive label and for multi-label the mean over labels, both from 0 to 1.
+    For three or more classes it is summed over classes, from 0 to 2. The interval is that of the score divided by its
+    largest possible value, on the logit scale.
     """
     largest = 1 if truth.multi_label or truth.positive is not None else 2
     influences = []
@@ -89,7 +96,7 @@ def brier(truth: GroundTruth, seeds: Sequence[FloatArray]) -> tuple[float, tuple
 
 @dataclass(frozen=True)
 class OperatingPoint:
-    """What thresholds chosen on validation, one for each judged label, reach on the test: the mean over labels."""
+    """The sensitivity and specificity on the test, with one threshold for each label, chosen on validation."""
 
     thresholds: tuple[float, ...]
     sensitivity: Influence
@@ -103,37 +110,56 @@ def operating_point(
     test_scores: FloatArray,
     specificity: float,
 ) -> OperatingPoint | None:
-    """Sensitivity and specificity reached on the test at the threshold that gives `specificity` on validation.
+    """Sensitivity and specificity on the test at the threshold that has a given specificity on validation.
 
-    The threshold never sees the test, so the specificity reached there differs from the one asked for; both are
-    given. The mean over labels where there are several; None where validation has no negative of some label.
+    The threshold is chosen without the test, so the specificity on the test differs from the one asked for.
+
+    Args:
+        validation: The labels of the validation images.
+        validation_scores: Their scores, `(N, K)`.
+        test: The labels of the test images.
+        test_scores: Their scores, `(M, K)`.
+        specificity: The one asked for, from 0 to 1.
+
+    Returns:
+        The thresholds, and sensitivity and specificity as means over labels; None if validation has no negative case
+        for some label.
     """
     known = validation.judged_scores(validation_scores)
     judged = test.judged_scores(test_scores)
-    thresholds, found, spared = [], [], []
+    thresholds, sensitivities, specificities = [], [], []
     for k in range(judged.shape[1]):
         negatives = np.sort(known[~validation.judged[:, k], k])
         if len(negatives) == 0:
             return None
-        # The smallest threshold at which the asked share of negatives is not above it; rounding must not add a case.
+        # The smallest threshold with at least the given share of negatives at or below it; 1e-9 allows for rounding.
         threshold = negatives[max(0, math.ceil(specificity * len(negatives) - 1e-9) - 1)]
-        called, truth = judged[:, k] > threshold, test.judged[:, k]
+        predicted, true = judged[:, k] > threshold, test.judged[:, k]
         thresholds.append(float(threshold))
-        found.append(_share_among(called, truth, test.patients))
-        spared.append(_share_among(~called, ~truth, test.patients))
-    return OperatingPoint(tuple(thresholds), _mean_influence(found), _mean_influence(spared))
+        sensitivities.append(_share_among(predicted, true, test.patients))
+        specificities.append(_share_among(~predicted, ~true, test.patients))
+    return OperatingPoint(tuple(thresholds), _mean_influence(sensitivities), _mean_influence(specificities))
 
 
 def estimate_share(truth: GroundTruth, influences: Sequence[Influence], among: BoolArray) -> Estimate:
-    """The mean over seeds of shares of the cases `among` `(N, K)`, with its 95 % interval after Wilson."""
+    """The mean over seeds of a share, with its 95 % interval by Wilson's method.
+
+    Args:
+        truth: The labels and patients.
+        influences: The share of each seed.
+        among: `(N, K)`, the cases of which it is the share, for each label.
+
+    Returns:
+        The mean and its interval over patients and seeds.
+    """
     independent = min(len(np.unique(truth.patients[column])) for column in among.T)
     return mean_over_seeds(influences, truth.patients, independent, "wilson")
 
 
-def _share_among(called: BoolArray, among: BoolArray, patients: IntArray) -> Influence:
-    """The share of the cases `among` that is called, with each case's contribution."""
-    value = float(called[among].mean())
-    return Influence(value, np.where(among, called - value, 0.0) * clustered(patients[among]) / among.sum())
+def _share_among(predicted: BoolArray, among: BoolArray, patients: IntArray) -> Influence:
+    """The share of `predicted` in the cases `among`, with each case's contribution."""
+    value = float(predicted[among].mean())
+    return Influence(value, np.where(among, predicted - value, 0.0) * clustered(patients[among]) / among.sum())
 
 
 def _mean_influence(parts: Sequence[Influence]) -> Influence:
@@ -141,24 +167,23 @@ def _mean_influence(parts: Sequence[Influence]) -> Influence:
 
 
 def precision_recall(truth: GroundTruth, seeds: Sequence[FloatArray]) -> list[tuple[Estimate | None, Estimate | None]]:
-    """Precision and recall of each label, over the cases of all `seeds` together, with 95 % intervals after Wilson.
+    """Precision and recall of each label over the cases of all `seeds`, with 95 % intervals by Wilson's method.
 
-    Precision is None where no case was called so, recall where none is.
+    Precision is None if the label was predicted for no case, recall if no case has the label.
     """
-    called = [predictions(truth, scores) for scores in seeds]
+    predicted = [predictions(truth, scores) for scores in seeds]
     found = []
     for k in range(len(truth.names)):
-        of_label, is_so = [calls[:, k] for calls in called], truth.labels[:, k]
-        precision = _pooled_share(truth, [is_so] * len(seeds), of_label)
-        found.append((precision, _pooled_share(truth, of_label, [is_so] * len(seeds))))
+        predicted_k, true_k = [of_seed[:, k] for of_seed in predicted], [truth.labels[:, k]] * len(seeds)
+        found.append((_pooled_share(truth, true_k, predicted_k), _pooled_share(truth, predicted_k, true_k)))
     return found
 
 
 def _pooled_share(truth: GroundTruth, hits: Sequence[BoolArray], among: Sequence[BoolArray]) -> Estimate | None:
-    """The share of `hits` among the cases `among` `(N,)` of all seeds together; None where there are no such cases.
+    """The share of `hits` in the cases `among` `(N,)` of all seeds together; None if there are no such cases.
 
-    Seeds differ in how many cases they count, so the ratio of both sums is taken to first order: each seed's value is
-    the share plus its own surplus of hits over the mean number of cases.
+    Seeds differ in their numbers of cases, so the ratio of the two sums is linearised: a seed's value is the common
+    share plus its own surplus of hits, divided by the mean number of cases.
     """
     mean_count = float(np.mean([of_seed.sum() for of_seed in among]))
     if mean_count == 0:
@@ -173,12 +198,12 @@ def _pooled_share(truth: GroundTruth, hits: Sequence[BoolArray], among: Sequence
 
 
 def confusion(truth: GroundTruth, seeds: Sequence[FloatArray]) -> list[list[int]] | None:
-    """How often a case of each class (rows) was called each class (columns), over the cases of all `seeds` together.
+    """The confusion matrix over the cases of all `seeds` together: true classes in rows, predicted ones in columns.
 
-    None for multi-label, where a case may be of several.
+    None for multi-label, because there a case may have several labels.
     """
     if truth.multi_label:
         return None
-    called = np.sum([truth.labels.T.astype(np.int64) @ predictions(truth, scores) for scores in seeds], axis=0)
-    counts: list[list[int]] = called.tolist()
+    summed = np.sum([truth.labels.T.astype(np.int64) @ predictions(truth, scores) for scores in seeds], axis=0)
+    counts: list[list[int]] = summed.tolist()
     return counts

@@ -11,15 +11,16 @@ from gan_aug.evaluation.statistics.ground_truth import GroundTruth
 from gan_aug.evaluation.statistics.uncertainty import BoolArray, FloatArray, crossed_estimate
 
 _GRID: FloatArray = np.linspace(0.0, 1.0, 201)
-# Recalls are sums of weights over their total: what equals a point of the grid may fall short of it by rounding.
+# Recalls are sums of weights divided by their total; rounding may leave one a little below the grid point it equals.
 _ROUNDING = 1e-9
 
 
 def precision_recall_band(truth: GroundTruth, seeds: Sequence[FloatArray]) -> CurveBand:
-    """The precision of scores `(N, K)` over recall, averaged as `curve_band` says.
+    """The precision of scores `(N, K)` over recall, averaged as in `curve_band`.
 
-    The precision at a recall is that of the highest threshold which reaches it: the steps whose area is the average
-    precision. Lines between the points would promise more than any threshold gives (Davis & Goadrich 2006).
+    The precision at a recall is that of the highest threshold that reaches this recall. The area under these steps is
+    the average precision. Straight lines between the points would show more than any threshold reaches (Davis &
+    Goadrich 2006).
     """
     return curve_band(truth, seeds, _GRID, _precisions)
 
@@ -27,8 +28,8 @@ def precision_recall_band(truth: GroundTruth, seeds: Sequence[FloatArray]) -> Cu
 def average_precision_interval(truth: GroundTruth, seeds: Sequence[FloatArray]) -> tuple[float, float]:
     """The 95 % interval of the mean average precision of scores `(N, K)`, over patients and seeds, on the logit scale.
 
-    The covariance over patients of the seeds' values is that of their Bayesian bootstrap replicates. Where nothing
-    varied, as in a perfect ranking, it is the AUC's exact bound.
+    The covariance over patients of the seeds' values is that of their Bayesian bootstrap replicates. If nothing varied,
+    as in a perfect ranking, the bound is the exact one of the AUC.
     """
     areas, replicates = resampled(truth, seeds, _areas)
     covariance = np.atleast_2d(np.cov(replicates[:, :, 0]))
@@ -36,7 +37,7 @@ def average_precision_interval(truth: GroundTruth, seeds: Sequence[FloatArray]) 
 
 
 def prevalence(truth: GroundTruth) -> float:
-    """The precision of calling everything positive, the mean over labels: what chance reaches at any recall."""
+    """The precision if everything is called positive, the mean over labels; chance gives it at any recall."""
     return float(truth.judged.mean())
 
 

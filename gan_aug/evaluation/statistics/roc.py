@@ -10,12 +10,12 @@ from gan_aug.evaluation.statistics.curve_band import CurveBand, cumulated, curve
 from gan_aug.evaluation.statistics.ground_truth import GroundTruth
 from gan_aug.evaluation.statistics.uncertainty import BoolArray, FloatArray
 
-# Dense near 0, where the curves of good classifiers turn.
+# Dense near 0, where the curves of good classifiers bend.
 _GRID: FloatArray = np.unique(np.concatenate([[0.0], np.geomspace(1e-4, 1.0, 120), np.linspace(0.0, 1.0, 101)]))
 
 
 def roc_band(truth: GroundTruth, seeds: Sequence[FloatArray]) -> CurveBand:
-    """The ROC curve of scores `(N, K)`: sensitivity over the false-positive rate, averaged as `curve_band` says."""
+    """The ROC curve of scores `(N, K)`: sensitivity over the false-positive rate, averaged as in `curve_band`."""
     return curve_band(truth, seeds, _GRID, _sensitivities)
 
 

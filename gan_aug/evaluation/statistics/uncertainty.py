@@ -1,29 +1,32 @@
-"""How sure a figure is: one estimate over training seeds and test patients, with both sources in its interval.
+"""The uncertainty of a figure: its interval includes the variance of the training seeds and of the test patients.
 
-Every figure here is a mean over cases of something, at least to first order, so it travels as an `Influence`: its
-value, and what each test case contributes to it. Patients and seeds are *crossed* (every seed is scored on every
-patient), as readers and patients are in a reader study, and the variance of a mean over S seeds is estimated as there::
+Every figure here is a mean over cases, at least to first order. It is therefore represented by an `Influence`: its
+value, and what each test case contributes to it.
+
+**Seeds and patients.** They are *crossed*: every seed is scored on every patient, as every reader reads every patient
+in a reader study. The variance of a mean over S seeds is estimated as there::
 
     V = var_s(value_s) / S  +  max(0, mean over pairs of seeds s != t of cov(value_s, value_t))
 
-with the covariance over patients of two seeds' values: the sum over patients of the products of their contributions,
-images of one patient summed first (Obuchowski 1997), or the same from resampled patients (`bootstrap`). The first term
-holds the seeds and their interaction with the patients (a seed that happens to suit certain patients), the second what
-the patients do to all seeds alike; nothing is counted twice. Obuchowski & Rockette, Commun. Stat. Simul. 24:285 (1995).
+The covariance of two seeds' values is the one over patients: the sum over patients of the products of their
+contributions, where the images of a patient are summed first (Obuchowski 1997), or that of bootstrap replicates of the
+patients. The first term includes the seeds and their interaction with the patients (a seed that by chance suits some
+patients). The second term is the effect of the patients on all seeds alike. Nothing is counted twice. Obuchowski &
+Rockette, Commun. Stat. Simul. 24:285 (1995).
 
-The first term rests on S - 1 degrees of freedom, the second on as good as unlimited ones, so that after Satterthwaite
+**Degrees of freedom.** The first term has S - 1, the second practically infinitely many, so by Satterthwaite's method
 `df = V^2 / (V_seeds^2 / (S - 1))`: Hillis, Stat. Med. 26:596 (2007). With two or three seeds the first term is often
-near 0 by chance, just where the interval is narrow already, and Satterthwaite's df then grows without bound. There the
-quantile is the mean of both terms' own, weighted by them (Cochran, Biometrics 20:191, 1964), and df is the one that
-has it. With one seed, or with seeds that agree exactly, what is left is the patients' variance of the mean and the
-normal quantile: DeLong's interval.
+near 0 by chance. Then the interval is narrow already, and Satterthwaite's df grows without bound. So in this case the
+quantile is the mean of the quantiles of both terms, weighted by the terms (Cochran, Biometrics 20:191, 1964), and df is
+the number that has this quantile. With one seed, or with seeds that agree exactly, only the patients' variance of the
+mean is left, with the normal quantile: this is DeLong's interval.
 
-Subsets of the training images (draws) are a third source, crossed with both (every seed starts each draw's training).
-The variance of a mean over D draws and S seeds is estimated as::
+**Draws.** Random subsets of the training images are a third source, crossed with the other two (each seed is trained on
+each draw). The variance of a mean over D draws and S seeds is estimated as::
 
     V = var_d(mean_d) / D  +  var_s(mean_s) / S  +  max(0, mean covariance of cells that share neither draw nor seed)
 
-in which what depends on draw and seed at once is counted twice: rather too wide than too narrow.
+An effect of a draw together with a seed is counted twice here, so the interval is too wide rather than too narrow.
 """
 
 from __future__ import annotations
@@ -43,17 +46,17 @@ BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.int64]
 
 ALPHA = 0.05
-# Below this a variance is rounding: the smallest that one swapped pair leaves among 10^6 x 10^6 cases is about 2e-24.
+# A smaller variance is rounding: one swapped pair among 10^6 x 10^6 cases gives about 2e-24.
 _NO_VARIANCE = 1e-24
-# Up to here a sample variance is too uncertain for Satterthwaite's degrees of freedom (docs/decisions/0010).
+# With so few values a sample variance is too uncertain for Satterthwaite's degrees of freedom (docs/decisions/0010).
 _FEW = 3
 
 
 @dataclass(frozen=True)
 class Influence:
-    """A figure and what each case adds to its deviation from the truth.
+    """A figure, and the contribution of each case to its deviation from the true value.
 
-    `cases` is `(N,) float64` and sums to zero; the sum of its squares is the figure's variance over cases.
+    `cases` is `(N,) float64`; its sum is 0, and the sum of its squares is the figure's variance over cases.
     """
 
     value: float
@@ -64,9 +67,9 @@ class Influence:
 class Estimate:
     """A figure's mean over seeds with its standard error, degrees of freedom and 95 % interval.
 
-    `sources` names what the interval holds: `patients`, `seeds` where there are several, `draws` likewise.
-    `independent` is the number of
-    independent comparisons that the test set allows, behind the exact bound where nothing varied (`se` 0).
+    `sources` names the sources of variance in the interval: `patients`, and `seeds` and `draws` if there are several.
+    `independent` is the number of independent comparisons that the test set allows; it gives the exact bound if nothing
+    varied (`se` is 0).
     """
 
     value: float
@@ -78,15 +81,22 @@ class Estimate:
 
 
 def difference(first: Influence, second: Influence) -> Influence:
-    """`first - second` of two figures measured on the same cases, so that what they share cancels."""
+    """`first - second` of two figures on the same cases, so that what they have in common cancels."""
     return Influence(first.value - second.value, first.cases - second.cases)
 
 
 def mean_over_seeds(seeds: Sequence[Influence], patients: IntArray, independent: int, scale: Scale) -> Estimate:
-    """The mean over seeds with both sources of uncertainty; the module's docstring has the formula.
+    """The mean over seeds with both sources of variance; the module's docstring has the formula.
 
-    `patients` is `(N,) int64`, the patient of each case as 0, 1, ...; Obuchowski's factor G/(G-1) for G patients has to
-    be in the contributions already. `scale` and `independent` are those of `crossed_estimate`.
+    Args:
+        seeds: The figure of each seed. Its contributions must include Obuchowski's factor for patients, see
+            `clustered`.
+        patients: `(N,) int64`, the patient of each case as 0, 1, ...
+        independent: See `exact_interval`.
+        scale: See `crossed_estimate`.
+
+    Returns:
+        The mean with its interval.
     """
     values = np.array([seed.value for seed in seeds])
     totals = patient_totals(seeds, patients)
@@ -94,24 +104,31 @@ def mean_over_seeds(seeds: Sequence[Influence], patients: IntArray, independent:
 
 
 def clustered(patients: IntArray) -> float:
-    """Obuchowski's small-sample factor sqrt(G/(G-1)) of contributions to a mean over cases of G `patients`.
+    """Obuchowski's small-sample factor sqrt(G/(G-1)) for contributions to a mean over cases of G `patients`.
 
-    With a single one it is that of two: nothing can be known of how patients differ.
+    For a single patient the factor of two is used, since nothing is known about the variance of patients.
     """
     count = max(2, int(np.count_nonzero(np.bincount(patients))))
     return math.sqrt(count / (count - 1))
 
 
 def patient_totals(seeds: Sequence[Influence], patients: IntArray) -> FloatArray:
-    """What each patient contributes to each seed's figure, `(S, P)`: images of one patient summed first."""
+    """The contribution of each patient to each seed's figure, `(S, P)`: the sum over the patient's images."""
     return np.array([np.bincount(patients, weights=seed.cases) for seed in seeds])
 
 
 def crossed_estimate(values: FloatArray, covariance: FloatArray, independent: int, scale: Scale) -> Estimate:
-    """The mean of `values (S,)`, one per seed, whose covariance over patients is `covariance (S, S)`.
+    """The mean of the seeds' values with its interval over patients and seeds.
 
-    `scale` logit is for AUCs and wilson for proportions, both within 0 and 1; identity is for differences, cut to -1
-    and 1. `independent` is handed on to `exact_interval` for the case that nothing varied.
+    Args:
+        values: `(S,)`, one per seed.
+        covariance: `(S, S)`, their covariance over patients.
+        independent: See `exact_interval`; used if nothing varied.
+        scale: Of the interval: `logit` for AUCs and `wilson` for proportions, both from 0 to 1; `identity` for
+            differences, cut to [-1, 1].
+
+    Returns:
+        The mean with its interval.
     """
     sources = ("patients", "seeds") if len(values) > 1 else ("patients",)
     return _estimate(float(values.mean()), _variance(values, covariance), independent, scale, sources)
@@ -120,9 +137,18 @@ def crossed_estimate(values: FloatArray, covariance: FloatArray, independent: in
 def mean_over_draws(
     draws: Sequence[Sequence[Influence]], patients: IntArray, independent: int, scale: Scale
 ) -> Estimate:
-    """The mean over draws and the same seeds in each, with three sources of uncertainty; see the module's docstring.
+    """The mean over draws and seeds with three sources of variance; the module's docstring has the formula.
 
     With one draw, or one seed, it is `mean_over_seeds` of the other.
+
+    Args:
+        draws: The figures of each draw, with the same seeds in each.
+        patients: `(N,) int64`, the patient of each case as 0, 1, ...
+        independent: See `exact_interval`.
+        scale: See `crossed_estimate`.
+
+    Returns:
+        The mean with its interval.
     """
     cells = [cell for of_draw in draws for cell in of_draw]
     count, seeds = len(draws), len(draws[0])
@@ -158,7 +184,7 @@ def _estimate(
 
 
 def _variance(values: FloatArray, covariance: FloatArray) -> tuple[float, float]:
-    """The variance of the values' mean and its degrees of freedom."""
+    """The variance of the mean of the values, and its degrees of freedom."""
     count, of_patients = len(values), float(covariance.mean())
     if count == 1:
         return of_patients, math.inf
@@ -170,9 +196,10 @@ def _variance(values: FloatArray, covariance: FloatArray) -> tuple[float, float]
 
 
 def _sum_of_variances(parts: Sequence[tuple[float, int]], known: float) -> tuple[float, float]:
-    """The sum of variances of means with its degrees of freedom.
+    """The sum of variances, and its degrees of freedom.
 
-    `parts` holds variances, not all 0, each estimated from so many values; `known` is one as good as known.
+    `parts` holds variances, not all 0, each with the number of values from which it was estimated. `known` is a
+    variance with practically infinite degrees of freedom.
     """
     total = sum(part for part, _ in parts) + known
     if min(count for _, count in parts) > _FEW:
@@ -183,15 +210,30 @@ def _sum_of_variances(parts: Sequence[tuple[float, int]], known: float) -> tuple
 
 
 def plain_interval(value: float, se: float, df: float = math.inf) -> tuple[float, float]:
-    """`value ± t se`, untransformed, cut to -1 and 1."""
+    """The untransformed interval `value ± t se`.
+
+    Args:
+        value: A difference, or another figure from -1 to 1.
+        se: Its standard error.
+        df: Its degrees of freedom.
+
+    Returns:
+        The 95 % limits, cut to [-1, 1].
+    """
     half = t_quantile(1 - ALPHA / 2, df) * se
     return max(-1.0, value - half), min(1.0, value + half)
 
 
 def logit_interval(value: float, se: float, df: float = math.inf) -> tuple[float, float]:
-    """The interval `logit(value) ± t se / (value (1 - value))`, carried back to 0..1 (Pepe 2003, section 5.2).
+    """The interval `logit(value) ± t se / (value (1 - value))`, transformed back (Pepe 2003, section 5.2).
 
-    For a value strictly between 0 and 1, as it is wherever some pair was lost and another won.
+    Args:
+        value: Strictly between 0 and 1, as an AUC is if some pair was lost and another one won.
+        se: Its standard error.
+        df: Its degrees of freedom.
+
+    Returns:
+        The 95 % limits, between 0 and 1.
     """
     centre = math.log(value / (1 - value))
     half = t_quantile(1 - ALPHA / 2, df) * se / (value * (1 - value))
@@ -201,8 +243,16 @@ def logit_interval(value: float, se: float, df: float = math.inf) -> tuple[float
 def wilson_interval(value: float, se: float, df: float = math.inf) -> tuple[float, float]:
     """Wilson's interval (1927) of a proportion, for the number of independent cases that would have this `se`.
 
-    That number is `n = value (1 - value) / se^2`, as for clustered samples (Korn & Graubard 1998), and t stands in
-    for z. Near 1 it is narrower than the logit's, and it keeps within 0 and 1.
+    This number is `n = value (1 - value) / se^2`, as for clustered samples (Korn & Graubard 1998); t replaces z. Near 1
+    the interval is narrower than the logit interval.
+
+    Args:
+        value: Strictly between 0 and 1.
+        se: Its standard error.
+        df: Its degrees of freedom.
+
+    Returns:
+        The 95 % limits, within [0, 1].
     """
     t = t_quantile(1 - ALPHA / 2, df)
     extra = (t * se) ** 2 / (value * (1 - value))
@@ -211,12 +261,20 @@ def wilson_interval(value: float, se: float, df: float = math.inf) -> tuple[floa
 
 
 def exact_interval(value: float, independent: int, low: float = 0.0) -> tuple[float, float]:
-    """An honest interval where no case and no seed disagreed, so that every variance is 0.
+    """The interval of a figure whose variance is 0, because no case and no seed disagreed.
 
-    With k independent comparisons (for an AUC k disjoint pairs of a positive and a negative; for an accuracy k
-    patients) that all came out alike, the chance of that is at most q^k when a comparison comes out so with
-    probability q. All q with q^k >= 0.05 remain possible, and the figure lies within 1 - q of what was seen: the
+    All of k independent comparisons had the same outcome. If an outcome has probability q, the probability of this is
+    q^k. All q with q^k >= 0.05 remain possible, and the figure differs from the observed value by at most 1 - q. So the
     half-width is `1 - 0.05^(1/k)`. For an AUC of 1 this is the exact binomial bound, [0.05^(1/k), 1].
+
+    Args:
+        value: The figure.
+        independent: k: for an AUC the number of disjoint pairs of a positive and a negative case, for an accuracy the
+            number of patients.
+        low: The smallest possible value; the largest is 1.
+
+    Returns:
+        The 95 % limits.
     """
     half = 1 - float(ALPHA ** (1 / independent))
     return max(low, value - half), min(1.0, value + half)
@@ -226,9 +284,9 @@ _INTERVALS = {"logit": logit_interval, "wilson": wilson_interval, "identity": pl
 
 
 def p_value(estimate: Estimate) -> float:
-    """The two-sided p of the hypothesis that the figure is 0, from the same statistic as the interval.
+    """The two-sided p-value of the hypothesis that the figure is 0, from the same statistic as the interval.
 
-    Where nothing varied it is `(1 - |value|)^k`, which is below 0.05 just when `exact_interval` leaves out 0.
+    If nothing varied, it is `(1 - |value|)^k`, which is below 0.05 exactly if `exact_interval` does not contain 0.
     """
     if estimate.se == 0.0:
         return float((1 - min(1.0, abs(estimate.value))) ** estimate.independent)
@@ -236,10 +294,10 @@ def p_value(estimate: Estimate) -> float:
 
 
 def t_quantile(probability: float, df: float) -> float:
-    """The quantile of Student's t; the normal's for infinite `df`."""
+    """The quantile of Student's t distribution; of the normal distribution if `df` is infinite."""
     return float(special.stdtrit(df, probability))
 
 
 def _expit(x: float) -> float:
-    # Written with the exponent of a negative number alone, which cannot overflow.
+    # Only the exponential of a negative number is used, because it cannot overflow.
     return 1 / (1 + math.exp(-x)) if x >= 0 else math.exp(x) / (1 + math.exp(x))

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from gan_aug.data.synthetic.shards import ShardedImages
 from gan_aug.errors import StorageError
 from gan_aug.run import artefacts, layout
-from gan_aug.run.artefacts import local_copy, copy_files, delete_files, local_file, put_files, sums_of
+from gan_aug.run.artefacts import copy_files, delete_files, local_copy, local_file, put_files, sums_of
 from gan_aug.run.files import file_sha256
 from gan_aug.run.stores import ObjectStore, Place, open_store
 

@@ -98,7 +98,7 @@ def test_the_order_of_images_does_not_matter(seed, shuffle):
 
 
 def test_what_cannot_be_compared_is_said():
-    with pytest.raises(DataError, match="2 images cannot be compared by their features: give at least 3"):
+    with pytest.raises(DataError, match="2 images are too few to compare features: give at least 3"):
         features_to_kid(features(0, 2), features(1))
     with pytest.raises(DataError, match="8 and of 9 dimensions"):
         features_to_kid(features(0), features(1, dimension=9))

@@ -81,7 +81,7 @@ def test_the_order_of_images_does_not_matter(seed, shuffle):
 
 
 def test_too_few_images_are_a_fault():
-    with pytest.raises(DataError, match="5 images cannot be compared by their features: give at least 6"):
+    with pytest.raises(DataError, match="5 images are too few to compare features: give at least 6"):
         features_to_neighbourhood(features(0), features(1, 5))
     with pytest.raises(DataError, match="at least 6"):
         features_to_neighbourhood(features(0, 4), features(1))

@@ -80,7 +80,7 @@ def test_monais_densenet_of_grey_images_and_values_of_its_own(tmp_path):
         wanted = model(resized(GREY) / 2 + 0.5)
     assert images_to_features(extractor, GREY, CPU) == pytest.approx(wanted.numpy(), rel=1e-4, abs=1e-5)
     assert extractor.filter.endswith("values by 0 to 1")
-    with pytest.raises(ConfigError, match="sees 1 channel and the images have 3"):
+    with pytest.raises(ConfigError, match="is of a network for 1 channel, but the images have 3"):
         own_features(asked("densenet121", path), 3, CPU)
 
 
@@ -121,7 +121,7 @@ def test_black_and_white_are_two_finite_numbers(values):
 
 
 def test_weights_without_their_network_are_no_request():
-    with pytest.raises(ConfigError, match="features is classifier, which takes none: set features to one of resnet18"):
+    with pytest.raises(ConfigError, match="features is classifier, which uses none: set features to one of resnet18"):
         parse({"data": {"source": "digits"}, "compare": {"weights": "net.pth"}}, "a test")
 
 
@@ -147,15 +147,15 @@ def test_what_is_no_such_file_is_said_in_a_sentence(tmp_path):
     odd = model.state_dict() | {"bn1.weight": torch.full((64,), torch.nan)}
     torch.save(odd, tmp_path / "nan.pth")  # noqa: TID251
     for features, file, says in (
-        ("resnet18", None, "compare.features is resnet18 and no weights are named"),
+        ("resnet18", None, "compare.features is resnet18, but no weights are named"),
         ("resnet18", "absent.pth", "there is no file .*absent.pth"),
-        ("resnet18", "pickled.pth", "pickled.pth is no state dict"),
-        ("resnet18", "list.pth", "list.pth is no state dict"),
-        ("resnet18", "table.pth", "table.pth is no state dict"),
+        ("resnet18", "pickled.pth", "pickled.pth is not a state dict"),
+        ("resnet18", "list.pth", "list.pth is not a state dict"),
+        ("resnet18", "table.pth", "table.pth is not a state dict"),
         ("resnet18", "nan.pth", "nan.pth holds weights that are not finite"),
-        ("resnet18", "torn.pth", "torn.pth is no state dict"),
-        ("resnet18", "torn.safetensors", "torn.safetensors is no state dict"),
-        ("resnet18", "part.pth", r"part.pth holds another network than resnet18, by .bn1.weight. and \d+ more"),
+        ("resnet18", "torn.pth", "torn.pth is not a state dict"),
+        ("resnet18", "torn.safetensors", "torn.safetensors is not a state dict"),
+        ("resnet18", "part.pth", r"part.pth holds another network than resnet18: .bn1.weight. and \d+ more"),
         ("resnet50", "resnet18.pth", "resnet18.pth holds another network than resnet50"),
         ("densenet121", "resnet18.pth", "resnet18.pth holds no densenet121"),
     ):

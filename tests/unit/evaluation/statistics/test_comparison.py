@@ -142,7 +142,7 @@ def test_two_perfect_arms_differ_by_at_most_the_exact_bound():
 
 def test_an_arm_that_lacks_a_seed_is_a_fault():
     scores = draw(np.random.default_rng(5), TRUTH)
-    with pytest.raises(DataError, match="3 seeds against 4"):
+    with pytest.raises(DataError, match="one arm has 3 seeds and the other 4"):
         estimate_difference(TRUTH, scores[:3], scores)
 
 
