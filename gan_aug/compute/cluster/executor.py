@@ -287,13 +287,8 @@ class _Run:
         """Handle an answer: a result to yield, the end of a worker's setup, or the loss of a worker."""
         from ray import exceptions, get  # noqa: TID251 - the door
 
-        gone = (
-            exceptions.RayActorError,
-            exceptions.WorkerCrashedError,
-            exceptions.NodeDiedError,
-            exceptions.OutOfMemoryError,
-            exceptions.ObjectLostError,
-        )
+        of_actor = exceptions.RayActorError, exceptions.WorkerCrashedError, exceptions.ObjectLostError
+        of_node = exceptions.NodeDiedError, exceptions.OutOfMemoryError
         try:
             value = get(answer)
         except exceptions.RayTaskError as error:
@@ -301,7 +296,7 @@ class _Run:
             if isinstance(error.cause, exceptions.RayError):
                 raise ComputeError(f"Ray cannot run a worker: {_reason(error.cause)}") from error
             raise (error.cause or error) from error
-        except gone as error:
+        except (*of_actor, *of_node) as error:
             _raise_if_gan_aug_is_missing(error)
             self._handle_loss(worker, _reason(error))
         except exceptions.RayError as error:

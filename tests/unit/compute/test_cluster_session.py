@@ -35,7 +35,7 @@ def test_a_node_holds_as_many_workers_as_its_scarcest_resource(needs: dict[str, 
 
 
 def test_shares_above_one_are_whole() -> None:
-    with pytest.raises(ConfigError, match=r"compute.gpus_per_worker: .* a whole number above 1 \(got 1.5\)"):
+    with pytest.raises(ConfigError, match=r"compute.gpus_per_worker: .* a whole number, or one below 1 \(got 1.5\)"):
         parse({"data": {"source": "digits"}, "compute": {"gpus_per_worker": 1.5}}, "a test")
     config = parse({"data": {"source": "digits"}, "compute": {"gpus_per_worker": 0.25, "cpus_per_worker": 2}}, "a test")
     assert config.compute.gpus_per_worker == 0.25
