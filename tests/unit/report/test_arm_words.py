@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from functools import cache
+from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import pytest
 
 from gan_aug.data.splits.subsets import Subset
-from gan_aug.evaluation.arm_catalogue import ARMS, REFERENCE
+from gan_aug.evaluation.arm_catalogue import ARMS, REFERENCE, Arm
+from gan_aug.evaluation.arms import plan_arm
 from gan_aug.evaluation.learning_curves import curve_rows
 from gan_aug.evaluation.statistics.ground_truth import GroundTruth
 from gan_aug.report.pages.markdown import to_markdown
@@ -19,6 +23,7 @@ from gan_aug.report.words.methods import methods
 from gan_aug.report.words.verdict import answer, verdict_sentence
 from tests.support.evaluation_samples import make_cells, make_manifest, make_report, make_synthetic
 
+GUIDE = Path(__file__).parents[3] / "docs/how-to/extend.md"
 MANIFEST = make_manifest()
 COMPARED_WITH = {REFERENCE, *(arm.also_against for arm in ARMS.values() if arm.also_against)}
 
@@ -46,7 +51,7 @@ def test_words_and_catalogue_name_the_same_arms_in_the_same_order() -> None:
 @pytest.mark.parametrize("name", ARMS)
 def test_an_arm_has_the_words_that_it_needs_and_no_others(name: str) -> None:
     arm, words = ARMS[name], WORDS[name]
-    seen_alone = [other for other in ARMS.values() if WORDS[other.name].level]
+    seen_alone = [other for other in ARMS.values() if other.real == "none"]
     wanted = {
         "trained_on": True,
         "subject": name != REFERENCE,
@@ -145,4 +150,28 @@ def test_an_arm_that_only_another_version_knows_is_called_by_its_name() -> None:
 
 
 def test_the_training_history_says_which_arms_see_no_real_image() -> None:
-    assert "which are synthetic ones in the arm “synthetic”. Solid:" in history_words(report_of("mixed")).reading
+    reading = history_words(report_of("mixed")).reading
+    assert re.search("which are synthetic ones in the arms? “synthetic”.*Solid:", reading)
+
+
+def test_the_arm_of_the_guide_is_made_and_told_by_its_two_rows_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    section = GUIDE.read_text(encoding="utf-8").partition("## Add an arm\n")[2].partition("\n## ")[0]
+    row, words = (dedent(block) for block in re.findall(r"```python\n(.*?)```", section, re.DOTALL))
+    arm, told = eval(row, {"Arm": Arm}), eval(words, {"ArmWords": ArmWords})  # noqa: S307 - our own page
+    assert list(told) == [arm.name]
+    monkeypatch.setitem(ARMS, arm.name, arm)
+    monkeypatch.setitem(WORDS, arm.name, told[arm.name])
+    instead = re.search(r'`instead="([^"]+)"`', section)[1]
+    monkeypatch.setitem(WORDS, "classic", dataclasses.replace(WORDS["classic"], instead=instead))
+    plan = plan_arm(arm.name, MANIFEST, make_synthetic(MANIFEST, 50), 1.0)
+    assert (plan.counts, plan.classic) == ({"real": 0, "synthetic": 50}, True)
+    text = to_markdown(report_of("classic", arm.name))
+    for said in (
+        f"{arm.name} − classic",
+        f"{arm.name}: the synthetic images alone with the same classic augmentation (",
+        "Beside classic augmentation, training on GAN images alone, instead of real ones, ",
+        "trained only on synthetic images with classic augmentation reached an AUC of ",
+        "when trained on the real ones with classic augmentation.",
+        f"“{arm.name}” with the arm “classic” too",
+    ):
+        assert said in text
