@@ -25,15 +25,15 @@ class Arm:
     """What an arm is: how its classifier's training set is made, and what it is compared with.
 
     Attributes:
-        name: its name in `compare.arms`.
-        real: the training split once, none of it, or all of it repeated to as many images as `mixed` has.
-        synthetic: none, the whole synthetic set, or so many for each real image as the ratio says.
-        pretrain: the synthetic images come first, alone, for a share of the steps (`compare.pretrain`), then the real
-            ones alone.
-        classic: every image is augmented by rotation, shift and the like each time it is drawn.
-        is_control: it shows what can be had without a GAN.
-        also_against: the arm it is compared with beside the reference when that one runs too: the one that is made
-            alike of real images alone. None when that is the reference, or none.
+        name: Its name in `compare.arms`.
+        real: The training split once, none of it, or all of it repeated to as many images as `mixed` has.
+        synthetic: No synthetic images, the whole set, or as many for each real image as the ratio says.
+        pretrain: The classifier trains on the synthetic images first, alone, for a share of the steps
+            (`compare.pretrain`), and then on the real ones alone.
+        classic: Each image is augmented by rotation, shift and the like each time it is drawn.
+        is_control: It shows what can be had without a GAN.
+        also_against: Another arm to compare it with, beside the reference, if that arm runs too: the arm that is made
+            alike of real images alone. None if that is the reference.
     """
 
     name: ArmName

@@ -22,16 +22,16 @@ def comparison_again(
     """The results that a report rests on and its findings, made again from the cells on disk.
 
     Args:
-        plan: the comparison that the report's own config asks for.
-        report: the report, for what its canary of the planted image says: that needs no cell, so it is as reported.
-        sets: the synthetic set of each subset's own GAN.
-        kept: the whole cells by key.
+        plan: The comparison that the report's own config asks for.
+        report: The report. What its canary of the planted image says is taken from it, since no cell shows it.
+        sets: The synthetic set of each subset's own GAN.
+        kept: The whole cells on disk, by key.
 
     Returns:
         The results on all training images, by arm within seed, and the findings.
 
     Raises:
-        CheckpointError: some of the cells are not there whole.
+        CheckpointError: If some of the cells are not there whole.
     """
 
     def look_up(cells: Sequence[Cell], what: str) -> Mapping[str, CellResult]:  # noqa: ARG001 - as `Results` has it

@@ -15,19 +15,19 @@ from gan_aug.report.words.text import listed, thousands
 
 @dataclass(frozen=True)
 class ArmWords:
-    """The words for one arm; `{kind}` stands for "GAN", or "synthetic" for images made elsewhere.
+    """The words for one arm; `{kind}` stands for "GAN", or for "synthetic" if the images were made elsewhere.
 
     Attributes:
-        trained_on: what its classifier was trained on, for the methods.
-        subject: what was done to the reference, as the beginning of a verdict. Of all arms but the reference.
-        beside: the same when it is compared with `also_against`. Of arms that have one.
-        level: how its classifier was trained, when there are no real images in it, so that its own AUC is of interest.
-        saving: what the GAN's images were used for, as the beginning of a sentence on learning curves. Of arms that
-            differ from the reference by the GAN alone: what classic augmentation saves is not the GAN's doing.
-        alone: its training images, after "when trained on". Of arms that others are compared with.
-        instead: the same, short, beside an arm that has a `level`.
-        not_run: what to say when an arm has it as `also_against` and it was not run.
-        place: where the answer tells of it: what is asked most comes first, and of equal ones the report's first.
+        trained_on: What its classifier was trained on, for the methods.
+        subject: What was done, as the beginning of a verdict against the reference. For every arm but the reference.
+        beside: The same, against the arm `also_against`. For arms that have one.
+        level: How its classifier was trained. For arms without real images, whose own AUC is told too.
+        saving: What was done with the GAN's images, as the beginning of a sentence on learning curves. For arms that
+            differ from the reference by the GAN alone: what classic augmentation saves, the GAN does not.
+        alone: Its training images, after "when trained on". For arms that others are compared with.
+        instead: The same in short, in a sentence that begins with another arm's `level`.
+        not_run: What to say if it was not run. For arms that are another's `also_against`.
+        place: Its place in the answer: the lowest comes first, and of equal ones the report's first.
     """
 
     trained_on: str
@@ -110,9 +110,9 @@ def verdict_subject(name: str, against: str, kind: str) -> str:
 
 
 def saving_arm(names: Iterable[str]) -> str | None:
-    """The arm that tells how many labelled images the GAN saves: the first that also has real ones, or else has none.
+    """The arm that shows how many labelled images the GAN saves: one with real images too, if there is one.
 
-    None when no arm differs from the reference by the GAN alone.
+    None if no arm differs from the reference by the GAN alone.
     """
     there = set(names)
     able = [ARMS[name] for name, words in WORDS.items() if words.saving and name in there]
