@@ -20,7 +20,7 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from gan_aug.data.loader import TrainingBatches
+from gan_aug.data.training_batches import TrainingBatches
 from gan_aug.gan.networks.dcgan import Discriminator, Generator
 from gan_aug.gan.networks.settings import NetworkSettings
 from gan_aug.gan.trainer import GanTrainer, TrainSettings

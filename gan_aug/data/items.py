@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -153,14 +152,3 @@ class Source:
                 items.append(item)
                 counts.update({one: counts.get(one, 0) + 1 for one in classes})
         return replace(self, items=tuple(items))
-
-
-def label_order(names: set[str]) -> tuple[str, ...]:
-    """Label names in natural order: numbers in them are sorted by value, '2' before '10'."""
-    return tuple(sorted(names, key=natural_key))
-
-
-def natural_key(name: str) -> list[tuple[int, int, str]]:
-    """A sort key that compares the digits in a name as numbers."""
-    parts = re.split(r"(\d+)", name)
-    return [(0, int(part), part) if part.isdecimal() and part.isascii() else (1, 0, part) for part in parts if part]

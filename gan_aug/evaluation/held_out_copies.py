@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from gan_aug.data.image_store import open_images
 from gan_aug.data.manifest import Manifest
 from gan_aug.data.splits.near_duplicates import SMALLEST_SIDE, near_duplicates
-from gan_aug.data.store import open_images
 from gan_aug.data.synthetic.shards import ShardedImages, SyntheticManifest
 from gan_aug.errors import LeakageError
 from gan_aug.run import layout

@@ -17,7 +17,8 @@ def png_files(place: Place, manifest: SyntheticManifest) -> Iterator[tuple[str, 
 
     Raises ManifestError when a shard is absent or altered.
     """
-    from gan_aug.data.pictures import folder_names, png
+    from gan_aug.data.labels import folder_names
+    from gan_aug.data.png import png
     from gan_aug.data.synthetic.shards import read_shard
 
     names = folder_names(manifest.labels)

@@ -9,9 +9,9 @@ from typing import Any
 
 from gan_aug.compute.executor import Executor
 from gan_aug.config import Config
+from gan_aug.data.image_store import open_images
 from gan_aug.data.manifest import Manifest
 from gan_aug.data.splits.subsets import Subset
-from gan_aug.data.store import open_images
 from gan_aug.data.synthetic.shards import SyntheticManifest
 from gan_aug.evaluation.canaries import failures, planted_test_image
 from gan_aug.evaluation.cells.plan import Cell, unique

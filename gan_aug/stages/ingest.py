@@ -6,11 +6,11 @@ from gan_aug import config as configs
 from gan_aug.compute.executor import Executor
 from gan_aug.compute.local.parent import cores
 from gan_aug.config import Config
+from gan_aug.data.image_store import open_images
 from gan_aug.data.importing.dataset import import_dataset
 from gan_aug.data.importing.report import describe_rejected
 from gan_aug.data.manifest import SPLITS, Manifest
 from gan_aug.data.reading.image_cache import user_cache
-from gan_aug.data.store import open_images
 from gan_aug.run import layout
 from gan_aug.run.files import read_json
 from gan_aug.run.folder import RunDir

@@ -13,8 +13,8 @@ import numpy.typing as npt
 import gan_aug
 from gan_aug.compute.local.parent import cores
 from gan_aug.config import Config
+from gan_aug.data.image_store import open_images
 from gan_aug.data.manifest import Manifest
-from gan_aug.data.store import open_images
 from gan_aug.data.synthetic.shards import SyntheticManifest, read_shard
 from gan_aug.evaluation.cells.result import CellResult, Findings
 from gan_aug.evaluation.held_out_copies import load_held_out_copies

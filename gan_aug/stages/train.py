@@ -18,10 +18,10 @@ from gan_aug import config as configs
 from gan_aug.compute.device import choose_device
 from gan_aug.compute.executor import Executor, RankGroup
 from gan_aug.config import Config
-from gan_aug.data.loader import TrainingBatches
+from gan_aug.data.image_store import open_images
 from gan_aug.data.manifest import Manifest
-from gan_aug.data.pictures import png_grid
-from gan_aug.data.store import open_images
+from gan_aug.data.png import png_grid
+from gan_aug.data.training_batches import TrainingBatches
 from gan_aug.errors import Cancelled, ConfigError
 from gan_aug.gan.networks.settings import NetworkSettings, levels
 from gan_aug.gan.ranks import Ranks, current_ranks

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from gan_aug.compute.local.crash_safe_pool import CrashSafePool
 from gan_aug.config.data import DataConfig
+from gan_aug.data.image_store import ImageWriter
 from gan_aug.data.importing.report import Readings, duplicates, import_notes, import_report
 from gan_aug.data.items import Rejected, Source
 from gan_aug.data.manifest import SPLITS, Manifest, Split, Study
@@ -21,7 +22,6 @@ from gan_aug.data.reading.reader import Reader
 from gan_aug.data.sources.open import opened_source
 from gan_aug.data.splits.assign import Assignment, Candidate, Fold, assign_splits, check_classes
 from gan_aug.data.splits.near_duplicate_policy import NearDuplicateSearch, apply_policy, near_duplicates_record
-from gan_aug.data.store import ImageWriter
 from gan_aug.errors import Cancelled, ConfigError, DataError
 from gan_aug.run import layout
 from gan_aug.run.events import Progress, UnitProgress

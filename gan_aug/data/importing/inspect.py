@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from gan_aug.data.image_store import open_images
+from gan_aug.data.labels import folder_names
 from gan_aug.data.manifest import SPLITS, Manifest, Split
-from gan_aug.data.pictures import folder_names, png_grid
-from gan_aug.data.store import open_images
+from gan_aug.data.png import png_grid
 from gan_aug.errors import DataError
 from gan_aug.run import layout
 from gan_aug.run.files import read_json, write_bytes

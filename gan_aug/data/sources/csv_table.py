@@ -9,7 +9,8 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 
 from gan_aug.config.data import DataConfig
-from gan_aug.data.items import SPLIT_WORDS, Item, Rejected, Source, label_order
+from gan_aug.data.items import SPLIT_WORDS, Item, Rejected, Source
+from gan_aug.data.labels import label_order
 from gan_aug.data.locate import data_folder
 from gan_aug.data.manifest import Task
 from gan_aug.data.reading.decode import decode

@@ -14,7 +14,8 @@ from gan_aug.data.dicom.files import DicomFile, find_files
 from gan_aug.data.dicom.header import Header, read_header
 from gan_aug.data.dicom.header_reader import HeaderReader, read_headers
 from gan_aug.data.dicom.pixels import read_frame
-from gan_aug.data.items import SPLIT_WORDS, Item, Rejected, Source, label_order
+from gan_aug.data.items import SPLIT_WORDS, Item, Rejected, Source
+from gan_aug.data.labels import label_order
 from gan_aug.data.manifest import Split, Task
 from gan_aug.data.patients import IdentityKey
 from gan_aug.data.reading.raster import Raster

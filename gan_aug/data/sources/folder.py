@@ -7,7 +7,8 @@ from functools import partial
 from pathlib import Path
 
 from gan_aug.config.data import DataConfig
-from gan_aug.data.items import SPLIT_WORDS, Item, Rejected, Source, label_order, natural_key
+from gan_aug.data.items import SPLIT_WORDS, Item, Rejected, Source
+from gan_aug.data.labels import label_order, natural_key
 from gan_aug.data.locate import data_folder
 from gan_aug.data.manifest import Split
 from gan_aug.data.reading.decode import SUFFIXES, decode

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gan_aug.data.items import Pixels, natural_key
+from gan_aug.data.items import Pixels
+from gan_aug.data.labels import folder_names, natural_key
 from gan_aug.data.manifest import Manifest
-from gan_aug.data.pictures import folder_names
 from gan_aug.data.reading.decode import SUFFIXES, decode
 from gan_aug.data.reading.npz import ZippedArray
 from gan_aug.errors import DataError

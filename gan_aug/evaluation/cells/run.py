@@ -19,9 +19,9 @@ import torch
 from gan_aug.compute import counters
 from gan_aug.compute.device import choose_device
 from gan_aug.config.compare import ClassifierConfig
+from gan_aug.data.image_store import open_images
 from gan_aug.data.manifest import Manifest, Split
 from gan_aug.data.splits.subsets import Subset, take_subset
-from gan_aug.data.store import open_images
 from gan_aug.data.synthetic.shards import ShardedImages, SyntheticManifest, open_shards
 from gan_aug.data.transforms import ClassicAugmentation
 from gan_aug.errors import CheckpointError

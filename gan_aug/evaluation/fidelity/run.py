@@ -10,8 +10,8 @@ from typing import Any
 import torch
 
 from gan_aug.config.compare import WEIGHTED, CompareConfig
+from gan_aug.data.image_store import open_images
 from gan_aug.data.manifest import Manifest
-from gan_aug.data.store import open_images
 from gan_aug.data.synthetic.shards import SyntheticManifest
 from gan_aug.errors import DataError
 from gan_aug.evaluation.arm_catalogue import REFERENCE

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from gan_aug.data.importing.inspect import contact_sheet, describe_dataset, draw_contact_sheets
+from gan_aug.data.labels import folder_names
 from gan_aug.data.manifest import Manifest
-from gan_aug.data.pictures import folder_names
 from gan_aug.errors import CheckpointError
 from gan_aug.evaluation.outcome.scores_csv import safe_cell
 from gan_aug.run import layout

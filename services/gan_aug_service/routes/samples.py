@@ -11,7 +11,7 @@ import numpy.typing as npt
 from fastapi import Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from gan_aug.data.pictures import png, png_grid
+from gan_aug.data.png import png, png_grid
 from gan_aug_service.access.authentication import Principal, Viewer
 from gan_aug_service.components import Components
 from gan_aug_service.http.disconnect import cancel_on_disconnect

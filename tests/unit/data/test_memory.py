@@ -25,7 +25,7 @@ import json, sys
 from pathlib import Path
 import numpy as np
 import torch
-from gan_aug.data.loader import TrainingBatches
+from gan_aug.data.training_batches import TrainingBatches
 from gan_aug.gan.networks.settings import NetworkSettings
 from gan_aug.gan.trainer import GanTrainer, TrainSettings
 

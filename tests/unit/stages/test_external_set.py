@@ -17,9 +17,9 @@ from scipy.ndimage import gaussian_filter
 
 from gan_aug.config import parse
 from gan_aug.config.gan import SynthesisConfig
+from gan_aug.data.image_store import ImageWriter
 from gan_aug.data.manifest import SPLITS, Manifest, Split, Study, content_hash
 from gan_aug.data.reading.raster import Raster
-from gan_aug.data.store import ImageWriter
 from gan_aug.data.synthetic.external import open_external, source_sha256
 from gan_aug.data.synthetic.shards import UNKNOWN, SyntheticManifest, read_images
 from gan_aug.errors import DataError, LeakageError, RunConflict

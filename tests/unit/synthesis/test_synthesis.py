@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from gan_aug.compute.local.executor import LocalExecutor
 from gan_aug.config.gan import SynthesisConfig
+from gan_aug.data.labels import folder_names
 from gan_aug.data.manifest import Manifest, Study
-from gan_aug.data.pictures import folder_names
 from gan_aug.data.synthetic.shards import SyntheticManifest, read_images
 from gan_aug.errors import Cancelled, ConfigError, ManifestError
 from gan_aug.gan.networks.dcgan import Generator

@@ -22,10 +22,10 @@ from requests.exceptions import ConnectionError as RequestsConnectionError  # no
 
 from gan_aug.config.data import DataConfig
 from gan_aug.data.dicom.dicomweb import Archive
+from gan_aug.data.image_store import open_images
 from gan_aug.data.importing.dataset import import_dataset
 from gan_aug.data.sources.dicomweb import SPOOL
 from gan_aug.data.sources.open import opened_source
-from gan_aug.data.store import open_images
 from gan_aug.errors import DataError
 from tests.support.dicom_samples import dataset, save
 from tests.support.service.held_port import HeldPort

@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 
 from gan_aug.config.data import DataConfig
+from gan_aug.data.image_store import open_images
 from gan_aug.data.importing.dataset import import_dataset
 from gan_aug.data.manifest import Manifest, content_hash
-from gan_aug.data.store import open_images
 from gan_aug.errors import Cancelled, ConfigError
 
 DIGITS = DataConfig(source="digits")

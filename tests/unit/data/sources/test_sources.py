@@ -15,11 +15,11 @@ from PIL import Image
 
 from gan_aug.config.data import DataConfig
 from gan_aug.data import locate
+from gan_aug.data.image_store import open_images
 from gan_aug.data.importing.dataset import import_dataset
-from gan_aug.data.items import label_order
+from gan_aug.data.labels import label_order
 from gan_aug.data.sources import medmnist as source_medmnist
 from gan_aug.data.sources.open import open_source
-from gan_aug.data.store import open_images
 from gan_aug.errors import ConfigError, DataError, GanAugError
 
 RNG = np.random.default_rng(0)

@@ -1,9 +1,8 @@
-"""Stored images as PNG files, and file names for labels."""
+"""Stored images as PNG files."""
 
 from __future__ import annotations
 
 import io
-import re
 
 import numpy as np
 import numpy.typing as npt
@@ -40,9 +39,3 @@ def png_grid(rows: list[npt.NDArray[np.uint8]]) -> bytes:
             top, left = GAP + r * (height + GAP), GAP + c * (width + GAP)
             canvas[:, top : top + height, left : left + width] = image
     return png(canvas, factor=max(1, -(-SMALLEST_SIDE // min(height, width))))
-
-
-def folder_names(labels: tuple[str, ...]) -> list[str]:
-    """A safe, distinct file or folder name for each label: only letters, digits, '-', '_' and '.'."""
-    safe = [re.sub(r"[^\w.-]+", "_", label).strip(".") or "label" for label in labels]
-    return safe if len(set(safe)) == len(safe) else [f"{k}-{name}" for k, name in enumerate(safe)]

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gan_aug.data.loader import TrainingBatches
+from gan_aug.data.training_batches import TrainingBatches
 
 
 def loader(count: int, seed: int = 0, balance: str = "data", classes: int = 3) -> TrainingBatches:
