@@ -1,3 +1,3 @@
 """GAN augmentation for medical images: train, generate, compare, report."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

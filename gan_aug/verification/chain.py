@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from gan_aug.errors import CheckpointError, DataError, GanAugError, LeakageError, ManifestError
 
-State = Literal["ok", "ALTERED", "missing", "LEAKED", "unknown"]
+State = Literal["ok", "ALTERED", "missing", "LEAKED", "unknown", "skipped"]
 
 
 @dataclass(frozen=True)
@@ -47,12 +47,15 @@ class Chain:
         if self.broken:
             more = f" ({count} broken links in all)" if count > 1 else ""
             return f"{self.broken.name} is {self.broken.state}: {self.broken.says}{more}"
+        skipped = [f"{link.name} was not compared: {link.says}" for link in self.links if link.state == "skipped"]
         if any(link.state == "unknown" for link in self.links):
-            return (
+            whole = (
                 "the files are whole, but the synthetic images were made elsewhere: nothing here can say whether their "
                 "generator had seen validation or test images, or their patients"
             )
-        return "the chain is whole"
+        else:
+            whole = "the chain is whole"
+        return "; ".join([whole, *skipped])
 
     def to_json(self) -> dict[str, Any]:
         """The chain as JSON values."""

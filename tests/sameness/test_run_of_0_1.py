@@ -1,6 +1,6 @@
 """A run folder of version 0.1 is one of this version, and the same request gives the same run.
 
-`tests/golden/run_0_1` was made by version 0.1.0. Left out is what a report writes again (pages, figures, tables), and
+`tests/golden/run_0_1` was made by version 0.1.0. Left out are its pages and figures, and
 the first of two checkpoints. `run_0_1.machine.json` beside it says on what: images and weights are equal to the bit
 only on the same processor with the same PyTorch.
 """
@@ -58,6 +58,10 @@ def old(tmp_path: Path) -> Path:
 def test_it_resumes_reports_and_verifies(
     old: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    assert call(monkeypatch, "verify", old) == 0
+    said = capsys.readouterr().out
+    assert "the chain is whole; report.md was not compared: version 0.1.0 wrote it" in said
+    assert "13 cells" in said
     (old / "report.json").unlink()
     kept = {path: path.read_bytes() for path in old.rglob("*") if path.suffix in (".npy", ".npz", ".safetensors")}
     assert call(monkeypatch, "resume", old) == 0

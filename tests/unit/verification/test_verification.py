@@ -276,6 +276,22 @@ def test_what_is_of_another_run_is_found(run: Path, runs: tuple[Path, Path], pat
     assert broken(run)
 
 
+def test_the_text_of_another_version_is_skipped_and_the_verdict_says_so(run: Path) -> None:
+    """Its wording is unknown here; everything else is compared as always."""
+    text = run / "report.md"
+    report = json.loads((run / "report.json").read_text())
+    report["environment"]["gan_aug"] = "0.0.9"
+    write_json(run / "report.json", report)
+    text.write_text("In other words.")
+    chain = chain_of(run)
+    assert {link.name: link.state for link in chain.links}["report.md"] == "skipped"
+    assert chain.broken is None
+    assert "report.md was not compared: version 0.0.9 wrote it" in chain.verdict
+    report["arms"]["real"]["auc"]["value"] += 0.01
+    write_json(run / "report.json", report)
+    assert broken(run) == {"report.json": "ALTERED"}
+
+
 def test_a_gan_that_saw_a_test_image_is_found_though_all_sums_agree(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     manifest = Manifest.load(run / "dataset/manifest.json")
     seen = manifest.studies[manifest.indices("test")[0]].content
