@@ -72,7 +72,7 @@ def _compute(
         storage.synthetic if synthetic else None,
         folder,
         request.compute.device,  # what each worker chooses by: this process may stand on another machine
-        sizes=storage.sizes if synthetic else None,
+        subset_sets=storage.sizes if synthetic else None,
         stored_dataset=storage.dataset,
         stored_cells=storage.cells,
     )

@@ -1,4 +1,4 @@
-"""Running the cells: one worker's share of the work, from a planned cell to its folder on disk."""
+"""Run a cell: the work of one worker, from a planned cell to its folder on disk."""
 
 from __future__ import annotations
 
@@ -40,10 +40,18 @@ from gan_aug.run.stores import Place, below
 
 @dataclass(frozen=True)
 class CellContext:
-    """What every cell of a comparison shares, loaded once per worker.
+    """What all cells of a comparison share; loaded once per worker.
 
-    `sizes` is where the synthetic sets of the learning curves' subsets are, None where no arm needs them; `narrowed`
-    holds the context of the subset at work.
+    Attributes:
+        manifest: The data set.
+        images: Its stored images, `(N, C, H, W) uint8`.
+        synthetic: The manifest of the synthetic set, or None.
+        synthetic_images: The images of the synthetic set, `(M, C, H, W) uint8`, or None.
+        cells: The folder of the cells.
+        device: The device to train on.
+        stored_cells: Where the cells are kept in an object store too, or None.
+        subset_sets: Where the synthetic sets of the learning curves' subsets are; None if no arm needs them.
+        of_subset: The context of the subset in use; it holds at most one.
     """
 
     manifest: Manifest
@@ -53,8 +61,8 @@ class CellContext:
     cells: Path
     device: torch.device
     stored_cells: Place | None = None
-    sizes: Place | None = None
-    narrowed: dict[Subset, CellContext] = field(default_factory=dict)
+    subset_sets: Place | None = None
+    of_subset: dict[Subset, CellContext] = field(default_factory=dict)
 
 
 def load_context(
@@ -63,21 +71,30 @@ def load_context(
     cells: Path,
     device: str = "cpu",
     *,
-    sizes: Place | None = None,
+    subset_sets: Place | None = None,
     stored_dataset: Place | None = None,
     stored_cells: Place | None = None,
 ) -> CellContext:
-    """Open a data set's folder and a synthetic set, for cells to be kept in `cells`.
+    """Open a data set and its synthetic set, and check that the synthetic set may be used.
 
-    `sizes` is CellContext's. A host without the folders fetches the data set from `stored_dataset` and keeps its cells
-    in `stored_cells` too. `device` is compute.device, which each worker chooses by for itself. Raises ManifestError
-    when one is absent or altered, and LeakageError when the synthetic set may not be used.
+    Args:
+        dataset: The dataset folder.
+        synthetic: Where the synthetic set is, or None.
+        cells: The folder of the cells.
+        device: `compute.device`, from which each worker chooses its own device.
+        subset_sets: Where the synthetic sets of the learning curves' subsets are, or None.
+        stored_dataset: Where the data set is in an object store, for hosts without the folder; or None.
+        stored_cells: Where the cells are kept in an object store too, or None.
+
+    Raises:
+        ManifestError: If a set is absent or altered.
+        LeakageError: If the synthetic set may not be used.
     """
     dataset = local_copy(dataset, stored_dataset, layout.MANIFEST)
     manifest = Manifest.load(dataset / layout.MANIFEST)
     images = open_images(dataset, manifest)
     generated, pixels = _load_synthetic(synthetic, manifest) if synthetic else (None, None)
-    return CellContext(manifest, images, generated, pixels, cells, choose_device(device), stored_cells, sizes)
+    return CellContext(manifest, images, generated, pixels, cells, choose_device(device), stored_cells, subset_sets)
 
 
 def _load_synthetic(place: Place, manifest: Manifest) -> tuple[SyntheticManifest, ShardedImages]:
@@ -89,18 +106,18 @@ def _load_synthetic(place: Place, manifest: Manifest) -> tuple[SyntheticManifest
 
 
 def _context_of(context: CellContext, cell: Cell) -> CellContext:
-    """The context as the cell's subset sees it: fewer training images, and synthetic ones of their own GAN."""
+    """The context for the cell's subset: fewer training images, and the synthetic set of the GAN trained on them."""
     if cell.subset is None:
         return context
-    if cell.subset not in context.narrowed:
+    if cell.subset not in context.of_subset:
         manifest = take_subset(context.manifest, cell.subset, cell.request["base_seed"])
-        place = below(context.sizes, f"{cell.subset.name}/{layout.SYNTHETIC}") if context.sizes else None
+        place = below(context.subset_sets, f"{cell.subset.name}/{layout.SYNTHETIC}") if context.subset_sets else None
         generated, pixels = _load_synthetic(place, manifest) if place else (None, None)
-        context.narrowed.clear()  # cells come subset by subset, and one set in memory is enough
-        context.narrowed[cell.subset] = dataclasses.replace(
+        context.of_subset.clear()  # cells come subset by subset: one set in memory is enough
+        context.of_subset[cell.subset] = dataclasses.replace(
             context, manifest=manifest, synthetic=generated, synthetic_images=pixels
         )
-    return context.narrowed[cell.subset]
+    return context.of_subset[cell.subset]
 
 
 def run_cell(
@@ -110,10 +127,21 @@ def run_cell(
     progress: Callable[[int], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> str:
-    """Train and score one cell unless a whole one is there already; gives its key, the name of its folder.
+    """Train and score one cell, unless it is finished already.
 
-    `progress` and `cancelled` are fit's. Raises TrainingDiverged when a loss is not finite, Cancelled when `cancelled`
-    says so, StorageError when the cell cannot be written.
+    Args:
+        context: What the cells share.
+        cell: The cell.
+        progress: Called with the number of steps done at each validation, or None.
+        cancelled: Says whether to stop, or None.
+
+    Returns:
+        The key of the cell, which is the name of its folder.
+
+    Raises:
+        TrainingDiverged: If a loss is not finite.
+        Cancelled: If `cancelled` says so.
+        StorageError: If the cell cannot be written.
     """
     folder = context.cells / cell.key
     if _find_cell(folder, context.stored_cells) is None:
@@ -124,10 +152,10 @@ def run_cell(
 
 
 def _make_cell(context: CellContext, cell: Cell, train: Callable[..., Fitted]) -> None:
-    """Compute a cell and put it in its folder, whole."""
+    """Compute a cell; its folder appears only when it is complete."""
     folder = context.cells / cell.key
     with storage_errors(folder):
-        for left in context.cells.glob(f"*{cell.key}*"):  # torn or altered, or half of it from a killed process
+        for left in context.cells.glob(f"*{cell.key}*"):  # altered, or left incomplete by a killed process
             shutil.rmtree(left)
     with torch_threads(THREADS):
         result, model = _compute(_context_of(context, cell), cell, train)
@@ -143,14 +171,14 @@ def _make_cell(context: CellContext, cell: Cell, train: Callable[..., Fitted]) -
 
 
 def _find_cell(folder: Path, stored: Place | None) -> CellResult | None:
-    """The finished cell in `folder`, fetched from `stored` where it is only there; None where it is to be computed."""
+    """The finished cell in `folder`, or else in `stored`; None if it must be computed."""
     with suppress(CheckpointError):
         return finished_cell(folder, stored)
     return None
 
 
 def finished_cell(folder: Path, stored: Place | None) -> CellResult:
-    """The finished cell in `folder`, fetched from `stored` where it is only there; else raises CheckpointError."""
+    """The finished cell in `folder`, downloaded from `stored` if it is only there; else raises CheckpointError."""
     try:
         return read_cell(folder)
     except CheckpointError:
@@ -160,7 +188,7 @@ def finished_cell(folder: Path, stored: Place | None) -> CellResult:
 
 
 def is_finished(folder: Path, stored: Place | None) -> bool:
-    """Whether the cell in `folder` is whole there and, where there is a store, kept in `stored`."""
+    """Whether the cell in `folder` is complete, and is in `stored` too if that is not None."""
     try:
         read_cell(folder)
     except CheckpointError:
@@ -214,7 +242,7 @@ def _training_set(context: CellContext, cell: Cell, seed: int) -> TrainingSet:
 
 
 def _test_scores(context: CellContext, cell: Cell, model: torch.nn.Module) -> npt.NDArray[np.float64]:
-    """Scores `(N, K)` of the test images; none where a ratio is searched: nobody can choose by what is not there."""
+    """The scores of the test images, `(N, K)`; none in a search for a ratio, so that it cannot choose by them."""
     manifest = context.manifest
     if cell.request.get("search"):
         return np.empty((0, len(manifest.labels)))

@@ -1,3 +1,5 @@
+"""The training sets of the arms: the images and labels that each takes."""
+
 from __future__ import annotations
 
 import dataclasses
@@ -7,33 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gan_aug.data.manifest import Manifest, Study, content_hash
-from gan_aug.data.synthetic.shards import SyntheticManifest
-from gan_aug.errors import DataError, LeakageError
+from gan_aug.errors import DataError
 from gan_aug.evaluation.arms import ArmPlan, plan_arm, shuffle_labels
-from gan_aug.evaluation.leakage import check_synthetic_images, check_synthetic_set
-
-IMAGES = np.random.default_rng(0).integers(0, 256, (8, 1, 8, 8), dtype=np.uint8)
-SPLITS = ["train"] * 4 + ["validation"] * 2 + ["test"] * 2
-HASHES = [content_hash(image) for image in IMAGES]
-MANIFEST = Manifest(
-    "tiny",
-    ("no", "yes"),
-    "multi-class",
-    (1, 8, 8),
-    tuple(Study(HASHES[i], (i % 2,), split, f"p{i}", "") for i, split in enumerate(SPLITS)),
-)
-SYNTHETIC = SyntheticManifest(
-    MANIFEST.labels,
-    MANIFEST.task,
-    MANIFEST.shape,
-    0,
-    "c",
-    MANIFEST.fingerprint,
-    tuple(HASHES[:4]),
-    ((1,), (0,)) * 3,
-    (),
-)
+from tests.support.tiny_sets import MANIFEST, SYNTHETIC
 
 
 @pytest.mark.parametrize(
@@ -107,15 +85,6 @@ def test_images_of_several_labels_keep_their_combinations_when_shuffled():
     assert (dealt.labels != labels).any()
 
 
-def test_an_image_left_out_of_a_subset_is_foreign_to_it_and_no_leak_of_the_test():
-    left_out = (dataclasses.replace(MANIFEST.studies[3], split="unused"),)
-    manifest = dataclasses.replace(MANIFEST, studies=MANIFEST.studies[:3] + left_out + MANIFEST.studies[4:])
-    with pytest.raises(LeakageError, match="1 of the 4 images .* are not in the training split"):
-        check_synthetic_set(SYNTHETIC, manifest)
-    check_synthetic_set(dataclasses.replace(SYNTHETIC, trained_on=tuple(HASHES[:3])), manifest)
-    check_synthetic_images(IMAGES[3:4], manifest)
-
-
 def test_an_arm_without_its_synthetic_set_says_how_to_get_one():
     with pytest.raises(DataError, match="gan-aug generate"):
         plan_arm("mixed", MANIFEST, None, 1.0)
@@ -132,43 +101,3 @@ def test_a_multi_label_that_every_image_has_is_named():
     manifest = dataclasses.replace(MANIFEST, task="multi-label", studies=studies)
     with pytest.raises(DataError, match="every training image of the arm 'real' has the label 'yes'"):
         plan_arm("real", manifest, None, 1.0)
-
-
-def test_a_generator_of_part_of_the_training_split_is_accepted():
-    check_synthetic_set(SYNTHETIC, MANIFEST)
-    check_synthetic_set(dataclasses.replace(SYNTHETIC, trained_on=tuple(HASHES[:2])), MANIFEST)
-
-
-@pytest.mark.parametrize(
-    ("change", "what"),
-    [({"shape": (1, 16, 16)}, "shape"), ({"labels": ("yes", "no")}, "labels"), ({"task": "multi-label"}, "task")],
-)
-def test_a_synthetic_set_of_other_data_is_refused(change, what):
-    with pytest.raises(DataError, match=f"the {what} of the synthetic set"):
-        check_synthetic_set(dataclasses.replace(SYNTHETIC, **change), MANIFEST)
-
-
-@pytest.mark.parametrize("held_out", [4, 7])
-def test_a_generator_that_saw_held_out_images_is_refused(held_out):
-    synthetic = dataclasses.replace(SYNTHETIC, trained_on=(HASHES[0], HASHES[held_out]))
-    with pytest.raises(LeakageError, match=r"1 of the 2 images .* validation or test images .*gan-aug train"):
-        check_synthetic_set(synthetic, MANIFEST)
-
-
-def test_a_generator_of_images_from_elsewhere_is_refused():
-    synthetic = dataclasses.replace(SYNTHETIC, trained_on=(HASHES[0], "0" * 64, "1" * 64))
-    with pytest.raises(LeakageError, match="2 of the 3 images"):
-        check_synthetic_set(synthetic, MANIFEST)
-
-
-def test_a_generator_that_saw_a_held_out_patient_is_refused():
-    studies = list(MANIFEST.studies)
-    studies[7] = dataclasses.replace(studies[7], patient="p0")
-    with pytest.raises(LeakageError, match="1 of them"):
-        check_synthetic_set(SYNTHETIC, dataclasses.replace(MANIFEST, studies=tuple(studies)))
-
-
-def test_copies_of_held_out_images_are_found_by_content():
-    check_synthetic_images(IMAGES[:4], MANIFEST)
-    with pytest.raises(LeakageError, match="2 of the 3 synthetic images are copies"):
-        check_synthetic_images(IMAGES[[1, 5, 6]], MANIFEST)
