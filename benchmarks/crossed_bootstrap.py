@@ -24,7 +24,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from gan_aug.errors import DataError
-from gan_aug.evaluation.statistics.auc import auc_value
+from gan_aug.evaluation.statistics.auc import auc_influence
 from gan_aug.evaluation.statistics.ground_truth import GroundTruth
 from gan_aug.evaluation.statistics.uncertainty import BoolArray, Estimate, FloatArray, IntArray, crossed_estimate
 
@@ -63,7 +63,7 @@ def crossed_bootstrap(
 
     The result depends on `seed`, and neither on `threads` nor on the order of cases that keep their patient's number.
     A draw in which a label or its absence does not occur is drawn again. Raises DataError where fewer than five
-    patients hold a label or lack it, and as `auc_value` does.
+    patients hold a label or lack it, and as `auc_influence` does.
     """
     judged = truth.judged
     if truth.pairs < _FEWEST_PATIENTS:
@@ -73,7 +73,7 @@ def crossed_bootstrap(
         )
     vectors = [truth.judged_scores(scores) for seeds in arms.values() for scores in seeds]
     labels = range(judged.shape[1])
-    means = np.array([np.mean([auc_value(judged[:, k], held[:, k]) for k in labels]) for held in vectors])
+    means = np.array([np.mean([auc_influence(judged[:, k], held[:, k]).value for k in labels]) for held in vectors])
     runs = [_Runs.of(judged[:, k], held[:, k], truth.patients) for held in vectors for k in labels]
     with ThreadPoolExecutor(threads) as pool:
         blocks = [

@@ -60,24 +60,6 @@ def placements(labels: BoolArray, scores: FloatArray) -> tuple[FloatArray, Float
     return negatives_below / (~labels).sum(), 1 - positives_below / labels.sum()
 
 
-def auc_value(labels: BoolArray, scores: FloatArray, name: str = "positive") -> float:
-    """The AUC, from 0 to 1.
-
-    Args:
-        labels: `(N,) bool`.
-        scores: `(N,) float64`, higher for more likely positive.
-        name: The label's name, for error messages.
-
-    Returns:
-        The AUC.
-
-    Raises:
-        DataError: There is no case with the label or none without it, or a score is not finite.
-    """
-    _check(labels, scores, name, 1)
-    return float(placements(labels, scores)[0].mean())
-
-
 def auc_influence(
     labels: BoolArray, scores: FloatArray, name: str = "positive", patients: IntArray | None = None
 ) -> Influence:
