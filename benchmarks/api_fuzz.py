@@ -1,10 +1,10 @@
-"""Thousands of requests drawn from the OpenAPI document, valid and not: none may be answered with a 5xx.
+"""Thousands of valid and invalid requests drawn from the OpenAPI document; none may be answered with a 5xx.
 
     python -m benchmarks.api_fuzz [--cases 100] [--seed 0] [--run DIR]
 
-`--cases` is for each of the operations and each of the two kinds (100 give more than 5,000 in all). Each answer is held
-against the document too: its status, media type and schema. `--run` is a finished run whose records are asked for;
-without one a tiny run is made first. Ends with an AssertionError and the request at the first fault.
+`--cases` is the number for each operation and each of the two kinds (100 give more than 5,000 in all). Status, media
+type and schema of each answer are compared with the document. `--run` is a finished run whose records are asked for;
+without it a tiny run is made first. At the first fault it ends with an AssertionError and the request.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""The crossed bootstrap and DeLong's AUC beside scikit-learn's roc_auc_score, in one run.
+"""The speed of the crossed bootstrap and of DeLong's AUC, beside scikit-learn's roc_auc_score in the same run.
 
     python -m benchmarks.bootstrap_speed [--draws 10000] [--cases 10000] [--threads 2]
 
-Six arms of five seeds. The reference scores each draw of patients as case weights in a plain loop; a few draws are
-timed and the rest extrapolated, and their results compared. Core seconds tell more than seconds where others use the
-machine. Then one AUC with DeLong's interval of a million cases.
+There are six arms of five seeds. The reference is a plain loop that scores each draw of patients with case weights; a
+few draws are timed and extrapolated to all, and their results are compared. If other programs use the machine, compare
+core seconds rather than seconds. After that, one AUC of a million cases with DeLong's interval is timed.
 """
 
 from __future__ import annotations

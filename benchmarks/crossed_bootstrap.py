@@ -1,15 +1,15 @@
-"""The crossed bootstrap of AUCs: patients drawn with replacement, whole and the same for every arm and seed.
+"""The crossed bootstrap of AUCs: patients are drawn with replacement, with all images, for all arms and seeds alike.
 
-It puts resampling in the place of DeLong's formula and nothing else: the covariance over patients of the seeds' AUCs is
-that of their resampled values, and `uncertainty.crossed_estimate` makes the interval of it, seeds included. Drawing the
-seeds as well would add nothing but noise: what S seeds drawn from S give has a known variance, too small by (S-1)/S and
-with S - 1 degrees of freedom behind it, and drawn together with the patients it counts their interaction three times
-(Owen, Ann. Appl. Stat. 1:386, 2007).
+It replaces DeLong's formula by resampling, and nothing else: the covariance over patients of the seeds' AUCs is that of
+their resampled values, and `uncertainty.crossed_estimate` computes the interval from it, which includes the seeds.
+Resampling the seeds too would only add noise. The variance of S seeds drawn from S is known: it is too small by the
+factor (S-1)/S and has S - 1 degrees of freedom. Drawn together with the patients, it counts their interaction three
+times (Owen, Ann. Appl. Stat. 1:386, 2007).
 
-A draw is a whole number of times for each patient. With the cases of one score vector sorted, cut into runs of
-negatives followed by positives, its AUC needs only the weights of either class in each run: a sparse matrix times the
-draws, made once for each vector. All sums are of whole and half numbers below 2^53, so the result is exact and does not
-depend on how the draws are grouped.
+A draw is a whole number for each patient: how often the patient is drawn. The cases are sorted by score and cut into
+runs of negatives followed by positives. Then the AUC depends only on the weights of both classes in each run, which are
+a sparse matrix times the draws; the matrix is made once for each score vector. All sums are of multiples of 1/2 below
+2^53, so the result is exact and does not depend on how the draws are grouped.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from gan_aug.evaluation.statistics.ground_truth import GroundTruth
 from gan_aug.evaluation.statistics.uncertainty import BoolArray, Estimate, FloatArray, IntArray, crossed_estimate
 
 DRAWS = 10_000
-# Below this a draw lacks a class so often that redrawing would bend the distribution (e^-5 is 0.7 %).
+# With fewer patients a draw lacks a class so often that redrawing would distort the distribution (e^-5 is 0.7 %).
 _FEWEST_PATIENTS = 5
 _TOGETHER = 64
 Weights = npt.NDArray[np.float32]
@@ -37,9 +37,10 @@ Weights = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class CrossedBootstrap:
-    """The AUCs of arms, on the patients as they are and resampled.
+    """The AUCs of arms, on the patients and on draws of them.
 
-    `values` holds `(S,)` and `resampled` `(B, S)` for each arm, S seeds and B draws; `pairs` is `GroundTruth.pairs`.
+    For each arm `values` holds `(S,)` and `resampled` `(B, S)`, for S seeds and B draws; `pairs` is
+    `GroundTruth.pairs`.
     """
 
     values: Mapping[str, FloatArray]
@@ -51,7 +52,7 @@ class CrossedBootstrap:
         return crossed_estimate(self.values[arm], _covariance(self.resampled[arm]), self.pairs, "logit")
 
     def difference(self, arm: str, against: str) -> Estimate:
-        """An arm's AUC less another's, seed i paired with seed i; `uncertainty.p_value` gives its p."""
+        """An arm's AUC minus another's, seed i paired with seed i; `uncertainty.p_value` gives its p-value."""
         values, resampled = (held[arm] - held[against] for held in (self.values, self.resampled))
         return crossed_estimate(values, _covariance(resampled), self.pairs, "identity")
 
@@ -59,17 +60,28 @@ class CrossedBootstrap:
 def crossed_bootstrap(
     truth: GroundTruth, arms: Mapping[str, Sequence[FloatArray]], draws: int = DRAWS, seed: int = 0, threads: int = 1
 ) -> CrossedBootstrap:
-    """Score `arms` (per seed `(N, K)`) on `draws` resamples of the patients, the same ones for all of them.
+    """Compute the AUCs of arms on draws of the patients, the same draws for all arms.
 
-    The result depends on `seed`, and neither on `threads` nor on the order of cases that keep their patient's number.
-    A draw in which a label or its absence does not occur is drawn again. Raises DataError where fewer than five
-    patients hold a label or lack it, and as `auc_influence` does.
+    The result does not depend on `threads`, nor on the order of the cases if each keeps its patient's number.
+
+    Args:
+        truth: The labels and patients.
+        arms: The scores `(N, K)` of each arm's seeds.
+        draws: How many draws; one without any case with a label, or without any case lacking it, is drawn again.
+        seed: Of the draws.
+        threads: How many draws are scored at a time.
+
+    Returns:
+        The AUCs.
+
+    Raises:
+        DataError: Fewer than five patients have a label or lack it, or a score is not finite.
     """
     judged = truth.judged
     if truth.pairs < _FEWEST_PATIENTS:
         raise DataError(
-            f"the test split allows {truth.pairs} independent pairs of a case with and one without some label: a "
-            f"bootstrap over patients needs {_FEWEST_PATIENTS}; move more patients to the test split"
+            f"the test split has {truth.pairs} independent pairs of a case with and one without some label, but a "
+            f"bootstrap over patients needs {_FEWEST_PATIENTS}: move more patients to the test split"
         )
     vectors = [truth.judged_scores(scores) for seeds in arms.values() for scores in seeds]
     labels = range(judged.shape[1])
@@ -92,10 +104,10 @@ def crossed_bootstrap(
 
 @dataclass(frozen=True)
 class _Runs:
-    """One score vector's L runs in rising order: negatives and then positives, or cases of both with one score.
+    """The L runs of one score vector, in rising order: negatives, then positives; or cases of both with equal scores.
 
-    `members` is `(2 L, P)`: the number of negatives, then of positives, of each patient in each run. `lost` is `(L,)`,
-    the share of a run's own pairs that its positives do not win: 0, or 1/2 where they are tied.
+    `members` is `(2 L, P)`: the number of negatives, then of positives, of each patient in each run. `lost` is `(L,)`:
+    the share of the pairs within a run that its positives do not win, which is 0, or 1/2 if they are tied.
     """
 
     members: sparse.csr_matrix
@@ -149,7 +161,7 @@ def _draw_patients(judged: BoolArray, patients: IntArray, draws: int, seed: int)
 
 
 def _case_of(patients: IntArray) -> sparse.csr_matrix:
-    """`(N, P)`, 1 where a case is of a patient."""
+    """`(N, P)`: 1 if the case is of the patient, else 0."""
     return sparse.csr_matrix((np.ones(len(patients), np.float32), (np.arange(len(patients)), patients)))
 
 

@@ -1,9 +1,10 @@
-"""Damage DICOM files at random and import them: no crash, no hang, bounded memory.
+"""Damages DICOM files at random and imports them: no crash, no hang, bounded memory.
 
     python -m benchmarks.dicom_fuzz FOLDER [COUNT] [SEED]
 
-Each damaged file is read in a worker process with a time and a memory limit; prints how many were read, how
-many set aside, and each that raised something else, hung or killed its process. Exits with 1 where there was one.
+Each damaged file is read in a worker process with a time and a memory limit. It prints how many files were read, how
+many were rejected, and each that raised an unknown error, hung or killed its process. If there was one, it exits with
+1.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ FRAMES = b"\x28\x00\x08\x00"
 
 
 def damaged(content: bytes, seed: int) -> bytes:
-    """`content` with one kind of damage that `seed` draws."""
+    """`content` with one kind of damage, chosen by `seed`."""
     draw = random.Random(seed)
     kind = draw.choice(("truncate", "flip", "flip-head", "lie", "frames"))
     changed = bytearray(content)
@@ -49,7 +50,7 @@ def damaged(content: bytes, seed: int) -> bytes:
 
 
 def read_one(folder: Path) -> str:
-    """Import the one file in `folder`; `read`, `aside`, or what else was raised."""
+    """Import the one file in `folder`; returns `read`, `aside` if it was rejected, or what else was raised."""
     from gan_aug.config.data import DataConfig
     from gan_aug.data.sources.open import open_source
     from gan_aug.errors import DataError
@@ -61,38 +62,47 @@ def read_one(folder: Path) -> str:
             item.read()
     except DataError:
         return "aside"
-    except BaseException as error:  # noqa: BLE001 - that is what is looked for, panics of native codecs included
+    except BaseException as error:  # noqa: BLE001 - these are the faults to find, such as panics of native codecs
         return f"raised {type(error).__name__}: {error}"
     return "read" if source.items else "aside"
 
 
 def work(pipe: Connection) -> None:
-    """Read what the pipe names until it closes, in bounded memory."""
+    """Read the folders that the pipe names until it closes, in bounded memory."""
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     with tempfile.TemporaryDirectory() as empty:
-        pipe.send(read_one(Path(empty)))  # what is loaded for the first file is not held against it
+        pipe.send(read_one(Path(empty)))  # loads all modules, so that the first file's time does not include that
     while True:
         pipe.send(read_one(pipe.recv()))
 
 
 def start() -> tuple[multiprocessing.Process, Connection]:
     """A worker and the pipe to it."""
-    ours, theirs = multiprocessing.Pipe()
-    worker = multiprocessing.Process(target=work, args=(theirs,), daemon=True)
+    parent_end, child_end = multiprocessing.Pipe()
+    worker = multiprocessing.Process(target=work, args=(child_end,), daemon=True)
     worker.start()
-    theirs.close()
-    ours.recv()
-    return worker, ours
+    child_end.close()
+    parent_end.recv()
+    return worker, parent_end
 
 
 def fuzz(files: list[Path], count: int, seed: int = 0) -> Counter[str]:
-    """What came of `count` damaged copies of `files`; anything but `read` and `aside` is a fault."""
+    """Read damaged copies of files.
+
+    Args:
+        files: The files to damage.
+        count: How many copies.
+        seed: Of the first copy; the others follow.
+
+    Returns:
+        The outcomes and their numbers; everything except `read` and `aside` is a fault.
+    """
     found: Counter[str] = Counter()
     worker, pipe = start()
     with tempfile.TemporaryDirectory() as place:
         for number in range(seed, seed + count):
             original = files[random.Random(number).randrange(len(files))]
-            # A folder of its own: the last dataset is kept by its path, and would stand in for all that follow.
+            # A folder for each copy: the last dataset is cached by its path and would be taken for the next one.
             folder = Path(place) / str(number)
             folder.mkdir()
             (folder / "file").write_bytes(damaged(original.read_bytes(), number))
@@ -117,7 +127,7 @@ def fuzz(files: list[Path], count: int, seed: int = 0) -> Counter[str]:
 
 
 def main() -> None:
-    """Fuzz the files below the folder given."""
+    """Fuzz the files below the given folder."""
     folder, *rest = sys.argv[1:]
     count, seed = ([int(number) for number in rest] + [10_000, 0][len(rest) :])[:2]
     files = sorted(path for path in Path(folder).rglob("*") if path.is_file() and 200 < path.stat().st_size < 2**20)

@@ -1,12 +1,12 @@
-"""GAN training rate: our whole step beside PyTorch's plain DCGAN example loop with the same networks, in one run.
+"""The rate of GAN training: our whole step beside the plain loop of PyTorch's DCGAN example, with the same networks.
 
     python -m benchmarks.gan_training [--images 20000] [--rounds 5]
 
 Both loops train the same conditional generator and discriminator (28x28, grey, 10 classes, width 16, spectral norm,
-BCE, Adam, batch 64) on the same uint8 array and the same number of threads. The reference is written after PyTorch's
-`examples/dcgan`: a DataLoader without workers, three backward passes. Ours also draws every image's noise and
-augmentation from its own stream, checks losses and gradients, and averages the generator. Rounds alternate, so that a
-noisy machine is noisy for both; the ratio is that of the medians.
+BCE, Adam, batch 64) on the same uint8 array with the same number of threads. The reference follows PyTorch's
+`examples/dcgan`: a DataLoader without workers, three backward passes. Our loop also draws each image's noise and
+augmentation from the image's own stream, checks losses and gradients, and averages the generator. Rounds alternate, so
+that other load on the machine affects both; the ratio is that of the medians.
 """
 
 from __future__ import annotations
@@ -31,7 +31,16 @@ LR, BETAS = 2e-4, (0.5, 0.999)
 
 
 def plain_loop(images: torch.Tensor, labels: torch.Tensor, count: int) -> float:
-    """Images per second of the example's loop."""
+    """Train by the example's loop.
+
+    Args:
+        images: `(N, 1, 28, 28) uint8`.
+        labels: `(N, 10) float32`.
+        count: How many images the training sees.
+
+    Returns:
+        Images per second.
+    """
     generator, discriminator = Generator(NETWORKS), Discriminator(NETWORKS)
     criterion = nn.BCEWithLogitsLoss()
     of_d = torch.optim.Adam(discriminator.parameters(), lr=LR, betas=BETAS)
@@ -56,7 +65,16 @@ def plain_loop(images: torch.Tensor, labels: torch.Tensor, count: int) -> float:
 
 
 def our_loop(images: torch.Tensor, labels: torch.Tensor, count: int) -> float:
-    """Images per second of GanTrainer."""
+    """Train by GanTrainer.
+
+    Args:
+        images: `(N, 1, 28, 28) uint8`.
+        labels: `(N, 10) float32`.
+        count: How many images the training sees.
+
+    Returns:
+        Images per second.
+    """
     batches = TrainingBatches(images.numpy(), labels.numpy(), np.arange(len(images)), seed=0)
     trainer = GanTrainer(NETWORKS, TrainSettings(images=count, batch=BATCH, loss="bce", lr=LR, betas=BETAS), batches)
     start = time.perf_counter()

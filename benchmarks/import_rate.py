@@ -1,11 +1,11 @@
-"""Import rate: our whole import beside a plain loop of decode + resize in one process, in one run.
+"""The rate of imports: our whole import beside a plain loop that decodes and resizes in one process.
 
     python -m benchmarks.import_rate [--source csv|dicom] [--files 6000] [--side 512] [--rounds 3] [--size 64]
 
-Files are made for the run: noisy films of `--side` pixels a side, as JPEG with a table, or as 12-bit DICOM files.
-The plain loop decodes and resizes and keeps the arrays; ours also hashes, splits, looks for near-duplicates and writes
-store, report and manifest. Rounds alternate. Then the same import again, from the cache of decoded images, and the
-memory of its own (RssAnon, of parent and workers together, at its peak) at a tenth of the files and at all of them.
+The files are made for the run: noisy films with sides of `--side` pixels, as JPEG with a table or as 12-bit DICOM. The
+plain loop decodes and resizes images and keeps the arrays. Our import also hashes, splits, searches near-duplicates and
+writes store, report and manifest. Rounds alternate. Then the same import is measured again with the cache of decoded
+images, and its peak of private memory (RssAnon, parent and workers together) for a tenth of the files and for all.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-# What a worker process imports again when it starts must be no more than with the command line.
+# Workers import this module when they start; they must not import more than under the command line.
 if TYPE_CHECKING:
     from gan_aug.config.data import DataConfig
     from gan_aug.data.reading.image_cache import CacheFolder
 
 
 def picture(number: int, noise: np.ndarray) -> np.ndarray:
-    """A film to write: smooth with some noise, so that it compresses as films do, and unlike all others."""
+    """A film to write: smooth with some noise, so that it compresses like a film; each number gives another one."""
     rng = np.random.default_rng(number)
     coarse = Image.fromarray(rng.integers(40, 216, (12, 12), dtype=np.uint8)).resize(noise.shape)
     shifted = np.roll(noise, rng.integers(0, len(noise), 2), (0, 1))
@@ -40,7 +40,14 @@ def picture(number: int, noise: np.ndarray) -> np.ndarray:
 
 
 def write_files(folder: Path, count: int, source: str, side: int = 512) -> None:
-    """Write `count` files and the table that names them."""
+    """Write image files and the table that names them.
+
+    Args:
+        folder: Where to.
+        count: How many files.
+        source: `csv` for JPEG files, `dicom` for DICOM files.
+        side: The sides of the images in pixels.
+    """
     noise = np.random.default_rng(0).normal(0, 3, (side, side))
     rows = ["file,label,patient"]
     for number in range(count):
@@ -80,7 +87,16 @@ def dicom(pixels: np.ndarray, number: int) -> bytes:
 
 
 def config(folder: Path, asked: argparse.Namespace, count: int | None = None) -> DataConfig:
-    """The data section of the files in `folder`."""
+    """The config section `data` for the files in a folder.
+
+    Args:
+        folder: The folder of the files.
+        asked: The options of the command line.
+        count: Import only so many files.
+
+    Returns:
+        The section.
+    """
     from gan_aug.config.data import DataConfig
 
     columns = {"patient": "patient"}
@@ -92,7 +108,7 @@ def config(folder: Path, asked: argparse.Namespace, count: int | None = None) ->
 
 
 def plain_loop(data: DataConfig, folder: Path) -> float:
-    """Images per second of decode + resize, one after the other, as a user would write it."""
+    """Images per second of a loop that decodes and resizes one file after the other, as a user would write it."""
     from pydicom import dcmread  # noqa: TID251 - the reference is pydicom's own decoding
 
     start = time.perf_counter()
@@ -109,7 +125,17 @@ def plain_loop(data: DataConfig, folder: Path) -> float:
 
 
 def our_import(data: DataConfig, out: Path, workers: int, cache: CacheFolder | None = None) -> float:
-    """Images per second of a whole import."""
+    """Run a whole import.
+
+    Args:
+        data: The config section.
+        out: The data set's folder.
+        workers: How many processes.
+        cache: The cache of decoded images, if one is used.
+
+    Returns:
+        Images per second.
+    """
     from gan_aug.data.importing.dataset import import_dataset
 
     start = time.perf_counter()
@@ -118,7 +144,7 @@ def our_import(data: DataConfig, out: Path, workers: int, cache: CacheFolder | N
 
 
 def rss_anon(pid: int) -> int:
-    """The memory of its own, in bytes, of a process and its children."""
+    """The private memory of a process and its children, in bytes."""
     total = 0
     for process in [pid, *children(pid)]:
         try:
@@ -130,7 +156,7 @@ def rss_anon(pid: int) -> int:
 
 
 def children(pid: int) -> list[int]:
-    """The processes that `pid` started."""
+    """The child processes of `pid`."""
     found: list[int] = []
     for path in Path(f"/proc/{pid}/task").glob("*/children"):
         found += [int(child) for child in path.read_text().split()]
@@ -138,7 +164,7 @@ def children(pid: int) -> list[int]:
 
 
 def peak_memory(data: DataConfig, workers: int) -> int:
-    """The most memory, in bytes, that an import in a process of its own and its workers had."""
+    """The peak of private memory of an import in a new process and its workers, in bytes."""
     code = (
         "import sys; from pathlib import Path; from gan_aug.config.data import DataConfig\n"
         "from gan_aug.data.importing.dataset import import_dataset\n"

@@ -1,22 +1,29 @@
-"""The judge judged: how often the report's statistics are right where the truth is known, in simulated comparisons.
+"""Checks how often the report's statistics are right, in simulated comparisons with a known truth.
 
     python -m benchmarks.judge [--trials 1000] [--draws 0] [--only WORD] [--workers 2]
 
-Scores are binormal: a case's score is its class's separation (of that arm and seed) plus noise of variance 1, of which
-a part is the case's own in every arm and seed, a part its own in that arm, and a part new in every training. A seed
-shifts the separation, by a part (0.3 of the variance) that all arms share since they start alike. The seeds' share of
-the variance of an arm's difference is set to nothing, as much as the patients', or four times that. Each trial runs
-`compare_arms` and `estimate_auc`, as the report does.
+The scores are binormal: the score of a case is the separation of its class (in this arm and seed) plus noise of
+variance 1. One part of the noise is the same for the case in all arms and seeds, one part is that of the case in this
+arm, and one part is new in every training. A seed shifts the separation; a part of this shift (0.3 of the variance) is
+common to all arms, because they start alike. The seeds' variance of an arm's difference is 0, equal to the patients',
+or four times as large. Each trial runs `compare_arms` and `estimate_auc` as the report does.
 
-Learning curves are judged too: at each of five sizes draws of the training images shift an arm's separation as seeds
-do, each taking half of the variance, and `improves` and `any` (of five sizes, after Holm) are what `curve_rows` claims.
+Learning curves are checked too. At each of five sizes, draws of the training images shift an arm's separation as seeds
+do; draws and seeds have half of the variance each. There `improves` and `any` (of five sizes, after Holm) are the
+claims of `curve_rows`.
 
-Columns, in % of trials: `covered` intervals of the difference and `covered AUC` of an arm that hold the truth (asked:
-93-97); `improves` claimed of one arm where no arm differs, and `any` of three after Holm (at most 5); `none fits` where
-no gain is called detectable below an AUC of 1; `found` where the true gain over the reference is the mean of those that
-the other trials called detectable, `at` (75-85; nan where most trials call none so). With `--draws` also intervals of
-the difference from resampled patients, `bootstrap` (`crossed_bootstrap`), from patients and seeds drawn together,
-`drawn seeds`; and `A + B`, the plain sum of both sources' variances, which counts the interaction twice.
+The columns, in % of trials:
+
+- `covered`, `covered AUC`: intervals of the difference, and of an arm's AUC, that contain the true value (should be 93
+  to 97).
+- `improves`: one arm is said to improve although no arm differs; `any`: one of three arms, after Holm (both should be
+  at most 5).
+- `none fits`: no gain up to an AUC of 1 is called detectable.
+- `found`: the arm is found to improve if its true gain is the mean of the gains that the other trials called detectable
+  (should be 75 to 85). `at` is this gain; it is nan if most trials call none detectable.
+- With `--draws`: intervals of the difference that contain the true value, from resampled patients (`bootstrap`, by
+  `crossed_bootstrap`), from patients and seeds resampled together (`drawn seeds`), and from the plain sum of both
+  variances (`A + B`), which counts their interaction twice.
 """
 
 from __future__ import annotations
@@ -46,9 +53,9 @@ COLUMNS = ("covered", "covered AUC", "improves", "any", "none fits", "found", "a
 
 @dataclass(frozen=True)
 class Scenario:
-    """One kind of comparison; `ratio` is the seeds' variance over the patients', in an arm's difference.
+    """One kind of comparison, or with `draws` of learning curve.
 
-    With `draws` it is a learning curve.
+    `ratio` is the seeds' variance of an arm's difference, divided by the patients' variance.
     """
 
     name: str
@@ -64,7 +71,7 @@ class Scenario:
     draws: int = 0
 
     def truth(self) -> GroundTruth:
-        """Labels in fixed shares; all images of a patient have its label."""
+        """The labels, with fixed shares of the classes; all images of a patient have the same label."""
         shares = [1 - self.ill, self.ill] if self.classes == 2 else [1 / self.classes] * self.classes
         ends = np.round(np.cumsum(shares) * self.patients).astype(int)
         label = np.searchsorted(ends, np.arange(self.patients), side="right")
@@ -76,7 +83,17 @@ class Scenario:
     def scores(
         self, rng: np.random.Generator, truth: GroundTruth, spread: float, separations: dict[str, float]
     ) -> dict:
-        """Scores `(N, K)` of every arm's seeds."""
+        """Draw scores.
+
+        Args:
+            rng: The random stream.
+            truth: The labels.
+            spread: The standard deviation of the separation over seeds.
+            separations: The mean separation of each arm.
+
+        Returns:
+            For each arm the scores `(N, K)` of its seeds.
+        """
         size = truth.labels.shape
         own = self.noise(rng, size) * math.sqrt(1 - self.training - self.arm)
         common = rng.normal(size=self.seeds) * math.sqrt(SHARED)
@@ -91,7 +108,7 @@ class Scenario:
         return arms
 
     def noise(self, rng: np.random.Generator, size: tuple[int, int]) -> np.ndarray:
-        """Noise of variance 1; of a patient with several images half of it is common to them."""
+        """Noise of variance 1; half of the variance is common to the images of a patient who has several."""
         if self.images == 1:
             return rng.normal(size=size)
         of_patients = np.repeat(rng.normal(size=(self.patients, size[1])), self.images, axis=0)
@@ -99,7 +116,7 @@ class Scenario:
 
 
 def spread_of(scenario: Scenario, truth: GroundTruth) -> float:
-    """The standard deviation of the separation over seeds that gives the scenario's ratio."""
+    """The standard deviation of the separation over seeds for which the ratio is the scenario's."""
     rng = np.random.default_rng(17)
     separations = {"real": scenario.separation, "one": scenario.separation}
     variances = []
@@ -111,7 +128,16 @@ def spread_of(scenario: Scenario, truth: GroundTruth) -> float:
 
 
 def judge(scenario: Scenario, trials: int, draws: int) -> dict[str, float]:
-    """The table's row: shares in %, and the detectable gain."""
+    """Simulate one scenario.
+
+    Args:
+        scenario: What is simulated.
+        trials: How many comparisons.
+        draws: Draws of the bootstrap; 0 for none.
+
+    Returns:
+        The table's row, by columns: shares in %, and the detectable gain.
+    """
     if scenario.draws:
         return judge_curves(scenario, trials)
     truth, rng = scenario.truth(), np.random.default_rng(4)
@@ -146,13 +172,13 @@ def judge(scenario: Scenario, trials: int, draws: int) -> dict[str, float]:
 
 
 def is_found(truth: GroundTruth, arms: dict) -> bool:
-    """Whether the one arm is said to improve."""
+    """Whether the arm `one` is found to improve."""
     estimate = estimate_difference(truth, arms["one"], arms["real"])
     return estimate.value > 0 and p_value(estimate) < 0.05
 
 
 def judge_curves(scenario: Scenario, trials: int) -> dict[str, float]:
-    """The row of a learning curve on which no size differs."""
+    """The table's row of a learning curve without a difference at any size."""
     truth, rng = scenario.truth(), np.random.default_rng(4)
     # Halves of the variance of a mean over draws and over seeds.
     spread = spread_of(scenario, truth) * math.sqrt(0.5)
@@ -186,7 +212,18 @@ def judge_curves(scenario: Scenario, trials: int) -> dict[str, float]:
 def curve_scores(
     scenario: Scenario, rng: np.random.Generator, truth: GroundTruth, shifts: tuple[float, float]
 ) -> dict[str, list[list[np.ndarray]]]:
-    """Scores `(N, K)` of each arm by draw and seed; draws and seeds are shared between arms in part, as in `scores`."""
+    """Draw the scores of one size of a learning curve.
+
+    Args:
+        scenario: What is simulated.
+        rng: The random stream.
+        truth: The labels.
+        shifts: The standard deviations of the separation over draws and over seeds, of which a part is common to the
+            arms, as in `Scenario.scores`.
+
+    Returns:
+        For each arm the scores `(N, K)` of each draw and seed.
+    """
     size = truth.labels.shape
     own = scenario.noise(rng, size) * math.sqrt(1 - scenario.training - scenario.arm)
     counts = (scenario.draws, scenario.seeds)
@@ -211,14 +248,24 @@ def curve_scores(
 
 
 def references(truth: GroundTruth, arms: dict, draws: int, trial: int) -> list[bool]:
-    """Whether the intervals of other statistics hold the true difference of 0."""
+    """Compute the intervals of other statistics.
+
+    Args:
+        truth: The labels and patients.
+        arms: The scores of the arms' seeds.
+        draws: How many draws.
+        trial: The seed of the draws.
+
+    Returns:
+        For each statistic whether its interval contains the true difference of 0.
+    """
     boot = crossed_bootstrap(truth, {name: arms[name] for name in ("real", "one")}, draws, seed=trial)
     low, high = boot.difference("one", "real").ci95
     values, resampled = (held["one"] - held["real"] for held in (boot.values, boot.resampled))
     seeds = len(values)
     weights = np.random.default_rng(trial).multinomial(seeds, np.full(seeds, 1 / seeds), size=draws) / seeds
     middle = resampled.mean(axis=1)
-    # The spread of seeds drawn from S is too small by (S - 1) / S.
+    # The variance of seeds drawn from S is too small by the factor (S - 1) / S.
     drawn = middle + ((weights * resampled).sum(axis=1) - middle) * math.sqrt(seeds / (seeds - 1))
     of_seeds = values.var(ddof=1) / seeds
     inside = [bool(low <= 0 <= high)]
@@ -229,7 +276,7 @@ def references(truth: GroundTruth, arms: dict, draws: int, trial: int) -> list[b
 
 
 def scenarios() -> list[Scenario]:
-    """Kinds of comparison and of curve, each with patients alone, both alike and seeds four times the patients."""
+    """All scenarios: each kind with a seeds' variance of 0, 1 and 4 times the patients'."""
     kinds = [
         Scenario("200 patients", 0),
         Scenario("100 patients, 30 % ill, AUC .94", 0, patients=100, ill=0.3, separation=2.2),
@@ -247,7 +294,7 @@ def scenarios() -> list[Scenario]:
 
 
 def main() -> None:
-    """Print the table, a row as soon as it is known."""
+    """Print the table, each row as soon as it is finished."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--trials", type=int, default=1000)
     parser.add_argument("--draws", type=int, default=0)

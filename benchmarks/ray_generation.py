@@ -1,11 +1,11 @@
-"""How fast Ray workers put a synthetic set on disk, beside the bare forward pass of as many processes.
+"""The rate at which Ray workers write a synthetic set to disk, beside forward passes alone in as many processes.
 
     python -m benchmarks.ray_generation
 
-The reference is the generator alone: as many processes as workers, one thread each, the same batch, in the same run,
-before and after each set. Start-up is printed apart; the rate is from the first shard begun to the last one written.
-Beside the rates stands the processor time of an image, which other work on the machine disturbs less. The memory is
-what belongs to each process alone (RssAnon).
+The reference is the generator alone, before and after each set: as many processes as workers, one thread each, the same
+batch size. The time to start is printed separately; the rate is counted from the start of the first shard to the end of
+the last one. The processor time of an image is printed too, because other work on the machine affects it less. The
+memory is the private memory of each process (RssAnon).
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ NETWORKS = NetworkSettings(shape=(1, 28, 28), classes=CLASSES)
 
 
 def rss() -> float:
-    """The memory of this process alone, in MiB."""
+    """The private memory of this process, in MiB."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("RssAnon")) / 1024
 
 
 @dataclass
 class Answer:
-    """A shard with what the worker saw: its process, begin, end and processor time (seconds), its memory (MiB)."""
+    """A shard with the worker's process id, start, end and processor time (seconds), and memory (MiB)."""
 
     shard: Any
     process: int
@@ -58,7 +58,16 @@ class Answer:
 
 
 def measured(work: Callable[[Any, Any], Any], state: Any, item: Any) -> Answer:
-    """The work, watched."""
+    """Work on one item and measure it.
+
+    Args:
+        work: See Executor.map.
+        state: The worker's state.
+        item: The item.
+
+    Returns:
+        The result with its measurements.
+    """
     begun, processor = time.time(), time.process_time()
     shard = work(state, item)
     return Answer(shard, os.getpid(), begun, time.time(), time.process_time() - processor, rss())
@@ -66,7 +75,7 @@ def measured(work: Callable[[Any, Any], Any], state: Any, item: Any) -> Answer:
 
 @dataclass
 class Watching:
-    """An executor that keeps what its workers saw."""
+    """An executor that collects the measurements of its workers."""
 
     executor: RayExecutor
     answers: list[Answer] = field(default_factory=list)
@@ -81,7 +90,7 @@ class Watching:
 
 
 def forward(path: Path, seconds: float) -> tuple[float, float]:
-    """Images per second, and processor seconds an image, of the generator alone, on one thread, for about so long."""
+    """Images per second and processor seconds per image of the generator alone on one thread, for `seconds` seconds."""
     torch.set_num_threads(1)
     generator: Generator = load_generator(read_checkpoint(path))
     noise = torch.randn(BLOCK, NETWORKS.latent)
@@ -98,7 +107,16 @@ def forward(path: Path, seconds: float) -> tuple[float, float]:
 
 
 def bare(path: Path, processes: int, seconds: float) -> tuple[float, float]:
-    """What `forward` gives of several processes side by side: the sum of their rates, the mean of their times."""
+    """Run `forward` in several processes at the same time.
+
+    Args:
+        path: The checkpoint.
+        processes: How many processes.
+        seconds: How long.
+
+    Returns:
+        The sum of their images per second, and the mean of their processor seconds per image.
+    """
     with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
         list(pool.map(forward, [path] * processes, [0.1] * processes))  # all are up
         rates, times = zip(*pool.map(forward, [path] * processes, [seconds] * processes), strict=True)
@@ -106,7 +124,7 @@ def bare(path: Path, processes: int, seconds: float) -> tuple[float, float]:
 
 
 def untrained(folder: Path) -> Checkpoint:
-    """A checkpoint of fresh networks: rates do not depend on the weights."""
+    """A checkpoint of untrained networks; the rates do not depend on the weights."""
     labels = torch.eye(CLASSES)[torch.arange(BLOCK) % CLASSES]
 
     def batches(first: int, count: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -119,7 +137,7 @@ def untrained(folder: Path) -> Checkpoint:
 
 
 def thirds(values: list[float]) -> str:
-    """A memory at the start, in the middle and at the end."""
+    """The memory at the start, in the middle and at the end."""
     return " -> ".join(f"{values[int(k * (len(values) - 1) / 2)]:.0f}" for k in range(3)) + " MiB"
 
 
@@ -154,7 +172,16 @@ def main() -> None:
 
 
 def shown(answers: list[Answer], alone: list[tuple[float, float]], images: int) -> str:
-    """A round in one line."""
+    """One round as a line of text.
+
+    Args:
+        answers: The shards' measurements.
+        alone: The rates and times of forward passes alone, before and after the round.
+        images: How many images the set has.
+
+    Returns:
+        Rates, processor times and their ratios.
+    """
     begun, ended = min(answer.begun for answer in answers), max(answer.ended for answer in answers)
     rate, (bare_rate, bare_time) = images / (ended - begun), np.mean(alone, axis=0)
     processor = sum(answer.processor for answer in answers) / images

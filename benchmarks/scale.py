@@ -1,10 +1,10 @@
-"""What a million images, a hundred million, and many GPUs would cost: rates measured here, put into a plain model.
+"""The cost of a million or a hundred million images and of many GPUs: measured rates for a simple model.
 
     python -m benchmarks.scale
 
-Prints the figures of docs/explanation/scale.md: the generator's forward rate on one core and its operations per image,
-the step of GAN training on one core, the numbers that ranks exchange, and what a synthetic set's manifest costs in
-time, memory and bytes. The model is stated in the document.
+It prints the figures of docs/explanation/scale.md: the generator's rate on one core and its operations per image, the
+time of a training step on one core, the amount of data that ranks exchange, and the time, memory and bytes of a
+synthetic set's manifest. That document explains the model.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ SHARD = 4096
 
 
 def best(work: Callable[[], object], times: int = 5) -> float:
-    """The least seconds that `work` took."""
+    """The shortest time of `work`, in seconds."""
     seconds = []
     for _ in range(times):
         start = time.perf_counter()
@@ -40,7 +40,7 @@ def best(work: Callable[[], object], times: int = 5) -> float:
 
 
 def generation(size: int) -> None:
-    """Print what an image of `size` pixels a side costs to make."""
+    """Print the cost of making an image with sides of `size` pixels."""
     generator = Generator(NetworkSettings(shape=(1, size, size), classes=CLASSES)).eval()
     labels = np.eye(CLASSES, dtype=np.float32)[np.arange(512) % CLASSES]
     seconds = best(lambda: sample(generator, labels, seed=0)) / len(labels)
@@ -59,7 +59,7 @@ def generation(size: int) -> None:
 
 
 def training(size: int) -> None:
-    """Print what a step of training costs on one core, and what ranks would exchange in it."""
+    """Print the cost of a training step on one core, and how much ranks exchange in it."""
     networks = NetworkSettings(shape=(1, size, size), classes=CLASSES)
     settings = TrainSettings(images=64 * 1000, loss="relativistic", penalty=1.0)
     images = torch.randint(0, 256, (settings.batch, *networks.shape), dtype=torch.uint8)
@@ -76,7 +76,7 @@ def training(size: int) -> None:
 
 
 def manifest(count: int) -> None:
-    """Print what the manifest of `count` synthetic images costs."""
+    """Print the cost of the manifest of `count` synthetic images."""
     plan = tuple((k % CLASSES,) for k in range(count))
     shards = tuple(SyntheticShard(f"shard-{k:05}.npy", k * SHARD, SHARD, "0" * 64) for k in range(count // SHARD))
     names = tuple(str(k) for k in range(CLASSES))

@@ -1,4 +1,4 @@
-"""A client for measuring: it shares the processor with the service, so it does as little as there can be done."""
+"""A minimal HTTP client for measurements: it shares the processor with the service, so it must do very little."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.support.service.live_service import LiveService
 
 
 class Connection:
-    """A kept-alive connection to a service."""
+    """A keep-alive connection to a service, opened by `Connection.open`."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, key: str) -> None:
         self._reader, self._writer, self._key = reader, writer, key
@@ -21,7 +21,7 @@ class Connection:
         return cls(*await asyncio.open_connection("127.0.0.1", service.port), service.key)
 
     async def call(self, path: str, content: bytes | None = None) -> bytes:
-        """GET a path, or POST JSON to it; gives the answer's body and raises RuntimeError unless it is a 200."""
+        """GET a path, or POST JSON to it; returns the answer's body. Raises RuntimeError unless the status is 200."""
         head = f"{'GET' if content is None else 'POST'} {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {self._key}"
         body = f"\r\nContent-Type: application/json\r\nContent-Length: {len(content)}" if content else ""
         self._writer.write(f"{head}{body}\r\n\r\n".encode() + (content or b""))
@@ -33,16 +33,16 @@ class Connection:
         return answer
 
     def close(self) -> None:
-        """Leave."""
+        """Close the connection."""
         self._writer.close()
 
 
 def processor_seconds(process: int) -> float:
-    """User and system time of a process so far."""
+    """The user and system time of a process so far, in seconds."""
     fields = Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def load() -> str:
-    """What else the machine does."""
+    """The machine's load, for the output."""
     return f"load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"

@@ -1,10 +1,11 @@
-"""The service under load, while one of its jobs trains: list and status calls at a fixed rate.
+"""The service under load while one of its jobs trains: list and status calls at a fixed rate.
 
     python -m benchmarks.service_load [--rate 300] [--seconds 20]
 
-Prints the 50th, 95th and 99th percentile of the answers' times, measured from when each was due (a late call counts
-as slow), for `GET /v1/jobs?limit=50` and `GET /v1/jobs/ID` in turn, and the processor time that the service spent on
-each call. The reference, in the same run: `GET /healthz` at the same rate, which asks no database and needs no key.
+It prints the 50th, 95th and 99th percentile of the response times for `GET /v1/jobs?limit=50` and `GET /v1/jobs/ID` in
+turn, and the processor time that the service spends on each call. Times are counted from the moment when a call is due,
+so a late call counts as slow. The reference in the same run is `GET /healthz` at the same rate, which uses no database
+and needs no key.
 """
 
 from __future__ import annotations
@@ -22,16 +23,26 @@ from benchmarks.service_client import Connection, load, processor_seconds
 from tests.support.service.live_service import LiveService
 
 JOBS = 200
-"""Jobs on record while lists are asked for."""
+"""The number of jobs in the database."""
 
 CONNECTIONS = 32
 TRAINING = {"data": {"source": "digits"}, "train": {"images": 4_000_000}, "compute": {"workers": 1, "threads": 1}}
 Wait = tuple[float, float]
-"""When a call was due and when its answer was there, in seconds."""
+"""When a call was due and when its answer had arrived, in seconds."""
 
 
 async def calls(service: LiveService, paths: list[str], rate: float, seconds: float) -> list[Wait]:
-    """Ask for the paths in turn at a fixed rate, whether or not the calls before have been answered."""
+    """Request the paths in turn at a fixed rate, whether or not earlier calls have been answered.
+
+    Args:
+        service: The running service.
+        paths: What to request.
+        rate: Calls per second.
+        seconds: How long.
+
+    Returns:
+        The times of all calls.
+    """
     free: asyncio.Queue[Connection] = asyncio.Queue()
     for _ in range(CONNECTIONS):
         free.put_nowait(await Connection.open(service))
@@ -53,7 +64,18 @@ async def calls(service: LiveService, paths: list[str], rate: float, seconds: fl
 
 
 def measure(service: LiveService, name: str, paths: list[str], rate: float, seconds: float) -> float:
-    """Print percentiles, the rate that was reached and processor time; gives the last in milliseconds a call."""
+    """Measure calls; print percentiles, the rate that was reached, and the processor time.
+
+    Args:
+        service: The running service.
+        name: The line's name.
+        paths: What to request.
+        rate: Calls per second.
+        seconds: How long.
+
+    Returns:
+        The service's processor time in milliseconds per call.
+    """
     assert service.process
     before = processor_seconds(service.process.pid)
     waits = asyncio.run(calls(service, paths, rate, seconds))
@@ -66,13 +88,13 @@ def measure(service: LiveService, name: str, paths: list[str], rate: float, seco
 
 
 def submit(service: LiveService) -> str:
-    """A job that trains, or waits to."""
+    """Submit a training job; returns its id."""
     answer: dict[str, Any] = service.call("POST", "/v1/jobs/train", json=TRAINING).json()
     return str(answer["id"])
 
 
 def wait_for_training(service: LiveService, job: str) -> None:
-    """Until the job has taken its first steps."""
+    """Wait until the job has made its first steps."""
     for _ in range(1200):
         if '"stage": "train", "kind": "progress"' in service.call("GET", f"/v1/jobs/{job}/events?wait=false").text:
             return

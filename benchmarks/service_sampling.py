@@ -1,10 +1,11 @@
-"""Many clients that each ask for one image at a time: with shared forward passes, and each with its own.
+"""Many clients that each ask for one image at a time, with shared forward passes and with one pass for each request.
 
     python -m benchmarks.service_sampling [--clients 64] [--rounds 5]
 
-Prints images a second, and the processor time of an image, of the sampler alone (the same process, no HTTP) and of the
-whole service (keys, audit, PNG and HTTP included), both with batching and, the reference in the same run, without it;
-and how many images a pass held. On a machine that does other work the processor times are the ones to compare.
+It prints images per second and the processor time per image, of the sampler alone (in this process, without HTTP) and
+of the whole service (with keys, audit, PNG and HTTP). Both are measured with batching and, as the reference in the same
+run, without it. It also prints how many images a pass contained. If the machine does other work, compare the processor
+times.
 """
 
 from __future__ import annotations
@@ -28,12 +29,12 @@ from gan_aug_service.sampling.batcher import Samplers
 from tests.support.service.live_service import LiveService
 
 ALONE = "import gan_aug_service.sampling.batcher as s; s.rows_can_move = lambda generator: False; "
-"""What a service runs first so that every request has passes of its own."""
+"""Code that a service runs first, so that every request has its own forward passes."""
 
 
 @dataclass
 class Cost:
-    """What some images took: seconds, and seconds of the processor; and how many a pass held where that is known."""
+    """The cost of some images: seconds, processor seconds, and how many images a pass contained, if that is known."""
 
     images: int
     seconds: float
@@ -46,13 +47,23 @@ class Cost:
         return f"{rate:7.1f} images/s, {spent:7.1f} ms of processor an image{held}"
 
     def beside(self, reference: Cost) -> str:
-        """How many times better this is than the reference."""
+        """The ratios to a reference, in words."""
         rate, spent = reference.seconds / self.seconds, reference.processor / self.processor
         return f"{rate:.1f} x the rate, 1/{spent:.1f} of the processor"
 
 
 async def sampler(run: Path, clients: int, rounds: int, shared: bool) -> Cost:
-    """What the sampler alone takes."""
+    """Measure the sampler alone.
+
+    Args:
+        run: A run folder with a trained generator.
+        clients: How many clients.
+        rounds: How many images each client asks for, one after the other.
+        shared: Whether requests share forward passes.
+
+    Returns:
+        The cost.
+    """
     counted = [0, 0]
 
     def count(images: int, passes: int) -> None:
@@ -77,7 +88,18 @@ async def sampler(run: Path, clients: int, rounds: int, shared: bool) -> Cost:
 
 
 async def service(folder: Path, run: Path, clients: int, rounds: int, first: str) -> Cost:
-    """What a whole service takes."""
+    """Measure a whole service.
+
+    Args:
+        folder: The service's state folder.
+        run: A run folder with a trained generator.
+        clients: How many clients.
+        rounds: How many images each client asks for, one after the other.
+        first: Code that the service runs first.
+
+    Returns:
+        The cost.
+    """
     live = LiveService(folder, "--rate", "100000", first=first)
     live.start()
     try:
