@@ -7,6 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+import gan_aug
 from gan_aug import errors
 from tests.support.places import ROOT
 from tools import house
@@ -24,7 +27,6 @@ LONGER_FILES = {
     "tests/unit/verification/test_verification.py",
 }
 LARGER_FOLDERS = {"services/gan_aug_service/routes"}
-CALLERS_OF_THE_COMMAND_LINE = {"gan_aug_service.queue.job_process"}
 
 
 def python(code: str) -> str:
@@ -64,6 +66,21 @@ def test_help_does_not_wait_for_torch() -> None:
         assert f"'{heavy}'" not in loaded
 
 
+def test_the_library_is_loaded_when_it_is_used() -> None:
+    loaded = python("import sys, gan_aug; dir(gan_aug); print(sorted({m.split('.')[0] for m in sys.modules}))")
+    for heavy in ("torch", "numpy", "pydantic", "yaml", "scipy"):
+        assert f"'{heavy}'" not in loaded
+    for name in gan_aug.__all__:
+        assert getattr(gan_aug, name) is not None
+    with pytest.raises(AttributeError, match="has no attribute 'rnu'"):
+        gan_aug.rnu  # noqa: B018
+
+
+@pytest.mark.parametrize("first", ["import gan_aug.run.files", "from gan_aug.run import layout", "import gan_aug.api"])
+def test_the_function_run_is_not_hidden_by_the_package_of_that_name(first: str) -> None:
+    assert "function run" in python(f"{first}; import gan_aug; print(gan_aug.run)")
+
+
 def test_files_stay_readable() -> None:
     lines = house.lines_per_file(*house.FOLDERS)
     assert {name for name, count in lines.items() if count > MOST_LINES} <= LONGER_FILES
@@ -83,14 +100,14 @@ def test_no_module_leads_back_to_itself() -> None:
     assert house.circles(house.imports()) == []
 
 
-def test_nothing_calls_the_command_line_but_its_users() -> None:
+def test_nothing_calls_the_command_line() -> None:
     """What both the command line and the service do lies below both of them."""
     callers = {
         module
         for module, imported in house.imports().items()
         if any(name.startswith("gan_aug.cli") for name in imported) and not module.startswith("gan_aug.cli")
     }
-    assert callers - {"gan_aug.__main__"} <= CALLERS_OF_THE_COMMAND_LINE
+    assert callers == {"gan_aug.__main__"}
 
 
 def test_every_error_is_in_the_tree_with_its_codes() -> None:

@@ -1,22 +1,18 @@
-"""The command line over the verbs: result on stdout, progress and log on stderr, one sentence for a user's fault."""
+"""The command line over `gan_aug.api`: result on stdout, progress and log on stderr, a sentence for a user's fault."""
 
 from __future__ import annotations
 
 import json
-import signal
+import os
 import sys
 import traceback
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from enum import StrEnum
-from functools import partial
 from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer  # noqa: TID251 - the door
 
-import gan_aug
+from gan_aug import api
 from gan_aug import config as configs
 from gan_aug.cli.progress import shown_progress
 from gan_aug.cli.report import report, result_of
@@ -25,11 +21,7 @@ from gan_aug.compute.local.torchrun import launched
 from gan_aug.errors import Cancelled, ConfigError, GanAugError
 from gan_aug.export.formats import FORMATS, FormatName, either
 from gan_aug.run import layout
-
-if TYPE_CHECKING:
-    from gan_aug.compute.executor import Executor
-    from gan_aug.config import Config
-    from gan_aug.run.folder import RunDir
+from gan_aug.version import __version__
 
 app = typer.Typer(
     help="Train a GAN on labelled images, make a synthetic set, compare AUC on real, synthetic and mixed data.",
@@ -64,7 +56,7 @@ _KINDS = {kind: [row.name for row in FORMATS.values() if row.kind == kind] for k
 _EXPORT_OUT = " or ".join(f"{kind} ({', '.join(names)})" for kind, names in _KINDS.items()) + " to write"
 
 
-def _verb(name: str, summary: str) -> None:
+def _verb(name: api.Verb, summary: str) -> None:
     def command(
         config: ConfigFile,
         run: RunOption = None,
@@ -76,9 +68,13 @@ def _verb(name: str, summary: str) -> None:
         request = configs.load(config, tuple(overrides or ()))
         folder = run or Path("runs") / config.stem
         if dry_run:
-            _say(_plan(name, request, folder), as_json)
-        else:
-            _execute(name, request, folder, on, as_json)
+            from gan_aug.stages.launch import dry_run as planned
+
+            _say(planned(name, request, folder), as_json)
+            return
+        with shown_progress() as listener:
+            done = api.run(request, folder, on=on.value, verb=name, progress=listener, stop_on_signals=True)
+        _tell(done, as_json)
 
     command.__doc__ = summary
     app.command(name)(command)
@@ -86,7 +82,7 @@ def _verb(name: str, summary: str) -> None:
 
 _verb("run", "All stages: import, train, generate, compare; ends with a report.")
 _verb("import", "Import the images: read, resize, split, write down.")
-_verb("train", "Train the GAN on the training split (imports first where needed).")
+_verb("train", "Train the GAN on the training split (imports first if needed).")
 _verb("generate", "Make a synthetic set with the trained GAN.")
 _verb("compare", "Train the arms' classifiers (real, synthetic, mixed and controls) and write the report.")
 
@@ -98,19 +94,15 @@ app.command()(submit)
 def resume(
     folder: Folder,
     origin: Annotated[
-        str | None, typer.Option("--from", metavar="URL", help="the run's prefix in a store, where DIR is new")
+        str | None, typer.Option("--from", metavar="URL", help="the run's prefix in a store, if DIR is new")
     ] = None,
     on: OnOption = Place.LOCAL,
     as_json: JsonOption = False,
 ) -> None:
     """Go on with what a run folder was asked for, from what is whole in it."""
-    from gan_aug.stages.saved import saved_request
-    from gan_aug.stages.storage import adopt
-
-    if origin:
-        adopt(folder, origin)
-    verb, request = saved_request(folder)
-    _execute(verb, request, folder, on, as_json)
+    with shown_progress() as listener:
+        done = api.resume(folder, origin=origin, on=on.value, progress=listener, stop_on_signals=True)
+    _tell(done, as_json)
 
 
 @app.command()
@@ -172,14 +164,8 @@ app.command()(report)
 @app.command()
 def verify(folder: Folder, as_json: JsonOption = False) -> None:
     """Recompute the provenance chain of a run from its files, and say where it breaks; alters nothing."""
-    from gan_aug.run.events import Event
-    from gan_aug.stages.saved import saved_storage
-    from gan_aug.verification.run import verify_run
-
-    storage = saved_storage(folder)
     with shown_progress() as listener:
-        listener(Event("verify", "start", f"reading the files of {folder} again"))
-        chain = verify_run(storage, lambda what, at, of: listener(Event("verify", "progress", "", at, of, what)))
+        chain = api.open(folder).verify(listener)
     _say(chain.to_json() if as_json else chain.to_text(), as_json)
     chain.raise_broken()
 
@@ -187,11 +173,8 @@ def verify(folder: Folder, as_json: JsonOption = False) -> None:
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []})
 def serve(context: typer.Context) -> None:
     """Start the REST service; `gan-aug serve --help` lists its options."""
-    from importlib import import_module
-
     try:
-        # By name: the service stands above the command line, and only who asks for it needs what it needs.
-        server = import_module("gan_aug_service.server")
+        from gan_aug_service import server
     except ImportError as error:
         raise ConfigError(f"serve needs {error.name}: pip install 'gan-aug[serve]'") from error
     server.main(context.args)
@@ -218,7 +201,7 @@ def _options(
     version: Annotated[bool, typer.Option("--version", help="print the version and exit")] = False,
 ) -> None:
     if version:
-        _say(f"gan-aug {gan_aug.__version__}", as_json=False)
+        _say(f"gan-aug {__version__}", as_json=False)
         raise typer.Exit
 
 
@@ -238,59 +221,10 @@ def main() -> None:
         sys.exit(1)
 
 
-def _execute(verb: str, request: Config, folder: Path, on: Place, as_json: bool) -> None:
-    from gan_aug.compute.local.torchrun import TorchrunExecutor
-    from gan_aug.run.folder import RunDir
-    from gan_aug.stages import verbs as workflows
-
-    together = TorchrunExecutor(request.compute.workers) if launched() else None
-    follows = together is not None and together.rank > 0
-    with ExitStack() as stack:
-        listener = stack.enter_context(shown_progress())
-        # Ray's workers have a working directory of their own.
-        run = RunDir(folder.absolute() if on is Place.RAY else folder, () if follows else (listener,))
-        executor = together or stack.enter_context(_executor(on, request, run))
-        stack.enter_context(_stoppable(run))
-        if together:
-            workflows.start_together(verb, request, run, together)
-        else:
-            workflows.start(verb, request, run, executor)
-    if not follows:
-        _say(result_of(verb, run.path, as_json), as_json)
-
-
-@contextmanager
-def _executor(on: Place, request: Config, run: RunDir) -> Iterator[Executor]:
-    """The machine that `--on` names, for the length of a block."""
-    if on is Place.RAY:
-        from gan_aug.compute.cluster.executor import ray_executor
-
-        # With a store no worker needs the run folder.
-        shared = None if request.compute.storage else run.path
-        with ray_executor(request.compute, shared, partial(run.emit, "ray", "note")) as executor:
-            yield executor
-    else:
-        from gan_aug.compute.local.executor import LocalExecutor
-
-        yield LocalExecutor(request.compute.workers)
-
-
-def _plan(verb: str, request: Config, folder: Path) -> dict[str, Any]:
-    """What a verb would do, without touching anything; faults of the source come out as they would in the run."""
-    from gan_aug.data.sources.open import opened_source
-    from gan_aug.stages.train import check_size
-
-    if verb == "train" or (verb == "run" and request.compare.synthetic is None):
-        check_size(request)
-    with opened_source(request.data, None) as source:
-        counts = {split: {"images": sum(row.values()), "labels": row} for split, row in source.counts().items()}
-    return {
-        "verb": verb,
-        "run": str(folder),
-        "state": "resumes or checks what is there" if (folder / layout.REQUEST).exists() else "new",
-        "source": {"name": source.name, "task": source.task, "images": len(source.items), "by split": counts},
-        "config": configs.dump(request),
-    }
+def _tell(done: api.Run, as_json: bool) -> None:
+    """Print what a verb that is done has to say, once: of torchrun's ranks the first one does."""
+    if not launched() or os.environ["RANK"] == "0":
+        _say(result_of(done.verb, done.folder, as_json), as_json)
 
 
 def _say(value: Any, as_json: bool) -> None:
@@ -301,21 +235,3 @@ def _say(value: Any, as_json: bool) -> None:
     else:
         text = configs.yaml_text(value)
     print(text)  # noqa: T201 - this is the terminal
-
-
-@contextmanager
-def _stoppable(run: RunDir) -> Iterator[None]:
-    """The first Ctrl-C or SIGTERM ends the run at its next safe point; the second at once."""
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        del frame
-        run.stop()
-        print("gan-aug: stopping at the next safe point; once more to stop at once", file=sys.stderr)  # noqa: T201
-        signal.signal(number, signal.default_int_handler)
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

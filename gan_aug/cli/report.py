@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer  # noqa: TID251 - the door
 
+from gan_aug import api
 from gan_aug.cli.progress import shown_progress
 from gan_aug.run import layout
 
@@ -18,20 +19,12 @@ def report(
     as_json: Annotated[bool, typer.Option("--json", help="print the result as JSON")] = False,
 ) -> None:
     """Write the report of a finished comparison again, training nothing; with --pdf as a PDF too."""
-    from gan_aug.report.pages.pdf import find_printer, write_pdf
-    from gan_aug.run.folder import RunDir
-    from gan_aug.stages.saved import saved_request
-    from gan_aug.stages.verbs import redraw
-
-    if pdf:
-        find_printer()  # before the work
-    request = saved_request(folder)[1]
+    run = api.open(folder)
     with shown_progress() as listener:
-        redraw(request, RunDir(folder, (listener,)))
+        run.write_report(pdf=pdf, progress=listener)
     said = result_of("compare", folder, as_json)
-    if pdf:
-        write_pdf(folder / layout.REPORT_PAGE, folder / layout.REPORT_PDF)
-        said = said if as_json else f"{said}\nPDF: {folder / layout.REPORT_PDF}"
+    if pdf and not as_json:
+        said = f"{said}\nPDF: {folder / layout.REPORT_PDF}"
     text = json.dumps(said, ensure_ascii=False, indent=2) if as_json else said
     print(text)  # noqa: T201 - this is the terminal
 

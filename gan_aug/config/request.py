@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, get_args
@@ -62,10 +64,25 @@ def load(path: Path | None, overrides: tuple[str, ...] = ()) -> Config:
 
     Raises ConfigError listing every fault at once.
     """
-    values = _read_yaml(path) if path else {}
+    return _overridden(_read_yaml(path) if path else {}, overrides, str(path or "the command line"))
+
+
+def read(config: str | Path | Mapping[str, Any] | Config, overrides: tuple[str, ...] = ()) -> Config:
+    """A config from wherever a program has it, with `section.key=value` overrides on top.
+
+    `config` is a YAML file, nested values, or a Config. Raises ConfigError listing every fault at once.
+    """
+    if isinstance(config, Config):
+        return _overridden(dump(config), overrides, "the config") if overrides else config
+    if isinstance(config, Mapping):
+        return _overridden(copy.deepcopy(dict(config)), overrides, "the config")
+    return load(Path(config), overrides)
+
+
+def _overridden(values: dict[str, Any], overrides: tuple[str, ...], origin: str) -> Config:
     for override in overrides:
         _apply(values, override)
-    return parse(values, str(path or "the command line"))
+    return parse(values, origin)
 
 
 def parse(values: dict[str, Any], origin: str) -> Config:

@@ -14,13 +14,13 @@ from pathlib import Path
 from gan_aug import config as configs
 from gan_aug.compute.executor import Executor
 from gan_aug.compute.local.executor import LocalExecutor
+from gan_aug.compute.threads import torch_threads
 from gan_aug.config import Config
 from gan_aug.data.manifest import Manifest
 from gan_aug.data.splits.subsets import Subset, take_subset
 from gan_aug.data.synthetic.shards import SyntheticManifest
 from gan_aug.errors import ManifestError
 from gan_aug.evaluation.cells.plan import THREADS
-from gan_aug.evaluation.cells.run import torch_threads
 from gan_aug.run import layout
 from gan_aug.run.artefacts import local_copy
 from gan_aug.run.files import write_json

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-import gan_aug
 from gan_aug.compute.local.parent import cores
 from gan_aug.config import Config
 from gan_aug.data.image_store import open_images
@@ -30,6 +29,7 @@ from gan_aug.run.files import write_json, write_text
 from gan_aug.run.folder import RunDir
 from gan_aug.run.stores import Place
 from gan_aug.stages.storage import storage_of
+from gan_aug.version import __version__
 
 EXAMPLES = 8
 Images = npt.NDArray[np.uint8]
@@ -109,7 +109,7 @@ def environment() -> dict[str, Any]:
     import torch
 
     return {
-        "gan_aug": gan_aug.__version__,
+        "gan_aug": __version__,
         "python": platform.python_version(),
         "torch": str(torch.__version__),
         "numpy": np.__version__,

@@ -9,7 +9,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import gan_aug
 from gan_aug import config as configs
 from gan_aug.config import Config
 from gan_aug.data.manifest import Manifest
@@ -31,6 +30,7 @@ from gan_aug.stages.storage import RunStorage
 from gan_aug.verification.chain import Link, broken_link
 from gan_aug.verification.curve_sets import fingerprints, synthetic_sets
 from gan_aug.verification.findings import comparison_again
+from gan_aug.version import __version__
 
 CELLS = f"{layout.COMPARE}/{layout.CELLS}"
 NOT_FIGURES = ("environment", "timing")
@@ -192,7 +192,7 @@ def _check_words(path: Path, report: dict[str, Any]) -> Link:
     if not path.exists():
         return Link(path.name, "missing", "the report's text is not there: `gan-aug resume` writes it again")
     version = report["environment"].get("gan_aug")
-    if version != gan_aug.__version__:
+    if version != __version__:
         says = f"version {version} wrote it in words of its own; `gan-aug report` writes it again in this version's"
         return Link(path.name, "skipped", says)
     if path.read_text(encoding="utf-8", errors="replace") != to_markdown(report):

@@ -275,7 +275,7 @@ def test_a_store_that_comes_back_in_time_costs_nothing(s3: S3Server, monkeypatch
         if len(waited) == 2:
             s3.start()
 
-    monkeypatch.setattr("gan_aug.run.stores.time.sleep", back)
+    monkeypatch.setattr(storage.time, "sleep", back)
     assert store.read("a") == b"kept"
     assert len(waited) == 2
 

@@ -10,11 +10,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import gan_aug
 from gan_aug.compute.cluster.session import load_ray, require_connection
 from gan_aug.config import Config, dump, path_keys, yaml_text
 from gan_aug.errors import ComputeError, ConfigError
@@ -68,7 +68,7 @@ def submit(verb: str, config: Config, run: Path, address: str | None, requiremen
     """
     _check_paths(config, run)
     place = job_address(address)
-    environment: dict[str, Any] = {"py_modules": [str(Path(gan_aug.__file__).parent)]}
+    environment: dict[str, Any] = {"py_modules": [str(files("gan_aug"))]}
     if requirements is not None:
         environment["pip"] = {"packages": _pinned_packages(requirements), "pip_check": False}
     command = shlex.join(["python", "-m", "gan_aug", verb, CONFIG_FILE, "--run", str(run), "--on", "ray"])

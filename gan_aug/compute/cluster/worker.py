@@ -10,10 +10,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import gan_aug
 from gan_aug.compute.counters import count, watch
 from gan_aug.compute.local.freed_memory import keep_freed_memory
 from gan_aug.errors import ComputeError
+from gan_aug.version import __version__
 
 VISIBLE_SECONDS = 10.0
 """How long a network file system may take until a new file is visible on another host."""
@@ -47,7 +47,7 @@ def versions() -> dict[str, str]:
         torch = version("torch").partition("+")[0]
     except PackageNotFoundError:
         torch = "none"
-    return {"gan_aug": gan_aug.__version__, "torch": torch}
+    return {"gan_aug": __version__, "torch": torch}
 
 
 def current_location(gpus: tuple[str, ...]) -> WorkerLocation:

@@ -6,8 +6,8 @@ import dataclasses
 import secrets
 import shutil
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -18,6 +18,7 @@ import torch
 
 from gan_aug.compute import counters
 from gan_aug.compute.device import choose_device
+from gan_aug.compute.threads import torch_threads
 from gan_aug.config.compare import ClassifierConfig
 from gan_aug.data.image_store import open_images
 from gan_aug.data.manifest import Manifest, Split
@@ -194,17 +195,6 @@ def is_finished(folder: Path, stored: Place | None) -> bool:
     except CheckpointError:
         return False
     return stored is None or bool(sums_of(below(stored, folder.name)))
-
-
-@contextmanager
-def torch_threads(count: int) -> Iterator[None]:
-    """Run a block with `count` torch threads: a loop of cells shares its process with whoever called it."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _compute(context: CellContext, cell: Cell, train: Callable[..., Fitted]) -> tuple[CellResult, torch.nn.Module]:

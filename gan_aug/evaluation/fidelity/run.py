@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from gan_aug.compute.threads import torch_threads
 from gan_aug.config.compare import WEIGHTED, CompareConfig
 from gan_aug.data.image_store import open_images
 from gan_aug.data.manifest import Manifest
@@ -17,7 +18,6 @@ from gan_aug.errors import DataError
 from gan_aug.evaluation.arm_catalogue import REFERENCE
 from gan_aug.evaluation.cells.plan import THREADS
 from gan_aug.evaluation.cells.result import CellResult
-from gan_aug.evaluation.cells.run import torch_threads
 from gan_aug.evaluation.fidelity.measure import IMAGES, choose_extractor, measure_fidelity
 from gan_aug.evaluation.fidelity.own_weights import weights_identity
 from gan_aug.evaluation.fidelity.sets import read_sides

@@ -15,8 +15,10 @@ import traceback
 from pathlib import Path
 from typing import IO, Any
 
+from gan_aug import api
 from gan_aug.errors import Cancelled, GanAugError
 from gan_aug.run.files import read_json, write_json
+from gan_aug.run.progress import ProgressLines
 
 LOCK, PROCESS, LOG = "lock", "process.json", "log"
 OCCUPIED = 75
@@ -75,10 +77,8 @@ def _myself(record: Path, start: int) -> dict[str, Any]:
 
 
 def _outcome(run: Path, on: str) -> dict[str, Any]:
-    from gan_aug.cli.app import Place, resume
-
     try:
-        resume(run, on=Place(on), as_json=True)
+        api.resume(run, on="ray" if on == "ray" else "local", progress=ProgressLines(), stop_on_signals=True)
     except GanAugError as error:
         print(f"gan-aug: {error}", file=sys.stderr)  # noqa: T201 - this is the job's log
         return {"exit": error.exit_code, "error": type(error).__name__, "message": str(error)}

@@ -5,26 +5,27 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-import gan_aug.cli.app
+from gan_aug import api
 from gan_aug.config import Config
 from gan_aug.errors import Cancelled, DataError
 from gan_aug.run.files import read_json, write_json
 from gan_aug.run.folder import RunDir
+from gan_aug.run.signals import stopped_by_signals
 from gan_aug.stages.saved import saved_request
 from gan_aug_service.queue import job_process
 
 STEP_SECONDS = 0.02
 
 
-def resume(folder: Path, *, on: str = "local", as_json: bool = False) -> None:
+def resume(folder: Path, **options: object) -> None:
     """Count to `train.images` in steps of `train.batch`, from the last count on disk.
 
     A `seed` of 13 is a fault, and one of 7 leaves a report.
     """
-    del on, as_json
+    assert options.pop("stop_on_signals")
     verb, request = saved_request(folder)
     run = RunDir(folder)
-    with gan_aug.cli.app._stoppable(run), run.locked():
+    with stopped_by_signals(run), run.locked():
         _count(verb, request, run)
 
 
@@ -46,7 +47,7 @@ def _count(verb: str, request: Config, run: RunDir) -> None:
     run.emit(verb, "finish", f"counted to {count}")
 
 
-gan_aug.cli.app.resume = resume
+api.resume = resume  # type: ignore[assignment]
 
 if __name__ == "__main__":
     job_process.main()

@@ -28,6 +28,7 @@ from gan_aug.data.sources import dicomweb as source_dicomweb
 from gan_aug.data.sources.dicomweb import SPOOL
 from gan_aug.data.sources.open import opened_source
 from gan_aug.errors import Cancelled, ConfigError, DataError
+from gan_aug.run import progress
 from gan_aug.run.folder import RunDir
 from tests.support.command_line import call
 from tests.support.dicom_samples import dataset, save
@@ -203,7 +204,7 @@ def test_what_was_retrieved_goes_where_the_import_fails_or_another_source_is_rea
 def test_the_run_tells_how_far_the_retrieval_is(
     archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("gan_aug.cli.progress.QUIET_SECONDS", 0.0)
+    monkeypatch.setattr(progress, "QUIET_SECONDS", 0.0)
     config = asked(archive.url).model_dump(mode="json", exclude_defaults=True)
     (tmp_path / "job.json").write_text(json.dumps({"data": config}))
     assert call(monkeypatch, "import", tmp_path / "job.json", "--run", tmp_path / "run") == 0

@@ -1,0 +1,337 @@
+"""What programs and notebooks call, and the command line and the service's jobs too: start a run, open it, read it.
+
+    run = gan_aug.run("films.yaml", "runs/films")
+    run.report.arms["mixed"].auc.ci95
+
+Heavy packages are loaded when a function needs them. Errors are those of `gan_aug.errors`, each with one sentence for
+people.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from gan_aug import config as configs
+from gan_aug.config import Config
+from gan_aug.errors import ConfigError
+from gan_aug.run import layout
+from gan_aug.run.events import Event, Listener
+from gan_aug.run.folder import RunDir
+from gan_aug.run.progress import ProgressLines
+
+if TYPE_CHECKING:
+    from gan_aug.data.manifest import Manifest, Split
+    from gan_aug.data.torch_dataset import LabelledImages
+    from gan_aug.evaluation.outcome.report import Report
+    from gan_aug.stages.storage import RunStorage
+    from gan_aug.synthesis.generator import TrainedGenerator
+    from gan_aug.verification.chain import Chain
+
+Where = Literal["local", "ray"]
+"""Where the work runs: on this machine, or on the Ray cluster that `compute.address` names."""
+
+Verb = Literal["run", "import", "train", "generate", "compare"]
+"""What is done: all stages, or those up to the one named."""
+
+
+class Run:
+    """A run folder: what was asked for, and what was made of it.
+
+    What a run does not have yet is None or raises an error that says how it is made. Everything is read from disk when
+    it is asked for, so a run that goes on elsewhere is seen as it is now.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        """Open the run in `folder`; raises RunConflict if it is no run folder."""
+        self.folder = RunDir.existing(Path(folder)).path
+
+    def __repr__(self) -> str:
+        return f"<run in {self.folder}: {', '.join(self._parts()) or 'nothing made yet'}>"
+
+    def _repr_html_(self) -> str:
+        """The arms' AUCs as a table, for a notebook."""
+        report = self.report
+        rows = report.arms.items() if report else ()
+        cells = "".join(
+            f"<tr><th>{escape(name)}</th><td>{arm.auc.value:.3f}</td>"
+            f"<td>{arm.auc.ci95[0]:.3f} to {arm.auc.ci95[1]:.3f}</td></tr>"
+            for name, arm in rows
+        )
+        table = f"<table><tr><th>arm</th><th>AUC</th><th>95 % interval</th></tr>{cells}</table>" if report else ""
+        return f"<p>{escape(repr(self)[1:-1])}</p>{table}"
+
+    @property
+    def verb(self) -> str:
+        """What the run was last asked to do."""
+        return self._saved()[0]
+
+    @property
+    def config(self) -> Config:
+        """What the run was last asked for."""
+        return self._saved()[1]
+
+    @property
+    def manifest(self) -> Manifest:
+        """The studies of the imported data set; raises ManifestError if there is none yet, or it was altered."""
+        from gan_aug.data.manifest import Manifest
+
+        return Manifest.load(self._dataset() / layout.MANIFEST)
+
+    @property
+    def report(self) -> Report | None:
+        """The comparison's report as typed values, None if there is none yet; its `raw` is all of `report.json`."""
+        from gan_aug.evaluation.outcome.report import Report
+
+        path = self.folder / layout.REPORT
+        return Report.load(path) if path.exists() else None
+
+    def images(self, split: Split) -> LabelledImages:
+        """The real images of a split as a map-style `torch.utils.data.Dataset`; see LabelledImages for its items.
+
+        Args:
+            split: "train", "validation" or "test".
+
+        Returns:
+            The images in the manifest's order.
+
+        Raises:
+            ConfigError: If there is no such split.
+            ManifestError: If nothing was imported yet, or it was altered.
+        """
+        from gan_aug.data.manifest import SPLITS
+        from gan_aug.data.store import open_images
+        from gan_aug.data.torch_dataset import LabelledImages
+
+        if split not in SPLITS:
+            raise ConfigError(f"there is no split {split!r}: the splits are {', '.join(SPLITS)}")
+        manifest = self.manifest
+        rows = manifest.indices(split)
+        opened = partial(open_images, self.folder.absolute() / layout.DATASET, manifest)
+        return LabelledImages(opened, rows, manifest.label_matrix()[rows], manifest.labels, manifest.task)
+
+    def synthetic_images(self) -> LabelledImages:
+        """The synthetic set as a map-style `torch.utils.data.Dataset`; see LabelledImages for its items.
+
+        Raises ManifestError if there is none yet, or it was altered.
+        """
+        import numpy as np
+
+        from gan_aug.data.synthetic.shards import SyntheticManifest, open_shards
+        from gan_aug.data.torch_dataset import LabelledImages
+        from gan_aug.run.stores import below
+
+        place = self._storage().synthetic
+        made = SyntheticManifest.load(below(place, layout.MANIFEST))
+        matrix = made.label_matrix()
+        return LabelledImages(partial(open_shards, place, made), np.arange(len(matrix)), matrix, made.labels, made.task)
+
+    def generator(self, device: str = "cpu") -> TrainedGenerator:
+        """The generator of the newest checkpoint; raises CheckpointError if nothing was trained yet."""
+        from gan_aug.synthesis.generator import load_generator
+
+        self._storage().pull_training()
+        return load_generator(self.folder, device)
+
+    def predict(
+        self, images: Sequence[str | Path], arm: str = "real", *, picture: str | Path | None = None
+    ) -> list[dict[str, Any]]:
+        """Label new images with a classifier of the comparison.
+
+        Args:
+            images: Image or DICOM files.
+            arm: Whose classifier, that of the first seed: real, synthetic, mixed, ...
+            picture: A PNG to draw them to, each with its probabilities; `predictions.png` in the run folder by default.
+
+        Returns:
+            For each image `file`, `labels` and the `probabilities` of all labels; for files of several frames a row for
+            each, with `frame` from 1.
+
+        Raises:
+            DataError: If there is no such classifier, or a file is no image or may not be shown.
+        """
+        from gan_aug.stages.predict import predict_files
+
+        sheet = Path(picture) if picture else self.folder / layout.PREDICTIONS
+        return predict_files(RunDir.existing(self.folder), [Path(image) for image in images], arm, sheet)
+
+    def export(self, to: str, out: str | Path) -> int:
+        """Write the synthetic set in a format that other tools read.
+
+        Args:
+            to: "png" (files in class folders) or "npz" (one file of arrays).
+            out: The folder or file to write, which must not be there yet.
+
+        Returns:
+            The number of images.
+
+        Raises:
+            ConfigError: If there is no such format.
+            StorageError: If there is something at `out` already.
+        """
+        from gan_aug.export.images import export_npz, export_png
+
+        formats = {"png": export_png, "npz": export_npz}
+        if to not in formats:
+            raise ConfigError(f"there is no format {to!r}: known are {', '.join(formats)}")
+        return formats[to](self._storage().synthetic, Path(out))
+
+    def verify(self, progress: Listener | None = None) -> Chain:
+        """Compute the provenance chain again from the files, and where it breaks; nothing is altered.
+
+        `chain.raise_broken()` raises the error of the first broken link.
+        """
+        from gan_aug.verification.run import verify_run
+
+        tell = _listener(progress)
+        tell(Event("verify", "start", f"reading the files of {self.folder} again"))
+        return verify_run(self._storage(), lambda unit, at, of: tell(Event("verify", "progress", "", at, of, unit)))
+
+    def resume(self, *, on: Where = "local", progress: Listener | None = None) -> Run:
+        """Go on with what the run was last asked for, from what is whole in it; see `resume`."""
+        return resume(self.folder, on=on, progress=progress)
+
+    def write_report(self, *, pdf: bool = False, progress: Listener | None = None) -> Report:
+        """Write the report of a finished comparison again, training nothing.
+
+        Args:
+            pdf: Whether to print the page to `report.pdf` too, by Chromium or WeasyPrint.
+            progress: As for `run`.
+
+        Returns:
+            The report.
+
+        Raises:
+            CheckpointError: If something that the report rests on is not there whole.
+            ConfigError: If nothing is installed that prints a PDF.
+        """
+        from gan_aug.evaluation.outcome.report import Report
+        from gan_aug.report.pages.pdf import find_printer, write_pdf
+        from gan_aug.stages.verbs import redraw
+
+        if pdf:
+            find_printer()  # before the work
+        redraw(self.config, RunDir(self.folder, (_listener(progress),)))
+        if pdf:
+            write_pdf(self.folder / layout.REPORT_PAGE, self.folder / layout.REPORT_PDF)
+        return Report.load(self.folder / layout.REPORT)
+
+    def _saved(self) -> tuple[str, Config]:
+        from gan_aug.stages.saved import saved_request
+
+        return saved_request(self.folder)
+
+    def _storage(self) -> RunStorage:
+        from gan_aug.stages.saved import saved_storage
+
+        return saved_storage(self.folder)
+
+    def _dataset(self) -> Path:
+        """The folder of the data set, which is fetched first if it is only in the run's store."""
+        self._storage().pull_dataset()
+        return self.folder / layout.DATASET
+
+    def _parts(self) -> Iterator[str]:
+        """What stands in the run folder, for people."""
+        if (self.folder / layout.DATASET / layout.MANIFEST).exists():
+            yield "data set"
+        if any((self.folder / layout.TRAIN / layout.CHECKPOINTS).glob(layout.EACH_CHECKPOINT)):
+            yield "model"
+        if (self.folder / layout.SYNTHETIC / layout.MANIFEST).exists():
+            yield "synthetic set"
+        if (self.folder / layout.REPORT).exists():
+            yield "report"
+
+
+def run(
+    config: str | Path | Mapping[str, Any] | Config,
+    folder: str | Path,
+    *,
+    on: Where = "local",
+    set: Sequence[str] = (),  # noqa: A002 - as --set on the command line
+    verb: Verb = "run",
+    progress: Listener | None = None,
+    stop_on_signals: bool = False,
+) -> Run:
+    """Run a config in a run folder. Called again with the same, it goes on from what is whole there.
+
+    Work is spread over processes that import the caller's script anew, so a script calls this below
+    `if __name__ == "__main__":`; a notebook needs nothing of the kind.
+
+    Args:
+        config: A YAML file, nested values as such a file has them, or a Config.
+        folder: The run folder, made if it is not there.
+        on: "local", or "ray" for the cluster that `compute.address` names.
+        set: Further values as `section.key=value`, such as `train.images=1000`.
+        verb: What to do: "run" does all stages; "import", "train", "generate" and "compare" do theirs.
+        progress: Is called with each Event. Without it lines are printed on stderr in an interactive session.
+        stop_on_signals: Whether the first Ctrl-C or SIGTERM ends the run at its next safe point, and not at once.
+
+    Returns:
+        The run.
+
+    Raises:
+        ConfigError: If the config has faults, all of which are listed.
+        RunConflict: If the folder holds another run, or another process works in it.
+        GanAugError: For what else may go wrong; see `gan_aug.errors`.
+    """
+    from gan_aug.stages.launch import launch
+    from gan_aug.stages.verbs import VERBS
+
+    if verb not in VERBS:
+        raise ConfigError(f"there is no verb {verb!r}: known are {', '.join(VERBS)}")
+    request = configs.read(config, tuple(set))
+    launch(verb, request, Path(folder), on, (_listener(progress),), stop_on_signals=stop_on_signals)
+    return Run(folder)
+
+
+def resume(
+    folder: str | Path,
+    *,
+    origin: str | None = None,
+    on: Where = "local",
+    progress: Listener | None = None,
+    stop_on_signals: bool = False,
+) -> Run:
+    """Go on with what a run folder was last asked for, from what is whole in it.
+
+    Args:
+        folder: The run folder.
+        origin: The run's prefix in a store, if the folder is new and the run is to go on in it.
+        on: As for `run`.
+        progress: As for `run`.
+        stop_on_signals: As for `run`.
+
+    Returns:
+        The run.
+
+    Raises:
+        RunConflict: If the folder holds no run, or another process works in it.
+        GanAugError: For what else may go wrong; see `gan_aug.errors`.
+    """
+    from gan_aug.stages.launch import launch
+    from gan_aug.stages.saved import saved_request
+    from gan_aug.stages.storage import adopt
+
+    if origin:
+        adopt(Path(folder), origin)
+    verb, request = saved_request(Path(folder))
+    launch(verb, request, Path(folder), on, (_listener(progress),), stop_on_signals=stop_on_signals)
+    return Run(folder)
+
+
+def open(folder: str | Path) -> Run:  # noqa: A001 - it is called as gan_aug.open
+    """The run in a folder; raises RunConflict if it is no run folder."""
+    return Run(folder)
+
+
+def _listener(progress: Listener | None) -> Listener:
+    """Who is told of events: the caller's own, else lines on stderr if somebody watches, else nobody."""
+    if progress is not None:
+        return progress
+    watched = hasattr(sys, "ps1") or sys.stderr.isatty()  # a console or a notebook, or a terminal
+    return ProgressLines() if watched else lambda _: None

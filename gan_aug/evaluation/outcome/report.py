@@ -1,0 +1,257 @@
+"""`report.json` as typed values, for whoever reads a report by program: `report.arms["mixed"].auc.value`.
+
+Every class here follows a part of `docs/reference/report.schema.json`, which says what each figure is; a test holds
+the two together. Intervals are pairs (low, high).
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, PrivateAttr
+
+from gan_aug.errors import DataError
+from gan_aug.evaluation.outcome.report_arms import Figure, Interval, Part, ReportedArm, ReportedComparison, TrainImages
+
+
+class Counts(Part):
+    """One number for each split."""
+
+    train: int
+    validation: int
+    test: int
+
+
+class CountsPerLabel(Part):
+    """The images of each label in each split."""
+
+    train: dict[str, int]
+    validation: dict[str, int]
+    test: dict[str, int]
+
+
+class ReportedDataset(Part):
+    """The real images that all arms are trained and tested on."""
+
+    name: str
+    fingerprint: str
+    task: Literal["multi-class", "multi-label"]
+    shape: tuple[int, int, int]
+    """Channels, height, width."""
+    counts: Counts
+    counts_per_label: CountsPerLabel
+    test_patients: int | None
+    without_patient: int | None
+    patients: dict[str, int] | None
+    labels: tuple[str, ...]
+    positive: str | None
+    notes: tuple[str, ...]
+    splits_from: str | None
+    flips: tuple[Literal["horizontal", "vertical"], ...]
+
+
+class TriedRatio(Part):
+    """What a ratio of synthetic to real images reached on the validation images."""
+
+    ratio: float
+    validation_auc: float
+    seeds: tuple[float, ...]
+
+
+class ReportedRatio(Part):
+    """How many synthetic images `mixed` takes for each real one, and what a search saw."""
+
+    value: float
+    searched: tuple[TriedRatio, ...] | None
+
+
+class CurveDifference(Figure):
+    """The AUC of an arm less that of the arm real at one size."""
+
+    p: float
+    p_adjusted: float | None
+
+
+class RealEquivalent(Part):
+    """How many real images give the arm real the same AUC."""
+
+    images: int
+    bound: Literal["none", "at least", "at most"]
+
+
+class CurvePoint(Part):
+    """One arm at one number of real training images."""
+
+    size: int
+    arm: str
+    draws: int
+    seeds: int
+    train_images: TrainImages
+    auc: Figure
+    accuracy: Figure
+    difference: CurveDifference | None
+    real_equivalent: RealEquivalent | None
+
+
+class CanaryAuc(Part):
+    """The mean AUC of shuffled labels, with its 95 % interval over patients and shuffles."""
+
+    value: float
+    ci95: Interval | None
+
+
+class FurtherShuffles(Part):
+    """The shuffles that decide when the first ones came out above chance."""
+
+    auc: CanaryAuc
+    shuffles: int
+
+
+class ShuffledLabels(Part):
+    """The arm real trained on shuffled labels: it should be at chance."""
+
+    passed: bool
+    auc: CanaryAuc
+    shuffles: int
+    optimizer_steps: int
+    further: FurtherShuffles | None
+
+
+class Refused(Part):
+    """Which check refused the planted test image."""
+
+    trained_on: bool
+    content: bool
+
+
+class PlantedTestImage(Part):
+    """Whether a test image among the synthetic ones is refused."""
+
+    passed: bool
+    refused: Refused
+
+
+class ReportedCanaries(Part):
+    """Tests of the comparison itself."""
+
+    shuffled_labels: ShuffledLabels
+    planted_test_image: PlantedTestImage
+
+
+class Pair(Part):
+    """A figure of the synthetic images beside the same figure of real ones."""
+
+    value: float
+    real: float
+
+
+class KidPair(Pair):
+    """The kernel distance of both, with standard errors."""
+
+    se: float
+    real_se: float
+
+
+class Likeness(Part):
+    """How like the real images the synthetic ones are; None for what too few images allow."""
+
+    images: int
+    kid: KidPair | None
+    precision: Pair | None
+    recall: Pair | None
+    density: Pair | None
+    coverage: Pair | None
+    label_agreement: Pair | None
+    ms_ssim: Pair | None
+
+
+class ReportedExtractor(Part):
+    """The network whose features the images are compared by."""
+
+    name: str
+    dimension: int
+    filter: str
+    scaled: bool
+    weights: str
+
+
+class ReportedFidelity(Likeness):
+    """The fidelity of the synthetic set, over all images and for each label."""
+
+    extractor: ReportedExtractor
+    ms_ssim_scales: int
+    ms_ssim_window: int
+    fid: Pair | None
+    per_class: dict[str, Likeness]
+
+
+class ReportedFiles(Part):
+    """Files beside the report, below the run folder."""
+
+    scores: str
+    figures: tuple[str, ...]
+
+
+class LookAlike(Part):
+    """A synthetic image that looks nearly the same as a held-out one."""
+
+    synthetic: int
+    case: int
+    split: Literal["validation", "test"]
+    correlation: float
+
+
+class LookAlikes(Part):
+    """How many synthetic images made elsewhere look nearly the same as held-out ones, and the first of them."""
+
+    images: int
+    of: int
+    pairs: tuple[LookAlike, ...]
+
+
+class ReportedProvenance(Part):
+    """What the figures rest on: fingerprints of the data set, the checkpoint and the synthetic set."""
+
+    manifest: str
+    checkpoint: str | None
+    synthetic: str | None
+    trained_on: Literal["training split", "unknown"] | None
+    look_alikes: LookAlikes | None
+
+
+class Report(Part):
+    """A comparison's report. `raw` has it as plain JSON values, with the parts that have no type of their own."""
+
+    dataset: ReportedDataset
+    arms: dict[str, ReportedArm]
+    comparisons: tuple[ReportedComparison, ...]
+    ratio: ReportedRatio | None
+    curves: tuple[CurvePoint, ...] | None
+    canaries: ReportedCanaries | None
+    fidelity: ReportedFidelity | None
+    files: ReportedFiles
+    provenance: ReportedProvenance
+    config: dict[str, Any] = Field(repr=False)
+    environment: dict[str, Any] = Field(repr=False)
+    timing: dict[str, Any] = Field(repr=False)
+    _raw: dict[str, Any] = PrivateAttr(default_factory=dict)
+
+    @property
+    def raw(self) -> dict[str, Any]:
+        """The report as it stands in `report.json`."""
+        return self._raw
+
+    @classmethod
+    def load(cls, path: Path) -> Report:
+        """Read a `report.json`; raises DataError if it is absent, or no report of this version."""
+        try:
+            raw = json.loads(path.read_text(encoding="utf-8"))
+            report = cls.model_validate(raw)
+        except OSError as error:
+            raise DataError(f"there is no report at {path}: run `gan-aug compare` first") from error
+        except ValueError as error:  # no JSON, or other values than a report has
+            raise DataError(f"{path} is no report of this version: run `gan-aug report` to write it again") from error
+        report._raw = raw
+        return report

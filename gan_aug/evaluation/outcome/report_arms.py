@@ -1,0 +1,152 @@
+"""What a report says of an arm, and of one arm beside another, as typed values; `report.py` has the whole report.
+
+Intervals are pairs (low, high). `docs/reference/report.schema.json` says what each figure is.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from gan_aug.evaluation.statistics.comparison import Verdict
+
+Interval = tuple[float, float]
+
+
+class Part(BaseModel):
+    """A part of a report: frozen, and deaf to keys that a later version adds."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", protected_namespaces=())
+
+
+class Figure(Part):
+    """A figure with its 95 % interval."""
+
+    value: float
+    ci95: Interval
+
+
+class SourcedFigure(Figure):
+    """A figure with its 95 % interval and what that holds: patients, seeds."""
+
+    sources: tuple[Literal["patients", "seeds"], ...]
+
+
+class PartialAuc(Part):
+    """The area under the ROC curve up to a false-positive rate."""
+
+    max_false_positive: float
+    value: float
+
+
+class OperatingFigures(Part):
+    """What a threshold chosen on the validation images reaches on the test images."""
+
+    sensitivity: float
+    sensitivity_ci95: Interval
+    specificity: float
+    specificity_ci95: Interval
+    thresholds: tuple[tuple[float, ...], ...]
+
+
+class LabelFigures(Part):
+    """One label against all others."""
+
+    auc: float
+    auc_ci95: Interval
+    precision: float | None
+    precision_ci95: Interval | None
+    recall: float | None
+    recall_ci95: Interval | None
+
+
+class WorstLabel(Part):
+    """The label that fares worst, and by which figure."""
+
+    label: str
+    by: Literal["auc", "recall"]
+    value: float
+
+
+class CalibrationStep(Part):
+    """One step of probability: what was predicted there on average, and how often it was so."""
+
+    predicted: float
+    observed: float
+    count: int
+
+
+class ReportedCalibration(Part):
+    """How far the probabilities are from the shares that they promise."""
+
+    expected_error: float
+    error_if_perfect: float
+    curve: tuple[CalibrationStep, ...]
+
+
+class TrainImages(Part):
+    """The images that an arm was trained on."""
+
+    real: int
+    synthetic: int
+
+
+class HistoryPoint(Part):
+    """One validation point of a classifier's training."""
+
+    epoch: float
+    step: int
+    train_loss: float
+    train_accuracy: float
+    validation_loss: float
+    validation_accuracy: float
+
+
+class SeedFigures(Part):
+    """One classifier of an arm."""
+
+    seed: int
+    auc: float
+    accuracy: float
+    best_step: int
+
+
+class ReportedArm(Part):
+    """The figures of one arm on the test images, means over its seeds."""
+
+    auc: SourcedFigure
+    accuracy: SourcedFigure
+    average_precision: float
+    average_precision_ci95: Interval
+    partial_auc: PartialAuc
+    sensitivity_at_specificity: dict[str, OperatingFigures | None]
+    per_class: dict[str, LabelFigures]
+    worst_class: WorstLabel
+    brier: float
+    brier_ci95: Interval
+    calibration: ReportedCalibration
+    confusion: tuple[tuple[int, ...], ...] | None
+    optimizer_steps: int
+    parameters: int
+    train_images: TrainImages
+    history: tuple[tuple[HistoryPoint, ...], ...]
+    seeds: tuple[SeedFigures, ...]
+
+
+class ReportedComparison(Part):
+    """One arm's AUC less that of another, mostly of the arm real, on the same test images."""
+
+    arm: str
+    against: str
+    size: int
+    difference: float
+    ci95: Interval
+    p: float
+    p_adjusted: float
+    difference_delong: float
+    p_delong: float
+    verdict: Verdict
+    margin: float
+    smallest_detectable: float | None
+    sources: tuple[Literal["patients", "seeds"], ...]

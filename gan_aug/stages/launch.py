@@ -1,0 +1,99 @@
+"""A verb started where it is asked to run: in this process and its pool, on Ray, or as a rank of torchrun."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+from gan_aug import config as configs
+from gan_aug.compute.executor import Executor
+from gan_aug.compute.local.executor import LocalExecutor
+from gan_aug.compute.local.torchrun import TorchrunExecutor, launched
+from gan_aug.config import Config
+from gan_aug.data.sources.open import opened_source
+from gan_aug.run import layout
+from gan_aug.run.events import Listener
+from gan_aug.run.folder import RunDir
+from gan_aug.run.signals import stopped_by_signals
+from gan_aug.stages.train import check_size
+from gan_aug.stages.verbs import start, start_together
+
+
+def launch(
+    verb: str,
+    request: Config,
+    folder: Path,
+    on: Literal["local", "ray"],
+    listeners: tuple[Listener, ...],
+    *,
+    stop_on_signals: bool,
+) -> None:
+    """Run a verb in a run folder, to its end.
+
+    Args:
+        verb: One of VERBS.
+        request: What is asked.
+        folder: The run folder.
+        on: The machine at hand, or the Ray cluster of `compute.address`.
+        listeners: Are told of each event; of torchrun's ranks, those of the first one alone.
+        stop_on_signals: Whether the first SIGINT or SIGTERM ends the run at its next safe point.
+
+    Raises:
+        GanAugError: What the verb raises.
+    """
+    together = TorchrunExecutor(request.compute.workers) if launched() else None
+    follows = together is not None and together.rank > 0
+    # Ray's workers have a working directory of their own.
+    run = RunDir(folder.absolute() if on == "ray" else folder, () if follows else listeners)
+    with ExitStack() as stack:
+        executor = together or stack.enter_context(_executor(on, request, run))
+        if stop_on_signals:
+            stack.enter_context(stopped_by_signals(run))
+        if together:
+            start_together(verb, request, run, together)
+        else:
+            start(verb, request, run, executor)
+
+
+def dry_run(verb: str, request: Config, folder: Path) -> dict[str, Any]:
+    """What a verb would do, as JSON values, without touching anything.
+
+    Args:
+        verb: One of VERBS.
+        request: What is asked.
+        folder: The run folder, which need not be there.
+
+    Returns:
+        The verb, the run folder and its state, what the source holds, and the whole config.
+
+    Raises:
+        GanAugError: What the source is refused for, as it would be in the run.
+    """
+    if verb == "train" or (verb == "run" and request.compare.synthetic is None):
+        check_size(request)
+    with opened_source(request.data, None) as source:
+        counts = {split: {"images": sum(row.values()), "labels": row} for split, row in source.counts().items()}
+    return {
+        "verb": verb,
+        "run": str(folder),
+        "state": "resumes or checks what is there" if (folder / layout.REQUEST).exists() else "new",
+        "source": {"name": source.name, "task": source.task, "images": len(source.items), "by split": counts},
+        "config": configs.dump(request),
+    }
+
+
+@contextmanager
+def _executor(on: Literal["local", "ray"], request: Config, run: RunDir) -> Iterator[Executor]:
+    """The machine that is asked for, for the length of a block."""
+    if on == "ray":
+        from gan_aug.compute.cluster.executor import ray_executor
+
+        # With a store no worker needs the run folder.
+        shared = None if request.compute.storage else run.path
+        with ray_executor(request.compute, shared, partial(run.emit, "ray", "note")) as executor:
+            yield executor
+    else:
+        yield LocalExecutor(request.compute.workers)

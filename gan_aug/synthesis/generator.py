@@ -1,0 +1,119 @@
+"""A trained generator, ready to make images of a label: `load_generator(path).sample("pneumonia", 16)`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from gan_aug.compute.device import choose_device
+from gan_aug.compute.threads import torch_threads
+from gan_aug.data.manifest import multi_hot
+from gan_aug.errors import CheckpointError, DataError
+from gan_aug.gan import state
+from gan_aug.gan.state import Checkpoint, newest_checkpoint, read_checkpoint
+from gan_aug.run import layout
+from gan_aug.synthesis.sampler import BLOCK, sample
+
+THREADS = 1
+"""As many as make the shards of a synthetic set: another number can alter the last bit of a value."""
+
+
+class TrainedGenerator:
+    """The averaged generator of a checkpoint.
+
+    `labels` are the names of the labels it was trained on, `shape` is that of its images, `(C, H, W)`.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, device: str = "cpu") -> None:
+        """Load the generator of `checkpoint` onto a device: cpu, cuda, or auto."""
+        self.checkpoint = checkpoint
+        self.labels = checkpoint.labels
+        self.shape = checkpoint.networks.shape
+        self._generator = state.load_generator(checkpoint).to(choose_device(device))
+
+    def __repr__(self) -> str:
+        channels, height, width = self.shape
+        trained = f"trained on {self.checkpoint.images:,} images"
+        return f"<generator of {channels}x{height}x{width} images, {trained}; labels: {', '.join(self.labels)}>"
+
+    def sample(
+        self,
+        label: str | int | Sequence[str],
+        count: int,
+        seed: int = 0,
+        *,
+        first: int = 0,
+        truncation: float = 1.0,
+    ) -> npt.NDArray[np.uint8]:
+        """Make images of one label.
+
+        An image depends on its seed, number, label and truncation alone: image k is the same however many are made
+        along with it, and the same as image k of a synthetic set with this seed if that has this label.
+
+        Args:
+            label: A name in `labels` or its position there; for multi-label a list of names, which may be empty.
+            count: How many images.
+            seed: From 0 to 2^32 - 1.
+            first: The number of the first image.
+            truncation: From 0 to 1: less makes images more typical and less varied (arXiv 1812.04948, appendix B).
+
+        Returns:
+            The images as `(count, C, H, W) uint8`.
+
+        Raises:
+            DataError: If there is no such label, or a number is out of its range.
+        """
+        if count < 0 or first < 0 or not 0 <= seed < 2**32 or not 0 <= truncation <= 1:
+            raise DataError(
+                f"count {count}, seed {seed}, first {first}, truncation {truncation}: count and first must not be "
+                "negative, seed is from 0 to 2^32 - 1, truncation from 0 to 1"
+            )
+        # Each image in the row of a forward pass that it has in a synthetic set: another row may round differently.
+        begin = first - first % BLOCK
+        labels = multi_hot([self._positions(label)] * (first - begin + count), len(self.labels))
+        with torch_threads(THREADS):
+            made = sample(self._generator, labels, seed=seed, first=begin, truncation=truncation)
+        return made[first - begin :]
+
+    def _positions(self, label: str | int | Sequence[str]) -> tuple[int, ...]:
+        if isinstance(label, str | int):
+            wanted: list[str | int] = [label]
+        elif self.checkpoint.task == "multi-label":
+            wanted = list(label)
+        else:
+            raise DataError(f"the labels {list(label)} for one image: this generator makes images of exactly one label")
+        return tuple(sorted({self._position(name) for name in wanted}))
+
+    def _position(self, label: str | int) -> int:
+        if isinstance(label, str) and label in self.labels:
+            return self.labels.index(label)
+        if isinstance(label, int) and 0 <= label < len(self.labels):
+            return label
+        raise DataError(f"there is no label {label!r}: the generator was trained on {', '.join(self.labels)}")
+
+
+def load_generator(path: str | Path, device: str = "cpu") -> TrainedGenerator:
+    """The trained generator in a run folder or in a checkpoint's folder.
+
+    Args:
+        path: A run folder, whose newest checkpoint is taken, or the folder of one checkpoint.
+        device: Where it makes images: cpu, cuda, or auto. The last bit of a value may differ between devices.
+
+    Returns:
+        The averaged generator.
+
+    Raises:
+        CheckpointError: If there is no whole checkpoint.
+    """
+    folder = Path(path)
+    if (folder / layout.CHECKPOINT_RECORD).exists():
+        return TrainedGenerator(read_checkpoint(folder), device)
+    checkpoint = newest_checkpoint(folder / layout.TRAIN / layout.CHECKPOINTS)
+    if checkpoint is None:
+        raise CheckpointError(
+            f"{folder} holds no trained GAN: give a run folder after `train`, or a checkpoint's folder"
+        )
+    return TrainedGenerator(checkpoint, device)
