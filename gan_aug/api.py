@@ -9,8 +9,7 @@ people.
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from html import escape
 from pathlib import Path
@@ -21,13 +20,14 @@ from gan_aug.config import Config
 from gan_aug.errors import ConfigError
 from gan_aug.run import layout
 from gan_aug.run.events import Event, Listener
-from gan_aug.run.folder import RunDir
-from gan_aug.run.progress import ProgressLines
+from gan_aug.run.folder import RunDir, present_products
+from gan_aug.run.progress import default_listener
 
 if TYPE_CHECKING:
     from gan_aug.data.manifest import Manifest, Split
     from gan_aug.data.torch_dataset import LabelledImages
     from gan_aug.evaluation.outcome.report import Report
+    from gan_aug.export.formats import FormatName
     from gan_aug.stages.storage import RunStorage
     from gan_aug.synthesis.generator import TrainedGenerator
     from gan_aug.verification.chain import Chain
@@ -51,7 +51,8 @@ class Run:
         self.folder = RunDir.existing(Path(folder)).path
 
     def __repr__(self) -> str:
-        return f"<run in {self.folder}: {', '.join(self._parts()) or 'nothing made yet'}>"
+        made = [name for name, there in present_products(self.folder).items() if there]
+        return f"<run in {self.folder}: {', '.join(made) or 'nothing made yet'}>"
 
     def _repr_html_(self) -> str:
         """The arms' AUCs as a table, for a notebook."""
@@ -159,11 +160,11 @@ class Run:
         sheet = Path(picture) if picture else self.folder / layout.PREDICTIONS
         return predict_files(RunDir.existing(self.folder), [Path(image) for image in images], arm, sheet)
 
-    def export(self, to: str, out: str | Path) -> int:
-        """Write the synthetic set in a format that other tools read.
+    def export(self, to: FormatName, out: str | Path) -> int:
+        """Write the synthetic set in a format that other tools read, whole or not at all.
 
         Args:
-            to: "png" (files in class folders) or "npz" (one file of arrays).
+            to: The name of a format, such as "png" or "npz"; all are in `gan_aug.export.formats`.
             out: The folder or file to write, which must not be there yet.
 
         Returns:
@@ -171,14 +172,12 @@ class Run:
 
         Raises:
             ConfigError: If there is no such format.
+            ManifestError: If the run has no synthetic set, or it was altered.
             StorageError: If there is something at `out` already.
         """
-        from gan_aug.export.images import export_npz, export_png
+        from gan_aug.stages.release import export
 
-        formats = {"png": export_png, "npz": export_npz}
-        if to not in formats:
-            raise ConfigError(f"there is no format {to!r}: known are {', '.join(formats)}")
-        return formats[to](self._storage().synthetic, Path(out))
+        return export(self.folder, to, Path(out))
 
     def verify(self, progress: Listener | None = None) -> Chain:
         """Compute the provenance chain again from the files, and where it breaks; nothing is altered.
@@ -187,7 +186,7 @@ class Run:
         """
         from gan_aug.verification.run import verify_run
 
-        tell = _listener(progress)
+        tell = progress or default_listener()
         tell(Event("verify", "start", f"reading the files of {self.folder} again"))
         return verify_run(self._storage(), lambda unit, at, of: tell(Event("verify", "progress", "", at, of, unit)))
 
@@ -215,7 +214,7 @@ class Run:
 
         if pdf:
             find_printer()  # before the work
-        redraw(self.config, RunDir(self.folder, (_listener(progress),)))
+        redraw(self.config, RunDir(self.folder, (progress or default_listener(),)))
         if pdf:
             write_pdf(self.folder / layout.REPORT_PAGE, self.folder / layout.REPORT_PDF)
         return Report.load(self.folder / layout.REPORT)
@@ -234,17 +233,6 @@ class Run:
         """The folder of the data set, which is fetched first if it is only in the run's store."""
         self._storage().pull_dataset()
         return self.folder / layout.DATASET
-
-    def _parts(self) -> Iterator[str]:
-        """What stands in the run folder, for people."""
-        if (self.folder / layout.DATASET / layout.MANIFEST).exists():
-            yield "data set"
-        if any((self.folder / layout.TRAIN / layout.CHECKPOINTS).glob(layout.EACH_CHECKPOINT)):
-            yield "model"
-        if (self.folder / layout.SYNTHETIC / layout.MANIFEST).exists():
-            yield "synthetic set"
-        if (self.folder / layout.REPORT).exists():
-            yield "report"
 
 
 def run(
@@ -280,12 +268,9 @@ def run(
         GanAugError: For what else may go wrong; see `gan_aug.errors`.
     """
     from gan_aug.stages.launch import launch
-    from gan_aug.stages.verbs import VERBS
 
-    if verb not in VERBS:
-        raise ConfigError(f"there is no verb {verb!r}: known are {', '.join(VERBS)}")
     request = configs.read(config, tuple(set))
-    launch(verb, request, Path(folder), on, (_listener(progress),), stop_on_signals=stop_on_signals)
+    launch(_known(verb), request, Path(folder), on, (progress or default_listener(),), stop_on_signals=stop_on_signals)
     return Run(folder)
 
 
@@ -320,7 +305,7 @@ def resume(
     if origin:
         adopt(Path(folder), origin)
     verb, request = saved_request(Path(folder))
-    launch(verb, request, Path(folder), on, (_listener(progress),), stop_on_signals=stop_on_signals)
+    launch(verb, request, Path(folder), on, (progress or default_listener(),), stop_on_signals=stop_on_signals)
     return Run(folder)
 
 
@@ -329,9 +314,32 @@ def open(folder: str | Path) -> Run:  # noqa: A001 - it is called as gan_aug.ope
     return Run(folder)
 
 
-def _listener(progress: Listener | None) -> Listener:
-    """Who is told of events: the caller's own, else lines on stderr if somebody watches, else nobody."""
-    if progress is not None:
-        return progress
-    watched = hasattr(sys, "ps1") or sys.stderr.isatty()  # a console or a notebook, or a terminal
-    return ProgressLines() if watched else lambda _: None
+def plan(config: str | Path | Mapping[str, Any] | Config, folder: str | Path, *, verb: Verb = "run") -> dict[str, Any]:
+    """What `run` would do with the same arguments, as JSON values, without touching anything.
+
+    Raises what `run` would raise, as far as it can be known without reading images.
+    """
+    from gan_aug.stages.launch import dry_run
+
+    return dry_run(_known(verb), configs.read(config), Path(folder))
+
+
+def inspect(folder: str | Path) -> dict[str, Any]:
+    """What was imported, as JSON values, and a contact sheet of each class drawn beside the images.
+
+    `folder` is a run folder, or its `dataset` folder. Raises DataError if nothing was imported there.
+    """
+    from gan_aug.data.importing.inspect import inspect_dataset
+    from gan_aug.stages.saved import saved_storage
+
+    if (Path(folder) / layout.STORAGE).exists():
+        saved_storage(Path(folder)).pull_dataset()
+    return inspect_dataset(Path(folder))
+
+
+def _known(verb: Verb) -> Verb:
+    from gan_aug.stages.verbs import VERBS
+
+    if verb not in VERBS:
+        raise ConfigError(f"there is no verb {verb!r}: known are {', '.join(VERBS)}")
+    return verb

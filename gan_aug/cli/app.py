@@ -6,7 +6,6 @@ import json
 import os
 import sys
 import traceback
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -32,13 +31,6 @@ app = typer.Typer(
 )
 
 
-class Place(StrEnum):
-    """Where the work runs."""
-
-    LOCAL = "local"
-    RAY = "ray"
-
-
 ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML file; see configs/", show_default=False)]
 RunOption = Annotated[
     Path | None, typer.Option("--run", metavar="DIR", help="run folder  [default: runs/ and the config's name]")
@@ -46,7 +38,7 @@ RunOption = Annotated[
 SetOption = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="override one key, e.g. train.images=10000")
 ]
-OnOption = Annotated[Place, typer.Option("--on", help="this machine, or Ray (compute.address)")]
+OnOption = Annotated[api.Where, typer.Option("--on", help="this machine, or Ray (compute.address)")]
 DryOption = Annotated[bool, typer.Option("--dry-run", help="say what would be done, and do nothing")]
 JsonOption = Annotated[bool, typer.Option("--json", help="print the result as JSON")]
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="a run folder", show_default=False)]
@@ -61,19 +53,17 @@ def _verb(name: api.Verb, summary: str) -> None:
         config: ConfigFile,
         run: RunOption = None,
         overrides: SetOption = None,
-        on: OnOption = Place.LOCAL,
+        on: OnOption = "local",
         dry_run: DryOption = False,
         as_json: JsonOption = False,
     ) -> None:
         request = configs.load(config, tuple(overrides or ()))
         folder = run or Path("runs") / config.stem
         if dry_run:
-            from gan_aug.stages.launch import dry_run as planned
-
-            _say(planned(name, request, folder), as_json)
+            _say(api.plan(request, folder, verb=name), as_json)
             return
         with shown_progress() as listener:
-            done = api.run(request, folder, on=on.value, verb=name, progress=listener, stop_on_signals=True)
+            done = api.run(request, folder, on=on, verb=name, progress=listener, stop_on_signals=True)
         _tell(done, as_json)
 
     command.__doc__ = summary
@@ -96,12 +86,12 @@ def resume(
     origin: Annotated[
         str | None, typer.Option("--from", metavar="URL", help="the run's prefix in a store, if DIR is new")
     ] = None,
-    on: OnOption = Place.LOCAL,
+    on: OnOption = "local",
     as_json: JsonOption = False,
 ) -> None:
     """Go on with what a run folder was asked for, from what is whole in it."""
     with shown_progress() as listener:
-        done = api.resume(folder, origin=origin, on=on.value, progress=listener, stop_on_signals=True)
+        done = api.resume(folder, origin=origin, on=on, progress=listener, stop_on_signals=True)
     _tell(done, as_json)
 
 
@@ -113,9 +103,7 @@ def export(
     as_json: JsonOption = False,
 ) -> None:
     """Write a run's synthetic set in a format that other tools read."""
-    from gan_aug.stages import release
-
-    count = release.export(folder, to, out)
+    count = api.open(folder).export(to, out)
     _say({"images": count, "out": str(out)} if as_json else f"{count:,} images in {out}", as_json)
 
 
@@ -128,11 +116,7 @@ def predict(
     as_json: JsonOption = False,
 ) -> None:
     """Say label and probability for new images, with a classifier of the run's comparison."""
-    from gan_aug.run.folder import RunDir
-    from gan_aug.stages.predict import predict_files
-
-    sheet = picture or folder / layout.PREDICTIONS
-    predictions = predict_files(RunDir.existing(folder), images, arm, sheet)
+    predictions = api.open(folder).predict(images, arm, picture=picture)
     if as_json:
         _say(predictions, as_json)
         return
@@ -141,7 +125,7 @@ def predict(
         said = ", ".join(f"{label} {probability:.3f}" for label, probability in likely)
         name = row["file"] + (f" frame {row['frame']}" if "frame" in row else "")
         _say(f"{name}: {', '.join(row['labels']) or 'none'} ({said})", as_json)
-    _say(f"picture in {sheet}", as_json)
+    _say(f"picture in {picture or folder / layout.PREDICTIONS}", as_json)
 
 
 @app.command()
@@ -150,12 +134,7 @@ def inspect(
     as_json: JsonOption = False,
 ) -> None:
     """Say what was imported, and draw a contact sheet of each class to look at before training."""
-    from gan_aug.data.importing.inspect import inspect_dataset
-    from gan_aug.stages.saved import saved_storage
-
-    if (folder / layout.STORAGE).exists():
-        saved_storage(folder).pull_dataset()
-    _say(inspect_dataset(folder), as_json)
+    _say(api.inspect(folder), as_json)
 
 
 app.command()(report)

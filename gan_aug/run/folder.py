@@ -120,3 +120,14 @@ class RunDir:
     def relay(self) -> None:
         """Pass to the listeners the events that other processes have recorded since the last call."""
         self._events.relay()
+
+
+def present_products(path: Path) -> dict[str, bool]:
+    """Which products stand whole in the run folder `path`: dataset, model, synthetic, report."""
+    checkpoints = path / layout.TRAIN / layout.CHECKPOINTS
+    return {
+        "dataset": (path / layout.DATASET / layout.MANIFEST).exists(),
+        "model": any(checkpoints.glob(f"{layout.EACH_CHECKPOINT}/{layout.CHECKPOINT_RECORD}")),
+        "synthetic": (path / layout.SYNTHETIC / layout.MANIFEST).exists(),
+        "report": (path / layout.REPORT).exists(),
+    }

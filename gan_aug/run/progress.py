@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from gan_aug.run.events import Event
+from gan_aug.run.events import Event, Listener
 
 QUIET_SECONDS = 1.0
 """No stage prints its progress more often than this."""
@@ -49,3 +49,8 @@ def detail(event: Event) -> str:
     if "rate" in values:
         return f"{values['rate']:,.0f}/s  loss D {values['loss_d']:.2f} G {values['loss_g']:.2f}"
     return event.message
+
+
+def default_listener() -> Listener:
+    """Lines on stderr if somebody is there to read them, in a console, a notebook or a terminal; else nothing."""
+    return ProgressLines() if hasattr(sys, "ps1") or sys.stderr.isatty() else lambda _: None

@@ -55,7 +55,7 @@ def test_the_reference_page_does_what_it_says(
     for block in blocks:
         exec(compile(block, str(PAGE), "exec"), names)  # noqa: S102 - it is our own page
     printed = capsys.readouterr().out
-    assert "<run in runs/films: data set, model, synthetic set, report>" in printed
+    assert "<run in runs/films: dataset, model, synthetic, report>" in printed
     assert "real: AUC 0." in printed
     assert "improves" in printed
     assert "runs/nowhere is not a run folder" in printed
@@ -88,7 +88,7 @@ def test_a_config_comes_as_a_file_values_or_a_config(tmp_path: Path) -> None:
 
 def test_what_a_run_does_not_have_says_so(tmp_path: Path) -> None:
     run = gan_aug.run(FILMS, tmp_path / "run", verb="import")
-    assert repr(run) == f"<run in {tmp_path / 'run'}: data set>"
+    assert repr(run) == f"<run in {tmp_path / 'run'}: dataset>"
     assert run.report is None
     assert "<table>" not in run._repr_html_()
     with pytest.raises(CheckpointError, match="no trained GAN"):

@@ -7,23 +7,10 @@ from contextlib import contextmanager
 from http import HTTPStatus
 from pathlib import Path
 
-from gan_aug.run import layout
 from gan_aug_service.http.problems import Problem
 
 PRODUCTS = ("dataset", "model", "synthetic", "report")
 """What a run folder may hold; the columns of the table of runs have the same names."""
-
-
-def present_products(run: Path) -> dict[str, bool]:
-    """Which products are complete in a run folder."""
-    return {
-        "dataset": (run / layout.DATASET / layout.MANIFEST).exists(),
-        "model": any(
-            (run / layout.TRAIN / layout.CHECKPOINTS).glob(f"{layout.EACH_CHECKPOINT}/{layout.CHECKPOINT_RECORD}")
-        ),
-        "synthetic": (run / layout.SYNTHETIC / layout.MANIFEST).exists(),
-        "report": (run / layout.REPORT).exists(),
-    }
 
 
 @contextmanager

@@ -16,10 +16,9 @@ from sqlalchemy import func, select, update
 from gan_aug.errors import Cancelled, ConfigError, GanAugError, RunConflict
 from gan_aug.run import layout
 from gan_aug.run.files import write_json, write_text
-from gan_aug.run.folder import RunDir
+from gan_aug.run.folder import RunDir, present_products
 from gan_aug_service.database.engine import Database
 from gan_aug_service.database.tables import Job, JobState, Run, now
-from gan_aug_service.products.files import present_products
 from gan_aug_service.queue.retention import AuditRetention
 from gan_aug_service.queue.runner import JobRef, ProcessStatus, Runner
 from gan_aug_service.settings import Settings

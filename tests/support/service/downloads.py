@@ -19,9 +19,9 @@ import httpx
 import numpy as np
 
 from gan_aug.data.synthetic.shards import SyntheticManifest, SyntheticShard
+from gan_aug.run.folder import present_products
 from gan_aug_service.database.engine import Database
 from gan_aug_service.database.tables import Run, new_id
-from gan_aug_service.products.files import present_products
 from gan_aug_service.settings import Settings
 from tests.support.service.live_service import LiveService
 

@@ -13,12 +13,12 @@ import numpy as np
 from fastapi.testclient import TestClient
 
 from gan_aug.gan.state import load_generator, newest_checkpoint
+from gan_aug.run.folder import present_products
 from gan_aug.synthesis.sampler import sample
 from gan_aug_service.access.keys import make_key
 from gan_aug_service.app import create_app
 from gan_aug_service.components import Components
 from gan_aug_service.database.tables import Job, JobState, Role, Run, new_id, now
-from gan_aug_service.products.files import present_products
 from gan_aug_service.settings import Limits, Settings
 from tests.support.marks import starts_server
 
