@@ -112,7 +112,7 @@ def test_a_whole_run_is_read(old: api.Run) -> None:
     assert f"<td>{report.arms['real'].auc.value:.3f}</td>" in shown
     with pytest.raises(ConfigError, match="no split 'tset'"):
         old.images("tset")  # type: ignore[arg-type]
-    with pytest.raises(ConfigError, match="no format 'jpeg'"):
+    with pytest.raises(ConfigError, match="no export format 'jpeg'"):
         old.export("jpeg", old.folder / "set")
 
 

@@ -164,6 +164,6 @@ def test_a_fault_of_ours_asks_for_a_report(
     def broken(*_: object) -> None:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr("gan_aug.stages.verbs.start", broken)
+    monkeypatch.setattr("gan_aug.stages.launch.start", broken)
     assert call(monkeypatch, "run", config, "--run", tmp_path / "r") == 1
     assert "please report it" in capsys.readouterr().err
