@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from gan_aug.data.torch_dataset import LabelledImages
     from gan_aug.evaluation.outcome.report import Report
     from gan_aug.export.formats import FormatName
+    from gan_aug.stages.predict import FilePrediction
     from gan_aug.stages.storage import RunStorage
     from gan_aug.synthesis.generator import TrainedGenerator
     from gan_aug.verification.chain import Chain
@@ -140,25 +141,24 @@ class Run:
 
     def predict(
         self, images: Sequence[str | Path], arm: str = "real", *, picture: str | Path | None = None
-    ) -> list[dict[str, Any]]:
-        """Label new images with a classifier of the comparison.
+    ) -> list[FilePrediction]:
+        """Label new images with a classifier of the comparison, that of the arm's first seed.
 
         Args:
-            images: Image or DICOM files.
-            arm: Whose classifier, that of the first seed: real, synthetic, mixed, ...
-            picture: A PNG to draw them to, each with its probabilities; `predictions.png` in the run folder by default.
+            images: Image or DICOM files, brought to the data set's size and grey range as its own images were.
+            arm: Whose classifier: real, synthetic, mixed, ...
+            picture: A PNG to draw the images to, each with its probabilities; none by default.
 
         Returns:
-            For each image `file`, `labels` and the `probabilities` of all labels; for files of several frames a row for
-            each, with `frame` from 1.
+            Labels and probabilities of each image, and of each frame of a file with several.
 
         Raises:
             DataError: If there is no such classifier, or a file is no image or may not be shown.
         """
         from gan_aug.stages.predict import predict_files
 
-        sheet = Path(picture) if picture else self.folder / layout.PREDICTIONS
-        return predict_files(RunDir.existing(self.folder), [Path(image) for image in images], arm, sheet)
+        files = [Path(image) for image in images]
+        return predict_files(RunDir.existing(self.folder), files, arm, Path(picture) if picture else None)
 
     def export(self, to: FormatName, out: str | Path) -> int:
         """Write the synthetic set in a format that other tools read, whole or not at all.

@@ -116,16 +116,16 @@ def predict(
     as_json: JsonOption = False,
 ) -> None:
     """Say label and probability for new images, with a classifier of the run's comparison."""
-    predictions = api.open(folder).predict(images, arm, picture=picture)
+    sheet = picture or folder / layout.PREDICTIONS
+    predictions = api.open(folder).predict(images, arm, picture=sheet)
     if as_json:
-        _say(predictions, as_json)
+        _say([row.to_json() for row in predictions], as_json)
         return
     for row in predictions:
-        likely = sorted(row["probabilities"].items(), key=lambda pair: -pair[1])[:3]
+        likely = sorted(row.probabilities.items(), key=lambda pair: -pair[1])[:3]
         said = ", ".join(f"{label} {probability:.3f}" for label, probability in likely)
-        name = row["file"] + (f" frame {row['frame']}" if "frame" in row else "")
-        _say(f"{name}: {', '.join(row['labels']) or 'none'} ({said})", as_json)
-    _say(f"picture in {picture or folder / layout.PREDICTIONS}", as_json)
+        _say(f"{row.name}: {', '.join(row.labels) or 'none'} ({said})", as_json)
+    _say(f"picture in {sheet}", as_json)
 
 
 @app.command()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +20,33 @@ from gan_aug.run.files import read_json, write_bytes
 from gan_aug.run.folder import RunDir
 
 
-def predict_files(run: RunDir, files: list[Path], arm: str, picture: Path) -> list[dict[str, Any]]:
-    """Ask the arm's first classifier about new images, and draw a PNG of them all with its answers.
+@dataclass(frozen=True)
+class FilePrediction:
+    """What a classifier says of one image in a file.
+
+    `labels` is the most probable label for multi-class, and for multi-label every one above one half, maybe none.
+    `probabilities` has all labels, each in [0, 1]. `frame` counts from 1 in a file with several; else it is None.
+    """
+
+    file: Path
+    frame: int | None
+    labels: tuple[str, ...]
+    probabilities: dict[str, float]
+
+    @property
+    def name(self) -> str:
+        """The file, and the frame if there are several, for people."""
+        return f"{self.file}" + (f" frame {self.frame}" if self.frame else "")
+
+    def to_json(self) -> dict[str, Any]:
+        """The prediction as JSON values, `frame` only in a file with several."""
+        frame = {"frame": self.frame} if self.frame else {}
+        said = {"labels": list(self.labels), "probabilities": self.probabilities}
+        return {"file": str(self.file)} | frame | said
+
+
+def predict_files(run: RunDir, files: Sequence[Path], arm: str, picture: Path | None) -> list[FilePrediction]:
+    """Ask the arm's first classifier about new images.
 
     Files go through the same window, fit, filter and size as those of the data set did, DICOM files as `data.dicom`
     says there.
@@ -28,27 +55,26 @@ def predict_files(run: RunDir, files: list[Path], arm: str, picture: Path) -> li
         run: The run whose comparison trained the classifier.
         files: Image or DICOM files.
         arm: The arm, such as `real`.
-        picture: The PNG to write.
+        picture: A PNG to draw the images to, each with its answers; None draws none.
 
     Returns:
-        For each image `{"file": path, "labels": [...], "probabilities": {label: probability}}`. A file with several
-        frames gives a row for each that `data.dicom.frames` means, with `"frame"` from 1.
+        A prediction for each image: in a file with several frames for each that `data.dicom.frames` means.
 
     Raises:
         DataError: The run has no such classifier, or a file is no image or may not be shown.
     """
+    cell = _cell(run, arm)
     manifest = Manifest.load(run.dataset / layout.MANIFEST)
     data = DataConfig.model_validate(read_json(run.dataset / layout.REQUEST)["data"])
     raster = Raster(*manifest.shape, data.fit, data.filter, data.window)
     read = [(file, frame, image) for file in files for frame, image in images_in(file, data, raster)]
     images = np.stack([image for _, _, image in read])
-    predictions = predict(_cell(run, arm), images)
-    names = [file.name + (f" frame {frame}" if frame else "") for file, frame, _ in read]
-    write_bytes(picture, prediction_sheet(images, predictions, names))
+    predictions = predict(cell, images)
+    if picture:
+        names = [file.name + (f" frame {frame}" if frame else "") for file, frame, _ in read]
+        write_bytes(picture, prediction_sheet(images, predictions, names))
     return [
-        {"file": str(file)}
-        | ({"frame": frame} if frame else {})
-        | {"labels": list(prediction.labels), "probabilities": prediction.probabilities}
+        FilePrediction(file, frame, prediction.labels, prediction.probabilities)
         for (file, frame, _), prediction in zip(read, predictions, strict=True)
     ]
 

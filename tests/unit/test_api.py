@@ -59,7 +59,9 @@ def test_the_reference_page_does_what_it_says(
     assert "real: AUC 0." in printed
     assert "improves" in printed
     assert "runs/nowhere is not a run folder" in printed
-    made = names["run"]
+    made, row = names["run"], names["row"]
+    assert row.labels == (max(row.probabilities, key=row.probabilities.__getitem__),)
+    assert not (made.folder / "predictions.png").exists()
     assert np.array_equal(names["generator"].sample("pneumonia", 1, seed=1, first=7)[0], names["films"][7])
     with np.load("synthetic.npz", allow_pickle=False) as exported:
         assert len(exported["images"]) == len(made.synthetic_images())
