@@ -105,8 +105,8 @@ class Run:
             ConfigError: If there is no such split.
             ManifestError: If nothing was imported yet, or it was altered.
         """
-        from gan_aug.data.manifest import SPLITS
         from gan_aug.data.image_store import open_images
+        from gan_aug.data.manifest import SPLITS
         from gan_aug.data.torch_dataset import LabelledImages
 
         if split not in SPLITS:
