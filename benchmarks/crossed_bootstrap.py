@@ -77,20 +77,20 @@ def crossed_bootstrap(
     Raises:
         DataError: Fewer than five patients have a label or lack it, or a score is not finite.
     """
-    judged = truth.judged
+    targets = truth.target_labels
     if truth.pairs < _FEWEST_PATIENTS:
         raise DataError(
             f"the test split has {truth.pairs} independent pairs of a case with and one without some label, but a "
             f"bootstrap over patients needs {_FEWEST_PATIENTS}: move more patients to the test split"
         )
-    vectors = [truth.judged_scores(scores) for seeds in arms.values() for scores in seeds]
-    labels = range(judged.shape[1])
-    means = np.array([np.mean([auc_influence(judged[:, k], held[:, k]).value for k in labels]) for held in vectors])
-    runs = [_Runs.of(judged[:, k], held[:, k], truth.patients) for held in vectors for k in labels]
+    vectors = [truth.target_scores(scores) for seeds in arms.values() for scores in seeds]
+    labels = range(targets.shape[1])
+    means = np.array([np.mean([auc_influence(targets[:, k], held[:, k]).value for k in labels]) for held in vectors])
+    runs = [_Runs.of(targets[:, k], held[:, k], truth.patients) for held in vectors for k in labels]
     with ThreadPoolExecutor(threads) as pool:
         blocks = [
             np.array(list(pool.map(partial(_Runs.aucs, weights=weights), runs)))
-            for weights in _draw_patients(judged, truth.patients, draws, seed)
+            for weights in _draw_patients(targets, truth.patients, draws, seed)
         ]
     resampled = np.concatenate(blocks, axis=1).reshape(len(vectors), len(labels), draws).mean(axis=1).T
     ends = np.cumsum([0, *(len(seeds) for seeds in arms.values())])
@@ -144,11 +144,11 @@ class _Runs:
         return found
 
 
-def _draw_patients(judged: BoolArray, patients: IntArray, draws: int, seed: int) -> Iterator[Weights]:
+def _draw_patients(targets: BoolArray, patients: IntArray, draws: int, seed: int) -> Iterator[Weights]:
     """How often each patient is drawn, `(P, B)` for blocks of draws in which every label occurs and is absent."""
     rng = np.random.default_rng(seed)
     count = int(patients.max()) + 1
-    both = np.concatenate([judged, ~judged], axis=1)
+    both = np.concatenate([targets, ~targets], axis=1)
     holders = sparse.csr_matrix(both.T.astype(np.float32)) @ _case_of(patients)
     left = draws
     while left:

@@ -17,7 +17,7 @@ from gan_aug.errors import CheckpointError, ConfigError, DataError
 from gan_aug.evaluation.cells.files import FILES, read_cell
 from gan_aug.evaluation.cells.result import CellResult, Findings
 from gan_aug.evaluation.comparison_plan import ComparisonPlan
-from gan_aug.evaluation.fidelity.run import kept_fidelity
+from gan_aug.evaluation.fidelity.run import stored_fidelity
 from gan_aug.evaluation.held_out_copies import load_held_out_copies
 from gan_aug.evaluation.outcome.figures import build_report
 from gan_aug.evaluation.outcome.files import SCORES
@@ -133,7 +133,7 @@ def _made_again(
     fidelity = None
     if synthetic is not None and report["fidelity"] is not None:
         weights = report["fidelity"]["extractor"]["weights"]
-        fidelity = kept_fidelity(folder / layout.COMPARE, manifest, synthetic, results, config.compare, weights)
+        fidelity = stored_fidelity(folder / layout.COMPARE, manifest, synthetic, results, config.compare, weights)
     provenance = {"look_alikes": load_held_out_copies(folder / layout.SYNTHETIC, manifest, synthetic)}
     again = build_report(manifest, synthetic, results, config, provenance, {}, {}, fidelity, found)
     again["config"] = report["config"]  # held against the stages' requests instead

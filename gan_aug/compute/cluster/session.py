@@ -194,12 +194,12 @@ def _connect(options: dict[str, Any], purpose: str) -> Any:
     try:
         return ray.init(**options, log_to_driver=False, logging_level=logging.ERROR)
     except (Exception, SystemExit) as error:  # if a node does not start in time, Ray raises a plain Exception
-        said = " ".join(f"{error}{f' ({error.__cause__})' if error.__cause__ else ''}".split())
-        if "ersion mismatch" in said or "ersions differ" in said or "incompatible" in said.lower():
-            said += ": install the same versions on both sides, or send the job there with `gan-aug submit`"
-        elif os.environ.get("RAY_AUTH_MODE") != "token" and "onnect" in said:
-            said += ": if the cluster asks for a token, set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN"
-        raise ComputeError(f"cannot {purpose}: {said or type(error).__name__}") from error
+        reason = " ".join(f"{error}{f' ({error.__cause__})' if error.__cause__ else ''}".split())
+        if "ersion mismatch" in reason or "ersions differ" in reason or "incompatible" in reason.lower():
+            reason += ": install the same versions on both sides, or send the job there with `gan-aug submit`"
+        elif os.environ.get("RAY_AUTH_MODE") != "token" and "onnect" in reason:
+            reason += ": if the cluster asks for a token, set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN"
+        raise ComputeError(f"cannot {purpose}: {reason or type(error).__name__}") from error
     finally:
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, handler)  # ray.init sets its own

@@ -56,7 +56,7 @@ Cancelled = Callable[[], bool] | None
 
 
 @dataclass(frozen=True)
-class Compared:
+class FeatureSets:
     """Features `(n, D) float64` of the reference, of other real images, and of synthetic ones."""
 
     reference: FloatArray
@@ -117,25 +117,25 @@ def measure_fidelity(
     Raises:
         Cancelled: `cancelled` returned True.
     """
-    _, real, made = sides
-    compared = _compared(extractor, sides, device, cancelled)
-    scores = predict_scores(load_classifier(cell)[0].to(device), made.images, manifest.task)
-    agreement, of_classes = label_agreement(scores, made.labels, manifest.task)
+    _, real, synthetic = sides
+    features = _feature_sets(extractor, sides, device, cancelled)
+    scores = predict_scores(load_classifier(cell)[0].to(device), synthetic.images, manifest.task)
+    agreement, of_classes = label_agreement(scores, synthetic.labels, manifest.task)
     held_out = manifest.label_matrix()[manifest.indices("validation")]
     accuracy, of_real_classes = label_agreement(reference_cell.validation_scores, held_out, manifest.task)
-    similarity = [(_similarity(made, k), _similarity(real, k)) for k in range(len(manifest.labels))]
+    similarity = [(_similarity(synthetic, k), _similarity(real, k)) for k in range(len(manifest.labels))]
     return {
-        "extractor": _described(extractor, compared),
-        "images": len(made.images),
+        "extractor": _described(extractor, features),
+        "images": len(synthetic.images),
         "ms_ssim_scales": scales_of(*manifest.shape[1:]),
         "ms_ssim_window": window_of(*manifest.shape[1:]),
-        "fid": _fid(compared),
-        **_distances(compared),
+        "fid": _fid(features),
+        **_distances(features),
         "label_agreement": _figure(agreement, accuracy),
         "ms_ssim": _mean_figure(similarity),
         "per_class": {
             name: {
-                **_class_distances(compared, [side.labels[:, k] == 1 for side in sides]),
+                **_class_distances(features, [side.labels[:, k] == 1 for side in sides]),
                 "label_agreement": _figure(of_classes[k], of_real_classes[k]),
                 "ms_ssim": _figure(*similarity[k]),
             }
@@ -153,7 +153,7 @@ def scaled_features(reference: FloatArray, *others: FloatArray) -> list[FloatArr
 def label_agreement(
     scores: FloatArray, labels: npt.NDArray[np.float32], task: Task
 ) -> tuple[float | None, list[float | None]]:
-    """How often a classifier's predictions agree with the labels that the images were made with.
+    """How often a classifier's predictions agree with the labels with which images were made.
 
     Args:
         scores: `(N, K)` probabilities of the classifier.
@@ -175,17 +175,17 @@ def label_agreement(
     return _share(right), [_share(predicted[true[:, k], k]) for k in range(labels.shape[1])]
 
 
-def _compared(
+def _feature_sets(
     extractor: Extractor, sides: tuple[Side, Side, Side], device: torch.device, cancelled: Cancelled
-) -> Compared:
+) -> FeatureSets:
     features = [images_to_features(extractor, side.images, device, cancelled=cancelled) for side in sides]
-    return Compared(*(scaled_features(*features) if extractor.scaled else features))
+    return FeatureSets(*(scaled_features(*features) if extractor.scaled else features))
 
 
-def _described(extractor: Extractor, compared: Compared) -> dict[str, Any]:
+def _described(extractor: Extractor, features: FeatureSets) -> dict[str, Any]:
     return {
         "name": extractor.name,
-        "dimension": compared.reference.shape[1],
+        "dimension": features.reference.shape[1],
         "filter": extractor.filter,
         "scaled": extractor.scaled,
         "weights": extractor.weights,
@@ -211,29 +211,31 @@ def _mean_figure(pairs: list[tuple[float | None, float | None]]) -> Figure:
     return _figure(*np.mean(both, axis=0).tolist()) if both else None
 
 
-def _fid(features: Compared) -> Figure:
+def _fid(features: FeatureSets) -> Figure:
     if len(features.reference) < FEWEST:
         return None
-    reference, real, made = map(features_to_moments, (features.reference, features.real, features.synthetic))
-    return _figure(moments_to_fid(reference, made), moments_to_fid(reference, real))
+    reference, real, synthetic = map(features_to_moments, (features.reference, features.real, features.synthetic))
+    return _figure(moments_to_fid(reference, synthetic), moments_to_fid(reference, real))
 
 
-def _distances(features: Compared) -> dict[str, Figure]:
+def _distances(features: FeatureSets) -> dict[str, Figure]:
     """KID, precision, recall, density and coverage; all null if there are too few images."""
     names = ("precision", "recall", "density", "coverage")
     if len(features.reference) < FEWEST:
         return dict.fromkeys(("kid", *names))
     kid, floor = (features_to_kid(features.reference, side) for side in (features.synthetic, features.real))
-    made, real = (features_to_neighbourhood(features.reference, side) for side in (features.synthetic, features.real))
+    synthetic, real = (
+        features_to_neighbourhood(features.reference, side) for side in (features.synthetic, features.real)
+    )
     return {
         "kid": {"value": kid.value, "se": kid.se, "real": floor.value, "real_se": floor.se},
-        **{name: _figure(getattr(made, name), getattr(real, name)) for name in names},
+        **{name: _figure(getattr(synthetic, name), getattr(real, name)) for name in names},
     }
 
 
-def _class_distances(features: Compared, members: list[npt.NDArray[np.bool_]]) -> dict[str, Any]:
+def _class_distances(features: FeatureSets, members: list[npt.NDArray[np.bool_]]) -> dict[str, Any]:
     """The distances within one class, with the number of images, which is the same on all three sides."""
     count = int(min(rows.sum() for rows in members))
     sides = (features.reference, features.real, features.synthetic)
-    of_class = Compared(*(side[rows][:count] for side, rows in zip(sides, members, strict=True)))
+    of_class = FeatureSets(*(side[rows][:count] for side, rows in zip(sides, members, strict=True)))
     return {"images": count, **_distances(of_class)}

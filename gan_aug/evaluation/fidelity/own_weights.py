@@ -46,7 +46,7 @@ def check_weights(compare: CompareConfig, channels: int) -> None:
         own_features(compare, channels, torch.device("cpu"))
 
 
-def weights_identity(compare: CompareConfig) -> str | None:
+def weights_sha256(compare: CompareConfig) -> str | None:
     """The SHA-256 of the file of weights that `compare.features` needs; None if it needs none.
 
     Raises ConfigError if it needs a file and there is none.

@@ -19,7 +19,7 @@ from gan_aug.evaluation.arm_catalogue import REFERENCE
 from gan_aug.evaluation.cells.plan import THREADS
 from gan_aug.evaluation.cells.result import CellResult
 from gan_aug.evaluation.fidelity.measure import IMAGES, choose_extractor, measure_fidelity
-from gan_aug.evaluation.fidelity.own_weights import weights_identity
+from gan_aug.evaluation.fidelity.own_weights import weights_sha256
 from gan_aug.evaluation.fidelity.sets import read_sides
 from gan_aug.run import layout
 from gan_aug.run.files import json_sha256, write_json
@@ -68,7 +68,7 @@ def run_fidelity(
     reference_cell = first_real_cell(results)
     manifest = Manifest.load(dataset / layout.MANIFEST)
     synthetic = SyntheticManifest.load(below(generated, layout.MANIFEST))
-    request = _request(manifest, synthetic, reference_cell, asked, weights_identity(asked))
+    request = _request(manifest, synthetic, reference_cell, asked, weights_sha256(asked))
     path = compare / layout.FIDELITY / f"{json_sha256(request)}.json"
     kept = _read(path, request)
     if kept is not None:
@@ -82,7 +82,7 @@ def run_fidelity(
     return figures
 
 
-def kept_fidelity(
+def stored_fidelity(
     compare: Path,
     manifest: Manifest,
     synthetic: SyntheticManifest,

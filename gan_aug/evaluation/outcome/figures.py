@@ -216,8 +216,8 @@ def _sensitivity(
         if point is None:
             return None
         points.append(point)
-    sensitivity = estimate_share(test, [point.sensitivity for point in points], test.judged)
-    reached = estimate_share(test, [point.specificity for point in points], ~test.judged)
+    sensitivity = estimate_share(test, [point.sensitivity for point in points], test.target_labels)
+    reached = estimate_share(test, [point.specificity for point in points], ~test.target_labels)
     return {
         "sensitivity": sensitivity.value,
         "sensitivity_ci95": sensitivity.ci95,

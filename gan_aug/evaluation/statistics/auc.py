@@ -29,7 +29,7 @@ from gan_aug.evaluation.statistics.uncertainty import (
     FloatArray,
     Influence,
     IntArray,
-    clustered,
+    cluster_factor,
     difference,
     mean_over_seeds,
     p_value,
@@ -83,8 +83,8 @@ def auc_influence(
     value = float(of_positives.mean())
     cases = np.empty(len(labels))
     groups = _each(labels) if patients is None else patients
-    cases[labels] = (of_positives - value) * clustered(groups[labels]) / m
-    cases[~labels] = (of_negatives - value) * clustered(groups[~labels]) / n
+    cases[labels] = (of_positives - value) * cluster_factor(groups[labels]) / m
+    cases[~labels] = (of_negatives - value) * cluster_factor(groups[~labels]) / n
     return Influence(value, cases)
 
 

@@ -84,9 +84,9 @@ def _bin_of(claimed: FloatArray, bins: int) -> IntArray:
 
 def _claims(truth: GroundTruth, scores: FloatArray) -> tuple[FloatArray, FloatArray]:
     """The predicted probabilities, and whether each prediction was true, as 0 or 1."""
-    judged = truth.judged_scores(scores)
+    target_scores = truth.target_scores(scores)
     if truth.positive is not None or truth.multi_label:
-        return judged.ravel(), truth.judged.ravel().astype(np.float64)
+        return target_scores.ravel(), truth.target_labels.ravel().astype(np.float64)
     predicted = scores.argmax(axis=1)
     rows = np.arange(len(scores))
     return scores[rows, predicted], truth.labels[rows, predicted].astype(np.float64)

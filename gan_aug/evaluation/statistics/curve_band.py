@@ -44,7 +44,7 @@ def curve_band(truth: GroundTruth, seeds: Sequence[FloatArray], grid: FloatArray
     Returns:
         The mean curve and its band.
     """
-    curves, replicates = resampled(truth, seeds, curve)
+    curves, replicates = bootstrap_curves(truth, seeds, curve)
     of_patients = replicates.mean(axis=0).var(axis=0, ddof=1)
     count, mean = len(seeds), curves.mean(axis=0)
     of_seeds = curves.var(axis=0, ddof=1) / count if count > 1 else np.zeros_like(mean)
@@ -55,7 +55,7 @@ def curve_band(truth: GroundTruth, seeds: Sequence[FloatArray], grid: FloatArray
     return CurveBand(grid, mean, np.clip(mean - half, 0, 1), np.clip(mean + half, 0, 1))
 
 
-def resampled(truth: GroundTruth, seeds: Sequence[FloatArray], curve: Curve) -> tuple[FloatArray, FloatArray]:
+def bootstrap_curves(truth: GroundTruth, seeds: Sequence[FloatArray], curve: Curve) -> tuple[FloatArray, FloatArray]:
     """The heights of each seed's curve, and those of its Bayesian bootstrap replicates over patients.
 
     Args:
@@ -75,13 +75,13 @@ def resampled(truth: GroundTruth, seeds: Sequence[FloatArray], curve: Curve) -> 
 
 def _of_labels(truth: GroundTruth, scores: FloatArray, weights: FloatArray, curve: Curve) -> FloatArray:
     """The heights `(B, G)`, one curve for each row of case weights `(B, N)`, averaged over labels."""
-    judged = truth.judged_scores(scores)
-    curves = [curve(truth.judged[:, k], judged[:, k], weights) for k in range(judged.shape[1])]
+    target_scores = truth.target_scores(scores)
+    curves = [curve(truth.target_labels[:, k], target_scores[:, k], weights) for k in range(target_scores.shape[1])]
     average: FloatArray = np.mean(curves, axis=0)
     return average
 
 
-def cumulated(labels: BoolArray, scores: FloatArray, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
+def cumulative_weights(labels: BoolArray, scores: FloatArray, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
     """The total weight of positives and of negatives at or above each score.
 
     Cases with equal scores pass the threshold together, so they give one point.

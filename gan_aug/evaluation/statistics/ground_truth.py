@@ -51,12 +51,12 @@ class GroundTruth:
         return replace(self, patients=np.arange(len(self.patients)))
 
     @property
-    def judged(self) -> BoolArray:
+    def target_labels(self) -> BoolArray:
         """The labels `(N, K')` for which figures are computed: the positive one of two classes, else all."""
         return self.labels if self.positive is None else self.labels[:, [self.positive]]
 
-    def judged_scores(self, scores: FloatArray) -> FloatArray:
-        """The columns of scores `(N, K)` that belong to `judged`; raises DataError if the shape does not fit."""
+    def target_scores(self, scores: FloatArray) -> FloatArray:
+        """The columns of scores `(N, K)` that belong to `target_labels`; raises DataError if the shape does not fit."""
         if scores.shape != self.labels.shape:
             raise DataError(
                 f"scores have shape {scores.shape}, but the split's labels {self.labels.shape}: they were made for "
@@ -66,15 +66,17 @@ class GroundTruth:
 
     def auc(self, scores: FloatArray) -> Influence:
         """The AUC of scores `(N, K)`: of the positive label for two classes, else the mean over labels."""
-        judged = self.judged_scores(scores)
+        target_scores = self.target_scores(scores)
         if self.positive is not None:
-            return auc_influence(self.labels[:, self.positive], judged[:, 0], self.names[self.positive], self.patients)
-        return macro_auc_influence(self.labels, judged, self.names, self.patients)
+            return auc_influence(
+                self.labels[:, self.positive], target_scores[:, 0], self.names[self.positive], self.patients
+            )
+        return macro_auc_influence(self.labels, target_scores, self.names, self.patients)
 
     @property
     def pairs(self) -> int:
         """The number of independent pairs of a positive and a negative image."""
-        return independent_pairs(self.judged, self.patients)
+        return independent_pairs(self.target_labels, self.patients)
 
     @property
     def patient_count(self) -> int:

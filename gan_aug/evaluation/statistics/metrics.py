@@ -20,7 +20,7 @@ from gan_aug.evaluation.statistics.uncertainty import (
     FloatArray,
     Influence,
     IntArray,
-    clustered,
+    cluster_factor,
     mean_over_seeds,
 )
 
@@ -38,7 +38,7 @@ def accuracy_influence(truth: GroundTruth, scores: FloatArray) -> Influence:
     right = predictions(truth, scores) == truth.labels
     per_case = right.mean(axis=1) if truth.multi_label else right.all(axis=1).astype(np.float64)
     value = float(per_case.mean())
-    return Influence(value, (per_case - value) * clustered(truth.patients) / len(per_case))
+    return Influence(value, (per_case - value) * cluster_factor(truth.patients) / len(per_case))
 
 
 def estimate_accuracy(truth: GroundTruth, seeds: Sequence[FloatArray]) -> Estimate:
@@ -54,8 +54,8 @@ def average_precision(truth: GroundTruth, scores: FloatArray) -> float:
     """The average precision of the positive label of two classes, else the mean over labels, from 0 to 1."""
     from sklearn.metrics import average_precision_score
 
-    judged = truth.judged_scores(scores)
-    return float(np.mean([average_precision_score(truth.judged[:, k], judged[:, k]) for k in range(judged.shape[1])]))
+    columns = zip(truth.target_labels.T, truth.target_scores(scores).T, strict=True)
+    return float(np.mean([average_precision_score(labels, of_label) for labels, of_label in columns]))
 
 
 def partial_auc(truth: GroundTruth, scores: FloatArray, max_false_positive: float) -> float:
@@ -69,9 +69,8 @@ def partial_auc(truth: GroundTruth, scores: FloatArray, max_false_positive: floa
     Returns:
         That of the positive label of two classes, else the mean over labels: 0.5 by chance, 1 at best.
     """
-    judged = truth.judged_scores(scores)
-    columns = range(judged.shape[1])
-    return float(np.mean([partial_area(truth.judged[:, k], judged[:, k], max_false_positive) for k in columns]))
+    columns = zip(truth.target_labels.T, truth.target_scores(scores).T, strict=True)
+    return float(np.mean([partial_area(labels, of_label, max_false_positive) for labels, of_label in columns]))
 
 
 def brier(truth: GroundTruth, seeds: Sequence[FloatArray]) -> tuple[float, tuple[float, float]]:
@@ -85,10 +84,10 @@ def brier(truth: GroundTruth, seeds: Sequence[FloatArray]) -> tuple[float, tuple
     largest = 1 if truth.multi_label or truth.positive is not None else 2
     influences = []
     for scores in seeds:
-        squares = (truth.judged_scores(scores) - truth.judged) ** 2
+        squares = (truth.target_scores(scores) - truth.target_labels) ** 2
         per_case = (squares.mean(axis=1) if truth.multi_label else squares.sum(axis=1)) / largest
         value = float(per_case.mean())
-        influences.append(Influence(value, (per_case - value) * clustered(truth.patients) / len(per_case)))
+        influences.append(Influence(value, (per_case - value) * cluster_factor(truth.patients) / len(per_case)))
     estimate = mean_over_seeds(influences, truth.patients, truth.patient_count, "logit")
     low, high = estimate.ci95
     return largest * estimate.value, (largest * low, largest * high)
@@ -125,16 +124,16 @@ def operating_point(
         The thresholds, and sensitivity and specificity as means over labels; None if validation has no negative case
         for some label.
     """
-    known = validation.judged_scores(validation_scores)
-    judged = test.judged_scores(test_scores)
+    known = validation.target_scores(validation_scores)
+    target_scores = test.target_scores(test_scores)
     thresholds, sensitivities, specificities = [], [], []
-    for k in range(judged.shape[1]):
-        negatives = np.sort(known[~validation.judged[:, k], k])
+    for k in range(target_scores.shape[1]):
+        negatives = np.sort(known[~validation.target_labels[:, k], k])
         if len(negatives) == 0:
             return None
         # The smallest threshold with at least the given share of negatives at or below it; 1e-9 allows for rounding.
         threshold = negatives[max(0, math.ceil(specificity * len(negatives) - 1e-9) - 1)]
-        predicted, true = judged[:, k] > threshold, test.judged[:, k]
+        predicted, true = target_scores[:, k] > threshold, test.target_labels[:, k]
         thresholds.append(float(threshold))
         sensitivities.append(_share_among(predicted, true, test.patients))
         specificities.append(_share_among(~predicted, ~true, test.patients))
@@ -159,7 +158,7 @@ def estimate_share(truth: GroundTruth, influences: Sequence[Influence], among: B
 def _share_among(predicted: BoolArray, among: BoolArray, patients: IntArray) -> Influence:
     """The share of `predicted` in the cases `among`, with each case's contribution."""
     value = float(predicted[among].mean())
-    return Influence(value, np.where(among, predicted - value, 0.0) * clustered(patients[among]) / among.sum())
+    return Influence(value, np.where(among, predicted - value, 0.0) * cluster_factor(patients[among]) / among.sum())
 
 
 def _mean_influence(parts: Sequence[Influence]) -> Influence:
@@ -189,7 +188,7 @@ def _pooled_share(truth: GroundTruth, hits: Sequence[BoolArray], among: Sequence
     if mean_count == 0:
         return None
     value = float(np.mean([(hit & of_seed).sum() for hit, of_seed in zip(hits, among, strict=True)])) / mean_count
-    factor = clustered(truth.patients[np.any(among, axis=0)]) / mean_count
+    factor = cluster_factor(truth.patients[np.any(among, axis=0)]) / mean_count
     influences = []
     for hit, of_seed in zip(hits, among, strict=True):
         surplus = np.where(of_seed, hit - value, 0.0)

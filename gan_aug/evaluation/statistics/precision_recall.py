@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from gan_aug.evaluation.statistics.curve_band import CurveBand, cumulated, curve_band, resampled
+from gan_aug.evaluation.statistics.curve_band import CurveBand, bootstrap_curves, cumulative_weights, curve_band
 from gan_aug.evaluation.statistics.ground_truth import GroundTruth
 from gan_aug.evaluation.statistics.uncertainty import BoolArray, FloatArray, crossed_estimate
 
@@ -31,26 +31,26 @@ def average_precision_interval(truth: GroundTruth, seeds: Sequence[FloatArray]) 
     The covariance over patients of the seeds' values is that of their Bayesian bootstrap replicates. If nothing varied,
     as in a perfect ranking, the bound is the exact one of the AUC.
     """
-    areas, replicates = resampled(truth, seeds, _areas)
+    areas, replicates = bootstrap_curves(truth, seeds, _areas)
     covariance = np.atleast_2d(np.cov(replicates[:, :, 0]))
     return crossed_estimate(areas[:, 0], covariance, truth.pairs, "logit").ci95
 
 
 def prevalence(truth: GroundTruth) -> float:
     """The precision if everything is called positive, the mean over labels; chance gives it at any recall."""
-    return float(truth.judged.mean())
+    return float(truth.target_labels.mean())
 
 
 def _areas(labels: BoolArray, scores: FloatArray, weights: FloatArray) -> FloatArray:
     """The average precision of each row of weights, `(B, 1)`: the area under the steps."""
-    hits, alarms = cumulated(labels, scores, weights)
+    hits, alarms = cumulative_weights(labels, scores, weights)
     steps = np.diff(hits, axis=1, prepend=0.0) / hits[:, -1:]
     areas: FloatArray = (steps * hits / (hits + alarms)).sum(axis=1, keepdims=True)
     return areas
 
 
 def _precisions(labels: BoolArray, scores: FloatArray, weights: FloatArray) -> FloatArray:
-    hits, alarms = cumulated(labels, scores, weights)
+    hits, alarms = cumulative_weights(labels, scores, weights)
     curves = np.empty((len(weights), len(_GRID)))
     for row, (hit, alarm) in enumerate(zip(hits, alarms, strict=True)):
         first = np.searchsorted(hit / hit[-1], _GRID - _ROUNDING)

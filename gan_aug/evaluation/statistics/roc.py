@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from gan_aug.evaluation.statistics.curve_band import CurveBand, cumulated, curve_band
+from gan_aug.evaluation.statistics.curve_band import CurveBand, cumulative_weights, curve_band
 from gan_aug.evaluation.statistics.ground_truth import GroundTruth
 from gan_aug.evaluation.statistics.uncertainty import BoolArray, FloatArray
 
@@ -20,7 +20,7 @@ def roc_band(truth: GroundTruth, seeds: Sequence[FloatArray]) -> CurveBand:
 
 
 def _sensitivities(labels: BoolArray, scores: FloatArray, weights: FloatArray) -> FloatArray:
-    hits, alarms = cumulated(labels, scores, weights)
+    hits, alarms = cumulative_weights(labels, scores, weights)
     curves = np.empty((len(weights), len(_GRID)))
     for row, (hit, alarm) in enumerate(zip(hits, alarms, strict=True)):
         x, y = np.append(0.0, alarm / alarm[-1]), np.append(0.0, hit / hit[-1])

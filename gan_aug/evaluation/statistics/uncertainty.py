@@ -90,7 +90,7 @@ def mean_over_seeds(seeds: Sequence[Influence], patients: IntArray, independent:
 
     Args:
         seeds: The figure of each seed. Its contributions must include Obuchowski's factor for patients, see
-            `clustered`.
+            `cluster_factor`.
         patients: `(N,) int64`, the patient of each case as 0, 1, ...
         independent: See `exact_interval`.
         scale: See `crossed_estimate`.
@@ -103,7 +103,7 @@ def mean_over_seeds(seeds: Sequence[Influence], patients: IntArray, independent:
     return crossed_estimate(values, totals @ totals.T, independent, scale)
 
 
-def clustered(patients: IntArray) -> float:
+def cluster_factor(patients: IntArray) -> float:
     """Obuchowski's small-sample factor sqrt(G/(G-1)) for contributions to a mean over cases of G `patients`.
 
     For a single patient the factor of two is used, since nothing is known about the variance of patients.

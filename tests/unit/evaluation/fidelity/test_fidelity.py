@@ -18,7 +18,7 @@ from gan_aug.evaluation.cells.run import load_context, run_cell
 from gan_aug.evaluation.fidelity import run as module
 from gan_aug.evaluation.fidelity.measure import label_agreement
 from gan_aug.evaluation.fidelity.own_weights import check_weights
-from gan_aug.evaluation.fidelity.run import kept_fidelity, run_fidelity
+from gan_aug.evaluation.fidelity.run import run_fidelity, stored_fidelity
 from gan_aug.evaluation.fidelity.sets import choose_images, read_sides, training_halves
 from tests.support.cell_data import CellData, small_config, write_synthetic
 from tests.support.evaluation_samples import make_manifest
@@ -217,10 +217,10 @@ def test_figures_by_weights_of_the_user_are_kept_by_what_the_weights_are(cell_da
     assert shas[0] != shas[1]
     path.unlink()
     moved = CompareConfig(features="resnet18", weights=None)  # reports name no paths
-    kept = [kept_fidelity(judged[0], cell_data.manifest, synthetic, judged[1], moved, sha) for sha in shas]
+    kept = [stored_fidelity(judged[0], cell_data.manifest, synthetic, judged[1], moved, sha) for sha in shas]
     assert [one["extractor"]["weights"] for one in kept] == shas
     other = moved.model_copy(update={"weights_range": (0.0, 1.0)})
-    assert kept_fidelity(judged[0], cell_data.manifest, synthetic, judged[1], other, shas[0]) is None
+    assert stored_fidelity(judged[0], cell_data.manifest, synthetic, judged[1], other, shas[0]) is None
 
 
 def test_without_the_real_arm_nobody_judges(cell_data, tmp_path):

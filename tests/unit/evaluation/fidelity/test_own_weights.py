@@ -17,7 +17,7 @@ from gan_aug.config.compare import CompareConfig
 from gan_aug.errors import ConfigError
 from gan_aug.evaluation.classifiers.networks import build, to_input
 from gan_aug.evaluation.fidelity.features import images_to_features
-from gan_aug.evaluation.fidelity.own_weights import own_features, weights_identity
+from gan_aug.evaluation.fidelity.own_weights import own_features, weights_sha256
 
 CPU = torch.device("cpu")
 GREY = np.random.default_rng(0).integers(0, 256, (2, 1, 40, 56), dtype=np.uint8)
@@ -64,7 +64,7 @@ def test_torchvisions_weights_give_what_torchvision_computes(tmp_path, name, dim
         model((resized(GREY) / 2 + 0.5 - mean[:, None, None]) / deviation[:, None, None])
     assert found.shape == (2, dimension)
     assert found == pytest.approx(caught[0].numpy(), rel=1e-4, abs=1e-4)
-    assert extractor.weights == weights_identity(compare)
+    assert extractor.weights == weights_sha256(compare)
     assert extractor.filter == "bilinear with antialiasing to 224 px, values by ImageNet's mean and deviation"
 
 

@@ -190,6 +190,6 @@ def test_the_truth_follows_the_manifest_and_refuses_scores_of_another_shape():
     truth = GroundTruth.of(manifest, "test")
     assert truth.positive == 0
     assert truth.patient_count == 5
-    np.testing.assert_array_equal(truth.judged[:, 0], [True, False] * 4)
+    np.testing.assert_array_equal(truth.target_labels[:, 0], [True, False] * 4)
     with pytest.raises(DataError, match=r"shape \(8, 3\)"):
         truth.auc(np.zeros((8, 3)))

@@ -92,7 +92,7 @@ def test_a_sensitivity_has_wilsons_interval_over_the_ill_patients():
     validation = truth_of(np.eye(2)[np.repeat([0, 1], 50)], positive=1)
     scores = np.linspace(0, 1, 100)
     point = operating_point(validation, np.stack([1 - scores, scores], axis=1), BINARY, BINARY_SCORES, 0.5)
-    ill = BINARY.judged
+    ill = BINARY.target_labels
     estimate = estimate_share(BINARY, [point.sensitivity], ill)
     caught = round(estimate.value * ill.sum())
     expected = binomtest(caught, int(ill.sum())).proportion_ci(method="wilson")

@@ -16,7 +16,7 @@ from tests.support.evaluation_samples import make_cells, make_manifest
 MANIFEST = make_manifest()
 TRUTH = GroundTruth.of(MANIFEST, "test")
 SCORES = [cell.test_scores for cell in make_cells(MANIFEST, ("synthetic",))]
-POSITIVE = TRUTH.judged[:, 0]
+POSITIVE = TRUTH.target_labels[:, 0]
 
 
 def test_the_points_are_scikit_learns() -> None:
