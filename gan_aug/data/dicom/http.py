@@ -50,7 +50,16 @@ class ArchiveSession:
         self.session.auth = _Bearer(token)
 
     def get(self, url: str, headers: dict[str, str] | None = None, **_: Any) -> Any:
-        """The method that dicomweb-client calls for a search."""
+        """Send a search; dicomweb-client calls this method.
+
+        Args:
+            url: The address.
+            headers: The request's headers, or None.
+            _: Further arguments of `requests.Session.get`, which are ignored.
+
+        Returns:
+            The complete answer; see `fetch`, whose errors are raised.
+        """
         kept = {name: value for name, value in (headers or {}).items() if name != "Host"}
         return self.fetch(url, kept, SEARCH_LIMIT)
 

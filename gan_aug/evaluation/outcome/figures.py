@@ -99,14 +99,7 @@ def build_report(
     return {
         **_plain(figures),
         "files": {"scores": SCORES, "figures": figure_files(figures)},
-        "provenance": {
-            "manifest": manifest.fingerprint,
-            "checkpoint": synthetic.checkpoint if synthetic else None,
-            "synthetic": synthetic.fingerprint if synthetic else None,
-            "trained_on": _trained_on(synthetic),
-            "look_alikes": None,
-            **provenance,
-        },
+        "provenance": _provenance(manifest, synthetic) | provenance,
         "config": _without_paths(asked),
         "environment": {**environment, "compute": compute},
         "timing": {**timing, "arms": {arm: sum(cell.seconds for cell in of_arm) for arm, of_arm in arms.items()}},
@@ -255,6 +248,16 @@ def _worst_class(test: GroundTruth, per_class: dict[str, dict[str, Any]]) -> dic
     known = {name: figures[by] for name, figures in per_class.items() if figures[by] is not None}
     label = min(known, key=known.__getitem__)  # the first of equal ones
     return {"label": label, "by": by, "value": known[label]}
+
+
+def _provenance(manifest: Manifest, synthetic: SyntheticManifest | None) -> dict[str, Any]:
+    return {
+        "manifest": manifest.fingerprint,
+        "checkpoint": synthetic.checkpoint if synthetic else None,
+        "synthetic": synthetic.fingerprint if synthetic else None,
+        "trained_on": _trained_on(synthetic),
+        "look_alikes": None,
+    }
 
 
 def _trained_on(synthetic: SyntheticManifest | None) -> str | None:
