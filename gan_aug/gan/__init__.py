@@ -1,1 +1,1 @@
-"""The class-conditional DCGAN; imports torch, numpy and safetensors alone."""
+"""The class-conditional DCGAN: networks, losses, training, checkpoints. Imports only torch, numpy and safetensors."""

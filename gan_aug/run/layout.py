@@ -1,11 +1,10 @@
-"""The names in a run folder, each written once. Whoever reads or writes there takes them from here.
+"""The names of files and folders in a run folder; all code that reads or writes there uses them.
 
-Each constant is one step of a path, so `run / TRAIN / CHECKPOINTS` is a folder. `docs/reference/run-folder.md` says
+Each constant is one part of a path, so `run / TRAIN / CHECKPOINTS` is a folder. `docs/reference/run-folder.md` says
 what every file holds. `gan_aug.run.folder.RunDir` has the folders as properties.
 
-A run that keeps its large files in an object store has a prefix of its own there, with the same names below it: its
-checkpoints lie straight in `train/` and its cells in `cells/`, and a `commit.json` says that the files beside it are
-whole.
+If a run keeps its large files in an object store, it has a prefix there with the same names below it. Checkpoints are
+then directly in `train/` and cells in `cells/`, and a `commit.json` marks the files beside it as complete.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ FIGURES = "figures"
 LEARNING_CURVES = "learning-curves.png"
 PREDICTIONS = "predictions.png"
 
-# In `dataset/`; the manifest's name is that of `synthetic/` too.
+# In `dataset/`; the manifest has the same name in `synthetic/`.
 MANIFEST = "manifest.json"
 IMAGES = "images.npy"
 IMPORT_REPORT = "import-report.json"
@@ -61,20 +60,20 @@ CELL_SCORES = "scores.npz"
 CLASSIFIER = "classifier.json"
 CLASSIFIER_WEIGHTS = "classifier.safetensors"
 
-# In an object store, beside the files that it vouches for.
+# In an object store, beside the files that it marks as complete.
 COMMIT = "commit.json"
 
 
 def contact_sheet(label: str) -> str:
-    """The file in `dataset/` with images of one class; `label` is its name as a file may be called."""
+    """The file in `dataset/` with images of one class; `label` is the class name in characters fit for file names."""
     return f"{CONTACT_SHEET}{label}.png"
 
 
 def sample_grid(images: int) -> str:
-    """The file in `train/` with images that the generator makes after it has seen `images` training images."""
+    """The file in `train/` with images that the generator made after the training had seen `images` images."""
     return f"{SAMPLES}{images:010d}.png"
 
 
 def shard(number: int) -> str:
-    """What the files of a synthetic set's shard are called, without their endings."""
+    """The name of the files of a shard in `synthetic/`, without their endings."""
     return f"{SHARD}{number:05d}"

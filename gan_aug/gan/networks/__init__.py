@@ -1,1 +1,1 @@
-"""Generator and discriminator."""
+"""The networks of the GAN: generator and discriminator."""
