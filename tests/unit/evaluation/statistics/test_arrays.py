@@ -118,5 +118,5 @@ def test_patients_and_seeds_that_do_not_fit() -> None:
     with pytest.raises(DataError, match="there are 3 patients for 120 images"):
         auc(LABELS, SCORES, patients=["a", "b", "c"])
     both = np.stack([-SCORES, SCORES], axis=1)
-    with pytest.raises(DataError, match="2 seeds against 1"):
+    with pytest.raises(DataError, match="one arm has 2 seeds and the other 1"):
         compare(LABELS, np.stack([both, both]), both)
