@@ -158,6 +158,9 @@ def admit(request: Request, components: Components, key: Key) -> Principal:
         components: The service's components.
         key: The key that the request came with.
 
+    Returns:
+        Who sent it.
+
     Raises:
         Problem: The key sends too many requests.
     """

@@ -27,6 +27,9 @@ async def read_object(request: Request, *, limit: int, depth: int) -> dict[str, 
         limit: Bytes that the body may have.
         depth: Levels of nesting that it may have.
 
+    Returns:
+        The object.
+
     Raises:
         Problem: The body is larger or deeper, or holds something else.
     """
@@ -45,6 +48,9 @@ def parse_object(content: bytes, kind: str, depth: int) -> dict[str, Any]:
         content: The text, as UTF-8.
         kind: JSON or YAML, as a media type.
         depth: Levels of nesting that it may have.
+
+    Returns:
+        The object.
 
     Raises:
         Problem: It is no object, is nested deeper, or holds what JSON cannot hold.

@@ -73,7 +73,19 @@ def submit(
 
 
 def cancel(components: Components, principal: Principal, job_id: str) -> Job:
-    """Cancel a job: a queued one at once, a running one at its next safe point; one that has ended stays as it is."""
+    """Cancel a job: a queued one at once, a running one at its next safe point; one that has ended stays as it is.
+
+    Args:
+        components: The service's components.
+        principal: Who asks.
+        job_id: The job.
+
+    Returns:
+        The job.
+
+    Raises:
+        Problem: The principal cannot see the job.
+    """
     with components.database.writing() as session:
         job = find_job(session, principal, job_id, lock=True)
         if job.state == JobState.QUEUED:
@@ -162,7 +174,16 @@ def find_run(session: Session, principal: Principal, run_id: str, resource: str,
 
 
 def run_removed(components: Components, session: Session, run_id: str) -> bool:
-    """Whether the files of a run were removed: one of its jobs had events, and there is no folder."""
+    """Whether the files of a run were removed: one of its jobs had events, and there is no folder.
+
+    Args:
+        components: The service's components.
+        session: A session.
+        run_id: The run.
+
+    Returns:
+        Whether they were removed.
+    """
     if (components.settings.runs / run_id).exists():
         return False
     worked = select(Job.id).where(Job.run_id == run_id, Job.events_to > 0)

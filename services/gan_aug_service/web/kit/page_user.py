@@ -51,6 +51,9 @@ def authenticate_page(request: Request, role: Role = Role.VIEWER, form_token: st
         role: The role that the user's key must have at least.
         form_token: The CSRF token of a form.
 
+    Returns:
+        The user.
+
     Raises:
         Problem: The request has no such key, or a form has no valid token.
     """
