@@ -1,7 +1,7 @@
-"""The report's statistics for labels and scores of your own: arrays in, figures out.
+"""The report's statistics for arrays of labels and scores.
 
-The method is the report's (docs/decisions/0004 and 0010): AUCs with DeLong's variance over patients, crossed with the
-training seeds where there are several.
+The method is that of the report (docs/decisions/0004 and 0010): AUCs with DeLong's variance over patients, crossed with
+the training seeds if there are several.
 """
 
 from __future__ import annotations
@@ -21,10 +21,11 @@ from gan_aug.evaluation.statistics.uncertainty import Estimate, FloatArray, IntA
 
 @dataclass(frozen=True)
 class Difference:
-    """The AUC of one classifier less that of another on the same images.
+    """The AUC of one classifier minus that of another on the same images.
 
-    `value` is the mean over seeds, `ci95` its 95 % interval over what `sources` names, `p` the two-sided p-value of no
-    difference from the same statistic. `verdict` says what it means for a loss of up to `margin` that counts as none.
+    `value` is the mean over seeds, and `ci95` its 95 % interval, with the sources of variance that `sources` names. `p`
+    is the two-sided p-value of no difference, from the same statistic. `verdict` is the conclusion if a loss of up to
+    `margin` counts as none.
     """
 
     value: float
@@ -52,16 +53,17 @@ def auc(labels: npt.ArrayLike, scores: npt.ArrayLike, *, patients: Sequence[Any]
         scores: `(N,)`, higher for more likely positive; `(N, K)`, a column for each label; or `(S, N, K)` for S
             classifiers trained from different seeds. With two classes the second column counts; with more, and for
             multi-label, the AUC is the mean over labels, each against the rest.
-        patients: Whose image each one is, `(N,)` of any kind, None for an image of nobody else. Images of one patient
-            are not independent, and the interval takes that into account. Without it each image counts as a patient.
+        patients: The patient of each image, `(N,)` of any type; None for an image whose patient has no other. Images
+            of one patient are not independent, and the interval takes that into account. Without `patients` every
+            image counts as another patient.
 
     Returns:
-        The mean over the seeds: `value`, `ci95`, and `sources`, which names what the interval holds.
+        The mean over the seeds: `value`, `ci95`, and `sources`, which names the sources of variance in the interval.
 
     Raises:
         DataError: If the shapes do not fit, or a label has fewer than two images with it or without it.
     """
-    truth, seeds = _judged(labels, patients, scores)
+    truth, seeds = _prepared(labels, patients, scores)
     return estimate_auc(truth, seeds[0])
 
 
@@ -73,7 +75,7 @@ def compare(
     patients: Sequence[Any] | None = None,
     margin: float = 0.02,
 ) -> Difference:
-    """The AUC of `scores_a` less that of `scores_b` on the same images: a paired comparison, as in the report.
+    """The AUC of `scores_a` minus that of `scores_b` on the same images: a paired comparison, as in the report.
 
         >>> import numpy as np
         >>> chance = np.random.default_rng(0)
@@ -86,27 +88,27 @@ def compare(
     Args:
         labels: As for `auc`.
         scores_a: As the scores of `auc`.
-        scores_b: The same for the other classifier; with seeds, seed i of both is compared.
+        scores_b: The same for the other classifier; with several seeds, seed i is paired with seed i.
         patients: As for `auc`.
         margin: The largest loss of AUC that counts as none, fixed before the comparison.
 
     Returns:
-        The difference with its interval, p-value and verdict. If several differences are tested, adjust the p-values
-        for their number: a report does that after Holm, so its verdicts can be more cautious.
+        The difference with its interval, p-value and verdict. If you test several differences, adjust the p-values for
+        their number. A report does so by Holm's method, so its verdicts can be more cautious.
 
     Raises:
         DataError: As for `auc`, or if the numbers of seeds differ.
     """
-    truth, (first, second) = _judged(labels, patients, scores_a, scores_b)
+    truth, (first, second) = _prepared(labels, patients, scores_a, scores_b)
     estimate = estimate_difference(truth, first, second)
     p = p_value(estimate)
     return Difference(estimate.value, estimate.ci95, p, verdict(estimate, p, margin), margin, estimate.sources)
 
 
-def _judged(
+def _prepared(
     labels: npt.ArrayLike, patients: Sequence[Any] | None, *scores: npt.ArrayLike
 ) -> tuple[GroundTruth, list[list[FloatArray]]]:
-    """The truth of arrays, and the scores `(N, K)` of each seed, for each of `scores`."""
+    """The ground truth, and for each of `scores` the scores `(N, K)` of each seed."""
     given = [np.asarray(of_one, dtype=np.float64) for of_one in scores]
     truth = _truth(np.asarray(labels), given[0], patients)
     return truth, [_seeds(of_one, truth) for of_one in given]
@@ -115,7 +117,7 @@ def _judged(
 def _truth(labels: npt.NDArray[Any], scores: FloatArray, patients: Sequence[Any] | None) -> GroundTruth:
     if labels.ndim not in (1, 2) or labels.dtype.kind not in "iubf" or not (labels == labels.astype(np.int64)).all():
         raise DataError(f"labels are {labels.shape} {labels.dtype}: give whole numbers (N,), or zeros and ones (N, K)")
-    owners = _owners(patients, len(labels))
+    owners = _patient_numbers(patients, len(labels))
     multi_label = labels.ndim == 2
     if multi_label:
         count, known = labels.shape[1], labels.min(initial=0) >= 0 and labels.max(initial=0) <= 1
@@ -130,8 +132,8 @@ def _truth(labels: npt.NDArray[Any], scores: FloatArray, patients: Sequence[Any]
     return GroundTruth(matrix, tuple(map(str, range(count))), multi_label, positive, owners)
 
 
-def _owners(patients: Sequence[Any] | None, count: int) -> IntArray:
-    """The patient of each image as 0, 1, ...; one of its own for an image without."""
+def _patient_numbers(patients: Sequence[Any] | None, count: int) -> IntArray:
+    """The patient of each image as 0, 1, ...; an image without a patient counts as another patient."""
     if patients is None:
         return np.arange(count)
     if len(patients) != count:
