@@ -18,6 +18,9 @@ from gan_aug.evaluation.statistics.comparison import Verdict, estimate_auc, esti
 from gan_aug.evaluation.statistics.ground_truth import GroundTruth
 from gan_aug.evaluation.statistics.uncertainty import Estimate, FloatArray, IntArray, p_value
 
+FEWEST = 2
+"""Images with and without a label that the variance of an AUC needs."""
+
 
 @dataclass(frozen=True)
 class Difference:
@@ -111,7 +114,13 @@ def _prepared(
     """The ground truth, and for each of `scores` the scores `(N, K)` of each seed."""
     given = [np.asarray(of_one, dtype=np.float64) for of_one in scores]
     truth = _truth(np.asarray(labels), given[0], patients)
-    return truth, [_seeds(of_one, truth) for of_one in given]
+    seeds = [_seeds(of_one, truth) for of_one in given]
+    count = len(truth.labels)
+    for label, with_it in enumerate(truth.labels.sum(axis=0)):
+        if min(with_it, count - with_it) < FEWEST:
+            needs = f"an AUC with an interval needs {FEWEST} with it and {FEWEST} without"
+            raise DataError(f"{with_it} of {count} images have the label {label}: {needs}")
+    return truth, seeds
 
 
 def _truth(labels: npt.NDArray[Any], scores: FloatArray, patients: Sequence[Any] | None) -> GroundTruth:
@@ -155,4 +164,6 @@ def _seeds(scores: FloatArray, truth: GroundTruth) -> list[FloatArray]:
             f"scores are {scores.shape} for {count} images and {classes} labels: give ({count},) for two classes, "
             f"({count}, {classes}), or (seeds, {count}, {classes})"
         )
+    if not np.isfinite(stacked).all():
+        raise DataError("a score is not a finite number: leave its image out, or give it a score")
     return list(stacked)

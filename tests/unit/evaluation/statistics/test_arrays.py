@@ -104,8 +104,8 @@ def test_a_patient_of_none_is_a_patient_of_its_own() -> None:
         ((np.full((120, 2), 2), np.zeros((120, 2))), "labels are from 2 to 2: give zeros and ones"),
         ((LABELS + 0.5, SCORES), "give whole numbers (N,), or zeros and ones (N, K)"),
         ((np.array(["a", "b"] * 60), SCORES), "give whole numbers (N,), or zeros and ones (N, K)"),
-        ((np.zeros(120, dtype=int), SCORES), "0 images with label '1'"),
-        ((LABELS, np.where(LABELS, np.nan, SCORES)), "is not finite"),
+        ((np.zeros(120, dtype=int), SCORES), "images have the label 0: an AUC"),
+        ((LABELS, np.where(LABELS, np.nan, SCORES)), "is not a finite number"),
     ],
 )
 def test_what_does_not_fit_is_told_in_a_sentence(arguments: tuple[Any, Any], says: str) -> None:
@@ -120,3 +120,17 @@ def test_patients_and_seeds_that_do_not_fit() -> None:
     both = np.stack([-SCORES, SCORES], axis=1)
     with pytest.raises(DataError, match="one arm has 2 seeds and the other 1"):
         compare(LABELS, np.stack([both, both]), both)
+
+
+@pytest.mark.parametrize(
+    ("labels", "scores", "says"),
+    [
+        ([0, 0, 0, 0], [0.1, 0.2, 0.3, 0.4], "4 of 4 images have the label 0: an AUC"),
+        ([0, 0, 0, 1], [0.1, 0.2, 0.3, 0.4], "3 of 4 images have the label 0: an AUC"),
+        ([0, 0, 1, 1], [0.1, 0.2, np.nan, 0.4], "a score is not a finite number"),
+        ([[1, 0], [1, 1], [1, 0], [1, 1]], np.zeros((4, 2)), "4 of 4 images have the label 0"),
+    ],
+)
+def test_what_has_no_auc_is_refused_in_the_arrays_own_terms(labels: object, scores: object, says: str) -> None:
+    with pytest.raises(DataError, match=says):
+        auc(labels, scores)  # type: ignore[arg-type]
