@@ -103,7 +103,7 @@ def error_response(request: Request, error: Exception) -> JSONResponse:
 
 def internal_error() -> JSONResponse:
     """The answer to a fault of the service: what happened is in the log, and no word of it in the answer."""
-    detail = "this is a fault of the service: please report it with the service's log of this time"
+    detail = "this is a fault of gan-aug: please report it with the service's log of this time"
     return problem_response(document(HTTPStatus.INTERNAL_SERVER_ERROR, detail, exit_code=1))
 
 

@@ -1,7 +1,8 @@
-"""One job's own process: `gan-aug resume` on its run folder, with a lock that says it lives and a record of its end.
+"""A job's own process: it resumes the job's run, holds a lock while it lives, and records how it ended.
 
-It is started by the service, or by Ray on a node of its cluster, and outlives the service. The lock is the kernel's:
-whoever finds it free knows that the process is gone, and of two that are started by mistake only one works.
+The service starts it, or Ray does on a node of its cluster, and it outlives the service. The kernel releases the lock
+when the process ends, so the lock is free if and only if the process is gone. If two are started by mistake, only one
+works.
 """
 
 from __future__ import annotations
@@ -21,23 +22,23 @@ from gan_aug.run.files import read_json, write_json
 from gan_aug.run.progress import ProgressLines
 
 LOCK, PROCESS, LOG = "lock", "process.json", "log"
-OCCUPIED = 75
-"""The exit code of a process that found its job at work in another one."""
+ALREADY_RUNNING = 75
+"""The exit code of a process whose job another process is working on."""
 
 OOM_SCORE = 800
-"""Of 1000: above all that is not marked so itself, such as Ray's workers."""
+"""Of 1000: above all processes that set no score themselves; Ray's workers do."""
 
 LOCK_SECONDS = 5.0
-"""Seconds to wait for the lock: the service holds it for an instant when it looks."""
+"""How long to wait for the lock: the service holds it for an instant when it checks it."""
 
 
 def end_file(record: Path, start: int) -> Path:
-    """Where the job's process writes how it ended, for each time it was submitted or resumed."""
+    """The file for how the process ended; there is one for each time that the job was submitted or resumed."""
     return record / f"end-{start}.json"
 
 
 def process_started(pid: int) -> int | None:
-    """The kernel's start time of a process, in ticks since the machine's; None where there is no such process."""
+    """The kernel's start time of a process, in ticks since the machine started; None if there is no such process."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     except OSError:
@@ -46,20 +47,30 @@ def process_started(pid: int) -> int | None:
 
 
 def work(record: Path, start: int, run: Path, on: str = "local") -> int:
-    """Do the job once, `on` local or ray, unless another process does or it has ended; gives the exit code."""
+    """Work on the job, unless another process does or it has ended already.
+
+    Args:
+        record: The folder of the process's records.
+        start: How often the job was submitted or resumed.
+        run: The run folder.
+        on: Where the work is done, `local` or `ray`.
+
+    Returns:
+        The exit code.
+    """
     with (record / LOCK).open("w") as lock:
-        if not _taken(lock):
-            return OCCUPIED
+        if not _acquire(lock):
+            return ALREADY_RUNNING
         end = end_file(record, start)
         if end.exists():
             return int(read_json(end)["exit"])
-        write_json(record / PROCESS, _myself(record, start))
-        outcome = _outcome(run, on)
+        write_json(record / PROCESS, _new_record(record, start))
+        outcome = _resume_run(run, on)
         write_json(end, outcome)
         return int(outcome["exit"])
 
 
-def _taken(lock: IO[str]) -> bool:
+def _acquire(lock: IO[str]) -> bool:
     deadline = time.monotonic() + LOCK_SECONDS
     while True:
         with contextlib.suppress(BlockingIOError):
@@ -70,13 +81,13 @@ def _taken(lock: IO[str]) -> bool:
         time.sleep(0.02)
 
 
-def _myself(record: Path, start: int) -> dict[str, Any]:
+def _new_record(record: Path, start: int) -> dict[str, Any]:
     before = read_json(record / PROCESS) if (record / PROCESS).exists() else {}
     attempt = before["attempt"] + 1 if before.get("start") == start else 1
     return {"pid": os.getpid(), "started": process_started(os.getpid()), "start": start, "attempt": attempt}
 
 
-def _outcome(run: Path, on: str) -> dict[str, Any]:
+def _resume_run(run: Path, on: str) -> dict[str, Any]:
     try:
         api.resume(run, on="ray" if on == "ray" else "local", progress=ProgressLines(), stop_on_signals=True)
     except GanAugError as error:
@@ -84,16 +95,16 @@ def _outcome(run: Path, on: str) -> dict[str, Any]:
         return {"exit": error.exit_code, "error": type(error).__name__, "message": str(error)}
     except KeyboardInterrupt:
         return {"exit": Cancelled.exit_code, "error": "Cancelled", "message": "the job was stopped at once"}
-    except Exception as error:  # noqa: BLE001 - the last door of this process
+    except Exception as error:  # noqa: BLE001 - every error must be recorded
         traceback.print_exc()
-        said = "this is a fault of ours: please report it with the job's log"
-        return {"exit": 1, "error": type(error).__name__, "message": said}
+        message = "this is a fault of gan-aug: please report it with the job's log"
+        return {"exit": 1, "error": type(error).__name__, "message": message}
     return {"exit": 0}
 
 
-def yield_memory() -> None:
-    """Have the kernel take this process, and those it starts, before the service where memory runs out."""
-    with contextlib.suppress(OSError):  # another system than Linux, or one that forbids it
+def raise_oom_score() -> None:
+    """Let the kernel kill this process, and those it starts, before the service if memory runs out."""
+    with contextlib.suppress(OSError):  # the system is not Linux, or forbids it
         Path("/proc/self/oom_score_adj").write_text(f"{OOM_SCORE}", encoding="utf-8")
 
 
@@ -101,7 +112,7 @@ def main() -> None:
     """Run as `python -m gan_aug_service.queue.job_process RECORD START RUN NICE ON`."""
     record, start, run, nice, on = sys.argv[1:]
     os.nice(int(nice))
-    yield_memory()
+    raise_oom_score()
     sys.exit(work(Path(record), int(start), Path(run), on))
 
 

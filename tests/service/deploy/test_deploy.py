@@ -86,7 +86,7 @@ def test_records_are_closed_to_others_also_in_a_folder_that_was_there(
 
 def test_a_job_goes_before_the_service_where_memory_runs_out() -> None:
     code = (
-        "from gan_aug_service.queue.job_process import yield_memory; yield_memory();"
+        "from gan_aug_service.queue.job_process import raise_oom_score; raise_oom_score();"
         "print(open('/proc/self/oom_score_adj').read())"
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from gan_aug.run.folder import RunDir
-from gan_aug_service.queue.job_process import OCCUPIED, end_file, process_started, work
+from gan_aug_service.queue.job_process import ALREADY_RUNNING, end_file, process_started, work
 from gan_aug_service.queue.runner import JobRef, LocalRunner
 from gan_aug_service.queue.supervisor import Supervisor
 from tests.support.places import ROOT
@@ -208,7 +208,7 @@ class TestJobs:
         children = [child for runner in runners for _, child in runner._children]
         at_work = process(service, job)
         idle = next(child for child in children if child.pid != at_work)
-        assert idle.wait(600) == OCCUPIED
+        assert idle.wait(600) == ALREADY_RUNNING
         assert starts(service, job) == 1
         for keeper in keepers:
             assert keeper.tick() == 1
@@ -252,7 +252,7 @@ def test_a_process_leaves_a_living_one_alone(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr("gan_aug_service.queue.job_process.LOCK_SECONDS", 0.1)
     with (tmp_path / "lock").open("w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
-        assert work(tmp_path, 1, tmp_path) == OCCUPIED
+        assert work(tmp_path, 1, tmp_path) == ALREADY_RUNNING
     assert not end_file(tmp_path, 1).exists()
 
 

@@ -182,7 +182,7 @@ def test_a_fault_of_ours_is_a_page_that_tells_nothing_of_itself(
     monkeypatch.setattr("gan_aug_service.web.pages.jobs.list_job_page", fail)
     page = see(service, "/jobs")
     assert (page.status_code, page.headers["content-type"]) == (500, "text/html; charset=utf-8")
-    assert "this is a fault of the service" in page.text
+    assert "this is a fault of gan-aug" in page.text
     assert "secret" not in page.text
     assert "the password is secret" in caplog.text
     assert service.client.get("/jobs").headers["content-type"] == "application/problem+json"
