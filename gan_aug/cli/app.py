@@ -194,9 +194,9 @@ def main() -> None:
         sys.exit(0 if isinstance(error, Cancelled) and launched() else error.exit_code)
     except KeyboardInterrupt:
         sys.exit(Cancelled.exit_code)
-    except Exception:  # noqa: BLE001 - the last door: whatever is left is a fault of ours
+    except Exception:  # noqa: BLE001 - the last door: whatever is left is a fault of gan-aug
         traceback.print_exc()
-        print("gan-aug: this is a fault of ours; please report it with the lines above", file=sys.stderr)  # noqa: T201
+        print("gan-aug: this is a fault of gan-aug; please report it with the lines above", file=sys.stderr)  # noqa: T201
         sys.exit(1)
 
 
