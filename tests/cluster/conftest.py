@@ -59,9 +59,9 @@ def cluster() -> Iterator[RayCluster]:
         import ray  # noqa: TID251
         from ray.cluster_utils import Cluster  # noqa: TID251
 
-        # Tests in several processes start a Ray each, at the same moment: each looks in a range of its own.
-        number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 5
-        port, agent = free_port(9000 + 100 * number), free_port(9500 + 100 * number)
+        # Several processes, also of other working trees, may start a Ray at the same moment.
+        number = os.getpid() % 50
+        port, agent = free_port(9000 + 10 * number), free_port(9500 + 10 * number)
         # A folder of its own, also for the address that Ray notes: clusters that share one are taken for each other.
         folder = Path(tempfile.mkdtemp(prefix="ray-", dir="/tmp"))
         patch.setenv("RAY_TMPDIR", str(folder))
