@@ -13,10 +13,11 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from gan_aug import config as configs
 from gan_aug.config import Config
+from gan_aug.config.stages import Verb
 from gan_aug.errors import ConfigError
 from gan_aug.run import layout
 from gan_aug.run.events import Event, Listener
@@ -35,9 +36,6 @@ if TYPE_CHECKING:
 
 Where = Literal["local", "ray"]
 """Where the work runs: on this machine, or on the Ray cluster that `compute.address` names."""
-
-Verb = Literal["run", "import", "train", "generate", "compare"]
-"""What is done: all stages, or those up to the one named."""
 
 
 class Run:
@@ -68,7 +66,7 @@ class Run:
         return f"<p>{escape(repr(self)[1:-1])}</p>{table}"
 
     @property
-    def verb(self) -> str:
+    def verb(self) -> Verb:
         """What the run was last asked to do."""
         return self._saved()[0]
 
@@ -219,13 +217,13 @@ class Run:
             write_pdf(self.folder / layout.REPORT_PAGE, self.folder / layout.REPORT_PDF)
         return Report.load(self.folder / layout.REPORT)
 
-    def _saved(self) -> tuple[str, Config]:
-        from gan_aug.stages.saved import saved_request
+    def _saved(self) -> tuple[Verb, Config]:
+        from gan_aug.stages.context import saved_request
 
         return saved_request(self.folder)
 
     def _storage(self) -> RunStorage:
-        from gan_aug.stages.saved import saved_storage
+        from gan_aug.stages.context import saved_storage
 
         return saved_storage(self.folder)
 
@@ -298,8 +296,8 @@ def resume(
         RunConflict: If the folder holds no run, or another process works in it.
         GanAugError: For what else may go wrong; see `gan_aug.errors`.
     """
+    from gan_aug.stages.context import saved_request
     from gan_aug.stages.launch import launch
-    from gan_aug.stages.saved import saved_request
     from gan_aug.stages.storage import adopt
 
     if origin:
@@ -330,7 +328,7 @@ def inspect(folder: str | Path) -> dict[str, Any]:
     `folder` is a run folder, or its `dataset` folder. Raises DataError if nothing was imported there.
     """
     from gan_aug.data.importing.inspect import inspect_dataset
-    from gan_aug.stages.saved import saved_storage
+    from gan_aug.stages.context import saved_storage
 
     if (Path(folder) / layout.STORAGE).exists():
         saved_storage(Path(folder)).pull_dataset()
@@ -338,8 +336,6 @@ def inspect(folder: str | Path) -> dict[str, Any]:
 
 
 def _known(verb: Verb) -> Verb:
-    from gan_aug.stages.verbs import VERBS
-
-    if verb not in VERBS:
-        raise ConfigError(f"there is no verb {verb!r}: known are {', '.join(VERBS)}")
+    if verb not in get_args(Verb):
+        raise ConfigError(f"there is no verb {verb!r}: known are {', '.join(get_args(Verb))}")
     return verb

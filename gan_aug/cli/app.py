@@ -17,6 +17,7 @@ from gan_aug.cli.progress import shown_progress
 from gan_aug.cli.report import report, result_of
 from gan_aug.cli.submit import submit
 from gan_aug.compute.local.torchrun import launched
+from gan_aug.config.stages import Verb
 from gan_aug.errors import Cancelled, ConfigError, GanAugError
 from gan_aug.export.formats import FORMATS, FormatName, either
 from gan_aug.run import layout
@@ -48,7 +49,7 @@ _KINDS = {kind: [row.name for row in FORMATS.values() if row.kind == kind] for k
 _EXPORT_OUT = " or ".join(f"{kind} ({', '.join(names)})" for kind, names in _KINDS.items()) + " to write"
 
 
-def _verb(name: api.Verb, summary: str) -> None:
+def _verb(name: Verb, summary: str) -> None:
     def command(
         config: ConfigFile,
         run: RunOption = None,

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, get_args
 
 import typer  # noqa: TID251 - the door
 
 from gan_aug import config as configs
-from gan_aug.errors import Cancelled
+from gan_aug.config.stages import Verb
+from gan_aug.errors import Cancelled, ConfigError
 
 
 def submit(
@@ -34,11 +35,9 @@ def submit(
 ) -> None:
     """Send a run to a Ray cluster as a job; the code of this version goes along."""
     from gan_aug.compute.cluster import jobs as cluster_jobs
-    from gan_aug.errors import ConfigError
-    from gan_aug.stages.verbs import VERBS
 
-    if verb not in VERBS:
-        raise ConfigError(f"--verb {verb}: there is no such verb; known are {', '.join(VERBS)}")
+    if verb not in (known := get_args(Verb)):
+        raise ConfigError(f"--verb {verb}: there is no such verb; known are {', '.join(known)}")
     job = cluster_jobs.submit(verb, configs.load(config, tuple(overrides or ())), run, address, requirements)
     said = {"job": job.id, "address": job.address, "run": job.run, "stop": job.stop, "log": job.log}
     text = f"job {job.id} goes on in {job.run}\nlog:  {job.log}\nstop: {job.stop}"

@@ -17,6 +17,7 @@ from gan_aug.config.data import DataConfig
 from gan_aug.config.faults import faults_of
 from gan_aug.config.gan import GanConfig, SynthesisConfig, TrainConfig
 from gan_aug.config.section import Section
+from gan_aug.config.stages import CompareRequest, CurveRequest, DatasetRequest, TrainRequest
 from gan_aug.errors import ConfigError
 
 
@@ -39,6 +40,38 @@ class Config(Section):
             return self.synthesis
         multiple = max(self.synthesis.multiple, self.compare.largest_ratio)
         return self.synthesis.model_copy(update={"multiple": multiple})
+
+    @property
+    def dataset_request(self) -> DatasetRequest:
+        """What the import depends on."""
+        return DatasetRequest(seed=self.seed, data=self.data)
+
+    @property
+    def train_request(self) -> TrainRequest:
+        """What the training depends on."""
+        return TrainRequest(seed=self.seed, gan=self.gan, train=self.train)
+
+    @property
+    def compare_request(self) -> CompareRequest:
+        """What the comparison depends on."""
+        return CompareRequest(seed=self.seed, classifier=self.classifier, compare=self.compare)
+
+    @property
+    def curve_request(self) -> CurveRequest:
+        """What the learning curves' GANs depend on.
+
+        They see as many images as the GAN of all images, unless `compare.curve_images` says otherwise, and make as many
+        for each real one.
+        """
+        seen = self.compare.curve_images or self.train.images
+        every = {name: min(getattr(self.train, name), seen) for name in ("checkpoint_every", "sample_every")}
+        like_real = self.model_copy(update={"synthesis": self.synthesis.model_copy(update={"counts": "like-real"})})
+        return CurveRequest(
+            seed=self.seed,
+            gan=self.gan,
+            train=self.train.model_copy(update={"images": seen, **every}),
+            synthesis=like_real.synthesis_wanted,
+        )
 
     @model_validator(mode="after")
     def _splits_leave_training(self) -> Config:
@@ -107,9 +140,20 @@ def dump(config: Config) -> dict[str, Any]:
     return config.model_dump(mode="json")
 
 
-def sections(config: Config, *names: str) -> dict[str, Any]:
-    """The named sections as JSON values, for the request of a stage that depends on them."""
-    return config.model_dump(mode="json", include=set(names))
+def reported(config: Config) -> dict[str, Any]:
+    """The config as a report has it, as JSON values.
+
+    Left out are `compute`, which alters no result, and where files lie, which is the machine's affair and may name
+    people.
+    """
+    paths = path_keys()
+    return {
+        section: {key: value for key, value in values.items() if (section, key) not in paths}
+        if isinstance(values, dict)
+        else values
+        for section, values in dump(config).items()
+        if section != "compute"
+    }
 
 
 def completed(request: dict[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
-from gan_aug.config import Config
+from gan_aug.config.compare import CompareConfig
+from gan_aug.config.stages import CompareRequest
 from gan_aug.data.manifest import Manifest
 from gan_aug.data.splits.subsets import Subset, take_subset
 from gan_aug.data.synthetic.shards import SyntheticManifest
@@ -55,42 +56,42 @@ class PlannedCells:
 
 @dataclass(frozen=True)
 class ComparisonPlan:
-    """The comparison that `config` asks for.
+    """The comparison that a request asks for.
 
     Attributes:
-        config: The whole config.
+        request: What is asked.
         manifest: The data set.
         synthetic: Its synthetic set; None if no arm needs one.
     """
 
-    config: Config
+    request: CompareRequest
     manifest: Manifest
     synthetic: SyntheticManifest | None
 
     @property
     def needs_synthetic(self) -> bool:
         """Whether an arm trains on synthetic images; each subset of the learning curves then needs its own GAN."""
-        return need_synthetic(self.config.compare.arms)
+        return need_synthetic(self.request.compare.arms)
 
     @property
     def subsets(self) -> list[Subset]:
         """The subsets that the learning curves need; raises the errors of `subsets_of`."""
-        return subsets_of(self.config, self.manifest)
+        return subsets_of(self.request.compare, self.manifest)
 
     def check(self) -> None:
         """Check all that can be checked before training; raises the errors of `plan_cells` and `subsets_of`."""
-        plan_cells(self.manifest, self.synthetic, self.config)
-        subsets_of(self.config, self.manifest)
+        plan_cells(self.manifest, self.synthetic, self.request)
+        subsets_of(self.request.compare, self.manifest)
 
     def ratio(self, results: Results) -> dict[str, Any]:
         """The ratio of synthetic to real images, as the config gives it or as a search finds it.
 
         Returns JSON values: `value`, and `searched` as in `choose_ratio`, or None without a search.
         """
-        compare = self.config.compare
+        compare = self.request.compare
         if compare.ratio != "search" or self.synthetic is None:
             return {"value": compare.largest_ratio, "searched": None}
-        cells = plan_search(self.manifest, self.synthetic, self.config)
+        cells = plan_search(self.manifest, self.synthetic, self.request)
         tried = ", ".join(f"{ratio:g}" for ratio in compare.ratios)
         found = results(cells, f"the ratios {tried} on validation images")
         return choose_ratio(self.manifest, cells, _in_order(cells, found))
@@ -102,16 +103,16 @@ class ComparisonPlan:
             ratio: The result of `ratio`.
             sets: The synthetic set of each subset, if arms need one.
         """
-        config, manifest, value = self.config, self.manifest, ratio["value"]
-        main = plan_cells(manifest, self.synthetic, config, ratio=value)
-        shuffles = plan_shuffled(manifest, config) if config.compare.canaries else []
+        request, manifest, value = self.request, self.manifest, ratio["value"]
+        main = plan_cells(manifest, self.synthetic, request, ratio=value)
+        shuffles = plan_shuffled(manifest, request) if request.compare.canaries else []
         of_subsets = {
             subset: plan_cells(
-                take_subset(manifest, subset, config.seed), sets.get(subset), config, ratio=value, subset=subset
+                take_subset(manifest, subset, request.seed), sets.get(subset), request, ratio=value, subset=subset
             )
             for subset in self.subsets
         }
-        what = f"{', '.join(config.compare.arms)} x {config.compare.seeds} seeds"
+        what = f"{', '.join(request.compare.arms)} x {request.compare.seeds} seeds"
         if shuffles:
             what += f", and {len(shuffles)} of canaries"
         return PlannedCells(ratio, what, main, shuffles, of_subsets)
@@ -134,7 +135,7 @@ class ComparisonPlan:
         points: dict[Subset | None, list[CellResult]] = {
             subset: _in_order(own, found) for subset, own in cells.of_subsets.items()
         }
-        if "all" in self.config.compare.sizes:
+        if "all" in self.request.compare.sizes:
             points[None] = _in_order(cells.main, found)
         curves = curve_rows(GroundTruth.of(self.manifest, "test"), points) if points else None
 
@@ -143,22 +144,22 @@ class ComparisonPlan:
 
         canaries = None
         if cells.shuffles:
-            shuffled = shuffled_labels(self.manifest, self.config, _in_order(cells.shuffles, found), further)
+            shuffled = shuffled_labels(self.manifest, self.request, _in_order(cells.shuffles, found), further)
             canaries = {"shuffled_labels": shuffled, "planted_test_image": planted_test_image}
         return Findings(cells.ratio, curves, canaries)
 
 
-def subsets_of(config: Config, manifest: Manifest) -> list[Subset]:
+def subsets_of(compare: CompareConfig, manifest: Manifest) -> list[Subset]:
     """The subsets for `compare.sizes`; `all` needs none. Raises ConfigError for a size that is not a part."""
     available = len(manifest.indices("train"))
-    sizes = [size for size in config.compare.sizes if size != "all"]
+    sizes = [size for size in compare.sizes if size != "all"]
     for size in sizes:
         if size >= available:
             raise ConfigError(
                 f"compare.sizes: {size} is not less than the {available} training images of {manifest.name}: leave it "
                 "out, or write `all` for all images"
             )
-    return [Subset(size, draw) for size in sizes for draw in range(config.compare.draws)]
+    return [Subset(size, draw) for size in sizes for draw in range(compare.draws)]
 
 
 def _in_order(cells: Sequence[Cell], found: Mapping[str, CellResult]) -> list[CellResult]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from gan_aug.config import Config
+from gan_aug.config.stages import CompareRequest
 from gan_aug.data.manifest import Manifest
 from gan_aug.data.synthetic.shards import SyntheticManifest
 from gan_aug.errors import DataError
@@ -17,35 +17,35 @@ from gan_aug.evaluation.leakage import check_synthetic_set
 from gan_aug.evaluation.statistics.ground_truth import GroundTruth
 
 
-def plan_search(manifest: Manifest, synthetic: SyntheticManifest, config: Config) -> list[Cell]:
+def plan_search(manifest: Manifest, synthetic: SyntheticManifest, asked: CompareRequest) -> list[Cell]:
     """The cells of the search: the arm SEARCHED at each ratio with each seed. They keep validation scores only.
 
     Args:
         manifest: The data set.
         synthetic: The synthetic set.
-        config: The whole config.
+        asked: What the comparison is asked.
 
     Raises:
         DataError: If the search is not possible.
         LeakageError: If `synthetic` may not be used.
     """
-    check_search(manifest, config, len(synthetic.image_labels))
+    check_search(manifest, asked.compare.ratios, len(synthetic.image_labels))
     check_synthetic_set(synthetic, manifest)
     cells = []
-    for ratio in config.compare.ratios:
+    for ratio in asked.compare.ratios:
         plan_arm(SEARCHED, manifest, synthetic, ratio)
-        for seed in range(config.compare.seeds):
-            request = cell_request(manifest, synthetic, config, SEARCHED, seed, ratio)
+        for seed in range(asked.compare.seeds):
+            request = cell_request(manifest, synthetic, asked, SEARCHED, seed, ratio)
             cells.append(make_cell({**request, "search": True}))
     return cells
 
 
-def check_search(manifest: Manifest, config: Config, available: int) -> None:
+def check_search(manifest: Manifest, ratios: Sequence[float], available: int) -> None:
     """Check that a search is possible.
 
     Args:
         manifest: The data set.
-        config: The whole config.
+        ratios: Those to try.
         available: The number of synthetic images.
 
     Raises:
@@ -58,7 +58,7 @@ def check_search(manifest: Manifest, config: Config, available: int) -> None:
                 f"the validation split has {count} images with the label {label!r} and {total - count} without it, too "
                 "few to choose a ratio by: set compare.ratio to a number, or add images to the validation split"
             )
-    needed = round(max(config.compare.ratios) * len(manifest.indices("train")))
+    needed = round(max(ratios) * len(manifest.indices("train")))
     if needed > available:
         raise DataError(
             f"the largest of compare.ratios needs {needed} synthetic images, but there are {available}: increase "

@@ -53,14 +53,24 @@ class RunDir:
         return self.path / layout.TRAIN
 
     @property
+    def checkpoints(self) -> Path:
+        """The folder of the training's checkpoints."""
+        return self.train / layout.CHECKPOINTS
+
+    @property
     def synthetic(self) -> Path:
         """The folder of synthetic shards and their manifest."""
         return self.path / layout.SYNTHETIC
 
     @property
     def compare(self) -> Path:
-        """The folder of the comparison's cells."""
+        """The folder of the comparison: its cells, their index, fidelity and scores."""
         return self.path / layout.COMPARE
+
+    @property
+    def cells(self) -> Path:
+        """The folder of the comparison's cells."""
+        return self.compare / layout.CELLS
 
     def stop(self) -> None:
         """Ask the running verb to end at its next safe point; its workers see the file `cancel`."""

@@ -7,10 +7,8 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from gan_aug.compute.executor import Executor
-from gan_aug.config import Config
+from gan_aug.config.stages import CurveRequest
 from gan_aug.data.image_store import open_images
-from gan_aug.data.manifest import Manifest
 from gan_aug.data.splits.subsets import Subset
 from gan_aug.data.synthetic.shards import SyntheticManifest
 from gan_aug.evaluation.canaries import failures, planted_test_image
@@ -21,25 +19,34 @@ from gan_aug.evaluation.comparison_plan import ComparisonPlan
 from gan_aug.run import layout
 from gan_aug.run.files import write_json
 from gan_aug.run.folder import RunDir
+from gan_aug.stages.context import StageContext
 from gan_aug.stages.curve_sets import SubsetDir, make_synthetic_sets
-from gan_aug.stages.storage import storage_of
 
 
 def run_comparison(
-    request: Config, run: RunDir, manifest: Manifest, synthetic: SyntheticManifest | None, executor: Executor
+    context: StageContext, plan: ComparisonPlan, curves: CurveRequest
 ) -> tuple[list[CellResult], Findings]:
-    """The cells of the comparison on all training images, by arm within seed, and what was found beside them.
+    """Compute the cells of a comparison that are not there yet.
 
-    Raises what planning and running cells raise, before anything is trained where it can be known by then.
+    Args:
+        context: The run's.
+        plan: The comparison.
+        curves: What the GANs of the learning curves are asked, if the plan has some.
+
+    Returns:
+        The results on all training images, by arm within seed, and what was found beside them.
+
+    Raises:
+        GanAugError: What planning and running cells raise, before anything is trained if it can be known by then.
     """
-    plan = ComparisonPlan(request, manifest, synthetic)
+    run = context.run
     plan.check()
-    compute = partial(_compute, request, run, synthetic, executor)
+    compute = partial(_compute, context, plan.synthetic is not None)
     ratio = plan.ratio(compute)
     if ratio["searched"]:
         run.emit("compare", "note", f"{ratio['value']:g} synthetic images for each real one, chosen on validation AUC")
     if plan.needs_synthetic:
-        make_synthetic_sets(request, run, plan.subsets, executor)
+        make_synthetic_sets(context, curves, plan.subsets)
     cells = plan.cells(ratio, _synthetic_sets(run, plan))
     results = compute(cells.all, cells.what)
     _name_cells(run, cells.main)
@@ -50,37 +57,29 @@ def run_comparison(
     return [results[cell.key] for cell in cells.main], findings
 
 
-def _compute(
-    request: Config,
-    run: RunDir,
-    synthetic: SyntheticManifest | None,
-    executor: Executor,
-    cells: Sequence[Cell],
-    what: str,
-) -> dict[str, CellResult]:
-    """Have every cell computed that is not there yet; the results by key."""
+def _compute(context: StageContext, synthetic: bool, cells: Sequence[Cell], what: str) -> dict[str, CellResult]:
+    """Have every cell computed that is not there yet; the results by key. `synthetic`: some need a synthetic set."""
+    run, storage = context.run, context.storage
     cells = unique(cells)
-    folder = run.compare / layout.CELLS
-    folder.mkdir(exist_ok=True)
-    storage = storage_of(run, request.compute.storage)
-    missing = [cell for cell in cells if not is_finished(folder / cell.key, storage.cells)]
+    run.cells.mkdir(exist_ok=True)
+    missing = [cell for cell in cells if not is_finished(run.cells / cell.key, storage.cells)]
     there = f"; {len(cells) - len(missing)} are there" if len(missing) < len(cells) else ""
     run.emit("compare", "start", f"{len(cells)} cells: {what}{there}")
     setup = partial(
         load_context,
         run.dataset,
         storage.synthetic if synthetic else None,
-        folder,
-        request.compute.device,  # what each worker chooses by: this process may stand on another machine
+        run.cells,
+        context.compute.device,  # what each worker chooses by: this process may stand on another machine
         subset_sets=storage.sizes if synthetic else None,
         stored_dataset=storage.dataset,
         stored_cells=storage.cells,
     )
     work = partial(run_cell, cancelled=partial(os.path.exists, run.cancel_mark))
-    finished = executor.map(work, missing, setup=setup, cancelled=run.cancelled)
+    finished = context.executor.map(work, missing, setup=setup, cancelled=run.cancelled)
     for done, (index, _) in enumerate(finished, start=len(cells) - len(missing) + 1):
         run.emit("compare", "progress", _named(missing[index]), done=done, total=len(cells), unit="cells")
-    return {cell.key: finished_cell(folder / cell.key, storage.cells) for cell in cells}
+    return {cell.key: finished_cell(run.cells / cell.key, storage.cells) for cell in cells}
 
 
 def _named(cell: Cell) -> str:

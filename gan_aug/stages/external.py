@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
-from gan_aug.config import Config
+from gan_aug.config.data import DataConfig
 from gan_aug.data.manifest import Manifest
 from gan_aug.data.reading.raster import Raster
 from gan_aug.data.synthetic.external import ExternalImages, open_external, source_sha256
@@ -17,20 +18,20 @@ from gan_aug.run.files import read_json
 from gan_aug.run.folder import RunDir
 from gan_aug.run.stage_requests import claim
 from gan_aug.run.stores import below
-from gan_aug.stages.storage import storage_of
+from gan_aug.stages.context import StageContext
 from gan_aug.synthesis.external import mixed_order, write_external_set
 
 SOURCE = "source"
 """The key, in the request of a synthetic set made elsewhere, of the hash of where it came from."""
 
 
-def check_source(request: Config, run: RunDir) -> None:
-    """What can be known before the import: raises DataError where there is nothing at `compare.synthetic`.
+def check_source(run: RunDir, path: Path) -> None:
+    """What can be known before the import: raises DataError if there is nothing at `path`, `compare.synthetic`.
 
-    Raises RunConflict where the run holds a synthetic set of its own GAN.
+    Raises RunConflict if the run holds a synthetic set of its own GAN.
     """
-    path, made_of = request.compare.synthetic, _made_of(run)
-    if path and not path.exists() and SOURCE not in made_of:
+    made_of = _made_of(run)
+    if not path.exists() and SOURCE not in made_of:
         raise DataError(
             f"compare.synthetic: there is nothing at {path}: name a folder of class folders, or an npz file"
         )
@@ -42,7 +43,7 @@ def check_source(request: Config, run: RunDir) -> None:
 
 
 def check_own(run: RunDir) -> None:
-    """Raise RunConflict where the run's synthetic set was made elsewhere and the run's own is asked for."""
+    """Raise RunConflict if the run's synthetic set was made elsewhere and the run's own is asked for."""
     if SOURCE in _made_of(run):
         raise RunConflict(
             f"{run.path} holds synthetic images made elsewhere: name them in compare.synthetic, or choose another "
@@ -51,31 +52,37 @@ def check_own(run: RunDir) -> None:
 
 
 def _made_of(run: RunDir) -> dict[str, Any]:
-    """What the run's synthetic set was asked for; empty where nothing was."""
+    """What the run's synthetic set was asked for; empty if nothing was."""
     path = run.synthetic / layout.REQUEST
     return dict(read_json(path)) if path.exists() else {}
 
 
-def bring_synthetic(request: Config, run: RunDir, manifest: Manifest) -> None:
-    """Write the images at `compare.synthetic` as shards in `synthetic/`, unless they are there already.
+def bring_synthetic(context: StageContext, path: Path, data: DataConfig, shard: int, manifest: Manifest) -> None:
+    """Write images made elsewhere as shards in `synthetic/`, unless they are there already.
 
-    Images of another size are fitted as the data set's own were, their grey range kept. Raises RunConflict where the
-    run holds another synthetic set, DataError for what `open_external` refuses, LeakageError where an image equals one
-    of validation or test, or many look nearly the same as one.
+    Args:
+        context: The run's.
+        path: Where they are, `compare.synthetic`; nothing need be there any more once they are written.
+        data: How the data set's own images were brought to one size; those of another size are fitted likewise, their
+            grey range kept.
+        shard: How many images there are in a file.
+        manifest: The data set.
+
+    Raises:
+        RunConflict: If the run holds another synthetic set.
+        DataError: If `open_external` refuses them.
+        LeakageError: If an image equals one of validation or test, or many look nearly the same as one.
     """
-    path = request.compare.synthetic
-    if path is None:
-        return
-    data, shard = request.data, request.synthesis.shard
+    run = context.run
     if not path.exists():
         return  # it was written once; the shards have their own sums
     external = open_external(path, manifest)
     made_of = {SOURCE: source_sha256(path), "fit": data.fit, "filter": data.filter, "shard": shard}
-    claim(run, "synthetic", made_of, products=layout.MANIFEST)
+    claim(run, layout.SYNTHETIC, made_of, products=layout.MANIFEST)
     if (run.synthetic / layout.MANIFEST).exists():
         return
     run.emit("synthetic", "start", f"reading {len(external.labels):,} images made elsewhere, {path.name}")
-    place = storage_of(run, request.compute.storage).synthetic
+    place = context.storage.synthetic
     synthetic, fitted = write_external_set(
         external,
         manifest,

@@ -1,53 +1,66 @@
-"""The verb `generate`: the newest checkpoint's synthetic set, and the one that arms take."""
+"""The verb `generate`: the newest checkpoint's synthetic set, and the set that arms take."""
 
 from __future__ import annotations
 
-from gan_aug import config as configs
-from gan_aug.compute.executor import Executor
-from gan_aug.config import Config
+from gan_aug.config.compare import CompareConfig
+from gan_aug.config.gan import SynthesisConfig
+from gan_aug.config.stages import TrainRequest
+from gan_aug.data.manifest import Manifest
 from gan_aug.data.synthetic.shards import SyntheticManifest
 from gan_aug.errors import CheckpointError, DataError
 from gan_aug.run import layout
-from gan_aug.run.folder import RunDir
 from gan_aug.run.stage_requests import check, claim
-from gan_aug.run.stores import Place, below
-from gan_aug.stages.ingest import import_studies
-from gan_aug.stages.storage import storage_of
+from gan_aug.run.stores import below
+from gan_aug.stages.context import StageContext
 
 
-def generate(request: Config, run: RunDir, executor: Executor) -> SyntheticManifest:
-    """Make the synthetic set of the newest checkpoint in `synthetic/`; returns its manifest."""
+def generate(
+    context: StageContext, wanted: SynthesisConfig, trained: TrainRequest, manifest: Manifest
+) -> SyntheticManifest:
+    """Make the synthetic set of the newest checkpoint in `synthetic/`.
+
+    Args:
+        context: The run's.
+        wanted: How many images of which classes.
+        trained: What the GAN must have been asked for.
+        manifest: The data set that it was trained on.
+
+    Returns:
+        The set's manifest.
+
+    Raises:
+        CheckpointError: If there is no trained GAN, or it was not trained to the end.
+        RunConflict: If the GAN, or a synthetic set that is there, was asked for otherwise.
+    """
     from gan_aug.gan.state import newest_checkpoint
     from gan_aug.synthesis.plan import plan_labels
     from gan_aug.synthesis.write import write_synthetic_set
 
-    manifest = import_studies(request, run, executor)
-    storage = storage_of(run, request.compute.storage)
+    run, storage = context.run, context.storage
     storage.pull_training()
-    check(run, "train", configs.sections(request, "seed", "gan", "train"))
-    checkpoint = newest_checkpoint(run.train / layout.CHECKPOINTS)
+    check(run, layout.TRAIN, trained.to_json())
+    checkpoint = newest_checkpoint(run.checkpoints)
     if checkpoint is None:
         raise CheckpointError(f"{run.path} holds no trained GAN: run `gan-aug train` on it first")
-    if checkpoint.images < request.train.images:
+    if checkpoint.images < trained.train.images:
         raise CheckpointError(
-            f"the GAN in {run.path} has seen {checkpoint.images:,} of {request.train.images:,} images: "
+            f"the GAN in {run.path} has seen {checkpoint.images:,} of {trained.train.images:,} images: "
             "run `gan-aug train` on it to the end first"
         )
     if checkpoint.dataset != manifest.fingerprint:
         raise CheckpointError(f"{checkpoint.path} was made for other data than {run.dataset}: train again in a new run")
-    wanted = request.synthesis_wanted
     made_of = {"synthesis": wanted.model_dump(mode="json"), "checkpoint": checkpoint.id}
-    claim(run, "synthetic", made_of, products=f"{layout.SHARD}*" if storage.place is None else layout.MANIFEST)
+    claim(run, layout.SYNTHETIC, made_of, products=f"{layout.SHARD}*" if storage.place is None else layout.MANIFEST)
     plan = plan_labels(wanted, manifest)
     run.emit("synthetic", "start", f"making {len(plan):,} images")
     synthetic = write_synthetic_set(
         checkpoint,
         plan,
         storage.synthetic,
-        executor,
-        seed=request.synthesis.seed,
-        shard_size=request.synthesis.shard,
-        device=request.compute.device,
+        context.executor,
+        seed=wanted.seed,
+        shard_size=wanted.shard,
+        device=context.compute.device,
         progress=lambda done, total: run.emit("synthetic", "progress", done=done, total=total, unit="images"),
         cancelled=run.cancelled,
         stored=storage.checkpoint(checkpoint.path.name),
@@ -58,20 +71,34 @@ def generate(request: Config, run: RunDir, executor: Executor) -> SyntheticManif
     return synthetic
 
 
-def synthetic_for(request: Config, run: RunDir, place: Place) -> SyntheticManifest | None:
-    """The synthetic set in `place` that the arms need, or None where they need none.
+def synthetic_for(
+    context: StageContext, compare: CompareConfig, wanted: SynthesisConfig, trained: TrainRequest
+) -> SyntheticManifest | None:
+    """The synthetic set that the arms need, or None if they need none.
 
-    Raises DataError where it is absent, RunConflict where it was made by another request.
+    Args:
+        context: The run's.
+        compare: The arms, and where images made elsewhere come from.
+        wanted: What the run's own set must have been asked for.
+        trained: What the run's own GAN must have been asked for.
+
+    Returns:
+        The set's manifest.
+
+    Raises:
+        DataError: If the set is absent.
+        RunConflict: If it was made by another request.
     """
     from gan_aug.evaluation.arm_catalogue import need_synthetic
     from gan_aug.stages.external import check_own
 
-    if not need_synthetic(request.compare.arms):
+    run = context.run
+    if not need_synthetic(compare.arms):
         return None
     if not (run.synthetic / layout.MANIFEST).exists():
         raise DataError(f"{run.path} holds no synthetic set for the arms: run `gan-aug generate` on it first")
-    if request.compare.synthetic is None:
+    if compare.synthetic is None:
         check_own(run)
-        check(run, "train", configs.sections(request, "seed", "gan", "train"))
-        check(run, "synthetic", {"synthesis": request.synthesis_wanted.model_dump(mode="json")})
-    return SyntheticManifest.load(below(place, layout.MANIFEST))
+        check(run, layout.TRAIN, trained.to_json())
+        check(run, layout.SYNTHETIC, {"synthesis": wanted.model_dump(mode="json")})
+    return SyntheticManifest.load(below(context.storage.synthetic, layout.MANIFEST))

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from gan_aug import config as configs
-from gan_aug.compute.executor import Executor
 from gan_aug.compute.local.parent import cores
-from gan_aug.config import Config
+from gan_aug.config.stages import DatasetRequest
 from gan_aug.data.image_store import open_images
 from gan_aug.data.importing.dataset import import_dataset
 from gan_aug.data.importing.report import describe_rejected
@@ -13,32 +11,31 @@ from gan_aug.data.manifest import SPLITS, Manifest
 from gan_aug.data.reading.image_cache import user_cache
 from gan_aug.run import layout
 from gan_aug.run.files import read_json
-from gan_aug.run.folder import RunDir
 from gan_aug.run.stage_requests import claim
-from gan_aug.stages.storage import storage_of
+from gan_aug.stages.context import StageContext
 
 
-def import_studies(request: Config, run: RunDir, executor: Executor) -> Manifest:  # noqa: ARG001 - every verb's shape
+def import_studies(context: StageContext, asked: DatasetRequest) -> Manifest:
     """Import the source into `dataset/`: images, manifest and report; returns the manifest."""
-    storage = storage_of(run, request.compute.storage)
+    run, storage = context.run, context.storage
     storage.pull_dataset()
-    claim(run, "dataset", configs.sections(request, "seed", "data"), products=layout.MANIFEST)
+    claim(run, layout.DATASET, asked.to_json(), products=layout.MANIFEST)
     if (run.dataset / layout.MANIFEST).exists():
         manifest = Manifest.load(run.dataset / layout.MANIFEST)
         open_images(run.dataset, manifest)
         storage.push_dataset()
         return manifest
-    run.emit("dataset", "start", f"importing {request.data.source}")
+    run.emit("dataset", "start", f"importing {asked.data.source}")
 
     manifest = import_dataset(
-        request.data,
-        request.seed,
+        asked.data,
+        asked.seed,
         run.dataset,
         progress=lambda unit, done, total: run.emit("dataset", "progress", done=done, total=total, unit=unit),
         cancelled=run.cancelled,
         # Where the files are, and by processes that may die: no work for an executor, which may be far away.
-        workers=request.compute.workers or cores(),
-        cache=user_cache(request.compute.cache),
+        workers=context.compute.workers or cores(),
+        cache=user_cache(context.compute.cache),
     )
     if said := describe_rejected(read_json(run.dataset / layout.IMPORT_REPORT)):
         run.emit("dataset", "note", said)

@@ -13,6 +13,8 @@ from gan_aug.compute.executor import Executor
 from gan_aug.compute.local.executor import LocalExecutor
 from gan_aug.compute.local.torchrun import TorchrunExecutor, launched
 from gan_aug.config import Config
+from gan_aug.config.compute import ComputeConfig
+from gan_aug.config.stages import Verb
 from gan_aug.data.sources.open import opened_source
 from gan_aug.run import layout
 from gan_aug.run.events import Listener
@@ -23,7 +25,7 @@ from gan_aug.stages.verbs import start, start_together
 
 
 def launch(
-    verb: str,
+    verb: Verb,
     request: Config,
     folder: Path,
     on: Literal["local", "ray"],
@@ -49,7 +51,7 @@ def launch(
     # Ray's workers have a working directory of their own.
     run = RunDir(folder.absolute() if on == "ray" else folder, () if follows else listeners)
     with ExitStack() as stack:
-        executor = together or stack.enter_context(_executor(on, request, run))
+        executor = together or stack.enter_context(_executor(on, request.compute, run))
         if stop_on_signals:
             stack.enter_context(stopped_by_signals(run))
         if together:
@@ -58,7 +60,7 @@ def launch(
             start(verb, request, run, executor)
 
 
-def dry_run(verb: str, request: Config, folder: Path) -> dict[str, Any]:
+def dry_run(verb: Verb, request: Config, folder: Path) -> dict[str, Any]:
     """What a verb would do, as JSON values, without touching anything.
 
     Args:
@@ -73,7 +75,7 @@ def dry_run(verb: str, request: Config, folder: Path) -> dict[str, Any]:
         GanAugError: What the source is refused for, as it would be in the run.
     """
     if verb == "train" or (verb == "run" and request.compare.synthetic is None):
-        check_size(request)
+        check_size(request.data.size)
     with opened_source(request.data, None) as source:
         counts = {split: {"images": sum(row.values()), "labels": row} for split, row in source.counts().items()}
     return {
@@ -86,14 +88,14 @@ def dry_run(verb: str, request: Config, folder: Path) -> dict[str, Any]:
 
 
 @contextmanager
-def _executor(on: Literal["local", "ray"], request: Config, run: RunDir) -> Iterator[Executor]:
+def _executor(on: Literal["local", "ray"], compute: ComputeConfig, run: RunDir) -> Iterator[Executor]:
     """The machine that is asked for, for the length of a block."""
     if on == "ray":
         from gan_aug.compute.cluster.executor import ray_executor
 
         # With a store no worker needs the run folder.
-        shared = None if request.compute.storage else run.path
-        with ray_executor(request.compute, shared, partial(run.emit, "ray", "note")) as executor:
+        shared = None if compute.storage else run.path
+        with ray_executor(compute, shared, partial(run.emit, "ray", "note")) as executor:
             yield executor
     else:
-        yield LocalExecutor(request.compute.workers)
+        yield LocalExecutor(compute.workers)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from gan_aug.errors import ConfigError
 from gan_aug.export.formats import FORMATS
-from gan_aug.stages.saved import saved_storage
+from gan_aug.stages.context import saved_storage
 
 
 def export(folder: Path, to: str, out: Path) -> int:

@@ -11,11 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from gan_aug.compute.local.parent import cores
-from gan_aug.config import Config
 from gan_aug.data.image_store import open_images
 from gan_aug.data.manifest import Manifest
 from gan_aug.data.synthetic.shards import SyntheticManifest, read_shard
 from gan_aug.evaluation.cells.result import CellResult, Findings
+from gan_aug.evaluation.comparison_plan import ComparisonPlan
 from gan_aug.evaluation.held_out_copies import load_held_out_copies
 from gan_aug.evaluation.outcome.figures import build_report
 from gan_aug.evaluation.outcome.files import SCORES
@@ -28,7 +28,7 @@ from gan_aug.run import layout
 from gan_aug.run.files import write_json, write_text
 from gan_aug.run.folder import RunDir
 from gan_aug.run.stores import Place
-from gan_aug.stages.storage import storage_of
+from gan_aug.stages.context import StageContext
 from gan_aug.version import __version__
 
 EXAMPLES = 8
@@ -36,26 +36,35 @@ Images = npt.NDArray[np.uint8]
 
 
 def write_reports(
-    request: Config,
-    run: RunDir,
-    manifest: Manifest,
-    synthetic: SyntheticManifest | None,
+    context: StageContext,
+    plan: ComparisonPlan,
+    config: dict[str, Any],
     cells: Sequence[CellResult],
     findings: Findings,
     fidelity: dict[str, Any] | None,
 ) -> dict[str, Any]:
     """Write the report into the run folder: figures, scores, `report.html`, `report.md`, last `report.json`.
 
-    Returns the last one's values. Where there are learning curves they are drawn to `learning-curves.png` too.
+    Args:
+        context: The run's.
+        plan: The comparison.
+        config: All that was asked for, as `gan_aug.config.reported` gives it.
+        cells: The results on all training images.
+        findings: What was found beside them; learning curves are drawn to a file of their own too.
+        fidelity: The fidelity figures, or None if they were not measured.
+
+    Returns:
+        What `report.json` holds.
     """
+    run, manifest, synthetic = context.run, plan.manifest, plan.synthetic
     report = build_report(
         manifest,
         synthetic,
         cells,
-        request,
+        config,
         provenance={"look_alikes": load_held_out_copies(run.synthetic, manifest, synthetic)},
         timing={"stages": stage_seconds(run)},
-        environment=environment(),
+        environment=environment() | {"compute": context.compute.model_dump(mode="json")},
         fidelity=fidelity,
         findings=findings,
     )
@@ -64,7 +73,7 @@ def write_reports(
     figures = draw_figures(report, cells, manifest)
     write_figures(run, figures)
     write_text(run.path / SCORES, scores_csv(manifest, cells))
-    examples = synthetic_examples(storage_of(run, request.compute.storage).synthetic, synthetic)
+    examples = synthetic_examples(context.storage.synthetic, synthetic)
     html = to_html(report, figures, real_examples(run, manifest), examples)
     write_text(run.path / layout.REPORT_PAGE, html)
     write_text(run.path / layout.REPORT_TEXT, to_markdown(report))

@@ -12,12 +12,13 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
-from gan_aug import config as configs
 from gan_aug.compute.device import choose_device
-from gan_aug.compute.executor import Executor, RankGroup
-from gan_aug.config import Config
+from gan_aug.compute.executor import RankGroup
+from gan_aug.config.gan import GanConfig
+from gan_aug.config.stages import TrainRequest
 from gan_aug.data.image_store import open_images
 from gan_aug.data.manifest import Manifest
 from gan_aug.data.png import png_grid
@@ -42,7 +43,8 @@ from gan_aug.run import layout
 from gan_aug.run.files import read_json, storage_errors, write_bytes, write_text
 from gan_aug.run.folder import RunDir
 from gan_aug.run.stage_requests import claim
-from gan_aug.stages.storage import storage_of
+from gan_aug.stages.context import StageContext
+from gan_aug.stages.storage import RunStorage
 from gan_aug.synthesis.sampler import sample
 
 RECORDS = 400
@@ -51,27 +53,36 @@ RECORDS = 400
 GRID_ROWS, GRID_COLUMNS = 16, 10
 
 
-def train(request: Config, run: RunDir, manifest: Manifest, executor: Executor) -> Checkpoint:
-    """Train until `train.images`, from the newest whole checkpoint in the run folder; returns the last one.
+def train(context: StageContext, asked: TrainRequest, manifest: Manifest) -> Checkpoint:
+    """Train until `train.images`, from the newest whole checkpoint in the run folder.
 
-    Raises Cancelled after writing a checkpoint when the run is asked to stop.
+    Args:
+        context: The run's.
+        asked: The networks and the training.
+        manifest: The data set, of which the training split is used.
+
+    Returns:
+        The last checkpoint.
+
+    Raises:
+        RunConflict: If the run holds checkpoints of another request.
+        Cancelled: After writing a checkpoint, if the run is asked to stop.
+        TrainingDiverged: If a loss is not finite.
     """
-    stored = storage_of(run, request.compute.storage)
-    stored.pull_training()
-    threads = _threads(request, run, executor)
+    run, storage, compute = context.run, context.storage, context.compute
+    storage.pull_training()
+    threads = _threads(context)
     claim(
         run,
-        "train",
-        configs.sections(request, "seed", "gan", "train")
-        | {"dataset": manifest.fingerprint, "threads": threads, "ranks": _ranks(request, run)},
+        layout.TRAIN,
+        asked.to_json() | {"dataset": manifest.fingerprint, "threads": threads, "ranks": _ranks(context)},
         products=f"{layout.CHECKPOINTS}/{layout.EACH_CHECKPOINT}",
     )
-    newest = newest_checkpoint(run.train / layout.CHECKPOINTS)
+    newest = newest_checkpoint(run.checkpoints)
     if newest:
-        stored.push_checkpoint(newest.path)  # where the last start ended before it was there
-    if newest and newest.images >= request.train.images:
+        storage.push_checkpoint(newest.path)  # the last start may have ended before it was there
+    if newest and newest.images >= asked.train.images:
         return newest
-    compute = request.compute
     group = RankGroup(
         ranks=compute.ranks,
         min_ranks=compute.min_ranks or compute.ranks,
@@ -87,21 +98,31 @@ def train(request: Config, run: RunDir, manifest: Manifest, executor: Executor) 
             run.emit("train", "note", message)
         run.relay()
 
-    executor.train(partial(train_rank, request, run, manifest), group, on_poll)
-    return read_checkpoint(run.train / layout.CHECKPOINTS / f"{request.train.images:010d}")
+    context.executor.train(partial(train_rank, run, storage, asked, manifest, compute.device), group, on_poll)
+    return read_checkpoint(run.checkpoints / f"{asked.train.images:010d}")
 
 
-def train_rank(request: Config, run: RunDir, manifest: Manifest) -> None:
-    """What each rank does, from the newest whole checkpoint on, when `train` has said in the run folder what is asked.
+def train_rank(run: RunDir, storage: RunStorage, asked: TrainRequest, manifest: Manifest, device: str) -> None:
+    """What each rank does, from the newest whole checkpoint on, after `train` has written its request.
 
-    Raises Cancelled and TrainingDiverged on all ranks at the same step, and RankLost when another rank is gone.
+    Args:
+        run: The run folder, which all ranks see.
+        storage: Where the run keeps its checkpoints too.
+        asked: The networks and the training.
+        manifest: The data set.
+        device: `compute.device`, by which each rank chooses for itself.
+
+    Raises:
+        Cancelled: On all ranks at the same step, if the run is asked to stop.
+        TrainingDiverged: On all ranks at the same step, if a loss is not finite.
+        RankLost: If another rank is gone.
     """
     torch.set_num_threads(int(read_json(run.train / layout.REQUEST)["threads"]))
-    ranks = current_ranks(choose_device(request.compute.device))
+    chosen = choose_device(device)
+    ranks = current_ranks(chosen)
     leads = ranks.rank == 0
-    trainer = build_trainer(request, run, manifest, ranks)
-    folder, data = run.train / layout.CHECKPOINTS, _training_data(manifest)
-    stored = storage_of(run, request.compute.storage)
+    trainer = build_trainer(asked, open_images(run.dataset, manifest), manifest, ranks, chosen)
+    folder, data = run.checkpoints, _training_data(manifest)
     newest = newest_checkpoint(folder) if leads else None
     if newest:
         restore(trainer, newest)
@@ -115,13 +136,13 @@ def train_rank(request: Config, run: RunDir, manifest: Manifest) -> None:
         stopping = ranks.any(run.cancelled())
         if leads:
             record.add(report)
-            if stopping or _crossed(before, trainer, request.train.checkpoint_every):
+            if stopping or _crossed(before, trainer, asked.train.checkpoint_every):
                 record.save()
                 saved = save_checkpoint(folder, trainer, data)
                 _forget_others(folder, [saved, newest])
-                stored.push_checkpoint(saved.path)
+                storage.push_checkpoint(saved.path)
                 newest = saved
-            if _crossed(before, trainer, request.train.sample_every):
+            if _crossed(before, trainer, asked.train.sample_every):
                 record.picture(manifest)
         if stopping and not trainer.finished:
             ranks.any(True)  # nobody leaves before rank 0 has written: the first to leave may end all
@@ -144,44 +165,61 @@ def _state(trainer: GanTrainer) -> str:
     return f"training on {where}, {trainer.images:,} of {trainer.settings.images:,} images seen so far"
 
 
-def build_trainer(request: Config, run: RunDir, manifest: Manifest, ranks: Ranks) -> GanTrainer:
-    """The trainer of a request on the training split; raises ConfigError where the image size does not fit a DCGAN."""
-    images = open_images(run.dataset, manifest)
+def build_trainer(
+    asked: TrainRequest,
+    images: npt.NDArray[np.uint8],
+    manifest: Manifest,
+    ranks: Ranks,
+    device: torch.device,
+) -> GanTrainer:
+    """The trainer of a request on the training split.
+
+    Args:
+        asked: The networks and the training.
+        images: All images of the data set, `(N, C, H, W) uint8`.
+        manifest: The data set.
+        ranks: The processes that train together.
+        device: Where this one computes.
+
+    Returns:
+        The trainer, before its first step.
+
+    Raises:
+        ConfigError: If the image size does not fit a DCGAN.
+    """
     batches = TrainingBatches(
-        images, manifest.label_matrix(), manifest.indices("train"), seed=request.seed, balance=request.gan.balance
+        images, manifest.label_matrix(), manifest.indices("train"), seed=asked.seed, balance=asked.gan.balance
     )
-    networks = network_settings(request, manifest)
     settings = TrainSettings(
-        images=request.train.images,
-        batch=request.train.batch,
-        loss=request.gan.loss,
-        lr=request.train.lr,
-        betas=request.train.betas,
-        decay=request.train.decay,
-        penalty=request.gan.penalty if request.gan.regularizer_wanted == "r1" else 0.0,
-        penalty_every=request.gan.penalty_every,
-        augment=request.gan.augment,
-        average=request.gan.average,
-        seed=request.seed,
+        images=asked.train.images,
+        batch=asked.train.batch,
+        loss=asked.gan.loss,
+        lr=asked.train.lr,
+        betas=asked.train.betas,
+        decay=asked.train.decay,
+        penalty=asked.gan.penalty if asked.gan.regularizer_wanted == "r1" else 0.0,
+        penalty_every=asked.gan.penalty_every,
+        augment=asked.gan.augment,
+        average=asked.gan.average,
+        seed=asked.seed,
     )
-    return GanTrainer(networks, settings, batches, choose_device(request.compute.device), ranks)
+    return GanTrainer(network_settings(asked.gan, manifest), settings, batches, device, ranks)
 
 
-def network_settings(request: Config, manifest: Manifest) -> NetworkSettings:
-    """The networks of a request for this data; raises ConfigError where the image size does not fit a DCGAN."""
+def network_settings(gan: GanConfig, manifest: Manifest) -> NetworkSettings:
+    """The networks for this data; raises ConfigError if the image size does not fit a DCGAN."""
     _check_levels(manifest.shape[1:])
     return NetworkSettings(
         shape=manifest.shape,
         classes=len(manifest.labels),
-        width=request.gan.width,
-        latent=request.gan.latent,
-        spectral=request.gan.regularizer_wanted == "spectral",
+        width=gan.width,
+        latent=gan.latent,
+        spectral=gan.regularizer_wanted == "spectral",
     )
 
 
-def check_size(request: Config) -> None:
-    """Raise ConfigError where the size asked for does not fit a DCGAN: known before any image is read."""
-    size = request.data.size
+def check_size(size: int | tuple[int, int] | None) -> None:
+    """Raise ConfigError if the size asked for does not fit a DCGAN: known before any image is read."""
     if size is not None:
         _check_levels((size, size) if isinstance(size, int) else size)
 
@@ -193,23 +231,23 @@ def _check_levels(size: tuple[int, int]) -> None:
         raise ConfigError(f"data.size: {error}") from error
 
 
-def _threads(request: Config, run: RunDir, executor: Executor) -> int:
+def _threads(context: StageContext) -> int:
     """Threads asked for, else those this run began with (they alter the last bits), else a rank's part of the cores."""
-    path = run.train / layout.REQUEST
-    if request.compute.threads is None and path.exists():
+    path, compute = context.run.train / layout.REQUEST, context.compute
+    if compute.threads is None and path.exists():
         return int(read_json(path)["threads"])
-    return request.compute.threads or executor.threads(request.compute.ranks)
+    return compute.threads or context.executor.threads(compute.ranks)
 
 
-def _ranks(request: Config, run: RunDir) -> int:
-    """The number of ranks that names this run: the one asked for, or where fewer may do, the one it began with.
+def _ranks(context: StageContext) -> int:
+    """The number of ranks that names this run: the one asked for, or if fewer may do, the one it began with.
 
-    Another number alters the last bits, which a request with `min_ranks` accepts; the record says where each began.
+    Another number alters the last bits, which a request with `min_ranks` accepts; the record says with which it began.
     """
-    path = run.train / layout.REQUEST
-    if request.compute.min_ranks is not None and path.exists():
+    path, compute = context.run.train / layout.REQUEST, context.compute
+    if compute.min_ranks is not None and path.exists():
         return int(read_json(path).get("ranks", 1))
-    return request.compute.ranks
+    return compute.ranks
 
 
 def _crossed(before: int, trainer: GanTrainer, every: int) -> bool:

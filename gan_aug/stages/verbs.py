@@ -1,7 +1,7 @@
-"""The verbs, each a table of contents: what was asked, what is on disk already, what is left to do.
+"""The verbs, each a table of contents: what is asked, what is on disk already, what is left to do.
 
 Every verb takes (request, run, executor): what, where the record goes, where it runs. Called again on the same folder
-it goes on from what is whole there.
+it goes on from what is whole there. Each stage gets a context and the sections of the request that it depends on.
 """
 
 from __future__ import annotations
@@ -14,67 +14,46 @@ from gan_aug import config as configs
 from gan_aug.compute.executor import Executor
 from gan_aug.compute.local.torchrun import TorchrunExecutor
 from gan_aug.config import Config
+from gan_aug.config.stages import Verb
 from gan_aug.data.manifest import Manifest
 from gan_aug.errors import CheckpointError, ConfigError, GanAugError, RunConflict
 from gan_aug.run import layout
 from gan_aug.run.files import read_json, write_json
 from gan_aug.run.folder import RunDir
-from gan_aug.stages.generate import generate, synthetic_for
+from gan_aug.stages import generate as generating
+from gan_aug.stages.context import StageContext
 from gan_aug.stages.ingest import import_studies
 from gan_aug.stages.storage import storage_of
 
-Verb = Callable[[Config, RunDir, Executor], Any]
+
+def import_images(request: Config, run: RunDir, executor: Executor) -> Manifest:
+    """Import the images: read, resize, split, write down; returns the manifest."""
+    return import_studies(StageContext.of(request.compute, run, executor), request.dataset_request)
 
 
 def train_gan(request: Config, run: RunDir, executor: Executor) -> Any:
-    """Train the GAN on the training split alone, importing first where needed; returns the last Checkpoint."""
+    """Train the GAN on the training split alone, importing first if needed; returns the last Checkpoint."""
     from gan_aug.stages.train import train
 
-    manifest = import_studies(request, run, executor)
-    return train(request, run, manifest, executor)
+    context = StageContext.of(request.compute, run, executor)
+    return train(context, request.train_request, import_studies(context, request.dataset_request))
+
+
+def generate(request: Config, run: RunDir, executor: Executor) -> Any:
+    """Make the synthetic set of the trained GAN; returns its SyntheticManifest."""
+    context = StageContext.of(request.compute, run, executor)
+    manifest = import_studies(context, request.dataset_request)
+    return generating.generate(context, request.synthesis_wanted, request.train_request, manifest)
 
 
 def compare(request: Config, run: RunDir, executor: Executor) -> dict[str, Any]:
     """Train the arms' classifiers, test them on the same real images, write the report; returns `report.json`."""
-    from gan_aug.compute.device import choose_device
-    from gan_aug.evaluation.fidelity.own_weights import check_weights
-    from gan_aug.evaluation.fidelity.run import run_fidelity
-    from gan_aug.stages.compare import run_comparison
-    from gan_aug.stages.external import bring_synthetic, check_source
-    from gan_aug.stages.report import write_reports
+    from gan_aug.stages.external import check_source
 
+    context = StageContext.of(request.compute, run, executor)
     if request.compare.synthetic:
-        check_source(request, run)
-    manifest = import_studies(request, run, executor)
-    storage = storage_of(run, request.compute.storage)
-    if request.compare.synthetic:
-        bring_synthetic(request, run, manifest)
-    synthetic = synthetic_for(request, run, storage.synthetic)
-    if synthetic:
-        check_weights(request.compare, manifest.shape[0])
-    write_json(run.compare / layout.REQUEST, configs.sections(request, "seed", "classifier", "compare"))
-    results, findings = run_comparison(request, run, manifest, synthetic, executor)
-    fidelity = None
-    if synthetic and request.compare.fidelity:
-        run.emit("compare", "note", "measuring fidelity")
-        places, device = (run.dataset, storage.synthetic, run.compare), choose_device(request.compute.device)
-        fidelity = run_fidelity(*places, results, request.compare, device, cancelled=run.cancelled)
-    report = write_reports(request, run, manifest, synthetic, results, findings, fidelity)
-    run.emit("compare", "finish", f"report in {run.path / layout.REPORT_PAGE}")
-    return report
-
-
-def redraw(request: Config, run: RunDir) -> dict[str, Any]:
-    """Write a finished comparison's report again, training nothing; returns `report.json`.
-
-    Raises CheckpointError where some of what it rests on is not there whole.
-    """
-    from gan_aug.compute.finished import FinishedOnly
-
-    if not (run.compare / layout.CELLS).exists() or not (run.dataset / layout.MANIFEST).exists():
-        raise CheckpointError(f"{run.path} holds no comparison: run `gan-aug compare` on it first")
-    with run.locked():
-        return compare(request, run, FinishedOnly())
+        check_source(run, request.compare.synthetic)
+    return _compare(request, context, import_studies(context, request.dataset_request))
 
 
 def run_all(request: Config, run: RunDir, executor: Executor) -> dict[str, Any]:
@@ -83,15 +62,30 @@ def run_all(request: Config, run: RunDir, executor: Executor) -> dict[str, Any]:
     What would make a later stage refuse is looked for before the GAN is trained. With synthetic images made elsewhere
     (`compare.synthetic`) there is no GAN to train.
     """
-    from gan_aug.stages.train import check_size
+    from gan_aug.stages.train import check_size, train
 
     if request.compare.synthetic:
         return compare(request, run, executor)
-    check_size(request)
-    preflight(request, import_studies(request, run, executor))
-    train_gan(request, run, executor)
-    generate(request, run, executor)
-    return compare(request, run, executor)
+    check_size(request.data.size)
+    context = StageContext.of(request.compute, run, executor)
+    manifest = import_studies(context, request.dataset_request)
+    preflight(request, manifest)
+    train(context, request.train_request, manifest)
+    generating.generate(context, request.synthesis_wanted, request.train_request, manifest)
+    return _compare(request, context, manifest)
+
+
+def redraw(request: Config, run: RunDir) -> dict[str, Any]:
+    """Write a finished comparison's report again, training nothing; returns `report.json`.
+
+    Raises CheckpointError if something that it rests on is not there whole.
+    """
+    from gan_aug.compute.finished import FinishedOnly
+
+    if not run.cells.exists() or not (run.dataset / layout.MANIFEST).exists():
+        raise CheckpointError(f"{run.path} holds no comparison: run `gan-aug compare` on it first")
+    with run.locked():
+        return compare(request, run, FinishedOnly())
 
 
 def preflight(request: Config, manifest: Manifest) -> None:
@@ -106,27 +100,41 @@ def preflight(request: Config, manifest: Manifest) -> None:
     from gan_aug.synthesis.plan import plan_labels
 
     choose_device(request.compute.device)
-    network_settings(request, manifest)
+    network_settings(request.gan, manifest)
     planned = plan_labels(request.synthesis_wanted, manifest)
-    check_comparison(manifest, request)
+    check_comparison(manifest, request.classifier)
     if need_synthetic(request.compare.arms):
         check_weights(request.compare, manifest.shape[0])
-    subsets_of(request, manifest)
+    subsets_of(request.compare, manifest)
     if request.compare.ratio == "search":
-        check_search(manifest, request, len(planned))
+        check_search(manifest, request.compare.ratios, len(planned))
 
 
-VERBS: dict[str, Verb] = {
+VERBS: dict[Verb, Callable[[Config, RunDir, Executor], Any]] = {
     "run": run_all,
-    "import": import_studies,
+    "import": import_images,
     "train": train_gan,
     "generate": generate,
     "compare": compare,
 }
 
 
-def start(verb: str, request: Config, run: RunDir, executor: Executor) -> Any:
-    """Run a verb in a run folder held for this process; what was asked is on disk before it starts."""
+def start(verb: Verb, request: Config, run: RunDir, executor: Executor) -> Any:
+    """Run a verb in a run folder that is held for this process.
+
+    Args:
+        verb: One of VERBS.
+        request: What is asked; it is on disk before the verb starts.
+        run: The run folder.
+        executor: Where the work runs.
+
+    Returns:
+        What the verb returns.
+
+    Raises:
+        RunConflict: If another process works in the folder, or it holds another request's results.
+        GanAugError: What else the verb raises.
+    """
     with run.locked():
         path = run.path / layout.REQUEST
         before = read_json(path) if path.exists() else None
@@ -143,8 +151,18 @@ def start(verb: str, request: Config, run: RunDir, executor: Executor) -> Any:
             raise
 
 
-def start_together(verb: str, request: Config, run: RunDir, executor: TorchrunExecutor) -> None:
-    """As `start`, in one of the processes that torchrun started: rank 0 does all, the others join its training."""
+def start_together(verb: Verb, request: Config, run: RunDir, executor: TorchrunExecutor) -> None:
+    """As `start`, in one of the processes that torchrun started: rank 0 does all, the others join its training.
+
+    Args:
+        verb: As for `start`.
+        request: As for `start`, but that torchrun says how many ranks there are.
+        run: As for `start`.
+        executor: That of this process.
+
+    Raises:
+        GanAugError: As `start`.
+    """
     from gan_aug.stages.train import train_rank
 
     request = configs.with_ranks(request, executor.size)
@@ -153,5 +171,39 @@ def start_together(verb: str, request: Config, run: RunDir, executor: TorchrunEx
             start(verb, request, run, executor)
         finally:
             executor.release_ranks()
-    else:
-        executor.join_training(lambda: train_rank(request, run, Manifest.load(run.dataset / layout.MANIFEST)))
+        return
+
+    def join() -> None:
+        storage, manifest = storage_of(run, request.compute.storage), Manifest.load(run.dataset / layout.MANIFEST)
+        train_rank(run, storage, request.train_request, manifest, request.compute.device)
+
+    executor.join_training(join)
+
+
+def _compare(request: Config, context: StageContext, manifest: Manifest) -> dict[str, Any]:
+    """The comparison of an imported data set."""
+    from gan_aug.compute.device import choose_device
+    from gan_aug.evaluation.comparison_plan import ComparisonPlan
+    from gan_aug.evaluation.fidelity.own_weights import check_weights
+    from gan_aug.evaluation.fidelity.run import run_fidelity
+    from gan_aug.stages.compare import run_comparison
+    from gan_aug.stages.external import bring_synthetic
+    from gan_aug.stages.report import write_reports
+
+    run, asked, wanted = context.run, request.compare_request, request.synthesis_wanted
+    if asked.compare.synthetic:
+        bring_synthetic(context, asked.compare.synthetic, request.data, request.synthesis.shard, manifest)
+    synthetic = generating.synthetic_for(context, asked.compare, wanted, request.train_request)
+    if synthetic:
+        check_weights(asked.compare, manifest.shape[0])
+    write_json(run.compare / layout.REQUEST, asked.to_json())
+    plan = ComparisonPlan(asked, manifest, synthetic)
+    results, findings = run_comparison(context, plan, request.curve_request)
+    fidelity = None
+    if synthetic and asked.compare.fidelity:
+        run.emit("compare", "note", "measuring fidelity")
+        folders, device = (run.dataset, context.storage.synthetic, run.compare), choose_device(context.compute.device)
+        fidelity = run_fidelity(*folders, results, asked.compare, device, cancelled=run.cancelled)
+    report = write_reports(context, plan, configs.reported(request), results, findings, fidelity)
+    run.emit("compare", "finish", f"report in {run.path / layout.REPORT_PAGE}")
+    return report

@@ -10,7 +10,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from gan_aug import config as configs
-from gan_aug.config import Config
+from gan_aug.config.compare import CompareConfig
+from gan_aug.config.gan import SynthesisConfig
 from gan_aug.data.manifest import Manifest
 from gan_aug.data.synthetic.shards import SyntheticManifest
 from gan_aug.errors import CheckpointError, ConfigError, DataError
@@ -107,12 +108,12 @@ def _check_figures(
     elif synthetic is None:
         return [Link("synthetic", "missing", "report.json rests on a synthetic set, and no whole one is there")]
     try:
-        plan = ComparisonPlan(config, manifest, synthetic)
+        plan = ComparisonPlan(config.compare_request, manifest, synthetic)
         results, found = comparison_again(plan, report, synthetic_sets(storage), cells)
     except CheckpointError as error:
         return [Link(CELLS, "missing", str(error), CheckpointError)]
-    again = _made_again(report, config, folder, manifest, synthetic, results, found)
-    if changes := [*unequal(report, again), *_unlike_requests(report["config"], config, folder)]:
+    again = _made_again(report, config.compare, folder, manifest, synthetic, results, found)
+    if changes := [*unequal(report, again), *_unlike_requests(report["config"], config.synthesis_wanted, folder)]:
         more = f" and {len(changes) - 3} more" if len(changes) > 3 else ""
         says = f"made again from the cells, it differs: {'; '.join(changes[:3])}{more}"
         return [Link(layout.REPORT, "ALTERED", says)]
@@ -122,7 +123,7 @@ def _check_figures(
 
 def _made_again(
     report: dict[str, Any],
-    config: Config,
+    asked: CompareConfig,
     folder: Path,
     manifest: Manifest,
     synthetic: SyntheticManifest | None,
@@ -133,10 +134,10 @@ def _made_again(
     fidelity = None
     if synthetic is not None and report["fidelity"] is not None:
         weights = report["fidelity"]["extractor"]["weights"]
-        fidelity = stored_fidelity(folder / layout.COMPARE, manifest, synthetic, results, config.compare, weights)
+        fidelity = stored_fidelity(folder / layout.COMPARE, manifest, synthetic, results, asked, weights)
     provenance = {"look_alikes": load_held_out_copies(folder / layout.SYNTHETIC, manifest, synthetic)}
-    again = build_report(manifest, synthetic, results, config, provenance, {}, {}, fidelity, found)
-    again["config"] = report["config"]  # held against the stages' requests instead
+    # The config is held against the stages' requests instead.
+    again = build_report(manifest, synthetic, results, report["config"], provenance, {}, {}, fidelity, found)
     return json.loads(json.dumps(again))  # type: ignore[no-any-return]
 
 
@@ -159,9 +160,9 @@ def unequal(old: Any, new: Any, path: str = "") -> list[str]:
     return [] if old == new else [f"{path} is {_brief(old)}, not {_brief(new)}"]
 
 
-def _unlike_requests(config: dict[str, Any], parsed: Config, folder: Path) -> list[str]:
+def _unlike_requests(config: dict[str, Any], synthesis: SynthesisConfig, folder: Path) -> list[str]:
     """Where the config in a report differs from what the stages were asked, by their own records."""
-    wanted = {"synthesis": parsed.synthesis_wanted.model_dump(mode="json")}  # as many images as the ratios need
+    wanted = {"synthesis": synthesis.model_dump(mode="json")}  # as many images as the ratios need
     changes = []
     for stage in ("dataset", "train", "synthetic", "compare"):
         path = folder / stage / layout.REQUEST

@@ -19,7 +19,7 @@ from PIL import Image
 
 from gan_aug.compute.local.executor import LocalExecutor
 from gan_aug.run.folder import RunDir
-from gan_aug.stages.saved import saved_request
+from gan_aug.stages.context import saved_request
 from gan_aug.stages.verbs import start
 from tests.support.command_line import call
 from tests.support.places import GOLDEN

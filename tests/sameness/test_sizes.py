@@ -19,8 +19,8 @@ from gan_aug.run import layout
 from gan_aug.run.artefacts import put_files
 from gan_aug.run.events import Event
 from gan_aug.run.folder import RunDir
+from gan_aug.stages.context import saved_storage
 from gan_aug.stages.curve_sets import _make_set
-from gan_aug.stages.saved import saved_storage
 from gan_aug.stages.storage import RunStorage, adopt
 from gan_aug.stages.verbs import start
 from gan_aug.verification.run import verify_run
@@ -154,7 +154,8 @@ def test_a_host_without_the_run_folder_makes_the_set_of_a_subset_from_the_store(
     url = f"memory://{tmp_path.name}/run"
     put_files(f"{url}/dataset", {name: finished / "dataset" / name for name in ("images.npy", "manifest.json")})
     there = RunStorage(tmp_path / "not-there", url)
-    made = _make_set(None, Subset(25, 1), request=in_store(f"memory://{tmp_path.name}"), storage=there)
+    asked = in_store(f"memory://{tmp_path.name}")
+    made = _make_set(None, Subset(25, 1), asked=asked.curve_request, storage=there, compute=asked.compute)
     assert made == SyntheticManifest.load(f"{url}/sizes/00025-1/synthetic/manifest.json")
     assert made == SyntheticManifest.load(finished / "sizes/00025-1/synthetic/manifest.json")
     assert not (tmp_path / "not-there/dataset").exists()

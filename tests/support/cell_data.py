@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.datasets import load_digits
 
-from gan_aug.config import Config, parse
+from gan_aug.config import parse
+from gan_aug.config.stages import CompareRequest
 from gan_aug.data.manifest import Manifest, Split, Study, content_hash
 from gan_aug.data.synthetic.shards import SyntheticManifest, SyntheticShard, shard_bytes
 from gan_aug.run import layout
@@ -71,11 +72,11 @@ def write_synthetic(folder: Path, fakes: npt.NDArray[np.uint8], manifest: Manife
     return generated
 
 
-def small_config(**compare: object) -> Config:
+def small_config(**compare: object) -> CompareRequest:
     """A comparison of three arms and two seeds over a few steps."""
     values = {
         "data": {"source": "digits"},
         "classifier": {"steps": 12, "batch": 16, "epochs": 3},
         "compare": {"seeds": 2, "arms": ["real", "synthetic", "mixed"], "canaries": False, **compare},
     }
-    return parse(values, "a test")
+    return parse(values, "a test").compare_request

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from gan_aug.config import parse
+from gan_aug.config import parse, reported
 from gan_aug.data.manifest import Manifest, Study
 from gan_aug.data.synthetic.shards import SyntheticManifest
 from gan_aug.evaluation.cells.result import CellResult
@@ -94,7 +94,7 @@ def make_config(**compare):
 
 def make_report(manifest, cells, synthetic=None, fidelity=None, **compare):
     timing, environment = {"total": 99.0}, {"python": "3.11"}
-    return build_report(manifest, synthetic, cells, make_config(**compare), {}, timing, environment, fidelity)
+    return build_report(manifest, synthetic, cells, reported(make_config(**compare)), {}, timing, environment, fidelity)
 
 
 def make_fidelity(manifest):

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from gan_aug.config import Config
-from gan_aug.config.compare import ArmName
+from gan_aug.config.compare import ArmName, ClassifierConfig
+from gan_aug.config.stages import CompareRequest
 from gan_aug.data.manifest import Manifest
 from gan_aug.data.splits.subsets import Subset
 from gan_aug.data.synthetic.shards import SyntheticManifest
@@ -51,7 +51,7 @@ class Cell:
 def plan_cells(
     manifest: Manifest,
     synthetic: SyntheticManifest | None,
-    config: Config,
+    asked: CompareRequest,
     *,
     ratio: float | None = None,
     subset: Subset | None = None,
@@ -61,7 +61,7 @@ def plan_cells(
     Args:
         manifest: The data set, or that of `subset`.
         synthetic: The synthetic set, or that of `subset`; None if no arm needs one.
-        config: The whole config.
+        asked: What the comparison is asked.
         ratio: Synthetic images for each real image; None is the largest ratio of the config.
         subset: The part of the training split that is used; None is all of it.
 
@@ -72,24 +72,24 @@ def plan_cells(
         DataError: If an arm cannot be made, or a split or a class is absent.
         LeakageError: If `synthetic` may not be used.
     """
-    check_comparison(manifest, config)
+    check_comparison(manifest, asked.classifier)
     if synthetic is not None:
         check_synthetic_set(synthetic, manifest)
     if ratio is None:
-        ratio = config.compare.largest_ratio
-    for arm in config.compare.arms:
+        ratio = asked.compare.largest_ratio
+    for arm in asked.compare.arms:
         plan_arm(arm, manifest, synthetic, ratio)
     return [
-        make_cell(cell_request(manifest, synthetic, config, arm, seed, ratio), subset)
-        for seed in range(config.compare.seeds)
-        for arm in config.compare.arms
+        make_cell(cell_request(manifest, synthetic, asked, arm, seed, ratio), subset)
+        for seed in range(asked.compare.seeds)
+        for arm in asked.compare.arms
     ]
 
 
 def cell_request(
     manifest: Manifest,
     synthetic: SyntheticManifest | None,
-    config: Config,
+    asked: CompareRequest,
     arm: ArmName,
     seed: int,
     ratio: float,
@@ -99,7 +99,7 @@ def cell_request(
     Args:
         manifest: The data set.
         synthetic: The synthetic set, or None.
-        config: The whole config.
+        asked: What the comparison is asked.
         arm: The arm.
         seed: The number of the seed, from 0.
         ratio: Synthetic images for each real image.
@@ -114,13 +114,13 @@ def cell_request(
         "synthetic": synthetic.fingerprint if synthetic is not None and row.needs_synthetic else None,
         "arm": arm,
         "ratio": ratio if row.needs_ratio else None,
-        "base_seed": config.seed,
+        "base_seed": asked.seed,
         "seed": seed,
-        "classifier": config.classifier.model_dump(mode="json"),
+        "classifier": asked.classifier.model_dump(mode="json"),
         "threads": THREADS,
     }
     if row.pretrain:
-        request["pretrain"] = config.compare.pretrain
+        request["pretrain"] = asked.compare.pretrain
     if row.classic:
         request["flips"] = list(manifest.flips)
     if row.real == "repeated":
@@ -143,7 +143,7 @@ def unique(cells: Iterable[Cell]) -> list[Cell]:
     return list({cell.key: cell for cell in cells}.values())
 
 
-def check_comparison(manifest: Manifest, config: Config) -> None:
+def check_comparison(manifest: Manifest, classifier: ClassifierConfig) -> None:
     """Raise DataError if the data set does not allow a comparison."""
     for split in ("validation", "test"):
         if len(manifest.indices(split)) == 0:
@@ -157,4 +157,4 @@ def check_comparison(manifest: Manifest, config: Config) -> None:
                 f"the test split has {count} images with the label {label!r} and {total - count} without it, but an "
                 f"AUC needs {MIN_IMAGES} of each: add images to the test split, or leave the label out"
             )
-    build(config.classifier.name, manifest.shape, len(manifest.labels))
+    build(classifier.name, manifest.shape, len(manifest.labels))

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from gan_aug.config import Config, dump, path_keys
 from gan_aug.data.manifest import SPLITS, Manifest
 from gan_aug.data.synthetic.shards import SyntheticManifest
 from gan_aug.errors import DataError
@@ -48,7 +47,7 @@ def build_report(
     manifest: Manifest,
     synthetic: SyntheticManifest | None,
     cells: Sequence[CellResult],
-    config: Config,
+    config: dict[str, Any],
     provenance: dict[str, Any],
     timing: dict[str, Any],
     environment: dict[str, Any],
@@ -61,11 +60,11 @@ def build_report(
         manifest: The data set.
         synthetic: The synthetic set, or None if no arm uses one.
         cells: The results, in any order.
-        config: The whole config. Its compute section goes into `environment`; paths are left out.
+        config: What was asked for, as `gan_aug.config.reported` gives it.
         provenance: Added to {manifest, checkpoint, synthetic, trained_on}, which follow from the manifests;
             `look_alikes` is the result of `load_held_out_copies`.
         timing: The seconds of each stage; those of each arm are added.
-        environment: The machine and the versions of the libraries.
+        environment: The machine, the versions of the libraries, and the config's compute section.
         fidelity: The result of `measure_fidelity`, or None if it was not measured.
         findings: What was found in addition to the arms.
 
@@ -80,15 +79,13 @@ def build_report(
     test, validation = GroundTruth.of(manifest, "test"), GroundTruth.of(manifest, "validation")
     scores = {arm: [cell.test_scores for cell in of_arm] for arm, of_arm in arms.items()}
     beside = [(arm.name, arm.also_against) for arm in known(arms) if arm.also_against and arm.also_against in arms]
-    asked = dump(config)
-    compute = asked.pop("compute")
     figures = {
         "schema": SCHEMA,
         "dataset": _dataset(manifest, test),
         "arms": {arm: _arm(of_arm, test, validation) for arm, of_arm in arms.items()},
         "comparisons": [
             {**asdict(comparison), "size": arms[comparison.against][0].train_images["real"]}
-            for comparison in compare_arms(test, scores, REFERENCE, config.compare.margin, beside)
+            for comparison in compare_arms(test, scores, REFERENCE, config["compare"]["margin"], beside)
         ],
         "ratio": findings.ratio,
         "curves": findings.curves,
@@ -100,8 +97,8 @@ def build_report(
         **_plain(figures),
         "files": {"scores": SCORES, "figures": figure_files(figures)},
         "provenance": _provenance(manifest, synthetic) | provenance,
-        "config": _without_paths(asked),
-        "environment": {**environment, "compute": compute},
+        "config": config,
+        "environment": environment,
         "timing": {**timing, "arms": {arm: sum(cell.seconds for cell in of_arm) for arm, of_arm in arms.items()}},
     }
 
@@ -269,17 +266,6 @@ def _trained_on(synthetic: SyntheticManifest | None) -> str | None:
 
 def _mean(values: list[float]) -> float:
     return sum(values) / len(values)
-
-
-def _without_paths(asked: dict[str, Any]) -> dict[str, Any]:
-    """The config without paths, which depend on the machine and may hold people's names."""
-    paths = path_keys()
-    return {
-        section: {key: value for key, value in values.items() if (section, key) not in paths}
-        if isinstance(values, dict)
-        else values
-        for section, values in asked.items()
-    }
 
 
 def _plain(value: Any) -> Any:

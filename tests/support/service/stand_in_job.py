@@ -11,7 +11,7 @@ from gan_aug.errors import Cancelled, DataError
 from gan_aug.run.files import read_json, write_json
 from gan_aug.run.folder import RunDir
 from gan_aug.run.signals import stopped_by_signals
-from gan_aug.stages.saved import saved_request
+from gan_aug.stages.context import saved_request
 from gan_aug_service.queue import job_process
 
 STEP_SECONDS = 0.02

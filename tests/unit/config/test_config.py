@@ -129,3 +129,35 @@ def test_who_chooses_the_number_of_ranks_keeps_to_the_least() -> None:
     )
     with pytest.raises(ConfigError, match="the config for 1 ranks"):
         configs.with_ranks(config, 1)
+
+
+def test_a_stage_request_has_its_sections_alone_as_the_config_spells_them() -> None:
+    config = configs.parse({"data": {"source": "digits"}, "seed": 3, "train": {"images": 90}}, "a test")
+    whole = configs.dump(config)
+    for request, names in (
+        (config.dataset_request, ("seed", "data")),
+        (config.train_request, ("seed", "gan", "train")),
+        (config.compare_request, ("seed", "classifier", "compare")),
+    ):
+        assert list(request.to_json()) == list(names)
+        assert request.to_json() == {name: whole[name] for name in names}
+
+
+def test_the_curves_gans_see_as_many_images_as_asked_and_make_as_many_for_each() -> None:
+    values = {"data": {"source": "digits"}, "train": {"images": 900, "sample_every": 100}}
+    asked = configs.parse({**values, "compare": {"ratio": 2.0}, "synthesis": {"counts": 5}}, "a test").curve_request
+    assert (asked.train.images, asked.train.checkpoint_every, asked.train.sample_every) == (900, 900, 100)
+    assert (asked.synthesis.counts, asked.synthesis.multiple) == ("like-real", 2.0)
+    asked = configs.parse({**values, "compare": {"curve_images": 50}}, "a test").curve_request
+    assert (asked.train.images, asked.train.checkpoint_every, asked.train.sample_every) == (50, 50, 50)
+
+
+def test_a_report_has_the_config_without_the_machine_and_without_paths() -> None:
+    config = configs.parse(
+        {"data": {"source": "folder", "root": "/home/somebody"}, "compare": {"synthetic": "/x"}}, "a test"
+    )
+    told = configs.reported(config)
+    assert list(told) == [name for name in configs.dump(config) if name != "compute"]
+    assert "root" not in told["data"]
+    assert "synthetic" not in told["compare"]
+    assert told["train"] == configs.dump(config)["train"]

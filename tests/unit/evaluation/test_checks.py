@@ -10,7 +10,10 @@ import numpy as np
 import pytest
 
 from gan_aug.compute.local.executor import LocalExecutor
+from gan_aug.config import Config
 from gan_aug.config.compare import ArmName
+from gan_aug.config.compute import ComputeConfig
+from gan_aug.config.data import DataConfig
 from gan_aug.errors import CheckpointError, DataError, LeakageError
 from gan_aug.evaluation import canaries as canary_module
 from gan_aug.evaluation.arm_catalogue import ARMS
@@ -23,6 +26,7 @@ from gan_aug.evaluation.comparison_plan import ComparisonPlan
 from gan_aug.evaluation.ratio import check_search, choose_ratio, plan_search
 from gan_aug.run.folder import RunDir
 from gan_aug.stages.compare import run_comparison
+from gan_aug.stages.context import StageContext
 from gan_aug.verification.findings import comparison_again
 from tests.support.cell_data import small_config, write_synthetic
 
@@ -79,7 +83,7 @@ def test_a_search_that_cannot_be_made_says_why(cell_data):
         plan_search(cell_data.manifest, cell_data.generated, config)
     studies = tuple(s for s in cell_data.manifest.studies if s.split != "validation" or s.labels != (3,))
     with pytest.raises(DataError, match="0 images with the label '3'.*too few to choose a ratio by"):
-        check_search(dataclasses.replace(cell_data.manifest, studies=studies), config, 10_000)
+        check_search(dataclasses.replace(cell_data.manifest, studies=studies), config.compare.ratios, 10_000)
 
 
 @pytest.fixture(scope="module")
@@ -148,16 +152,18 @@ def test_further_shuffles_are_computed_once_kept_and_verified(cell_data, tmp_pat
     run.compare.mkdir()
     config = small_config(arms=["real"], seeds=1, canaries=True)
     config = config.model_copy(update={"classifier": config.classifier.model_copy(update={"steps": 60})})
+    plan = ComparisonPlan(config, cell_data.manifest, None)
     there: list[set[str]] = []
     for _ in range(2):
-        _, findings = run_comparison(config, run, cell_data.manifest, None, LocalExecutor(1))
+        context = StageContext.of(ComputeConfig(device="cpu"), run, LocalExecutor(1))
+        _, findings = run_comparison(context, plan, Config(data=DataConfig(source="digits")).curve_request)
         there.append({path.name for path in (run.compare / "cells").iterdir()})
     assert len(there[0]) == 16
     assert there[0] == there[1]
     assert not findings.canaries["shuffled_labels"]["passed"]
     assert "CANARY FAILED" in (tmp_path / "events.jsonl").read_text()
     cells = {name: read_cell(run.compare / "cells" / name) for name in there[0]}
-    report, plan = {"canaries": findings.canaries}, ComparisonPlan(config, cell_data.manifest, None)
+    report = {"canaries": findings.canaries}
     assert comparison_again(plan, report, {}, cells)[1].canaries == findings.canaries
     further = [cell.key for cell in plan_shuffled(cell_data.manifest, config, further=True)]
     with pytest.raises(CheckpointError, match="1 of the cells"):

@@ -58,14 +58,14 @@ class Computed:
 
 def plan_of(**compare: object) -> ComparisonPlan:
     asked = {"arms": ["real", "mixed"], "seeds": 2, "ratio": "search", "ratios": [0.5, 1.0, BEST], **compare}
-    return ComparisonPlan(make_config(**asked), MANIFEST, SYNTHETIC)
+    return ComparisonPlan(make_config(**asked).compare_request, MANIFEST, SYNTHETIC)
 
 
 def sets_of(plan: ComparisonPlan) -> dict[Subset, object]:
     """A synthetic set for each subset, of a GAN that saw the subset's first training image."""
     sets = {}
     for subset in plan.subsets:
-        part = take_subset(MANIFEST, subset, plan.config.seed)
+        part = take_subset(MANIFEST, subset, plan.request.seed)
         seen = part.studies[part.indices("train")[0]].content
         sets[subset] = dataclasses.replace(SYNTHETIC, dataset=part.fingerprint, trained_on=(seen,))
     return sets
@@ -90,7 +90,7 @@ def test_the_cells_come_in_one_order_and_hold_the_ratio_that_was_found() -> None
         ("real, mixed x 2 seeds, and 5 of canaries", 4 + 5 + 4 * 4),
     ]
     assert [(result.arm, result.seed) for result in results] == [("real", 0), ("mixed", 0), ("real", 1), ("mixed", 1)]
-    assert [r.key for r in results] == [c.key for c in plan_cells(MANIFEST, SYNTHETIC, plan.config, ratio=BEST)]
+    assert [r.key for r in results] == [c.key for c in plan_cells(MANIFEST, SYNTHETIC, plan.request, ratio=BEST)]
     assert [cell.subset for cell in plan.cells(findings.ratio, sets_of(plan)).all] == [
         *[None] * 9,
         *(Subset(size, draw) for size in (20, 60) for draw in (0, 1) for _ in range(4)),
@@ -140,7 +140,9 @@ def test_what_was_computed_is_found_again_from_the_kept_cells(compare) -> None:
 
 
 def test_without_an_arm_of_synthetic_images_there_is_nothing_to_search_and_no_gan_to_train() -> None:
-    plan = ComparisonPlan(make_config(arms=["real", "classic"], sizes=[20], draws=1, seeds=1), MANIFEST, None)
+    plan = ComparisonPlan(
+        make_config(arms=["real", "classic"], sizes=[20], draws=1, seeds=1).compare_request, MANIFEST, None
+    )
     assert not plan.needs_synthetic
     assert plan.ratio(Computed()) == {"value": 1.0, "searched": None}
     assert [cell.arm for cell in plan.cells({"value": 1.0, "searched": None}, {}).of_subsets[Subset(20, 0)]] == [
@@ -151,6 +153,6 @@ def test_without_an_arm_of_synthetic_images_there_is_nothing_to_search_and_no_ga
 
 
 def test_a_size_that_is_no_part_of_the_training_split_is_refused() -> None:
-    assert subsets_of(make_config(sizes=[119, "all"], draws=2), MANIFEST) == [Subset(119, 0), Subset(119, 1)]
+    assert subsets_of(make_config(sizes=[119, "all"], draws=2).compare, MANIFEST) == [Subset(119, 0), Subset(119, 1)]
     with pytest.raises(ConfigError, match="compare.sizes: 120 is not less than the 120 training images"):
         plan_of(sizes=[120]).check()

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from gan_aug import config as configs
 from gan_aug.config import Config
 from gan_aug.config.data import DataConfig
 from gan_aug.errors import RunConflict
@@ -29,7 +28,8 @@ def test_another_request_is_a_conflict_that_names_the_change(tmp_path: Path) -> 
 
 def test_a_key_that_an_older_version_did_not_know_was_asked_by_its_default(tmp_path: Path) -> None:
     run = RunDir(tmp_path / "run")
-    asked = configs.sections(Config(data=DataConfig(source="digits")), "seed", "data", "train")
+    config = Config(data=DataConfig(source="digits"))
+    asked = config.dataset_request.to_json() | config.train_request.to_json()
     older = {"seed": 0, "data": {"source": "digits"}, "train": asked["train"]}
     write_json(run.path / "dataset/request.json", older)
     (run.path / "dataset/manifest.json").touch()

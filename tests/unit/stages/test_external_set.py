@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
-from gan_aug.config import parse
+from gan_aug.compute.local.executor import LocalExecutor
+from gan_aug.config.compute import ComputeConfig
+from gan_aug.config.data import DataConfig
 from gan_aug.config.gan import SynthesisConfig
 from gan_aug.data.image_store import ImageWriter
 from gan_aug.data.manifest import SPLITS, Manifest, Split, Study, content_hash
@@ -27,6 +29,7 @@ from gan_aug.evaluation.held_out_copies import load_held_out_copies
 from gan_aug.export.formats import FORMATS
 from gan_aug.run import layout
 from gan_aug.run.folder import RunDir
+from gan_aug.stages.context import StageContext
 from gan_aug.stages.external import bring_synthetic
 from gan_aug.synthesis.external import mixed_order, write_external_set
 from gan_aug.synthesis.plan import plan_labels
@@ -37,9 +40,13 @@ Images = npt.NDArray[np.uint8]
 
 
 def bring(source: Path, data: CellData, run: Path) -> SyntheticManifest:
-    request = parse({"data": {"source": "digits"}, "compare": {"synthetic": str(source)}}, "a test")
-    bring_synthetic(request, RunDir(run), data.manifest)
+    write(source, RunDir(run), data.manifest)
     return SyntheticManifest.load(run / "synthetic/manifest.json")
+
+
+def write(source: Path, run: RunDir, manifest: Manifest) -> None:
+    context = StageContext.of(ComputeConfig(), run, LocalExecutor(1))
+    bring_synthetic(context, source, DataConfig(source="digits"), SynthesisConfig().shard, manifest)
 
 
 def random_images(count: int, *shape: int) -> Images:
@@ -186,15 +193,14 @@ def test_test_images_that_come_as_jpeg_are_found_and_many_are_refused(
     for k in range(planted):
         brought[5 + k] = saved_again(images[40 + k])
     path = save(tmp_path / "set.npz", images=brought, labels=np.arange(40) % 2)
-    request = parse({"data": {"source": "digits"}, "compare": {"synthetic": str(path)}}, "a test")
     run = RunDir(tmp_path / "run")
     if refused:
         with pytest.raises(LeakageError, match=r"12 of the 40 synthetic images look .* such as image \d+ \(test image"):
-            bring_synthetic(request, run, manifest)
+            write(path, run, manifest)
         assert not (run.synthetic / "manifest.json").exists()
         assert len(json.loads((run.synthetic / layout.LOOK_ALIKES).read_text())["source"]) == 12
         return
-    bring_synthetic(request, run, manifest)
+    write(path, run, manifest)
     synthetic = SyntheticManifest.load(run.synthetic / "manifest.json")
     found = load_held_out_copies(run.synthetic, manifest, synthetic)
     assert found is not None

@@ -18,7 +18,7 @@ from gan_aug.data.synthetic.shards import SyntheticManifest, shard_bytes
 from gan_aug.errors import CheckpointError, DataError, LeakageError, ManifestError
 from gan_aug.gan.state import RECORD, _record, newest_checkpoint
 from gan_aug.run.files import write_json
-from gan_aug.stages.saved import saved_storage
+from gan_aug.stages.context import saved_storage
 from gan_aug.verification.chain import Chain
 from gan_aug.verification.run import verify_run
 from tests.support.command_line import call

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from gan_aug.config import parse
-from gan_aug.config.compare import CompareConfig
+from gan_aug.config.compare import ClassifierConfig, CompareConfig
 from gan_aug.data.synthetic.shards import SyntheticManifest
 from gan_aug.errors import Cancelled, ConfigError, DataError
 from gan_aug.evaluation.cells.files import read_cell
@@ -31,8 +30,8 @@ def judged(cell_data, tmp_path_factory):
     """A comparison folder with the cell of the arm real, seed 0, and its result."""
     folder = tmp_path_factory.mktemp("compare")
     context = load_context(cell_data.dataset, cell_data.synthetic, folder / "cells")
-    config = parse({**small_config().model_dump(), "classifier": {"steps": 150, "batch": 32}}, "a test")
-    cell = plan_cells(cell_data.manifest, cell_data.generated, config)[0]
+    asked = small_config().model_copy(update={"classifier": ClassifierConfig(steps=150, batch=32)})
+    cell = plan_cells(cell_data.manifest, cell_data.generated, asked)[0]
     run_cell(context, cell)
     return folder, [read_cell(folder / "cells" / cell.key)]
 

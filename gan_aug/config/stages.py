@@ -1,0 +1,60 @@
+"""The verbs, and what the stages of a run are asked: the sections of the config that each depends on.
+
+A stage's `request.json` has these sections. Its results are the same as long as its request is the same, so the request
+holds every section that matters, and no other.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from gan_aug.config.compare import ClassifierConfig, CompareConfig
+from gan_aug.config.data import DataConfig
+from gan_aug.config.gan import GanConfig, SynthesisConfig, TrainConfig
+from gan_aug.config.section import Section
+
+Verb = Literal["run", "import", "train", "generate", "compare"]
+"""What can be done with a config: all stages, or those up to the one named."""
+
+
+class StageRequest(Section):
+    """Some sections of a config."""
+
+    def to_json(self) -> dict[str, Any]:
+        """The sections as JSON values, by their names."""
+        return self.model_dump(mode="json")
+
+
+class DatasetRequest(StageRequest):
+    """What an import is asked."""
+
+    seed: int
+    data: DataConfig
+
+
+class TrainRequest(StageRequest):
+    """What the training of a GAN is asked."""
+
+    seed: int
+    gan: GanConfig
+    train: TrainConfig
+
+
+class CompareRequest(StageRequest):
+    """What a comparison is asked."""
+
+    seed: int
+    classifier: ClassifierConfig
+    compare: CompareConfig
+
+
+class CurveRequest(StageRequest):
+    """What the learning curves' GANs are asked, each of which trains on a subset of the images.
+
+    `train.images` is what each of them sees. `seed` is that of the run, from which each draw's own seed follows.
+    """
+
+    seed: int
+    gan: GanConfig
+    train: TrainConfig
+    synthesis: SynthesisConfig

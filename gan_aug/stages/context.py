@@ -1,0 +1,58 @@
+"""What each stage of a run works with, and what a run folder was last asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import get_args
+
+from gan_aug import config as configs
+from gan_aug.compute.executor import Executor
+from gan_aug.config import Config
+from gan_aug.config.compute import ComputeConfig
+from gan_aug.config.stages import Verb
+from gan_aug.errors import RunConflict
+from gan_aug.run import layout
+from gan_aug.run.files import read_json
+from gan_aug.run.folder import RunDir
+from gan_aug.stages.storage import RunStorage, storage_of
+
+
+@dataclass(frozen=True)
+class StageContext:
+    """What a stage works with, beside the sections of the config that it depends on.
+
+    `run` is the run folder, which takes the stage's events too, and `storage` where the run keeps large files.
+    `executor` does the work, and `compute` says how much of a machine it may take.
+    """
+
+    run: RunDir
+    storage: RunStorage
+    executor: Executor
+    compute: ComputeConfig
+
+    @classmethod
+    def of(cls, compute: ComputeConfig, run: RunDir, executor: Executor) -> StageContext:
+        """The context of all stages of a run; the run's name in a store is drawn now if it has none yet."""
+        return cls(run, storage_of(run, compute.storage), executor, compute)
+
+
+def saved_request(path: Path) -> tuple[Verb, Config]:
+    """The verb and the config that the run folder `path` was last asked for; raises RunConflict if there is none."""
+    file = RunDir.existing(path).path / layout.REQUEST
+    record = read_json(file)
+    try:
+        verb, values = record["verb"], record["config"]
+    except (KeyError, TypeError) as error:
+        raise RunConflict(f"{file} names no verb and config: start the run again with its config") from error
+    if verb not in (known := get_args(Verb)):
+        raise RunConflict(f"{file} names the verb {verb!r}: it is of another version; known are {', '.join(known)}")
+    return verb, configs.parse(values, str(file))
+
+
+def saved_storage(path: Path) -> RunStorage:
+    """Where the run in the folder `path` keeps its large files; raises RunConflict if it no longer says so."""
+    run, storage = RunDir.existing(path), saved_request(path)[1].compute.storage
+    if storage and not (path / layout.STORAGE).exists():
+        raise RunConflict(f"{path} has lost its {layout.STORAGE}, which names its files in {storage}: put it back")
+    return storage_of(run, storage)
