@@ -29,7 +29,7 @@ def test_another_request_is_a_conflict_that_names_the_change(tmp_path: Path) -> 
 def test_a_key_that_an_older_version_did_not_know_was_asked_by_its_default(tmp_path: Path) -> None:
     run = RunDir(tmp_path / "run")
     config = Config(data=DataConfig(source="digits"))
-    asked = config.dataset_request.to_json() | config.train_request.to_json()
+    asked = config.dataset_request.to_json() | {"train": config.train_request.to_json()["train"]}
     older = {"seed": 0, "data": {"source": "digits"}, "train": asked["train"]}
     write_json(run.path / "dataset/request.json", older)
     (run.path / "dataset/manifest.json").touch()
