@@ -8,6 +8,7 @@ only on the same processor with the same PyTorch.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -37,14 +38,15 @@ def report(run: Path) -> dict[str, Any]:
     return {key: value for key, value in read(run / "report.json").items() if key not in ("environment", "timing")}
 
 
-def machine() -> dict[str, str]:
-    """What the last bit of a sum hangs on: PyTorch's version, and the processor with what it can do."""
+def machine() -> dict[str, Any]:
+    """What the last bit of a sum hangs on: PyTorch's version, and the processor with its cores and what they can do."""
     told = Path("/proc/cpuinfo").read_text().split("\n\n")[0] if Path("/proc/cpuinfo").exists() else ""
     rows = dict(line.split(":", 1) for line in told.splitlines() if ":" in line)
     facts = {key.strip(): value.strip() for key, value in rows.items()}
     return {
         "torch": torch.__version__,
         "numpy": np.__version__,
+        "cores": os.cpu_count(),
         "processor": facts.get("model name", ""),
         "instructions": " ".join(sorted(name for name in facts.get("flags", "").split() if name[:3] in ("avx", "fma"))),
     }
