@@ -32,6 +32,8 @@ from gan_aug.gan.state import (
 from gan_aug.gan.trainer import GanTrainer
 from tests.support.gan_samples import small_trainer
 
+pytestmark = pytest.mark.slow
+
 ALL: tuple[AugmentName, ...] = ("translation", "cutout", "brightness", "contrast")
 
 

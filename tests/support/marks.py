@@ -15,7 +15,7 @@ import pytest
 SERVERS = {"browser", "nginx", "orthanc", "postgres", "prometheus", "ray", "s3"}
 """Marks of programs that serve; each implies the mark `server`."""
 
-SECONDS = 40
+SECONDS = 120
 """Processor time, with that of ended children, after which a test is slow: many times what a quick one takes, since
 processors differ, and since the first test of a process loads PyTorch."""
 
