@@ -1,4 +1,4 @@
-"""What programs and notebooks call, and the command line and the service's jobs too: start a run, open it, read it.
+"""The library: start a run, open it, read it. The command line and the service's jobs call it too.
 
     run = gan_aug.run("films.yaml", "runs/films")
     run.report.arms["mixed"].auc.ci95
@@ -39,10 +39,10 @@ Where = Literal["local", "ray"]
 
 
 class Run:
-    """A run folder: what was asked for, and what was made of it.
+    """A run folder: its config and its results.
 
-    What a run does not have yet is None or raises an error that says how it is made. Everything is read from disk when
-    it is asked for, so a run that goes on elsewhere is seen as it is now.
+    A result that does not exist yet is None, or raises an error that says how to make it. Everything is read from disk
+    at each access, so a run that goes on in another process is seen as it is now.
     """
 
     def __init__(self, folder: str | Path) -> None:
@@ -67,12 +67,12 @@ class Run:
 
     @property
     def verb(self) -> Verb:
-        """What the run was last asked to do."""
+        """The verb of the last start."""
         return self._saved()[0]
 
     @property
     def config(self) -> Config:
-        """What the run was last asked for."""
+        """The config of the last start."""
         return self._saved()[1]
 
     @property
@@ -189,7 +189,7 @@ class Run:
         return verify_run(self._storage(), lambda unit, at, of: tell(Event("verify", "progress", "", at, of, unit)))
 
     def resume(self, *, on: Where = "local", progress: Listener | None = None) -> Run:
-        """Go on with what the run was last asked for, from what is whole in it; see `resume`."""
+        """Go on with the last start, from what is whole in the folder; see `resume`."""
         return resume(self.folder, on=on, progress=progress)
 
     def write_report(self, *, pdf: bool = False, progress: Listener | None = None) -> Report:
@@ -280,7 +280,7 @@ def resume(
     progress: Listener | None = None,
     stop_on_signals: bool = False,
 ) -> Run:
-    """Go on with what a run folder was last asked for, from what is whole in it.
+    """Go on with the last start in a run folder, from what is whole in it.
 
     Args:
         folder: The run folder.

@@ -1,4 +1,4 @@
-"""The command line over the verbs."""
+"""The command line."""
 
 from __future__ import annotations
 

@@ -61,11 +61,11 @@ def _verb(name: Verb, summary: str) -> None:
         request = configs.load(config, tuple(overrides or ()))
         folder = run or Path("runs") / config.stem
         if dry_run:
-            _say(api.plan(request, folder, verb=name), as_json)
+            _print(api.plan(request, folder, verb=name), as_json)
             return
         with shown_progress() as listener:
             done = api.run(request, folder, on=on, verb=name, progress=listener, stop_on_signals=True)
-        _tell(done, as_json)
+        _print_result(done, as_json)
 
     command.__doc__ = summary
     app.command(name)(command)
@@ -90,10 +90,10 @@ def resume(
     on: OnOption = "local",
     as_json: JsonOption = False,
 ) -> None:
-    """Go on with what a run folder was asked for, from what is whole in it."""
+    """Go on with the last start in a run folder, from what is whole in it."""
     with shown_progress() as listener:
         done = api.resume(folder, origin=origin, on=on, progress=listener, stop_on_signals=True)
-    _tell(done, as_json)
+    _print_result(done, as_json)
 
 
 @app.command()
@@ -105,7 +105,7 @@ def export(
 ) -> None:
     """Write a run's synthetic set in a format that other tools read."""
     count = api.open(folder).export(to, out)
-    _say({"images": count, "out": str(out)} if as_json else f"{count:,} images in {out}", as_json)
+    _print({"images": count, "out": str(out)} if as_json else f"{count:,} images in {out}", as_json)
 
 
 @app.command()
@@ -120,13 +120,13 @@ def predict(
     sheet = picture or folder / layout.PREDICTIONS
     predictions = api.open(folder).predict(images, arm, picture=sheet)
     if as_json:
-        _say([row.to_json() for row in predictions], as_json)
+        _print([row.to_json() for row in predictions], as_json)
         return
     for row in predictions:
         likely = sorted(row.probabilities.items(), key=lambda pair: -pair[1])[:3]
         said = ", ".join(f"{label} {probability:.3f}" for label, probability in likely)
-        _say(f"{row.name}: {', '.join(row.labels) or 'none'} ({said})", as_json)
-    _say(f"picture in {sheet}", as_json)
+        _print(f"{row.name}: {', '.join(row.labels) or 'none'} ({said})", as_json)
+    _print(f"picture in {sheet}", as_json)
 
 
 @app.command()
@@ -135,7 +135,7 @@ def inspect(
     as_json: JsonOption = False,
 ) -> None:
     """Say what was imported, and draw a contact sheet of each class to look at before training."""
-    _say(api.inspect(folder), as_json)
+    _print(api.inspect(folder), as_json)
 
 
 app.command()(report)
@@ -146,7 +146,7 @@ def verify(folder: Folder, as_json: JsonOption = False) -> None:
     """Recompute the provenance chain of a run from its files, and say where it breaks; alters nothing."""
     with shown_progress() as listener:
         chain = api.open(folder).verify(listener)
-    _say(chain.to_json() if as_json else chain.to_text(), as_json)
+    _print(chain.to_json() if as_json else chain.to_text(), as_json)
     chain.raise_broken()
 
 
@@ -169,11 +169,11 @@ def show_config(
 ) -> None:
     """Print a config with every default spelt out; without one, that of the digits."""
     if schema:
-        _say(configs.Config.model_json_schema(), as_json=True)
+        _print(configs.Config.model_json_schema(), as_json=True)
         return
     extra = tuple(overrides or ())
     request = configs.load(config, extra if config else ("data.source=digits", *extra))
-    _say(configs.dump(request) if as_json else configs.to_yaml(request).rstrip(), as_json)
+    _print(configs.dump(request) if as_json else configs.to_yaml(request).rstrip(), as_json)
 
 
 @app.callback(invoke_without_command=True)
@@ -181,7 +181,7 @@ def _options(
     version: Annotated[bool, typer.Option("--version", help="print the version and exit")] = False,
 ) -> None:
     if version:
-        _say(f"gan-aug {__version__}", as_json=False)
+        _print(f"gan-aug {__version__}", as_json=False)
         raise typer.Exit
 
 
@@ -191,7 +191,7 @@ def main() -> None:
         app()
     except GanAugError as error:
         print(f"gan-aug: {error}", file=sys.stderr)  # noqa: T201 - this is the terminal
-        # torchrun would start again what ends with another code than 0, though it was asked to stop.
+        # torchrun would restart a process that ends with another code than 0, though it was told to stop.
         sys.exit(0 if isinstance(error, Cancelled) and launched() else error.exit_code)
     except KeyboardInterrupt:
         sys.exit(Cancelled.exit_code)
@@ -201,13 +201,13 @@ def main() -> None:
         sys.exit(1)
 
 
-def _tell(done: api.Run, as_json: bool) -> None:
-    """Print what a verb that is done has to say, once: of torchrun's ranks the first one does."""
+def _print_result(done: api.Run, as_json: bool) -> None:
+    """Print the result of a finished verb; under torchrun only the first rank does."""
     if not launched() or os.environ["RANK"] == "0":
-        _say(result_of(done.verb, done.folder, as_json), as_json)
+        _print(result_of(done.verb, done.folder, as_json), as_json)
 
 
-def _say(value: Any, as_json: bool) -> None:
+def _print(value: Any, as_json: bool) -> None:
     if isinstance(value, str):
         text = value
     elif as_json:

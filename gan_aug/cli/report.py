@@ -1,4 +1,4 @@
-"""What a comparison says on the terminal, and `gan-aug report`, which writes it again."""
+"""The command `report`, and what a finished verb prints."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def report(
 
 
 def result_of(verb: str, folder: Path, as_json: bool) -> Any:
-    """What a verb says when it is done in a run folder: the report where there is one."""
+    """What a finished verb prints: the report if it made one."""
     if verb in ("run", "compare"):
         from gan_aug.report.pages.markdown import without_appendix
 

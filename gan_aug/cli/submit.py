@@ -1,4 +1,4 @@
-"""The command `submit`: a run sent to a Ray cluster, to go on there whatever becomes of this machine."""
+"""The command `submit`: sends a run to a Ray cluster, where it goes on without this machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The verbs, and what the stages of a run are asked: the sections of the config that each depends on.
+"""The verbs, and the requests of a run's stages: the sections of the config that each stage depends on.
 
 A stage's `request.json` has these sections. Its results are the same as long as its request is the same, so the request
 holds every section that matters, and no other.
@@ -26,14 +26,14 @@ class StageRequest(Section):
 
 
 class DatasetRequest(StageRequest):
-    """What an import is asked."""
+    """What an import depends on."""
 
     seed: int
     data: DataConfig
 
 
 class TrainRequest(StageRequest):
-    """What the training of a GAN is asked."""
+    """What the training of a GAN depends on."""
 
     seed: int
     gan: GanConfig
@@ -41,7 +41,7 @@ class TrainRequest(StageRequest):
 
 
 class CompareRequest(StageRequest):
-    """What a comparison is asked."""
+    """What a comparison depends on."""
 
     seed: int
     classifier: ClassifierConfig
@@ -49,9 +49,10 @@ class CompareRequest(StageRequest):
 
 
 class CurveRequest(StageRequest):
-    """What the learning curves' GANs are asked, each of which trains on a subset of the images.
+    """What the learning curves' GANs depend on. Each of them trains on a subset of the images.
 
-    `train.images` is what each of them sees. `seed` is that of the run, from which each draw's own seed follows.
+    `train.images` is the number of images that each of them sees. `seed` is that of the run; each draw's own seed
+    follows from it.
     """
 
     seed: int

@@ -32,17 +32,17 @@ STEPS = 100
 CHANCE = 0.5
 
 
-def plan_shuffled(manifest: Manifest, asked: CompareRequest, *, further: bool = False) -> list[Cell]:
+def plan_shuffled(manifest: Manifest, comparison: CompareRequest, *, further: bool = False) -> list[Cell]:
     """The cells of the first canary: the arm `real` with shuffled training labels, trained for a few steps.
 
     Args:
         manifest: The data set.
-        asked: What the comparison is asked.
+        comparison: The request of the comparison.
         further: Return the further shuffles, which decide if the first ones are above chance.
     """
     # One validation, at the end: a choice among several by the true labels would favour weights that predict them.
-    changes = {"steps": min(STEPS, asked.classifier.steps), "epochs": 1}
-    short = asked.model_copy(update={"classifier": asked.classifier.model_copy(update=changes)})
+    changes = {"steps": min(STEPS, comparison.classifier.steps), "epochs": 1}
+    short = comparison.model_copy(update={"classifier": comparison.classifier.model_copy(update=changes)})
     return [
         make_cell({**cell_request(manifest, None, short, REFERENCE, seed, 0.0), "shuffled": True})
         for seed in (range(SHUFFLES, SHUFFLES + FURTHER) if further else range(SHUFFLES))
@@ -51,7 +51,7 @@ def plan_shuffled(manifest: Manifest, asked: CompareRequest, *, further: bool = 
 
 def shuffled_labels(
     manifest: Manifest,
-    asked: CompareRequest,
+    comparison: CompareRequest,
     results: Sequence[CellResult],
     compute: Callable[[Sequence[Cell]], Sequence[CellResult]],
 ) -> dict[str, Any]:
@@ -62,7 +62,7 @@ def shuffled_labels(
 
     Args:
         manifest: The data set.
-        asked: What the comparison is asked.
+        comparison: The request of the comparison.
         results: The results of the first shuffles.
         compute: Returns the results of the further shuffles; called if they are needed.
 
@@ -70,7 +70,7 @@ def shuffled_labels(
         JSON values: `passed`, `auc`, `shuffles`, `optimizer_steps`, `further`.
     """
     first = _auc_of(manifest, results)
-    further = compute(plan_shuffled(manifest, asked, further=True)) if _is_above_chance(first) else ()
+    further = compute(plan_shuffled(manifest, comparison, further=True)) if _is_above_chance(first) else ()
     again = _auc_of(manifest, further) if further else None
     return {
         "passed": again is None or not _is_above_chance(again),

@@ -17,25 +17,25 @@ from gan_aug.evaluation.leakage import check_synthetic_set
 from gan_aug.evaluation.statistics.ground_truth import GroundTruth
 
 
-def plan_search(manifest: Manifest, synthetic: SyntheticManifest, asked: CompareRequest) -> list[Cell]:
+def plan_search(manifest: Manifest, synthetic: SyntheticManifest, comparison: CompareRequest) -> list[Cell]:
     """The cells of the search: the arm SEARCHED at each ratio with each seed. They keep validation scores only.
 
     Args:
         manifest: The data set.
         synthetic: The synthetic set.
-        asked: What the comparison is asked.
+        comparison: The request of the comparison.
 
     Raises:
         DataError: If the search is not possible.
         LeakageError: If `synthetic` may not be used.
     """
-    check_search(manifest, asked.compare.ratios, len(synthetic.image_labels))
+    check_search(manifest, comparison.compare.ratios, len(synthetic.image_labels))
     check_synthetic_set(synthetic, manifest)
     cells = []
-    for ratio in asked.compare.ratios:
+    for ratio in comparison.compare.ratios:
         plan_arm(SEARCHED, manifest, synthetic, ratio)
-        for seed in range(asked.compare.seeds):
-            request = cell_request(manifest, synthetic, asked, SEARCHED, seed, ratio)
+        for seed in range(comparison.compare.seeds):
+            request = cell_request(manifest, synthetic, comparison, SEARCHED, seed, ratio)
             cells.append(make_cell({**request, "search": True}))
     return cells
 

@@ -17,7 +17,7 @@ class ProgressLines:
     """
 
     def __init__(self) -> None:
-        self._said: dict[tuple[str, str], tuple[float, int]] = {}
+        self._printed: dict[tuple[str, str], tuple[float, int]] = {}
         self._begun: dict[tuple[str, str], tuple[float, int]] = {}
         self._last = (0.0, 0)
 
@@ -30,9 +30,9 @@ class ProgressLines:
         done, total = event.done or 0, event.total or 1
         counted = (event.stage, event.unit)  # a stage that counts files, then images, begins anew
         began, first = self._begun.setdefault(counted, self._last)
-        when, tenth = self._said.get(counted, (began, 10 * first // total))
+        when, tenth = self._printed.get(counted, (began, 10 * first // total))
         if 10 * done // total > tenth and event.time - when >= QUIET_SECONDS:
-            self._said[counted] = (event.time, 10 * done // total)
+            self._printed[counted] = (event.time, 10 * done // total)
             rate = (done - first) / (event.time - began)
             left = f", {(total - done) / rate:.0f} s left" if rate > 0 and done < total else ""
             self._line(f"{event.stage}: {done:,} of {total:,} {event.unit}{left}  {detail(event)}".rstrip())

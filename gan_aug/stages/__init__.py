@@ -1,1 +1,1 @@
-"""The verbs: what each was asked, what is on disk, what is left to do."""
+"""The verbs and their stages: they join data, GAN, evaluation and report in a run folder."""

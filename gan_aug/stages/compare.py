@@ -1,4 +1,4 @@
-"""Running a comparison: the ratio is searched, the curves' GANs are trained, then every cell, canaries among them."""
+"""Runs a comparison: searches the ratio, trains the curves' GANs, then computes every cell, canaries included."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ def run_comparison(
     Args:
         context: The run's.
         plan: The comparison.
-        curves: What the GANs of the learning curves are asked, if the plan has some.
+        curves: The request of the learning curves' GANs, used if the plan has curves.
 
     Returns:
-        The results on all training images, by arm within seed, and what was found beside them.
+        The results on all training images, by arm within seed, and the findings beside them.
 
     Raises:
-        GanAugError: What planning and running cells raise, before anything is trained if it can be known by then.
+        GanAugError: What planning and running cells raise; before any training if it can be known by then.
     """
     run = context.run
     plan.check()
@@ -58,7 +58,7 @@ def run_comparison(
 
 
 def _compute(context: StageContext, synthetic: bool, cells: Sequence[Cell], what: str) -> dict[str, CellResult]:
-    """Have every cell computed that is not there yet; the results by key. `synthetic`: some need a synthetic set."""
+    """Compute every cell that is not finished; the results by key. `synthetic`: whether cells need a synthetic set."""
     run, storage = context.run, context.storage
     cells = unique(cells)
     run.cells.mkdir(exist_ok=True)
@@ -70,7 +70,7 @@ def _compute(context: StageContext, synthetic: bool, cells: Sequence[Cell], what
         run.dataset,
         storage.synthetic if synthetic else None,
         run.cells,
-        context.compute.device,  # what each worker chooses by: this process may stand on another machine
+        context.compute.device,  # each worker chooses its own device: this process may be on another machine
         subset_sets=storage.sizes if synthetic else None,
         stored_dataset=storage.dataset,
         stored_cells=storage.cells,
@@ -83,7 +83,7 @@ def _compute(context: StageContext, synthetic: bool, cells: Sequence[Cell], what
 
 
 def _named(cell: Cell) -> str:
-    """What a cell is, for people."""
+    """A cell in a few words, for people."""
     of = f", {cell.subset.size} images, draw {cell.subset.draw}" if cell.subset else ""
     why = " at ratio {ratio:g}, for the search" if cell.request.get("search") else ""
     why += " with shuffled labels" if cell.request.get("shuffled") else ""
@@ -91,7 +91,7 @@ def _named(cell: Cell) -> str:
 
 
 def _synthetic_sets(run: RunDir, plan: ComparisonPlan) -> dict[Subset, SyntheticManifest]:
-    """The synthetic set of each subset's own GAN; none when no arm needs one."""
+    """The synthetic set of each subset's own GAN; empty if no arm needs one."""
     if not plan.needs_synthetic:
         return {}
     places = {subset: SubsetDir(run.path, subset).synthetic / layout.MANIFEST for subset in plan.subsets}
@@ -104,7 +104,7 @@ def _planted_test_image(run: RunDir, plan: ComparisonPlan) -> dict[str, Any]:
 
 
 def _name_cells(run: RunDir, cells: Sequence[Cell]) -> None:
-    """Write down which cells the comparison is made of, for who wants a classifier of it."""
+    """Save which cells the comparison consists of, so that `predict` finds its classifiers."""
     arms: dict[str, list[str]] = {}
     for cell in cells:
         arms.setdefault(cell.arm, []).append(cell.key)

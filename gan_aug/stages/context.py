@@ -1,4 +1,4 @@
-"""What each stage of a run works with, and what a run folder was last asked for."""
+"""The context that all stages of a run share, and the request that a run folder was last used for."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from gan_aug.stages.storage import RunStorage, storage_of
 
 @dataclass(frozen=True)
 class StageContext:
-    """What a stage works with, beside the sections of the config that it depends on.
+    """What a stage needs in addition to the config sections that its results depend on.
 
-    `run` is the run folder, which takes the stage's events too, and `storage` where the run keeps large files.
-    `executor` does the work, and `compute` says how much of a machine it may take.
+    `run` is the run folder, which also records events. `storage` is where the run keeps large files. `executor` does
+    the work, and `compute` is the config's section about machines.
     """
 
     run: RunDir
@@ -33,12 +33,12 @@ class StageContext:
 
     @classmethod
     def of(cls, compute: ComputeConfig, run: RunDir, executor: Executor) -> StageContext:
-        """The context of all stages of a run; the run's name in a store is drawn now if it has none yet."""
+        """The context of a run. If the run has no name in its store yet, one is drawn now."""
         return cls(run, storage_of(run, compute.storage), executor, compute)
 
 
 def saved_request(path: Path) -> tuple[Verb, Config]:
-    """The verb and the config that the run folder `path` was last asked for; raises RunConflict if there is none."""
+    """The verb and the config of the last start in the run folder `path`; raises RunConflict if there is none."""
     file = RunDir.existing(path).path / layout.REQUEST
     record = read_json(file)
     try:
@@ -51,7 +51,7 @@ def saved_request(path: Path) -> tuple[Verb, Config]:
 
 
 def saved_storage(path: Path) -> RunStorage:
-    """Where the run in the folder `path` keeps its large files; raises RunConflict if it no longer says so."""
+    """Where the run in the folder `path` keeps its large files; raises RunConflict if the record of it is lost."""
     run, storage = RunDir.existing(path), saved_request(path)[1].compute.storage
     if storage and not (path / layout.STORAGE).exists():
         raise RunConflict(f"{path} has lost its {layout.STORAGE}, which names its files in {storage}: put it back")

@@ -1,7 +1,7 @@
-"""The learning curves' GANs: for each subset of the training split one that saw no other image, and its synthetic set.
+"""The learning curves' GANs: one for each subset of the training split, trained on that subset only.
 
-Each has a folder `sizes/SIZE-DRAW` that is a small run folder of its own: `train`, `synthetic` and their record. In a
-store it has a prefix of that name below the run's.
+Each has a folder `sizes/SIZE-DRAW`, a small run folder with `train`, `synthetic` and events. In a store it has a prefix
+of that name below the run's prefix.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ from gan_aug.synthesis.write import is_whole, write_synthetic_set
 
 
 class SubsetDir(RunDir):
-    """The folder of one subset's GAN: it has the images of the run it lies in, and is stopped with it.
+    """The folder of one subset's GAN. Its images are those of the run around it, and it stops with that run.
 
-    `images` is the folder that holds those on a host without the run's.
+    `images` is the folder of the images on a host that does not have the run folder.
     """
 
     def __init__(self, run: Path, subset: Subset, images: Path | None = None) -> None:
@@ -55,53 +55,53 @@ class SubsetDir(RunDir):
         return self._run / layout.CANCEL
 
 
-def make_synthetic_sets(context: StageContext, asked: CurveRequest, subsets: Sequence[Subset]) -> None:
-    """Train each subset's GAN and make its synthetic set, spread over the executor; whole ones are left as they are.
+def make_synthetic_sets(context: StageContext, request: CurveRequest, subsets: Sequence[Subset]) -> None:
+    """Train each subset's GAN and make its synthetic set, spread over the executor, if it is not whole already.
 
     Args:
         context: The run's.
-        asked: What the GANs are asked.
+        request: The request of the GANs.
         subsets: The parts of the training split.
 
     Raises:
-        RunConflict: If a subset's folder holds what another request made.
+        RunConflict: If a subset's folder holds the results of another request.
         GanAugError: What training and making images raise.
     """
     run, storage = context.run, context.storage
-    missing = [subset for subset in subsets if not _is_whole(run, storage, asked, subset)]
+    missing = [subset for subset in subsets if not _is_whole(run, storage, request, subset)]
     if not missing:
         return
-    seen = asked.train.images
+    seen = request.train.images
     run.emit("sizes", "start", f"{len(missing)} GANs of {len(subsets)} subsets, {seen:,} images seen by each")
-    work = partial(_make_set, asked=asked, storage=storage, compute=context.compute)
+    work = partial(_make_set, request=request, storage=storage, compute=context.compute)
     for done, (index, made) in enumerate(context.executor.map(work, missing, cancelled=run.cancelled), start=1):
         subset = missing[index]
         if storage.place:
-            _claim(SubsetDir(run.path, subset), asked.synthesis, made.checkpoint)
+            _claim(SubsetDir(run.path, subset), request.synthesis, made.checkpoint)
             made.save(SubsetDir(run.path, subset).synthetic / layout.MANIFEST)
         message = f"{subset.size} images, draw {subset.draw}"
         run.emit("sizes", "progress", message, done=done, total=len(missing), unit="GANs")
     run.emit("sizes", "finish", f"{len(subsets)} synthetic sets, each of a GAN that saw its subset alone")
 
 
-def subset_training(asked: CurveRequest, subset: Subset) -> TrainRequest:
-    """What is asked of one subset's GAN: another seed in each draw."""
-    return TrainRequest(seed=draw_seed(asked.seed, subset.draw), gan=asked.gan, train=asked.train)
+def subset_training(request: CurveRequest, subset: Subset) -> TrainRequest:
+    """The request of one subset's GAN, with a seed of its own for each draw."""
+    return TrainRequest(seed=draw_seed(request.seed, subset.draw), gan=request.gan, train=request.train)
 
 
 def draw_seed(base: int, draw: int) -> int:
-    """The seed of a draw's GANs, below 2**32: the training's chance differs between draws as their images do."""
+    """The seed of a draw's GANs, below 2**32, so that draws differ in chance as well as in images."""
     return int.from_bytes(hashlib.sha256(f"draw/{base}/{draw}".encode()).digest()[:4])
 
 
-def _is_whole(run: RunDir, storage: RunStorage, asked: CurveRequest, subset: Subset) -> bool:
-    """Whether the subset's synthetic set is there with all its shards; raises RunConflict if another one is."""
+def _is_whole(run: RunDir, storage: RunStorage, request: CurveRequest, subset: Subset) -> bool:
+    """Whether the subset's synthetic set is whole; raises RunConflict if another request made it."""
     own = run.path / layout.SIZES / subset.name / layout.SYNTHETIC / layout.MANIFEST
     if not own.exists():
         return False
     folder = SubsetDir(run.path, subset)
-    check(folder, layout.TRAIN, subset_training(asked, subset).to_json())
-    check(folder, layout.SYNTHETIC, {"synthesis": asked.synthesis.model_dump(mode="json")})
+    check(folder, layout.TRAIN, subset_training(request, subset).to_json())
+    check(folder, layout.SYNTHETIC, {"synthesis": request.synthesis.model_dump(mode="json")})
     try:
         made = SyntheticManifest.load(own)
     except ManifestError:
@@ -110,17 +110,17 @@ def _is_whole(run: RunDir, storage: RunStorage, asked: CurveRequest, subset: Sub
 
 
 def _make_set(
-    state: None,  # noqa: ARG001 - an executor's shape
+    state: None,  # noqa: ARG001 - the signature of an executor's work
     subset: Subset,
     *,
-    asked: CurveRequest,
+    request: CurveRequest,
     storage: RunStorage,
     compute: ComputeConfig,
 ) -> SyntheticManifest:
-    """One worker's share: a GAN and its synthetic set, from where an earlier start left them.
+    """One worker's share: a GAN and its synthetic set, resumed from an earlier start.
 
-    A host without the run folder fetches the images from the store, and keeps there what it makes. One rank trains,
-    with a number of threads that no machine alters.
+    A host without the run folder fetches the images from the store and saves its results there. One rank trains, with
+    the same number of threads on every machine.
     """
     images = local_copy(storage.folder / layout.DATASET, storage.dataset, layout.MANIFEST)
     folder = SubsetDir(storage.folder, subset, images)
@@ -135,23 +135,23 @@ def _make_set(
         }
     )
     context = StageContext.of(alone, folder, LocalExecutor(1))
-    manifest = take_subset(Manifest.load(images / layout.MANIFEST), subset, asked.seed)
+    manifest = take_subset(Manifest.load(images / layout.MANIFEST), subset, request.seed)
     with torch_threads(THREADS):
-        checkpoint = train(context, subset_training(asked, subset), manifest)
-        _claim(folder, asked.synthesis, checkpoint.id)
+        checkpoint = train(context, subset_training(request, subset), manifest)
+        _claim(folder, request.synthesis, checkpoint.id)
         return write_synthetic_set(
             checkpoint,
-            plan_labels(asked.synthesis, manifest),
+            plan_labels(request.synthesis, manifest),
             context.storage.synthetic,
             context.executor,
-            seed=asked.synthesis.seed,
-            shard_size=asked.synthesis.shard,
+            seed=request.synthesis.seed,
+            shard_size=request.synthesis.shard,
             device=compute.device,
             cancelled=folder.cancelled,
         )
 
 
 def _claim(folder: SubsetDir, wanted: SynthesisConfig, checkpoint: str) -> None:
-    """Save what the subset's synthetic set is made of, or check that the one there is made of the same."""
+    """Save the request of the subset's synthetic set, or check it against the one that was saved before."""
     made_of = {"synthesis": wanted.model_dump(mode="json"), "checkpoint": checkpoint}
     claim(folder, layout.SYNTHETIC, made_of, products=f"{layout.SHARD}*")

@@ -1,4 +1,4 @@
-"""Synthetic images made elsewhere, brought into a run as its synthetic set: written once, their origin unknown."""
+"""Imports synthetic images made elsewhere as a run's synthetic set; their provenance is unknown."""
 
 from __future__ import annotations
 
@@ -22,13 +22,14 @@ from gan_aug.stages.context import StageContext
 from gan_aug.synthesis.external import mixed_order, write_external_set
 
 SOURCE = "source"
-"""The key, in the request of a synthetic set made elsewhere, of the hash of where it came from."""
+"""The key, in the request of an imported synthetic set, of the hash of its source."""
 
 
 def check_source(run: RunDir, path: Path) -> None:
-    """What can be known before the import: raises DataError if there is nothing at `path`, `compare.synthetic`.
+    """Check what can be known before the data set is imported.
 
-    Raises RunConflict if the run holds a synthetic set of its own GAN.
+    Raises DataError if there is nothing at `path`, which is `compare.synthetic`, and RunConflict if the run holds a
+    synthetic set of its own GAN.
     """
     made_of = _made_of(run)
     if not path.exists() and SOURCE not in made_of:
@@ -52,7 +53,7 @@ def check_own(run: RunDir) -> None:
 
 
 def _made_of(run: RunDir) -> dict[str, Any]:
-    """What the run's synthetic set was asked for; empty if nothing was."""
+    """The request of the run's synthetic set; empty if there is none."""
     path = run.synthetic / layout.REQUEST
     return dict(read_json(path)) if path.exists() else {}
 
@@ -62,10 +63,9 @@ def bring_synthetic(context: StageContext, path: Path, data: DataConfig, shard: 
 
     Args:
         context: The run's.
-        path: Where they are, `compare.synthetic`; nothing need be there any more once they are written.
-        data: How the data set's own images were brought to one size; those of another size are fitted likewise, their
-            grey range kept.
-        shard: How many images there are in a file.
+        path: The source, `compare.synthetic`. Once the shards are written it is not needed any more.
+        data: How images are brought to the data set's size. Their grey range is not altered.
+        shard: Images per shard.
         manifest: The data set.
 
     Raises:
@@ -75,7 +75,7 @@ def bring_synthetic(context: StageContext, path: Path, data: DataConfig, shard: 
     """
     run = context.run
     if not path.exists():
-        return  # it was written once; the shards have their own sums
+        return  # the shards were written before, and have their own sums
     external = open_external(path, manifest)
     made_of = {SOURCE: source_sha256(path), "fit": data.fit, "filter": data.filter, "shard": shard}
     claim(run, layout.SYNTHETIC, made_of, products=layout.MANIFEST)
@@ -98,7 +98,7 @@ def bring_synthetic(context: StageContext, path: Path, data: DataConfig, shard: 
         channels, height, width = manifest.shape
         wanted = f"{width}x{height} pixels, {'grey' if channels == 1 else 'colour'}, 8 bit"
         run.emit("synthetic", "note", f"{fitted:,} images were of another size or kind: fitted to {wanted}")
-    for folder in dict.fromkeys((place, run.synthetic)):  # only now, so that what is refused is never taken for whole
+    for folder in dict.fromkeys((place, run.synthetic)):  # last, so that a refused set never counts as whole
         synthetic.save(below(folder, layout.MANIFEST))
     counts = ", ".join(f"{name} {count:,}" for name, count in synthetic.counts().items())
     run.emit("synthetic", "finish", f"{len(external.labels):,} synthetic images of unknown provenance: {counts}")
@@ -107,7 +107,7 @@ def bring_synthetic(context: StageContext, path: Path, data: DataConfig, shard: 
 def _check_images(
     run: RunDir, manifest: Manifest, synthetic: SyntheticManifest, images: ShardedImages, external: ExternalImages
 ) -> None:
-    """Hold the images against those of validation and test; what looks nearly the same is kept beside the set."""
+    """Compare the images with those of validation and test; save which look nearly the same."""
     check_synthetic_images(images, manifest)
     run.emit("synthetic", "note", "looking for images nearly the same as a validation or test image")
     found = find_held_out_copies(run.dataset, images, manifest, run.cancelled)

@@ -1,4 +1,4 @@
-"""The verb `generate`: the newest checkpoint's synthetic set, and the set that arms take."""
+"""The verb `generate`: the synthetic set of the newest checkpoint, and the set for the arms."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ def generate(
     Args:
         context: The run's.
         wanted: How many images of which classes.
-        trained: What the GAN must have been asked for.
-        manifest: The data set that it was trained on.
+        trained: The request that the GAN must have been trained for.
+        manifest: The data set.
 
     Returns:
         The set's manifest.
 
     Raises:
         CheckpointError: If there is no trained GAN, or it was not trained to the end.
-        RunConflict: If the GAN, or a synthetic set that is there, was asked for otherwise.
+        RunConflict: If the GAN, or a synthetic set in the folder, belongs to another request.
     """
     from gan_aug.gan.state import newest_checkpoint
     from gan_aug.synthesis.plan import plan_labels
@@ -65,7 +65,7 @@ def generate(
         cancelled=run.cancelled,
         stored=storage.checkpoint(checkpoint.path.name),
     )
-    if storage.place:  # where the shards are, the manifest is already
+    if storage.place:  # the manifest in the store was written with the shards
         synthetic.save(run.synthetic / layout.MANIFEST)
     run.emit("synthetic", "finish", f"{len(plan):,} synthetic images in {len(synthetic.shards)} shards")
     return synthetic
@@ -78,16 +78,16 @@ def synthetic_for(
 
     Args:
         context: The run's.
-        compare: The arms, and where images made elsewhere come from.
-        wanted: What the run's own set must have been asked for.
-        trained: What the run's own GAN must have been asked for.
+        compare: The arms, and the source of images made elsewhere.
+        wanted: The request that the run's own set must have been made for.
+        trained: The request that the run's own GAN must have been trained for.
 
     Returns:
         The set's manifest.
 
     Raises:
         DataError: If the set is absent.
-        RunConflict: If it was made by another request.
+        RunConflict: If it belongs to another request.
     """
     from gan_aug.evaluation.arm_catalogue import need_synthetic
     from gan_aug.stages.external import check_own

@@ -15,25 +15,25 @@ from gan_aug.run.stage_requests import claim
 from gan_aug.stages.context import StageContext
 
 
-def import_studies(context: StageContext, asked: DatasetRequest) -> Manifest:
-    """Import the source into `dataset/`: images, manifest and report; returns the manifest."""
+def import_studies(context: StageContext, request: DatasetRequest) -> Manifest:
+    """Import the source into `dataset/` (images, manifest and report), unless it is there; returns the manifest."""
     run, storage = context.run, context.storage
     storage.pull_dataset()
-    claim(run, layout.DATASET, asked.to_json(), products=layout.MANIFEST)
+    claim(run, layout.DATASET, request.to_json(), products=layout.MANIFEST)
     if (run.dataset / layout.MANIFEST).exists():
         manifest = Manifest.load(run.dataset / layout.MANIFEST)
         open_images(run.dataset, manifest)
         storage.push_dataset()
         return manifest
-    run.emit("dataset", "start", f"importing {asked.data.source}")
+    run.emit("dataset", "start", f"importing {request.data.source}")
 
     manifest = import_dataset(
-        asked.data,
-        asked.seed,
+        request.data,
+        request.seed,
         run.dataset,
         progress=lambda unit, done, total: run.emit("dataset", "progress", done=done, total=total, unit=unit),
         cancelled=run.cancelled,
-        # Where the files are, and by processes that may die: no work for an executor, which may be far away.
+        # Not by the executor, whose workers may be on machines without the files.
         workers=context.compute.workers or cores(),
         cache=user_cache(context.compute.cache),
     )

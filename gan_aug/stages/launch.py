@@ -1,4 +1,4 @@
-"""A verb started where it is asked to run: in this process and its pool, on Ray, or as a rank of torchrun."""
+"""Starts a verb on the chosen machines: in this process and its pool, on Ray, or as a rank of torchrun."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ def launch(
 
     Args:
         verb: One of VERBS.
-        request: What is asked.
+        request: The config.
         folder: The run folder.
-        on: The machine at hand, or the Ray cluster of `compute.address`.
-        listeners: Are told of each event; of torchrun's ranks, those of the first one alone.
+        on: This machine, or the Ray cluster of `compute.address`.
+        listeners: Are called with each event; under torchrun, only in the first rank.
         stop_on_signals: Whether the first SIGINT or SIGTERM ends the run at its next safe point.
 
     Raises:
@@ -65,14 +65,14 @@ def dry_run(verb: Verb, request: Config, folder: Path) -> dict[str, Any]:
 
     Args:
         verb: One of VERBS.
-        request: What is asked.
-        folder: The run folder, which need not be there.
+        request: The config.
+        folder: The run folder, which may be absent.
 
     Returns:
         The verb, the run folder and its state, what the source holds, and the whole config.
 
     Raises:
-        GanAugError: What the source is refused for, as it would be in the run.
+        GanAugError: If the run would refuse the source or the image size.
     """
     if verb == "train" or (verb == "run" and request.compare.synthetic is None):
         check_size(request.data.size)
@@ -89,7 +89,7 @@ def dry_run(verb: Verb, request: Config, folder: Path) -> dict[str, Any]:
 
 @contextmanager
 def _executor(on: Literal["local", "ray"], compute: ComputeConfig, run: RunDir) -> Iterator[Executor]:
-    """The machine that is asked for, for the length of a block."""
+    """The executor for `on`, for the length of a block."""
     if on == "ray":
         from gan_aug.compute.cluster.executor import ray_executor
 

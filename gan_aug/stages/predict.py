@@ -48,8 +48,7 @@ class FilePrediction:
 def predict_files(run: RunDir, files: Sequence[Path], arm: str, picture: Path | None) -> list[FilePrediction]:
     """Ask the arm's first classifier about new images.
 
-    Files go through the same window, fit, filter and size as those of the data set did, DICOM files as `data.dicom`
-    says there.
+    Files are read with the window, fit, filter and size of the data set, DICOM files also as `data.dicom` says.
 
     Args:
         run: The run whose comparison trained the classifier.
@@ -58,7 +57,7 @@ def predict_files(run: RunDir, files: Sequence[Path], arm: str, picture: Path | 
         picture: A PNG to draw the images to, each with its answers; None draws none.
 
     Returns:
-        A prediction for each image: in a file with several frames for each that `data.dicom.frames` means.
+        A prediction for each image, and for each frame that `data.dicom.frames` selects in a file with several.
 
     Raises:
         DataError: The run has no such classifier, or a file is no image or may not be shown.
@@ -80,7 +79,7 @@ def predict_files(run: RunDir, files: Sequence[Path], arm: str, picture: Path | 
 
 
 def _cell(run: RunDir, arm: str) -> Path:
-    """The folder of the arm's cell with the lowest seed, in the comparison that was asked for last."""
+    """The folder of the arm's cell with the lowest seed, in the run's last comparison."""
     path = run.compare / layout.CELL_INDEX
     arms: dict[str, list[str]] = read_json(path)["arms"] if path.exists() else {}
     if arm not in arms:

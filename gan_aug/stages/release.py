@@ -1,4 +1,4 @@
-"""The verb `export`: what a run made, in the formats that other tools read."""
+"""The verb `export`: a run's synthetic set in formats that other tools read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The comparison's report in a run folder: figures gathered, examples chosen, and all its files written."""
+"""Writes the comparison's report into a run folder: its figures, example images, scores and texts."""
 
 from __future__ import annotations
 
@@ -48,13 +48,13 @@ def write_reports(
     Args:
         context: The run's.
         plan: The comparison.
-        config: All that was asked for, as `gan_aug.config.reported` gives it.
+        config: The whole config, as `gan_aug.config.reported` gives it.
         cells: The results on all training images.
-        findings: What was found beside them; learning curves are drawn to a file of their own too.
+        findings: The findings beside them. Learning curves are also drawn to a file of their own.
         fidelity: The fidelity figures, or None if they were not measured.
 
     Returns:
-        What `report.json` holds.
+        The content of `report.json`.
     """
     run, manifest, synthetic = context.run, plan.manifest, plan.synthetic
     report = build_report(
@@ -82,7 +82,7 @@ def write_reports(
 
 
 def write_figures(run: RunDir, figures: Mapping[str, Figure]) -> None:
-    """Write each figure to its file, and remove those that an earlier report had and this one has not."""
+    """Write each figure to its file, and remove figures of an earlier report that this one does not have."""
     for figure in figures.values():
         write_text(run.path / figure.file, figure.document)
     for left in (run.path / layout.FIGURES).glob("*.svg"):
@@ -114,7 +114,7 @@ def synthetic_examples(place: Place, synthetic: SyntheticManifest | None) -> dic
 
 
 def environment() -> dict[str, Any]:
-    """What ran it: versions and the machine's kind, without names."""
+    """The versions and the kind of machine, without names."""
     import torch
 
     return {
@@ -129,7 +129,7 @@ def environment() -> dict[str, Any]:
 
 
 def stage_seconds(run: RunDir) -> dict[str, float]:
-    """Seconds of work in each stage by the record, over all starts; time between two starts does not count."""
+    """Seconds of work in each stage by the run's events, over all starts; time between two starts does not count."""
     seconds: dict[str, float] = {}
     last: dict[str, float] = {}
     for line in (run.path / layout.EVENTS).read_text(encoding="utf-8", errors="replace").splitlines():
@@ -138,7 +138,7 @@ def stage_seconds(run: RunDir) -> dict[str, float]:
         except ValueError:
             continue  # a line torn by a crash
         if event["kind"] == "note":
-            continue  # an aside, within a stage's work or of no stage at all
+            continue  # it can belong to no stage
         stage, now = event["stage"], event["time"]
         if event["kind"] != "start" and stage in last:
             seconds[stage] = seconds.get(stage, 0.0) + now - last[stage]

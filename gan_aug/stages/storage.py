@@ -1,13 +1,13 @@
-"""Where a run keeps its large files: in its folder, or also below `compute.storage` under a name of its own.
+"""Where a run keeps its large files: in its folder, or also in the store that `compute.storage` names.
 
-The run folder keeps requests, events, manifests and reports. In a store the run has a prefix of its own:
+Requests, events, manifests and reports are always in the run folder. In a store the run has a prefix of its own:
 
 - `dataset/`: the images and their manifest,
 - `train/N/`: the checkpoint after N images, with the request and the losses so far,
 - `synthetic/`: shards, each with its marker, and their manifest,
 - `cells/KEY/`: finished cells of the comparison,
 - `sizes/SIZE-DRAW/`: `train` and `synthetic` of the GAN of one subset, for learning curves,
-- `request.json`: what was last asked for.
+- `request.json`: the verb and the config that were last run.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ KEPT = 2
 
 @dataclass(frozen=True)
 class RunStorage:
-    """A run's large files: `folder` is the run folder, `place` the run's own prefix, or None where there is no store.
+    """A run's large files: `folder` is the run folder, `place` the run's own prefix, or None without a store.
 
     Without a store, every `push` and `pull` does nothing.
     """
@@ -43,35 +43,35 @@ class RunStorage:
 
     @property
     def synthetic(self) -> Place:
-        """Where the synthetic shards and their manifest are."""
+        """The place of the synthetic shards and their manifest."""
         return below(self.place or self.folder, layout.SYNTHETIC)
 
     @property
     def sizes(self) -> Place:
-        """Where the learning curves' subsets have their synthetic sets and, in a store, their checkpoints."""
+        """The place of the synthetic sets and, in a store, the checkpoints of the learning curves' subsets."""
         return below(self.place or self.folder, layout.SIZES)
 
     @property
     def dataset(self) -> Place | None:
-        """Where the store holds the imported data set, for hosts without the run folder."""
+        """The place of the imported data set in the store, for hosts without the run folder."""
         return below(self.place, layout.DATASET) if self.place else None
 
     @property
     def cells(self) -> Place | None:
-        """Where the store holds the comparison's finished cells."""
+        """The place of the comparison's finished cells in the store."""
         return below(self.place, layout.CELLS) if self.place else None
 
     def checkpoint(self, name: str) -> Place | None:
-        """Where the store holds the checkpoint `name`, the number of images it has seen."""
+        """The place in the store of the checkpoint `name`, which is the number of images it has seen."""
         return below(self.place, f"{layout.TRAIN}/{name}") if self.place else None
 
     def push_request(self) -> None:
-        """Keep what was asked for in the store: the first thing written there, so what is wrong with it shows now."""
+        """Save the request in the store. It is written first, so that a fault of the store shows before any work."""
         if self.place:
             open_store(self.place).write(layout.REQUEST, (self.folder / layout.REQUEST).read_bytes())
 
     def push_dataset(self) -> None:
-        """Keep the imported data set in the store; the key of the patient hashes stays in the run folder."""
+        """Save the imported data set in the store; the key of the patient hashes stays in the run folder."""
         if self.dataset:
             folder = self.folder / layout.DATASET
             put_files(
@@ -83,13 +83,13 @@ class RunStorage:
             )
 
     def pull_dataset(self) -> None:
-        """Fetch the imported data set where the run folder lacks it or its images."""
+        """Fetch the imported data set if the run folder lacks it or its images."""
         folder = self.folder / layout.DATASET
         if self.dataset and not ((folder / layout.MANIFEST).exists() and (folder / layout.IMAGES).exists()):
             copy_files(self.dataset, folder)
 
     def push_checkpoint(self, checkpoint: Path) -> None:
-        """Keep a checkpoint in the store, and of the older ones there the newest."""
+        """Save a checkpoint in the store, and remove older ones but the newest of them."""
         place = self.checkpoint(checkpoint.name)
         if self.place is None or place is None:
             return
@@ -101,9 +101,9 @@ class RunStorage:
             delete_files(below(self.place, f"{layout.TRAIN}/{name}"))
 
     def pull_training(self) -> None:
-        """Fetch the newest whole checkpoint where the run folder has none as new; with it what the training was asked.
+        """Fetch the newest whole checkpoint if the run folder has none as new, with the request of the training.
 
-        One that is absent, cut short or altered in the store is passed over for the one before it.
+        If a checkpoint is absent, cut short or altered in the store, the one before it is tried.
         """
         if self.place is None:
             return
@@ -130,7 +130,7 @@ class RunStorage:
 
 
 def storage_of(run: RunDir, storage: str | None) -> RunStorage:
-    """The storage of a run that asks for `compute.storage`; a name of its own is drawn once and kept in its folder."""
+    """The storage of a run with `compute.storage`; its name in a store is drawn once and saved in its folder."""
     if storage is None:
         return RunStorage(run.path, None)
     path = run.path / layout.STORAGE
@@ -141,9 +141,9 @@ def storage_of(run: RunDir, storage: str | None) -> RunStorage:
 
 
 def adopt(folder: Path, url: str) -> None:
-    """Make `folder` the run folder of the run kept at `url`, so that resuming it goes on from what is there.
+    """Make `folder` the run folder of the run in the store at `url`, so that it can be resumed there.
 
-    Raises RunConflict where the folder holds another run, or `url` names none.
+    Raises RunConflict if the folder holds another run, or there is no run at `url`.
     """
     place = to_place(url)
     name = place.name if isinstance(place, Path) else place.rpartition("/")[2]

@@ -1,6 +1,6 @@
-"""Training a GAN in a run folder: joins data, networks and record; resumes at the newest whole checkpoint.
+"""Trains a GAN in a run folder, and resumes from the newest whole checkpoint.
 
-One or more processes, the ranks, train together. All do the same; rank 0 alone writes.
+One or more processes, the ranks, train together. All do the same; only rank 0 writes.
 """
 
 from __future__ import annotations
@@ -53,12 +53,12 @@ RECORDS = 400
 GRID_ROWS, GRID_COLUMNS = 16, 10
 
 
-def train(context: StageContext, asked: TrainRequest, manifest: Manifest) -> Checkpoint:
+def train(context: StageContext, request: TrainRequest, manifest: Manifest) -> Checkpoint:
     """Train until `train.images`, from the newest whole checkpoint in the run folder.
 
     Args:
         context: The run's.
-        asked: The networks and the training.
+        request: The networks and the training.
         manifest: The data set, of which the training split is used.
 
     Returns:
@@ -66,7 +66,7 @@ def train(context: StageContext, asked: TrainRequest, manifest: Manifest) -> Che
 
     Raises:
         RunConflict: If the run holds checkpoints of another request.
-        Cancelled: After writing a checkpoint, if the run is asked to stop.
+        Cancelled: After writing a checkpoint, if the run is told to stop.
         TrainingDiverged: If a loss is not finite.
     """
     run, storage, compute = context.run, context.storage, context.compute
@@ -75,13 +75,13 @@ def train(context: StageContext, asked: TrainRequest, manifest: Manifest) -> Che
     claim(
         run,
         layout.TRAIN,
-        asked.to_json() | {"dataset": manifest.fingerprint, "threads": threads, "ranks": _ranks(context)},
+        request.to_json() | {"dataset": manifest.fingerprint, "threads": threads, "ranks": _ranks(context)},
         products=f"{layout.CHECKPOINTS}/{layout.EACH_CHECKPOINT}",
     )
     newest = newest_checkpoint(run.checkpoints)
     if newest:
-        storage.push_checkpoint(newest.path)  # the last start may have ended before it was there
-    if newest and newest.images >= asked.train.images:
+        storage.push_checkpoint(newest.path)  # the last start may have ended before it was in the store
+    if newest and newest.images >= request.train.images:
         return newest
     group = RankGroup(
         ranks=compute.ranks,
@@ -98,22 +98,22 @@ def train(context: StageContext, asked: TrainRequest, manifest: Manifest) -> Che
             run.emit("train", "note", message)
         run.relay()
 
-    context.executor.train(partial(train_rank, run, storage, asked, manifest, compute.device), group, on_poll)
-    return read_checkpoint(run.checkpoints / f"{asked.train.images:010d}")
+    context.executor.train(partial(train_rank, run, storage, request, manifest, compute.device), group, on_poll)
+    return read_checkpoint(run.checkpoints / f"{request.train.images:010d}")
 
 
-def train_rank(run: RunDir, storage: RunStorage, asked: TrainRequest, manifest: Manifest, device: str) -> None:
-    """What each rank does, from the newest whole checkpoint on, after `train` has written its request.
+def train_rank(run: RunDir, storage: RunStorage, request: TrainRequest, manifest: Manifest, device: str) -> None:
+    """The work of one rank, from the newest whole checkpoint on, after `train` has saved its request.
 
     Args:
-        run: The run folder, which all ranks see.
-        storage: Where the run keeps its checkpoints too.
-        asked: The networks and the training.
+        run: The run folder, which all ranks can read.
+        storage: Where the run saves checkpoints in addition.
+        request: The networks and the training.
         manifest: The data set.
-        device: `compute.device`, by which each rank chooses for itself.
+        device: `compute.device`; each rank chooses its own by it.
 
     Raises:
-        Cancelled: On all ranks at the same step, if the run is asked to stop.
+        Cancelled: On all ranks at the same step, if the run is told to stop.
         TrainingDiverged: On all ranks at the same step, if a loss is not finite.
         RankLost: If another rank is gone.
     """
@@ -121,7 +121,7 @@ def train_rank(run: RunDir, storage: RunStorage, asked: TrainRequest, manifest: 
     chosen = choose_device(device)
     ranks = current_ranks(chosen)
     leads = ranks.rank == 0
-    trainer = build_trainer(asked, open_images(run.dataset, manifest), manifest, ranks, chosen)
+    trainer = build_trainer(request, open_images(run.dataset, manifest), manifest, ranks, chosen)
     folder, data = run.checkpoints, _training_data(manifest)
     newest = newest_checkpoint(folder) if leads else None
     if newest:
@@ -136,16 +136,16 @@ def train_rank(run: RunDir, storage: RunStorage, asked: TrainRequest, manifest: 
         stopping = ranks.any(run.cancelled())
         if leads:
             record.add(report)
-            if stopping or _crossed(before, trainer, asked.train.checkpoint_every):
+            if stopping or _crossed(before, trainer, request.train.checkpoint_every):
                 record.save()
                 saved = save_checkpoint(folder, trainer, data)
                 _forget_others(folder, [saved, newest])
                 storage.push_checkpoint(saved.path)
                 newest = saved
-            if _crossed(before, trainer, asked.train.sample_every):
+            if _crossed(before, trainer, request.train.sample_every):
                 record.picture(manifest)
         if stopping and not trainer.finished:
-            ranks.any(True)  # nobody leaves before rank 0 has written: the first to leave may end all
+            ranks.any(True)  # wait until rank 0 has written: the first rank that ends may end all
             raise Cancelled(f"stopped at {trainer.images:,} images: `gan-aug resume {run.path}` goes on from there")
     if leads:
         run.emit("train", "finish", f"trained on {trainer.images:,} images")
@@ -166,7 +166,7 @@ def _state(trainer: GanTrainer) -> str:
 
 
 def build_trainer(
-    asked: TrainRequest,
+    request: TrainRequest,
     images: npt.NDArray[np.uint8],
     manifest: Manifest,
     ranks: Ranks,
@@ -175,7 +175,7 @@ def build_trainer(
     """The trainer of a request on the training split.
 
     Args:
-        asked: The networks and the training.
+        request: The networks and the training.
         images: All images of the data set, `(N, C, H, W) uint8`.
         manifest: The data set.
         ranks: The processes that train together.
@@ -188,22 +188,22 @@ def build_trainer(
         ConfigError: If the image size does not fit a DCGAN.
     """
     batches = TrainingBatches(
-        images, manifest.label_matrix(), manifest.indices("train"), seed=asked.seed, balance=asked.gan.balance
+        images, manifest.label_matrix(), manifest.indices("train"), seed=request.seed, balance=request.gan.balance
     )
     settings = TrainSettings(
-        images=asked.train.images,
-        batch=asked.train.batch,
-        loss=asked.gan.loss,
-        lr=asked.train.lr,
-        betas=asked.train.betas,
-        decay=asked.train.decay,
-        penalty=asked.gan.penalty if asked.gan.regularizer_wanted == "r1" else 0.0,
-        penalty_every=asked.gan.penalty_every,
-        augment=asked.gan.augment,
-        average=asked.gan.average,
-        seed=asked.seed,
+        images=request.train.images,
+        batch=request.train.batch,
+        loss=request.gan.loss,
+        lr=request.train.lr,
+        betas=request.train.betas,
+        decay=request.train.decay,
+        penalty=request.gan.penalty if request.gan.regularizer_wanted == "r1" else 0.0,
+        penalty_every=request.gan.penalty_every,
+        augment=request.gan.augment,
+        average=request.gan.average,
+        seed=request.seed,
     )
-    return GanTrainer(network_settings(asked.gan, manifest), settings, batches, device, ranks)
+    return GanTrainer(network_settings(request.gan, manifest), settings, batches, device, ranks)
 
 
 def network_settings(gan: GanConfig, manifest: Manifest) -> NetworkSettings:
@@ -219,7 +219,7 @@ def network_settings(gan: GanConfig, manifest: Manifest) -> NetworkSettings:
 
 
 def check_size(size: int | tuple[int, int] | None) -> None:
-    """Raise ConfigError if the size asked for does not fit a DCGAN: known before any image is read."""
+    """Raise ConfigError if `data.size` does not fit a DCGAN; this is known before any image is read."""
     if size is not None:
         _check_levels((size, size) if isinstance(size, int) else size)
 
@@ -232,7 +232,7 @@ def _check_levels(size: tuple[int, int]) -> None:
 
 
 def _threads(context: StageContext) -> int:
-    """Threads asked for, else those this run began with (they alter the last bits), else a rank's part of the cores."""
+    """The threads of the config, else those of the first start (they alter the last bits), else a part of the cores."""
     path, compute = context.run.train / layout.REQUEST, context.compute
     if compute.threads is None and path.exists():
         return int(read_json(path)["threads"])
@@ -240,9 +240,9 @@ def _threads(context: StageContext) -> int:
 
 
 def _ranks(context: StageContext) -> int:
-    """The number of ranks that names this run: the one asked for, or if fewer may do, the one it began with.
+    """The number of ranks in the training's request: that of the config, or with `min_ranks` that of the first start.
 
-    Another number alters the last bits, which a request with `min_ranks` accepts; the record says with which it began.
+    Another number alters the last bits. A config with `min_ranks` accepts this.
     """
     path, compute = context.run.train / layout.REQUEST, context.compute
     if compute.min_ranks is not None and path.exists():
@@ -256,7 +256,7 @@ def _crossed(before: int, trainer: GanTrainer, every: int) -> bool:
 
 
 def _forget_others(folder: Path, kept: list[Checkpoint | None]) -> None:
-    """Remove all checkpoints but the one just written and the one before it."""
+    """Remove all checkpoints except the newest and the one before it."""
     paths = {checkpoint.path for checkpoint in kept if checkpoint}
     with storage_errors(folder):
         for path in folder.glob(layout.EACH_CHECKPOINT):
@@ -265,7 +265,7 @@ def _forget_others(folder: Path, kept: list[Checkpoint | None]) -> None:
 
 
 class _Record:
-    """The losses so far, window by window: kept in `train/history.jsonl`, drawn in `train/loss.png`."""
+    """The losses so far, averaged over windows: saved in `train/history.jsonl`, drawn in `train/loss.png`."""
 
     def __init__(self, run: RunDir, trainer: GanTrainer) -> None:
         self._run, self._trainer = run, trainer
@@ -276,7 +276,7 @@ class _Record:
         self._started = (time.monotonic(), trainer.images)
 
     def add(self, report: StepReport) -> None:
-        """Take one step in; every so many images its window becomes a point and an event."""
+        """Add one step; at the end of each window its mean becomes a point and an event."""
         self._window.append(report)
         trainer = self._trainer
         if not trainer.finished and report.images % self._every >= trainer.settings.batch:
@@ -294,7 +294,7 @@ class _Record:
         self._run.emit("train", "progress", done=report.images, total=total, unit="images", values=rounded)
 
     def save(self) -> None:
-        """Write the points; a resumed training goes on after those its checkpoint saw."""
+        """Write the points; a resumed training keeps those up to its checkpoint."""
         write_text(self._path, "".join(json.dumps(point) + "\n" for point in self._points))
 
     def picture(self, manifest: Manifest) -> None:
@@ -312,4 +312,4 @@ def _read_lines(path: Path) -> list[dict[str, float]]:
     try:
         return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     except (OSError, ValueError):
-        return []  # the curves are a picture for people: a torn file costs their beginning, no result
+        return []  # the curves are a picture for people: a torn file costs no result

@@ -1,7 +1,7 @@
-"""The verbs, each a table of contents: what is asked, what is on disk already, what is left to do.
+"""The verbs. Each lists its stages, in order, and gives each stage a context and the config sections it depends on.
 
-Every verb takes (request, run, executor): what, where the record goes, where it runs. Called again on the same folder
-it goes on from what is whole there. Each stage gets a context and the sections of the request that it depends on.
+Every verb takes (request, run, executor): the config, the run folder, and where the work runs. Called again on the same
+folder, it goes on from what is whole there.
 """
 
 from __future__ import annotations
@@ -59,8 +59,8 @@ def compare(request: Config, run: RunDir, executor: Executor) -> dict[str, Any]:
 def run_all(request: Config, run: RunDir, executor: Executor) -> dict[str, Any]:
     """All stages in a row, from images to the report; returns `report.json`.
 
-    What would make a later stage refuse is looked for before the GAN is trained. With synthetic images made elsewhere
-    (`compare.synthetic`) there is no GAN to train.
+    Faults that would stop a later stage are looked for before the GAN is trained. With synthetic images made elsewhere
+    (`compare.synthetic`) no GAN is trained.
     """
     from gan_aug.stages.train import check_size, train
 
@@ -78,7 +78,7 @@ def run_all(request: Config, run: RunDir, executor: Executor) -> dict[str, Any]:
 def redraw(request: Config, run: RunDir) -> dict[str, Any]:
     """Write a finished comparison's report again, training nothing; returns `report.json`.
 
-    Raises CheckpointError if something that it rests on is not there whole.
+    Raises CheckpointError if a part of the comparison is absent or altered.
     """
     from gan_aug.compute.finished import FinishedOnly
 
@@ -89,7 +89,7 @@ def redraw(request: Config, run: RunDir) -> dict[str, Any]:
 
 
 def preflight(request: Config, manifest: Manifest) -> None:
-    """Find what needs no training to be found; raises what the stages would: ConfigError, DataError, ComputeError."""
+    """Find faults that show without training; raises the errors of the stages: ConfigError, DataError, ComputeError."""
     from gan_aug.compute.device import choose_device
     from gan_aug.evaluation.arm_catalogue import need_synthetic
     from gan_aug.evaluation.cells.plan import check_comparison
@@ -124,7 +124,7 @@ def start(verb: Verb, request: Config, run: RunDir, executor: Executor) -> Any:
 
     Args:
         verb: One of VERBS.
-        request: What is asked; it is on disk before the verb starts.
+        request: The config, which is on disk before the verb starts.
         run: The run folder.
         executor: Where the work runs.
 
@@ -145,7 +145,7 @@ def start(verb: Verb, request: Config, run: RunDir, executor: Executor) -> Any:
             return VERBS[verb](request, run, executor)
         except (ConfigError, RunConflict):
             if before is not None:
-                write_json(path, before)  # a refused request must not take the place of the one `resume` goes on with
+                write_json(path, before)  # `resume` must go on with the last request that was not refused
                 with suppress(GanAugError):
                     storage.push_request()
             raise
@@ -156,9 +156,9 @@ def start_together(verb: Verb, request: Config, run: RunDir, executor: TorchrunE
 
     Args:
         verb: As for `start`.
-        request: As for `start`, but that torchrun says how many ranks there are.
+        request: As for `start`; torchrun decides the number of ranks.
         run: As for `start`.
-        executor: That of this process.
+        executor: The executor of this process.
 
     Raises:
         GanAugError: As `start`.
@@ -181,7 +181,7 @@ def start_together(verb: Verb, request: Config, run: RunDir, executor: TorchrunE
 
 
 def _compare(request: Config, context: StageContext, manifest: Manifest) -> dict[str, Any]:
-    """The comparison of an imported data set."""
+    """Compare on an imported data set, and write the report."""
     from gan_aug.compute.device import choose_device
     from gan_aug.evaluation.comparison_plan import ComparisonPlan
     from gan_aug.evaluation.fidelity.own_weights import check_weights
@@ -190,20 +190,20 @@ def _compare(request: Config, context: StageContext, manifest: Manifest) -> dict
     from gan_aug.stages.external import bring_synthetic
     from gan_aug.stages.report import write_reports
 
-    run, asked, wanted = context.run, request.compare_request, request.synthesis_wanted
-    if asked.compare.synthetic:
-        bring_synthetic(context, asked.compare.synthetic, request.data, request.synthesis.shard, manifest)
-    synthetic = generating.synthetic_for(context, asked.compare, wanted, request.train_request)
+    run, comparison, wanted = context.run, request.compare_request, request.synthesis_wanted
+    if comparison.compare.synthetic:
+        bring_synthetic(context, comparison.compare.synthetic, request.data, request.synthesis.shard, manifest)
+    synthetic = generating.synthetic_for(context, comparison.compare, wanted, request.train_request)
     if synthetic:
-        check_weights(asked.compare, manifest.shape[0])
-    write_json(run.compare / layout.REQUEST, asked.to_json())
-    plan = ComparisonPlan(asked, manifest, synthetic)
+        check_weights(comparison.compare, manifest.shape[0])
+    write_json(run.compare / layout.REQUEST, comparison.to_json())
+    plan = ComparisonPlan(comparison, manifest, synthetic)
     results, findings = run_comparison(context, plan, request.curve_request)
     fidelity = None
-    if synthetic and asked.compare.fidelity:
+    if synthetic and comparison.compare.fidelity:
         run.emit("compare", "note", "measuring fidelity")
         folders, device = (run.dataset, context.storage.synthetic, run.compare), choose_device(context.compute.device)
-        fidelity = run_fidelity(*folders, results, asked.compare, device, cancelled=run.cancelled)
+        fidelity = run_fidelity(*folders, results, comparison.compare, device, cancelled=run.cancelled)
     report = write_reports(context, plan, configs.reported(request), results, findings, fidelity)
     run.emit("compare", "finish", f"report in {run.path / layout.REPORT_PAGE}")
     return report

@@ -1,1 +1,1 @@
-"""The provenance chain and the results, computed again from what is on disk."""
+"""Recomputes a run's provenance chain and its results from the files on disk."""

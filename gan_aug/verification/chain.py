@@ -1,4 +1,4 @@
-"""The provenance chain as it is found on disk: its links, what is wrong with one, and the verdict over all."""
+"""The provenance chain of a run: its links, the state of each, and the verdict."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class Link:
     state: State
     says: str
     error: type[GanAugError] = DataError
-    """What a broken one is raised as."""
+    """The error that is raised if the link is broken."""
 
     @property
     def is_broken(self) -> bool:
-        """Whether nothing that follows from it can be relied on."""
+        """Whether what follows from this artefact cannot be trusted."""
         return self.state in ("ALTERED", "missing", "LEAKED")
 
 
@@ -36,13 +36,13 @@ class Chain:
 
     @property
     def broken(self) -> Link | None:
-        """The link that decides the verdict: the first leak, else the first broken one."""
+        """The link that decides the verdict: the first leak, else the first broken link."""
         broken = [link for link in self.links if link.is_broken]
         return next((link for link in broken if link.state == "LEAKED"), broken[0] if broken else None)
 
     @property
     def verdict(self) -> str:
-        """One sentence over the whole chain."""
+        """One sentence about the whole chain."""
         count = sum(link.is_broken for link in self.links)
         if self.broken:
             more = f" ({count} broken links in all)" if count > 1 else ""
@@ -63,27 +63,27 @@ class Chain:
         return {"schema": 1, "whole": self.broken is None, "verdict": self.verdict, "links": links}
 
     def to_text(self) -> str:
-        """The chain as one line a link, then the verdict."""
+        """The chain as text: one line per link, then the verdict."""
         names = [re.sub(r"([0-9a-f]{12})[0-9a-f]{52}", r"\1…", link.name) for link in self.links]
         width = max(map(len, names), default=0)
         lines = [f"{link.state:8} {name:{width}}  {link.says}" for name, link in zip(names, self.links, strict=True)]
         return "\n".join([*lines, "", f"Verdict: {self.verdict}."])
 
     def raise_broken(self) -> None:
-        """Raise what the verdict is: LeakageError, else the first broken link's error; nothing for a whole chain."""
+        """Raise LeakageError if there is a leak, else the error of the first broken link, if there is one."""
         if self.broken:
             kind = LeakageError if self.broken.state == "LEAKED" else self.broken.error
             raise kind(f"the provenance chain is broken: {self.verdict}")
 
 
 def broken_link(name: str, error: GanAugError) -> Link:
-    """The link whose check ended in `error`."""
+    """The link of an artefact whose check raised `error`."""
     kind = CheckpointError if isinstance(error, CheckpointError) else ManifestError
     return Link(name, "LEAKED" if isinstance(error, LeakageError) else "ALTERED", str(error), kind)
 
 
-def first_of(rows: Iterable[int], most: int = 3) -> str:
-    """A few row numbers for a sentence, as `3, 17, 20 and 12 more`."""
+def listed(rows: Iterable[int], most: int = 3) -> str:
+    """Row numbers for a sentence, such as `3, 17, 20 and 12 more`."""
     known = list(rows)
     more = f" and {len(known) - most} more" if len(known) > most else ""
     return ", ".join(map(str, known[:most])) + more

@@ -1,4 +1,4 @@
-"""Verifying the learning curves' subsets: each one's GAN and synthetic set, read again as the run's own are."""
+"""Verifies the GANs and synthetic sets of the learning curves' subsets, by the checks for the run's own."""
 
 from __future__ import annotations
 
@@ -19,9 +19,16 @@ from gan_aug.verification.images_and_sets import check_checkpoints, check_synthe
 
 
 def check_subsets(storage: RunStorage, manifest: Manifest, needed: bool, progress: UnitProgress) -> Iterator[Link]:
-    """The links of each subset's checkpoints and synthetic set, held against the images of that subset alone.
+    """The links of each subset's checkpoints and synthetic set, checked against the images of that subset only.
 
-    `needed`: a later stage rests on the sets, so that one which is not there is missing.
+    Args:
+        storage: The run's files.
+        manifest: The whole data set.
+        needed: Whether a later stage depends on the sets; an absent set is then a broken link.
+        progress: Is told how many images are read.
+
+    Yields:
+        The links, subset by subset.
     """
     seed = _seed(storage)
     for subset in subsets_in(storage):
@@ -37,25 +44,25 @@ def check_subsets(storage: RunStorage, manifest: Manifest, needed: bool, progres
 
 
 def subsets_in(storage: RunStorage) -> list[Subset]:
-    """The subsets that the run folder has a folder of, by size and then by draw."""
+    """The subsets that have a folder in the run folder, by size and then by draw."""
     names = (folder.name for folder in (storage.folder / layout.SIZES).glob("[0-9]*-[0-9]*"))
     return sorted((Subset(*map(int, name.split("-"))) for name in names), key=lambda subset: (subset.size, subset.draw))
 
 
 def synthetic_sets(storage: RunStorage) -> dict[Subset, SyntheticManifest | None]:
-    """Each subset with the synthetic set of its own GAN, None where no whole one is there."""
+    """The synthetic set of each subset's own GAN; None if it is absent or altered."""
     sets: dict[Subset, SyntheticManifest | None] = {}
     for subset in subsets_in(storage):
         path = storage.folder / layout.SIZES / subset.name / layout.SYNTHETIC / layout.MANIFEST
         try:
             sets[subset] = SyntheticManifest.load(path)
-        except ManifestError:  # absent, or altered: its own link says which
+        except ManifestError:  # its own link says whether it is absent or altered
             sets[subset] = None
     return sets
 
 
 def fingerprints(storage: RunStorage, manifest: Manifest) -> dict[str, str | None]:
-    """For the fingerprint of each subset of the images, that of its synthetic set."""
+    """The fingerprint of each subset's synthetic set, by the fingerprint of the subset."""
     seed = _seed(storage)
     return {
         take_subset(manifest, subset, seed).fingerprint: made.fingerprint if made else None
@@ -64,6 +71,6 @@ def fingerprints(storage: RunStorage, manifest: Manifest) -> dict[str, str | Non
 
 
 def _seed(storage: RunStorage) -> int:
-    """The seed that the subsets are drawn by."""
-    asked = storage.folder / layout.COMPARE / layout.REQUEST
-    return int(json.loads(asked.read_text(encoding="utf-8"))["seed"]) if asked.exists() else 0
+    """The seed by which the subsets are drawn."""
+    request = storage.folder / layout.COMPARE / layout.REQUEST
+    return int(json.loads(request.read_text(encoding="utf-8"))["seed"]) if request.exists() else 0

@@ -1,4 +1,4 @@
-"""What a comparison found, taken from its cells' scores again: the main results, the ratio, curves, canaries."""
+"""Recomputes what a comparison found from the scores of its cells: main results, ratio, curves, canaries."""
 
 from __future__ import annotations
 
@@ -13,35 +13,35 @@ from gan_aug.evaluation.cells.result import CellResult, Findings
 from gan_aug.evaluation.comparison_plan import ComparisonPlan
 
 
-def comparison_again(
+def recomputed_comparison(
     plan: ComparisonPlan,
     report: dict[str, Any],
     sets: Mapping[Subset, SyntheticManifest | None],
-    kept: Mapping[str, CellResult],
+    on_disk: Mapping[str, CellResult],
 ) -> tuple[list[CellResult], Findings]:
-    """The results that a report rests on and its findings, made again from the cells on disk.
+    """The results behind a report, and its findings, from the cells on disk.
 
     Args:
         plan: The comparison that the report's own config asks for.
-        report: The report. What its canary of the planted image says is taken from it, since no cell shows it.
+        report: The report. The result of its canary with a planted image is taken from it, since no cell shows it.
         sets: The synthetic set of each subset's own GAN.
-        kept: The whole cells on disk, by key.
+        on_disk: The whole cells, by key.
 
     Returns:
         The results on all training images, by arm within seed, and the findings.
 
     Raises:
-        CheckpointError: If some of the cells are not there whole.
+        CheckpointError: If a cell that the report needs is absent or altered.
     """
 
-    def look_up(cells: Sequence[Cell], what: str) -> Mapping[str, CellResult]:  # noqa: ARG001 - as `Results` has it
-        absent = [cell for cell in cells if cell.key not in kept]
+    def look_up(cells: Sequence[Cell], what: str) -> Mapping[str, CellResult]:  # noqa: ARG001 - the signature of `Results`
+        absent = [cell for cell in cells if cell.key not in on_disk]
         if absent:
             first = f"the arm {absent[0].arm!r} with seed {absent[0].seed}"
             raise CheckpointError(
                 f"{len(absent)} of the cells that report.json rests on are not there whole, {first} first"
             )
-        return kept
+        return on_disk
 
     cells = plan.cells(plan.ratio(look_up), sets)
     found = look_up(cells.all, cells.what)

@@ -1,4 +1,4 @@
-"""Verifying what a comparison rests on: images, checkpoints and synthetic shards, each read and hashed again."""
+"""Verifies the inputs of a comparison: images, checkpoints and synthetic shards, each read and hashed again."""
 
 from __future__ import annotations
 
@@ -16,14 +16,13 @@ from gan_aug.run.artefacts import local_copy
 from gan_aug.run.events import UnitProgress
 from gan_aug.run.stores import MissingObject, Place, below, open_store
 from gan_aug.stages.storage import RunStorage
-from gan_aug.verification.chain import Link, broken_link, first_of
+from gan_aug.verification.chain import Link, broken_link, listed
 
 UNSEEN = "none of them, nor any of their patients, in validation or test"
-"""Gets what is read (images), how many are done, and of how many."""
 
 
 def load_dataset(storage: RunStorage) -> tuple[Manifest | None, Link, Place]:
-    """The data set's manifest where it is whole, its link, and the place it was read from."""
+    """The data set's manifest (None if it is not whole), its link, and the place from which it was read."""
     name, folder = f"{layout.DATASET}/{layout.MANIFEST}", storage.folder / layout.DATASET
     place: Place = folder if (folder / layout.MANIFEST).exists() or storage.dataset is None else storage.dataset
     if not _exists(place, layout.MANIFEST):
@@ -31,13 +30,13 @@ def load_dataset(storage: RunStorage) -> tuple[Manifest | None, Link, Place]:
     try:
         manifest = Manifest.load(below(place, layout.MANIFEST))
         check_splits(manifest)
-    except DataError as error:  # a store that is away is no broken link
+    except DataError as error:  # a store that does not answer is not a broken link
         return None, broken_link(name, error), place
     return manifest, Link(name, "ok", f"{len(manifest.studies):,} studies, fingerprint {manifest.fingerprint}"), place
 
 
 def check_splits(manifest: Manifest) -> None:
-    """Raise LeakageError where an image, or a patient, is in two splits."""
+    """Raise LeakageError if an image, or a patient, is in two splits."""
     seen: dict[tuple[str, str], str] = {}
     for row, study in enumerate(manifest.studies):
         for what, identity in (("image", study.content), ("patient", study.patient)):
@@ -47,7 +46,17 @@ def check_splits(manifest: Manifest) -> None:
 
 
 def check_images(storage: RunStorage, manifest: Manifest, place: Place, progress: UnitProgress) -> Link:
-    """Every stored image hashed again and held against the manifest."""
+    """The link of the images: each is hashed again and compared with the manifest.
+
+    Args:
+        storage: The run's files.
+        manifest: The data set.
+        place: Where the manifest was read, and the images are looked for first.
+        progress: Is told how many images are read.
+
+    Returns:
+        The link.
+    """
     name, total = f"{layout.DATASET}/{layout.IMAGES}", len(manifest.studies)
     if storage.dataset and not _exists(place, layout.IMAGES):
         place = storage.dataset
@@ -57,7 +66,7 @@ def check_images(storage: RunStorage, manifest: Manifest, place: Place, progress
         for row, content in enumerate(images):
             if row >= total or content != manifest.studies[row].content:
                 altered.append(row)
-            _tell(progress, row + 1, total)
+            _report_progress(progress, row + 1, total)
     except MissingObject:
         return Link(name, "missing", f"the {total:,} images of the manifest are not there", ManifestError)
     except ManifestError as error:
@@ -65,13 +74,13 @@ def check_images(storage: RunStorage, manifest: Manifest, place: Place, progress
     if images.count != total:
         return Link(name, "ALTERED", f"it holds {images.count:,} images, the manifest {total:,}", ManifestError)
     if altered:
-        says = f"{len(altered):,} of {total:,} images are not what the manifest says: {first_of(altered)}"
+        says = f"{len(altered):,} of {total:,} images are not what the manifest says: {listed(altered)}"
         return Link(name, "ALTERED", says, ManifestError)
     return Link(name, "ok", f"{total:,} images, each with the hash that the manifest gives")
 
 
 def check_checkpoints(storage: RunStorage, manifest: Manifest) -> tuple[list[Link], dict[str, Checkpoint]]:
-    """A link for each checkpoint in the run folder, or in the store where it has none; the whole ones by id."""
+    """A link for each checkpoint in the run folder, or in the store if the folder has none; the whole ones by id."""
     links, whole = [], {}
     for folder in _checkpoint_folders(storage):
         name = f"{layout.TRAIN}/{layout.CHECKPOINTS}/{folder.name}"
@@ -83,20 +92,30 @@ def check_checkpoints(storage: RunStorage, manifest: Manifest) -> tuple[list[Lin
                 continue
             checkpoint = read_checkpoint(path)
             _check_checkpoint(checkpoint, folder.name, manifest)
-        except (CheckpointError, DataError, StorageError) as error:  # the last one: not whole in the store
+        except (CheckpointError, DataError, StorageError) as error:  # StorageError: it is not whole in the store
             links.append(broken_link(name, error))
             continue
         whole[checkpoint.id] = checkpoint
         seen, split = len(checkpoint.trained_on), len(manifest.indices("train"))
         says = f"id {checkpoint.id}, trained on {seen:,} images of the training split ({split:,}), {UNSEEN}"
-        links.append(Link(name, "ok", says) if seen else _silent(name, "it"))
+        links.append(Link(name, "ok", says) if seen else _origin_unknown(name, "it"))
     return links, whole
 
 
 def check_synthetic(
     storage: RunStorage, manifest: Manifest, checkpoints: Mapping[str, Checkpoint], progress: UnitProgress
 ) -> tuple[list[Link], SyntheticManifest | None]:
-    """The links of the synthetic set: its manifest, then its shards; the manifest where it is whole."""
+    """The links of the synthetic set: its manifest, then its shards.
+
+    Args:
+        storage: The run's files.
+        manifest: The data set.
+        checkpoints: The whole checkpoints, by id.
+        progress: Is told how many synthetic images are read.
+
+    Returns:
+        The links, and the manifest of the set if it is whole.
+    """
     name, place = f"{layout.SYNTHETIC}/{layout.MANIFEST}", storage.synthetic
     if not _exists(place, layout.MANIFEST):
         return [Link(name, "missing", "what the shards belong to is not there", ManifestError)], None
@@ -125,13 +144,13 @@ def check_synthetic(
 def _check_origin(
     name: str, synthetic: SyntheticManifest, manifest: Manifest, checkpoints: Mapping[str, Checkpoint]
 ) -> Link:
-    """The link of a synthetic manifest; raises LeakageError, DataError where it may not be used with this data."""
+    """The link of a synthetic manifest; raises LeakageError or DataError if it must not be used with this data."""
     check_synthetic_set(synthetic, manifest)
     if synthetic.dataset != manifest.fingerprint:
         says = f"it was made for the data {synthetic.dataset}, not for those of this run ({manifest.fingerprint})"
         return Link(name, "ALTERED", says, ManifestError)
     if synthetic.checkpoint == UNKNOWN:
-        return _silent(name, f"fingerprint {synthetic.fingerprint}: made elsewhere, and")
+        return _origin_unknown(name, f"fingerprint {synthetic.fingerprint}: made elsewhere, and")
     maker = checkpoints.get(synthetic.checkpoint)
     if maker is None:
         says = f"it names the checkpoint {synthetic.checkpoint}, and no whole one of that id is in the run"
@@ -140,7 +159,7 @@ def _check_origin(
         says = "it says its generator was trained on other images than the checkpoint does"
         return Link(name, "ALTERED", says, ManifestError)
     if not synthetic.trained_on:
-        return _silent(name, f"fingerprint {synthetic.fingerprint}:")
+        return _origin_unknown(name, f"fingerprint {synthetic.fingerprint}:")
     says = f"fingerprint {synthetic.fingerprint}, made by {maker.path.name} from seed {synthetic.seed}"
     return Link(name, "ok", says)
 
@@ -161,7 +180,7 @@ def _check_shard(place: Place, shard: SyntheticShard, synthetic: SyntheticManife
 
 
 def _check_checkpoint(checkpoint: Checkpoint, name: str, manifest: Manifest) -> None:
-    """Raise CheckpointError where it is not of its place or of these data, LeakageError where it saw too much."""
+    """Raise CheckpointError if it belongs elsewhere, LeakageError if it was trained on images it must not see."""
     if int(name) != checkpoint.images:
         raise CheckpointError(f"it says that it has seen {checkpoint.images:,} images, its folder's name {int(name):,}")
     if checkpoint.dataset != manifest.fingerprint:
@@ -181,7 +200,7 @@ def _checkpoint_folders(storage: RunStorage) -> Iterator[Path]:
         yield folder / name
 
 
-def _silent(name: str, what: str) -> Link:
+def _origin_unknown(name: str, what: str) -> Link:
     return Link(name, "unknown", f"{what} nothing says which images its generator was trained on")
 
 
@@ -193,6 +212,6 @@ def _exists(place: Place, name: str) -> bool:
     return True
 
 
-def _tell(progress: UnitProgress, done: int, total: int) -> None:
+def _report_progress(progress: UnitProgress, done: int, total: int) -> None:
     if done % max(1, total // 100) == 0 or done == total:
         progress("images", done, total)

@@ -1,4 +1,4 @@
-"""Verifying what a comparison found: its cells, and the report's figures taken from their scores again."""
+"""Verifies the results of a comparison: its cells, and the report's figures, recomputed from their scores."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ from gan_aug.run.stores import Place, below, open_store
 from gan_aug.stages.storage import RunStorage
 from gan_aug.verification.chain import Link, broken_link
 from gan_aug.verification.curve_sets import fingerprints, synthetic_sets
-from gan_aug.verification.findings import comparison_again
+from gan_aug.verification.findings import recomputed_comparison
 from gan_aug.version import __version__
 
 CELLS = f"{layout.COMPARE}/{layout.CELLS}"
 NOT_FIGURES = ("environment", "timing")
-"""What a report may differ in and still be the same."""
+"""Parts in which equal reports may differ."""
 
 
 def check_cells(
     storage: RunStorage, manifest: Manifest, synthetic: SyntheticManifest | None
 ) -> tuple[list[Link], dict[str, CellResult]]:
-    """A link for each broken cell, one for all whole ones; those by key."""
+    """A link for each broken cell and one for all whole cells; and the whole cells by key."""
     links, whole = [], {}
     fingerprint = synthetic.fingerprint if synthetic else None
     subsets = fingerprints(storage, manifest)
@@ -77,7 +77,17 @@ def check_cells(
 def check_report(
     storage: RunStorage, manifest: Manifest, synthetic: SyntheticManifest | None, cells: Mapping[str, CellResult]
 ) -> list[Link]:
-    """The links of `report.json`, its scores and `report.md`: provenance and figures made again from the cells."""
+    """The links of `report.json`, its scores and `report.md`, recomputed from the cells.
+
+    Args:
+        storage: The run's files.
+        manifest: The data set.
+        synthetic: The synthetic set, if there is a whole one.
+        cells: The whole cells, by key.
+
+    Returns:
+        The links; only that of `report.json` if it is broken.
+    """
     path = storage.folder / layout.REPORT
     if not path.exists():
         return [Link(path.name, "missing", "the comparison finished, and its report is not there")]
@@ -88,7 +98,7 @@ def check_report(
         return [Link(path.name, "ALTERED", f"it is not a report of this version ({type(error).__name__}: {error})")]
     except (ConfigError, DataError) as error:
         return [broken_link(path.name, error)]
-    return links if links[0].is_broken else [*links, _check_words(storage.folder / layout.REPORT_TEXT, report)]
+    return links if links[0].is_broken else [*links, _check_text(storage.folder / layout.REPORT_TEXT, report)]
 
 
 def _check_figures(
@@ -98,9 +108,9 @@ def _check_figures(
     synthetic: SyntheticManifest | None,
     cells: Mapping[str, CellResult],
 ) -> list[Link]:
-    """The links of a report and its scores: what it was asked, which cells that needs, whether they give its figures.
+    """The links of a report and its scores: whether the cells that its config needs give its figures.
 
-    The first one alone where it is broken.
+    Only the link of the report if it is broken.
     """
     config, folder = configs.parse(report["config"], "the config in report.json"), storage.folder
     if not report["provenance"]["synthetic"]:
@@ -109,11 +119,14 @@ def _check_figures(
         return [Link("synthetic", "missing", "report.json rests on a synthetic set, and no whole one is there")]
     try:
         plan = ComparisonPlan(config.compare_request, manifest, synthetic)
-        results, found = comparison_again(plan, report, synthetic_sets(storage), cells)
+        results, found = recomputed_comparison(plan, report, synthetic_sets(storage), cells)
     except CheckpointError as error:
         return [Link(CELLS, "missing", str(error), CheckpointError)]
-    again = _made_again(report, config.compare, folder, manifest, synthetic, results, found)
-    if changes := [*unequal(report, again), *_unlike_requests(report["config"], config.synthesis_wanted, folder)]:
+    again = _recomputed_report(report, config.compare, folder, manifest, synthetic, results, found)
+    if changes := [
+        *differences(report, again),
+        *_request_differences(report["config"], config.synthesis_wanted, folder),
+    ]:
         more = f" and {len(changes) - 3} more" if len(changes) > 3 else ""
         says = f"made again from the cells, it differs: {'; '.join(changes[:3])}{more}"
         return [Link(layout.REPORT, "ALTERED", says)]
@@ -121,63 +134,63 @@ def _check_figures(
     return [link, _check_scores(folder, manifest, results)]
 
 
-def _made_again(
+def _recomputed_report(
     report: dict[str, Any],
-    asked: CompareConfig,
+    compare: CompareConfig,
     folder: Path,
     manifest: Manifest,
     synthetic: SyntheticManifest | None,
     results: list[CellResult],
     found: Findings,
 ) -> dict[str, Any]:
-    """The report of these cells; fidelity is the one that was measured and kept beside them."""
+    """The report of these cells, with the fidelity figures that were saved beside them."""
     fidelity = None
     if synthetic is not None and report["fidelity"] is not None:
         weights = report["fidelity"]["extractor"]["weights"]
-        fidelity = stored_fidelity(folder / layout.COMPARE, manifest, synthetic, results, asked, weights)
+        fidelity = stored_fidelity(folder / layout.COMPARE, manifest, synthetic, results, compare, weights)
     provenance = {"look_alikes": load_held_out_copies(folder / layout.SYNTHETIC, manifest, synthetic)}
-    # The config is held against the stages' requests instead.
+    # The config is compared with the stages' requests instead.
     again = build_report(manifest, synthetic, results, report["config"], provenance, {}, {}, fidelity, found)
     return json.loads(json.dumps(again))  # type: ignore[no-any-return]
 
 
-def unequal(old: Any, new: Any, path: str = "") -> list[str]:
-    """Where two reports differ, as `dotted.path is A, not B`; figures may differ in the last of their digits."""
+def differences(old: Any, new: Any, path: str = "") -> list[str]:
+    """Where two reports differ, as `dotted.path is A, not B`; figures may differ in their last digits."""
     if isinstance(old, dict) and isinstance(new, dict):
         keys = sorted(old.keys() | new.keys())
         found = [
-            unequal(old.get(key), new.get(key), f"{path}.{key}" if path else key)
+            differences(old.get(key), new.get(key), f"{path}.{key}" if path else key)
             for key in keys
             if path or key not in NOT_FIGURES
         ]
         return [change for part in found for change in part]
     if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
         return [
-            change for i, pair in enumerate(zip(old, new, strict=True)) for change in unequal(*pair, f"{path}[{i}]")
+            change for i, pair in enumerate(zip(old, new, strict=True)) for change in differences(*pair, f"{path}[{i}]")
         ]
     if isinstance(old, float) and isinstance(new, float) and math.isclose(old, new, rel_tol=1e-8, abs_tol=1e-12):
         return []
     return [] if old == new else [f"{path} is {_brief(old)}, not {_brief(new)}"]
 
 
-def _unlike_requests(config: dict[str, Any], synthesis: SynthesisConfig, folder: Path) -> list[str]:
-    """Where the config in a report differs from what the stages were asked, by their own records."""
+def _request_differences(config: dict[str, Any], synthesis: SynthesisConfig, folder: Path) -> list[str]:
+    """Where the config in a report differs from the requests that the stages saved."""
     wanted = {"synthesis": synthesis.model_dump(mode="json")}  # as many images as the ratios need
     changes = []
     for stage in ("dataset", "train", "synthetic", "compare"):
         path = folder / stage / layout.REQUEST
-        asked = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-        ours, theirs = configs.completed(asked), configs.completed(config) | wanted
-        for section in asked.keys() & config.keys():
+        saved = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        ours, theirs = configs.completed(saved), configs.completed(config) | wanted
+        for section in saved.keys() & config.keys():
             pair = [theirs[section], ours[section]]
             if isinstance(config[section], dict):  # reports leave out paths
                 pair = [{key: values.get(key) for key in config[section]} for values in pair]
-            changes += unequal(pair[0], pair[1], f"config.{section}")
+            changes += differences(pair[0], pair[1], f"config.{section}")
     return changes
 
 
 def _check_scores(folder: Path, manifest: Manifest, results: Sequence[CellResult]) -> Link:
-    """The link of the table of scores, made again from the cells."""
+    """The link of the table of scores, recomputed from the cells."""
     if not (folder / SCORES).exists():
         return Link(SCORES, "missing", "the table of scores is not there: `gan-aug report` writes it again")
     if (folder / SCORES).read_text(encoding="utf-8", errors="replace") != scores_csv(manifest, results):
@@ -185,7 +198,7 @@ def _check_scores(folder: Path, manifest: Manifest, results: Sequence[CellResult
     return Link(SCORES, "ok", f"the scores of {len(results)} cells")
 
 
-def _check_words(path: Path, report: dict[str, Any]) -> Link:
+def _check_text(path: Path, report: dict[str, Any]) -> Link:
     """The link of the report's text, which must be what this version says of `report`.
 
     Another version says the same in other words, so the text that it wrote is not compared.
@@ -210,7 +223,7 @@ def _cell_keys(storage: RunStorage) -> Sequence[str]:
 
 
 def _read(storage: RunStorage, key: str) -> tuple[CellResult, dict[str, Any]]:
-    """A cell's result and request, from the run folder or else the store; raises CheckpointError as `read_cell`."""
+    """A cell's result and request, from the run folder or else the store; raises the errors of `read_cell`."""
     folder = storage.folder / CELLS / key
     if folder.exists() or storage.cells is None:
         return read_cell(folder), json.loads((folder / layout.REQUEST).read_text(encoding="utf-8"))

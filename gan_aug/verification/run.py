@@ -1,7 +1,7 @@
-"""Verifying a run: its provenance chain, recomputed from what is on disk; nothing in the run is altered.
+"""Verifies a run: recomputes its provenance chain from the files on disk, and alters nothing.
 
-Whoever alters a file and every hash that follows from it makes another whole chain: it has other fingerprints, so those
-noted elsewhere (in a paper) tell the two apart.
+If somebody alters a file and every hash that follows from it, the chain is whole again, but with other fingerprints.
+Fingerprints that were noted elsewhere, such as in a paper, tell the two apart.
 """
 
 from __future__ import annotations
@@ -23,9 +23,10 @@ from gan_aug.verification.report import check_cells, check_report
 
 
 def verify_run(storage: RunStorage, progress: UnitProgress) -> Chain:
-    """The chain of the run whose files are in `storage`: the stages it has, each held against what it rests on.
+    """The chain of a run: every stage that it has, each checked against the stages before it.
 
-    A stage counts as had where the record says it finished, where files of it are there, or where a later one needs it.
+    A run has a stage if its events say that the stage finished, if files of the stage exist, or if a later stage needs
+    it.
     """
     return Chain(tuple(_links(storage, progress)))
 
@@ -63,7 +64,7 @@ def _names(storage: RunStorage) -> list[str]:
 
 
 def _finished(folder: Path) -> set[str]:
-    """The stages that the record says were finished."""
+    """The stages that finished, by the run's events."""
     stages = set()
     path = folder / layout.EVENTS
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else ():

@@ -155,7 +155,7 @@ def test_a_host_without_the_run_folder_makes_the_set_of_a_subset_from_the_store(
     put_files(f"{url}/dataset", {name: finished / "dataset" / name for name in ("images.npy", "manifest.json")})
     there = RunStorage(tmp_path / "not-there", url)
     asked = in_store(f"memory://{tmp_path.name}")
-    made = _make_set(None, Subset(25, 1), asked=asked.curve_request, storage=there, compute=asked.compute)
+    made = _make_set(None, Subset(25, 1), request=asked.curve_request, storage=there, compute=asked.compute)
     assert made == SyntheticManifest.load(f"{url}/sizes/00025-1/synthetic/manifest.json")
     assert made == SyntheticManifest.load(finished / "sizes/00025-1/synthetic/manifest.json")
     assert not (tmp_path / "not-there/dataset").exists()

@@ -51,7 +51,7 @@ class Cell:
 def plan_cells(
     manifest: Manifest,
     synthetic: SyntheticManifest | None,
-    asked: CompareRequest,
+    comparison: CompareRequest,
     *,
     ratio: float | None = None,
     subset: Subset | None = None,
@@ -61,7 +61,7 @@ def plan_cells(
     Args:
         manifest: The data set, or that of `subset`.
         synthetic: The synthetic set, or that of `subset`; None if no arm needs one.
-        asked: What the comparison is asked.
+        comparison: The request of the comparison.
         ratio: Synthetic images for each real image; None is the largest ratio of the config.
         subset: The part of the training split that is used; None is all of it.
 
@@ -72,24 +72,24 @@ def plan_cells(
         DataError: If an arm cannot be made, or a split or a class is absent.
         LeakageError: If `synthetic` may not be used.
     """
-    check_comparison(manifest, asked.classifier)
+    check_comparison(manifest, comparison.classifier)
     if synthetic is not None:
         check_synthetic_set(synthetic, manifest)
     if ratio is None:
-        ratio = asked.compare.largest_ratio
-    for arm in asked.compare.arms:
+        ratio = comparison.compare.largest_ratio
+    for arm in comparison.compare.arms:
         plan_arm(arm, manifest, synthetic, ratio)
     return [
-        make_cell(cell_request(manifest, synthetic, asked, arm, seed, ratio), subset)
-        for seed in range(asked.compare.seeds)
-        for arm in asked.compare.arms
+        make_cell(cell_request(manifest, synthetic, comparison, arm, seed, ratio), subset)
+        for seed in range(comparison.compare.seeds)
+        for arm in comparison.compare.arms
     ]
 
 
 def cell_request(
     manifest: Manifest,
     synthetic: SyntheticManifest | None,
-    asked: CompareRequest,
+    comparison: CompareRequest,
     arm: ArmName,
     seed: int,
     ratio: float,
@@ -99,7 +99,7 @@ def cell_request(
     Args:
         manifest: The data set.
         synthetic: The synthetic set, or None.
-        asked: What the comparison is asked.
+        comparison: The request of the comparison.
         arm: The arm.
         seed: The number of the seed, from 0.
         ratio: Synthetic images for each real image.
@@ -114,13 +114,13 @@ def cell_request(
         "synthetic": synthetic.fingerprint if synthetic is not None and row.needs_synthetic else None,
         "arm": arm,
         "ratio": ratio if row.needs_ratio else None,
-        "base_seed": asked.seed,
+        "base_seed": comparison.seed,
         "seed": seed,
-        "classifier": asked.classifier.model_dump(mode="json"),
+        "classifier": comparison.classifier.model_dump(mode="json"),
         "threads": THREADS,
     }
     if row.pretrain:
-        request["pretrain"] = asked.compare.pretrain
+        request["pretrain"] = comparison.compare.pretrain
     if row.classic:
         request["flips"] = list(manifest.flips)
     if row.real == "repeated":

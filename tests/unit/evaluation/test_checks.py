@@ -27,7 +27,7 @@ from gan_aug.evaluation.ratio import check_search, choose_ratio, plan_search
 from gan_aug.run.folder import RunDir
 from gan_aug.stages.compare import run_comparison
 from gan_aug.stages.context import StageContext
-from gan_aug.verification.findings import comparison_again
+from gan_aug.verification.findings import recomputed_comparison
 from tests.support.cell_data import small_config, write_synthetic
 
 
@@ -164,10 +164,10 @@ def test_further_shuffles_are_computed_once_kept_and_verified(cell_data, tmp_pat
     assert "CANARY FAILED" in (tmp_path / "events.jsonl").read_text()
     cells = {name: read_cell(run.compare / "cells" / name) for name in there[0]}
     report = {"canaries": findings.canaries}
-    assert comparison_again(plan, report, {}, cells)[1].canaries == findings.canaries
+    assert recomputed_comparison(plan, report, {}, cells)[1].canaries == findings.canaries
     further = [cell.key for cell in plan_shuffled(cell_data.manifest, config, further=True)]
     with pytest.raises(CheckpointError, match="1 of the cells"):
-        comparison_again(plan, report, {}, {k: v for k, v in cells.items() if k != further[3]})
+        recomputed_comparison(plan, report, {}, {k: v for k, v in cells.items() if k != further[3]})
 
 
 def test_the_gate_refuses_a_planted_image_and_a_broken_gate_is_noticed(context, cell_data, monkeypatch):

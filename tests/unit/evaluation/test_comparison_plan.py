@@ -14,7 +14,7 @@ from gan_aug.evaluation.cells.plan import Cell, plan_cells
 from gan_aug.evaluation.cells.result import CellResult
 from gan_aug.evaluation.comparison_plan import ComparisonPlan, subsets_of
 from gan_aug.evaluation.statistics.ground_truth import GroundTruth
-from gan_aug.verification.findings import comparison_again
+from gan_aug.verification.findings import recomputed_comparison
 from tests.support.evaluation_samples import make_cells, make_config, make_manifest, make_synthetic
 
 MANIFEST = make_manifest()
@@ -130,13 +130,13 @@ def test_what_was_computed_is_found_again_from_the_kept_cells(compare) -> None:
     plan, computed = plan_of(**compare), Computed(lambda seed: 2.0)
     results, findings = follow(plan, computed)
     report = {"canaries": findings.canaries}
-    again, found = comparison_again(plan, report, sets_of(plan), computed.results)
+    again, found = recomputed_comparison(plan, report, sets_of(plan), computed.results)
     assert [result.key for result in again] == [result.key for result in results]
     assert found == findings
     for key in computed.results:
         kept = {other: result for other, result in computed.results.items() if other != key}
         with pytest.raises(CheckpointError, match="1 of the cells that report.json rests on are not there whole"):
-            comparison_again(plan, report, sets_of(plan), kept)
+            recomputed_comparison(plan, report, sets_of(plan), kept)
 
 
 def test_without_an_arm_of_synthetic_images_there_is_nothing_to_search_and_no_gan_to_train() -> None:
