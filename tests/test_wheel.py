@@ -32,6 +32,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.server]
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The wheel of what the Dockerfile copies; of a copy, since a build leaves its own files beside the sources."""
     folder = tmp_path_factory.mktemp("wheel")
+    (folder / "source").mkdir()
     before = (ROOT / "Dockerfile").read_text().partition("RUN pip install")[0]
     ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
     for line in re.findall(r"^COPY (.+) \./", before, re.MULTILINE):
