@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -13,6 +14,7 @@ from hypothesis import HealthCheck, settings
 from tests.support.cell_data import CellData, make_cell_data
 from tests.support.marks import add_implied_marks, held_to_its_marks
 from tests.support.s3_server import S3Server, s3_server
+from tests.support.scheduler import ByFile, longest_first
 
 # How long an example takes says more of what else the machine does than of what is tested.
 # The examples are the same at every run: one that fails is found where a change is made, not where one is let in.
@@ -23,6 +25,15 @@ settings.load_profile("tests")
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     add_implied_marks(items)
+    longest_first(items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    if config.getvalue("dist") != "loadfile":
+        return None
+    config.option.loadscopereorder = False  # by their number: but a few long tests may last longer than many
+    return ByFile(config, log)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -41,7 +41,7 @@ os.environ |= {
 }
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def cluster() -> Iterator[RayCluster]:
     starts_server("Ray")
     with pytest.MonkeyPatch.context() as patch:
