@@ -6,12 +6,13 @@ import time
 from pathlib import Path
 
 from gan_aug import api
+from gan_aug import config as configs
 from gan_aug.config import Config
 from gan_aug.errors import Cancelled, DataError
+from gan_aug.run import layout
 from gan_aug.run.files import read_json, write_json
 from gan_aug.run.folder import RunDir
 from gan_aug.run.signals import stopped_by_signals
-from gan_aug.stages.context import saved_request
 from gan_aug_service.queue import job_process
 
 STEP_SECONDS = 0.02
@@ -23,7 +24,9 @@ def resume(folder: Path, **options: object) -> None:
     A `seed` of 13 is a fault, and one of 7 leaves a report.
     """
     assert options.pop("stop_on_signals")
-    verb, request = saved_request(folder)
+    # Without `gan_aug.stages`, which would load PyTorch in each of these processes.
+    saved = read_json(folder / layout.REQUEST)
+    verb, request = saved["verb"], configs.parse(saved["config"], "the request")
     run = RunDir(folder)
     with stopped_by_signals(run), run.locked():
         _count(verb, request, run)
