@@ -12,7 +12,7 @@ from tests.support.places import ROOT
 
 OTHERS = (
     "tests/support/service/chaos.py",
-    "tests/support/films_as_dicom.py",
+    "tests/support/dicom/films.py",
     "tests/unit/evaluation/statistics/test_auc_proc.py",
     "tools/house.py",
 )

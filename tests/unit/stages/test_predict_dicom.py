@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from tests.support.command_line import call
-from tests.support.dicom_samples import dataset, save
+from tests.support.dicom.samples import dataset, save
 
 WINDOW = {"WindowCenter": 128, "WindowWidth": 256}
 """Leaves 8-bit values as they are."""

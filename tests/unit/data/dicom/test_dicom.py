@@ -30,7 +30,7 @@ from gan_aug.data.items import Source
 from gan_aug.data.sources.dicom import chosen_frames
 from gan_aug.data.sources.open import open_source
 from gan_aug.errors import ConfigError, DataError
-from tests.support.dicom_samples import dataset, save
+from tests.support.dicom.samples import dataset, save
 from tests.support.places import ROOT
 
 SENTINEL = "SENTINELXYZ"

@@ -31,8 +31,8 @@ from gan_aug.errors import Cancelled, ConfigError, DataError
 from gan_aug.run import progress
 from gan_aug.run.folder import RunDir
 from tests.support.command_line import call
-from tests.support.dicom_samples import dataset, save
-from tests.support.web_archive import Archive, enveloped, serving
+from tests.support.dicom.samples import dataset, save
+from tests.support.dicom.web_archive import Archive, enveloped, serving
 
 TOKEN = "sEcReT-token-XYZ"  # noqa: S105
 

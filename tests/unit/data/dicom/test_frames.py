@@ -19,7 +19,7 @@ from gan_aug.config.data import DataConfig
 from gan_aug.data.importing.dataset import import_dataset
 from gan_aug.data.items import Item
 from gan_aug.data.sources.open import open_source
-from tests.support.dicom_samples import dataset, save
+from tests.support.dicom.samples import dataset, save
 
 ENHANCED_CT = "1.2.840.10008.5.1.4.1.1.2.1"
 FRAMES = 5

@@ -22,7 +22,7 @@ from gan_aug.data.reading.header_cache import HeaderCache
 from gan_aug.data.reading.image_cache import CacheFolder
 from gan_aug.data.reading.reader import Reader
 from gan_aug.data.sources.open import open_source
-from tests.support.dicom_samples import dataset, save
+from tests.support.dicom.samples import dataset, save
 
 PATIENT = "SMITH-4711"
 

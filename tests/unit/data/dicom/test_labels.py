@@ -24,7 +24,7 @@ from gan_aug.data.items import Source
 from gan_aug.data.reading import cache_keys
 from gan_aug.data.reading.image_cache import CacheFolder
 from gan_aug.data.sources.open import open_source
-from tests.support.dicom_samples import dataset, save
+from tests.support.dicom.samples import dataset, save
 
 KEYS = ("SOPInstanceUID", "StudyInstanceUID", "AccessionNumber", "PatientID", "file")
 

@@ -27,7 +27,7 @@ from gan_aug.data.importing.dataset import import_dataset
 from gan_aug.data.sources.dicomweb import SPOOL
 from gan_aug.data.sources.open import opened_source
 from gan_aug.errors import DataError
-from tests.support.dicom_samples import dataset, save
+from tests.support.dicom.samples import dataset, save
 from tests.support.service.held_port import HeldPort
 
 PLUGIN = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")

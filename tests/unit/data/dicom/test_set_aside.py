@@ -13,7 +13,7 @@ from gan_aug.config.data import DataConfig
 from gan_aug.data.importing.dataset import import_dataset
 from gan_aug.data.manifest import Manifest
 from gan_aug.errors import DataError
-from tests.support.dicom_samples import dataset, save
+from tests.support.dicom.samples import dataset, save
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
 NO_IMAGES = {

@@ -22,7 +22,7 @@ from pydicom.uid import JPEGLSLossless, RLELossless  # noqa: TID251
 from gan_aug.config.data import DicomConfig
 from gan_aug.data.dicom.pixels import render, stored_values
 from gan_aug.data.dicom.pydicom_messages import suppress_messages
-from tests.support.dicom_samples import dataset
+from tests.support.dicom.samples import dataset
 
 Array = NDArray[Any]
 

@@ -13,7 +13,7 @@ from gan_aug.config.data import DataConfig
 from gan_aug.data.importing.dataset import import_dataset
 from gan_aug.data.manifest import Manifest
 from gan_aug.errors import LeakageError
-from tests.support.films_as_dicom import SYNTAXES, read_index, write_films, write_table
+from tests.support.dicom.films import SYNTAXES, read_index, write_films, write_table
 
 pytestmark = pytest.mark.data
 

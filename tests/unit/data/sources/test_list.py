@@ -18,7 +18,7 @@ from gan_aug.data.sources.dicomweb import SPOOL
 from gan_aug.data.sources.kind import FileKind, NewImages, Opening, SourceKind, at_hand
 from gan_aug.data.sources.open import SOURCES, images_in, open_source, opened_source, source_kind, source_names
 from gan_aug.errors import ConfigError, DataError
-from tests.support.dicom_samples import dataset, save
+from tests.support.dicom.samples import dataset, save
 
 GREY = Raster(1, 4, 4)
 

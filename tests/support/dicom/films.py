@@ -1,6 +1,6 @@
 """The chest films of `kermany_cxr_224` as DICOM files with the same grey values, for tests and to be run by hand.
 
-    python -m tests.support.films_as_dicom FILMS OUT [EVERY]
+    python -m tests.support.dicom.films FILMS OUT [EVERY]
 
 writes OUT/films, one file per film (or per EVERY-th), and the table OUT/table.csv.
 """

@@ -1,0 +1,1 @@
+"""DICOM files and an archive to test with."""
