@@ -10,6 +10,7 @@ from gan_aug.config.request import (
     read,
     reported,
     to_yaml,
+    with_earlier,
     with_ranks,
     yaml_text,
 )
@@ -24,6 +25,7 @@ __all__ = [
     "read",
     "reported",
     "to_yaml",
+    "with_earlier",
     "with_ranks",
     "yaml_text",
 ]

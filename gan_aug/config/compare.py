@@ -68,6 +68,11 @@ class CompareConfig(Section):
     margin: Positive = Field(
         0.02, description="non-inferiority margin: a loss of AUC below it counts as none; fix it beforehand"
     )
+    rule: Literal[1, 2] = Field(
+        2,
+        description="how comparisons are judged: 2 compares arms with a GAN with every arm without one, and gives no "
+        "verdict from one seed or few cases; 1 is what version 0.2 did, kept for runs that began with it",
+    )
     synthetic: Path | None = Field(
         None,
         description="synthetic images made elsewhere, used instead of the run's own: a folder of class folders, or an "

@@ -20,6 +20,12 @@ from gan_aug.config.section import Section
 from gan_aug.config.stages import CompareRequest, CurveRequest, DatasetRequest, TrainRequest
 from gan_aug.errors import ConfigError
 
+EARLIER: dict[str, dict[str, Any]] = {"compare": {"rule": 1}}
+"""By section, the keys whose default is not what was done before they existed, with what was done then.
+
+Saved configs hold every key of their version. So a key that is absent from one is newer than it.
+"""
+
 
 class Config(Section):
     """Everything that one run is asked for."""
@@ -157,18 +163,26 @@ def reported(config: Config) -> dict[str, Any]:
 
 
 def completed(request: dict[str, Any]) -> dict[str, Any]:
-    """A stage's saved request in this version's spelling: keys that an earlier version did not know get their defaults.
+    """A stage's saved request in this version's spelling: keys that an earlier version did not know are filled in.
 
-    Therefore the default of every new key must mean what was done before it existed. A section that this version
-    refuses stays as it is, and so does an entry that is not a section.
+    They get the value of EARLIER, or else their default, which therefore must mean what was done before the key
+    existed. A section that this version refuses stays as it is, and so does an entry that is not a section.
     """
-    found = dict(request)
-    for name, value in request.items():
+    found = with_earlier(request)
+    for name, value in found.items():
         kind = Config.model_fields[name].annotation if name in Config.model_fields else None
         if isinstance(kind, type) and issubclass(kind, Section):
             with suppress(ValidationError):
                 found[name] = kind.model_validate(value).model_dump(mode="json")
     return found
+
+
+def with_earlier(saved: dict[str, Any]) -> dict[str, Any]:
+    """Saved sections with the keys of EARLIER that they do not have: what the version that saved them did."""
+    return {
+        name: EARLIER.get(name, {}) | section if isinstance(section, dict) else section
+        for name, section in saved.items()
+    }
 
 
 def to_yaml(config: Config) -> str:

@@ -13,6 +13,7 @@ import yaml
 
 from gan_aug.report.blocks import Alarm, Answer, Block, Code, Facts, Figure, Items, Paragraphs
 from gan_aug.report.plots.all import described_figures
+from gan_aug.report.words.caveats import caveats
 from gan_aug.report.words.checklist import checklist_table
 from gan_aug.report.words.checks import alarm, canaries_table, curves_answer, curves_table, ratio_table
 from gan_aug.report.words.examples import Examples, examples_gallery
@@ -89,7 +90,8 @@ def _answer(material: Material) -> Blocks:
     report = material.report
     shouted = tuple(alarm(report))
     found = (*answer(report), *curves_answer(report))
-    return [Alarm(shouted) if shouted else None, Answer(found, basis(report))]
+    limiting = tuple(caveat.text for caveat in caveats(report))
+    return [Alarm(shouted) if shouted else None, Answer(found, basis(report)), Items(limiting) if limiting else None]
 
 
 def _arms(material: Material) -> Blocks:

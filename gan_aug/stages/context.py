@@ -47,7 +47,9 @@ def saved_request(path: Path) -> tuple[Verb, Config]:
         raise RunConflict(f"{file} names no verb and config: start the run again with its config") from error
     if verb not in (known := get_args(Verb)):
         raise RunConflict(f"{file} names the verb {verb!r}: it is of another version; known are {', '.join(known)}")
-    return verb, configs.parse(values, str(file))
+    if not isinstance(values, dict):
+        raise RunConflict(f"{file} holds no config: start the run again with its config")
+    return verb, configs.parse(configs.with_earlier(values), str(file))
 
 
 def saved_storage(path: Path) -> RunStorage:

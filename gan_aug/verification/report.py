@@ -112,7 +112,8 @@ def _check_figures(
 
     Only the link of the report if it is broken.
     """
-    config, folder = configs.parse(report["config"], "the config in report.json"), storage.folder
+    config = configs.parse(configs.with_earlier(report["config"]), "the config in report.json")
+    folder = storage.folder
     if not report["provenance"]["synthetic"]:
         synthetic = None
     elif synthetic is None:
@@ -124,7 +125,7 @@ def _check_figures(
         return [Link(CELLS, "missing", str(error), CheckpointError)]
     again = _recomputed_report(report, config.compare, folder, manifest, synthetic, results, found)
     if changes := [
-        *differences(report, again),
+        *differences(report, again if _is_of_this_version(report) else _as_far_as(report, again)),
         *_request_differences(report["config"], config.synthesis_wanted, folder),
     ]:
         more = f" and {len(changes) - 3} more" if len(changes) > 3 else ""
@@ -152,6 +153,19 @@ def _recomputed_report(
     # The config is compared with the stages' requests instead.
     again = build_report(manifest, synthetic, results, report["config"], provenance, {}, {}, fidelity, found)
     return json.loads(json.dumps(again))  # type: ignore[no-any-return]
+
+
+def _is_of_this_version(report: dict[str, Any]) -> bool:
+    return bool(report["environment"].get("gan_aug") == __version__)
+
+
+def _as_far_as(report: Any, again: Any) -> Any:
+    """`again` without the keys that `report` does not have, because an earlier version wrote it and said less."""
+    if isinstance(report, dict) and isinstance(again, dict):
+        return {key: _as_far_as(report[key], value) for key, value in again.items() if key in report}
+    if isinstance(report, list) and isinstance(again, list) and len(report) == len(again):
+        return [_as_far_as(*pair) for pair in zip(report, again, strict=True)]
+    return again
 
 
 def differences(old: Any, new: Any, path: str = "") -> list[str]:
@@ -205,8 +219,8 @@ def _check_text(path: Path, report: dict[str, Any]) -> Link:
     """
     if not path.exists():
         return Link(path.name, "missing", "the report's text is not there: `gan-aug resume` writes it again")
-    version = report["environment"].get("gan_aug")
-    if version != __version__:
+    if not _is_of_this_version(report):
+        version = report["environment"].get("gan_aug")
         says = f"version {version} wrote it in words of its own; `gan-aug report` writes it again in this version's"
         return Link(path.name, "skipped", says)
     if path.read_text(encoding="utf-8", errors="replace") != to_markdown(report):

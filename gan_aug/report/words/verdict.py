@@ -13,7 +13,6 @@ from gan_aug.report.words.text import (
     counted,
     digits,
     interval,
-    looked_alike,
     metric,
     p_text,
     percent,
@@ -47,10 +46,6 @@ def answer(report: Report) -> list[str]:
         if row and row.also_against and comparisons[arm]["against"] != row.also_against:
             sentence += f" {words_of(row.also_against).not_run}"
         paragraphs.append(sentence)
-    if report["provenance"]["trained_on"] == "unknown":
-        alike = report["provenance"]["look_alikes"]
-        found = f" {looked_alike(report)}" if alike and alike["images"] else ""
-        paragraphs.append(f"What the generator of the synthetic images had seen is unknown: see the limits.{found}")
     if digits(report) > 3:
         accuracies = [f"{percent(arm['accuracy']['value'])} ({name})" for name, arm in report["arms"].items()]
         paragraphs.append(

@@ -1,0 +1,67 @@
+"""What limits the verdict: the sentences that stand beside it at the top of every form of the report.
+
+One list, read by the page, the text and the terminal. To add a caveat, write a function from the report to a `Caveat`,
+or None if there is nothing to say, and give it a row in `CAVEATS`. A report of an earlier version lacks newer fields:
+say nothing of what is not there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gan_aug.report.words.text import Report, looked_alike
+
+
+@dataclass(frozen=True)
+class Caveat:
+    """One thing that limits the verdict.
+
+    Attributes:
+        text: One or two sentences that a physician understands, with the numbers.
+        withholds: No verdict can rest on results of which this is true: the box then says that it cannot tell.
+    """
+
+    text: str
+    withholds: bool = False
+
+
+def caveats(report: Report) -> list[Caveat]:
+    """What limits the report's verdict: first what withholds it, else in the order of `CAVEATS`."""
+    found = [caveat for row in CAVEATS if (caveat := row(report))]
+    return sorted(found, key=lambda caveat: not caveat.withholds)
+
+
+def _one_seed(report: Report) -> Caveat | None:
+    if len(report["arms"]["real"]["seeds"]) > 1:
+        return None
+    return Caveat(
+        "Each classifier was trained once: how much another run would differ is not known. Take three seeds at least "
+        "(compare.seeds).",
+        withholds=True,
+    )
+
+
+def _one_gan(report: Report) -> Caveat | None:
+    arms = report["arms"].values()
+    if report["provenance"]["trained_on"] != "training split":
+        return None
+    if len({seed.get("gan") for arm in arms for seed in arm["seeds"]} - {None}) > 1:
+        return None
+    return Caveat("One GAN: how much another training of it would differ is not known.")
+
+
+def _unknown_origin(report: Report) -> Caveat | None:
+    if report["provenance"]["trained_on"] != "unknown":
+        return None
+    alike = report["provenance"]["look_alikes"]
+    found = f" {looked_alike(report)}" if alike and alike["images"] else ""
+    return Caveat(f"What the generator of the synthetic images had seen is unknown: see the limits.{found}")
+
+
+CAVEATS: tuple[Callable[[Report], Caveat | None], ...] = (
+    _one_seed,
+    _one_gan,
+    _unknown_origin,
+)
+"""One row for each caveat, in the order in which a reader needs them."""
