@@ -23,7 +23,11 @@ class ClassifierConfig(Section):
     """The downstream classifier; it is the same in every arm."""
 
     name: ClassifierName = "cnn"
-    steps: Count = Field(2000, description="optimiser steps, the same in every arm")
+    steps: Count | None = Field(
+        None,
+        description="optimiser steps, the same in every arm; default: by the number of training images, and doubled "
+        "(at most twice) if the validation AUC of the arm real still gains by it",
+    )
     batch: Annotated[int, Field(ge=2)] = 64
     optimizer: Literal["adam", "adamw", "sgd", "rmsprop"] = Field("adamw", description="sgd has momentum 0.9")
     lr: Positive | None = Field(None, description="learning rate; default: 0.02 for sgd, 1e-3 for the others")
@@ -35,6 +39,13 @@ class ClassifierConfig(Section):
         description="how many times the model is validated, evenly spread over the steps, with a few more early on; "
         "the best model is kept",
     )
+
+    @property
+    def settled_steps(self) -> int:
+        """`steps` once they are known; raises ValueError before the comparison has chosen them."""
+        if self.steps is None:
+            raise ValueError("classifier.steps is not settled yet: see evaluation.training_length")
+        return self.steps
 
 
 class CompareConfig(Section):

@@ -20,7 +20,10 @@ from gan_aug.config.section import Section
 from gan_aug.config.stages import CompareRequest, CurveRequest, DatasetRequest, TrainRequest
 from gan_aug.errors import ConfigError
 
-EARLIER: dict[str, dict[str, Any]] = {"compare": {"rule": 1}}
+EARLIER: dict[str, dict[str, Any]] = {
+    "classifier": {"steps": 2000},
+    "compare": {"rule": 1},
+}
 """By section, the keys whose default is not what was done before they existed, with what was done then.
 
 Saved configs hold every key of their version. So a key that is absent from one is newer than it.

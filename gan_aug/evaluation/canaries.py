@@ -41,7 +41,7 @@ def plan_shuffled(manifest: Manifest, comparison: CompareRequest, *, further: bo
         further: Return the further shuffles, which decide if the first ones are above chance.
     """
     # One validation, at the end: a choice among several by the true labels would favour weights that predict them.
-    changes = {"steps": min(STEPS, comparison.classifier.steps), "epochs": 1}
+    changes = {"steps": min(STEPS, comparison.classifier.settled_steps), "epochs": 1}
     short = comparison.model_copy(update={"classifier": comparison.classifier.model_copy(update=changes)})
     return [
         make_cell({**cell_request(manifest, None, short, REFERENCE, seed, 0.0), "shuffled": True})

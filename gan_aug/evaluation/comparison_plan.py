@@ -1,12 +1,14 @@
 """The plan of a comparison: which cells it consists of, and how its findings follow from their results.
 
-Some cells depend on the results of others: the main cells need the ratio that a search found, and further shuffles are
-made only if the first ones are above chance. So the caller says how to get results (`Results`): `compare` computes
-them, and `verify` reads them. The steps are `check`, `ratio`, `cells`, the results of all these cells, and `findings`.
+Some cells depend on the results of others: all need the number of optimiser steps, the main cells need the ratio that
+a search found, and further shuffles are made only if the first ones are above chance. So the caller says how to get
+results (`Results`): `compare` computes them, and `verify` reads them. The steps are `check`, `settled`, and of the plan
+that this returns `ratio`, `cells`, the results of all these cells, and `findings`.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -25,6 +27,7 @@ from gan_aug.evaluation.cells.result import CellResult, Findings
 from gan_aug.evaluation.learning_curves import curve_rows
 from gan_aug.evaluation.ratio import choose_ratio, plan_search
 from gan_aug.evaluation.statistics.ground_truth import GroundTruth
+from gan_aug.evaluation.training_length import choose_steps, with_steps
 
 Results = Callable[[Sequence[Cell], str], Mapping[str, CellResult]]
 """Returns the results of the given cells by key (and perhaps of others). The text says what the cells are for."""
@@ -62,11 +65,13 @@ class ComparisonPlan:
         request: What is asked.
         manifest: The data set.
         synthetic: Its synthetic set; None if no arm needs one.
+        steps: {`value`, `given`, `tried`}, as `choose_steps` returns it; None before `settled`.
     """
 
     request: CompareRequest
     manifest: Manifest
     synthetic: SyntheticManifest | None
+    steps: dict[str, Any] | None = None
 
     @property
     def needs_synthetic(self) -> bool:
@@ -82,6 +87,11 @@ class ComparisonPlan:
         """Check all that can be checked before training; raises the errors of `plan_cells` and `subsets_of`."""
         plan_cells(self.manifest, self.synthetic, self.request)
         subsets_of(self.request.compare, self.manifest)
+
+    def settled(self, results: Results) -> ComparisonPlan:
+        """This plan with the number of optimiser steps, as the config gives it or as `choose_steps` finds it."""
+        steps = choose_steps(self.manifest, self.request, results)
+        return dataclasses.replace(self, request=with_steps(self.request, steps["value"]), steps=steps)
 
     def ratio(self, results: Results) -> dict[str, Any]:
         """The ratio of synthetic to real images, as the config gives it or as a search finds it.
@@ -146,7 +156,7 @@ class ComparisonPlan:
         if cells.shuffles:
             shuffled = shuffled_labels(self.manifest, self.request, _in_order(cells.shuffles, found), further)
             canaries = {"shuffled_labels": shuffled, "planted_test_image": planted_test_image}
-        return Findings(cells.ratio, curves, canaries)
+        return Findings(cells.ratio, curves, canaries, self.steps)
 
 
 def subsets_of(compare: CompareConfig, manifest: Manifest) -> list[Subset]:

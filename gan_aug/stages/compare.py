@@ -42,6 +42,9 @@ def run_comparison(
     run = context.run
     plan.check()
     compute = partial(_compute, context, plan.synthetic is not None)
+    plan = plan.settled(compute)
+    if plan.steps and plan.steps["tried"]:
+        run.emit("compare", "note", f"{plan.steps['value']} optimiser steps in every arm, chosen on validation AUC")
     ratio = plan.ratio(compute)
     if ratio["searched"]:
         run.emit("compare", "note", f"{ratio['value']:g} synthetic images for each real one, chosen on validation AUC")

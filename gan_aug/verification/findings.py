@@ -43,6 +43,7 @@ def recomputed_comparison(
             )
         return on_disk
 
+    plan = plan.settled(look_up)
     cells = plan.cells(plan.ratio(look_up), sets)
     found = look_up(cells.all, cells.what)
     planted = (report["canaries"] or {}).get("planted_test_image")

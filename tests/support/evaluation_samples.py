@@ -88,8 +88,8 @@ def _history(effect, rng):
 
 
 def make_config(**compare):
-    values = {"data": {"source": "folder", "root": "/home/somebody/films", "table": "/home/somebody/t.csv"}}
-    return parse({**values, "compare": compare}, "sample")
+    data = {"source": "folder", "root": "/home/somebody/films", "table": "/home/somebody/t.csv"}
+    return parse({"data": data, "classifier": {"steps": 400}, "compare": compare}, "sample")
 
 
 def make_report(manifest, cells, synthetic=None, fidelity=None, **compare):

@@ -52,8 +52,10 @@ class Findings:
         ratio: {`value`, `searched`}; see `ratio.choose_ratio`.
         curves: The rows of `learning_curves.curve_rows`.
         canaries: {`shuffled_labels`, `planted_test_image`}; see `canaries`.
+        steps: {`value`, `given`, `tried`}; see `training_length.choose_steps`.
     """
 
     ratio: dict[str, Any] | None = None
     curves: list[dict[str, Any]] | None = None
     canaries: dict[str, Any] | None = None
+    steps: dict[str, Any] | None = None

@@ -253,7 +253,7 @@ class _Trainer:
         self.model = model.train()
         self.device = next(model.parameters()).device
         self.optimizer = make_optimizer(config, model)
-        self.schedule = torch.optim.lr_scheduler.CosineAnnealingLR(self.optimizer, config.steps)
+        self.schedule = torch.optim.lr_scheduler.CosineAnnealingLR(self.optimizer, config.settled_steps)
 
     def run(
         self,
@@ -263,9 +263,10 @@ class _Trainer:
         progress: Callable[[int], None] | None,
         cancelled: Callable[[], bool] | None,
     ) -> Fitted:
-        parts = phases(training.plan, self.config.steps, pretrain)
-        kept_from = self.config.steps - parts[-1][0]
-        points = validation_steps(self.config.steps, self.config.epochs, kept_from)
+        steps = self.config.settled_steps
+        parts = phases(training.plan, steps, pretrain)
+        kept_from = steps - parts[-1][0]
+        points = validation_steps(steps, self.config.epochs, kept_from)
         tally = _Tally()
         history: list[dict[str, Any]] = []
         best = (float("inf"), 0, {k: v.clone() for k, v in self.model.state_dict().items()})

@@ -87,6 +87,7 @@ def build_report(
             {**asdict(comparison), "size": arms[comparison.against][0].train_images["real"]}
             for comparison in compare_arms(test, scores, REFERENCE, config["compare"]["margin"], beside)
         ],
+        "steps": findings.steps,
         "ratio": findings.ratio,
         "curves": findings.curves,
         "canaries": findings.canaries,

@@ -52,6 +52,24 @@ class ReportedDataset(Part):
     flips: tuple[Literal["horizontal", "vertical"], ...]
 
 
+class TriedSteps(Part):
+    """What a number of steps reached on the validation images: the arm real with its first seed."""
+
+    steps: int
+    validation_auc: float
+    gain: float | None
+    """Over half as many steps; None for the first."""
+    gain_ci95: Interval | None
+
+
+class ReportedSteps(Part):
+    """The optimiser steps of every arm, and how they were chosen if the config does not name them."""
+
+    value: int
+    given: bool
+    tried: tuple[TriedSteps, ...] | None
+
+
 class TriedRatio(Part):
     """What a ratio of synthetic to real images reached on the validation images."""
 
@@ -227,6 +245,8 @@ class Report(Part):
     dataset: ReportedDataset
     arms: dict[str, ReportedArm]
     comparisons: tuple[ReportedComparison, ...]
+    steps: ReportedSteps | None = None
+    """None in reports of version 0.2 and earlier."""
     ratio: ReportedRatio | None
     curves: tuple[CurvePoint, ...] | None
     canaries: ReportedCanaries | None

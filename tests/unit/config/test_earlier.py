@@ -11,6 +11,9 @@ def test_a_key_that_a_saved_config_lacks_means_what_was_done_then() -> None:
     assert configs.completed(saved)["compare"]["rule"] == 1
     assert configs.with_earlier(saved)["compare"]["rule"] == 1
     assert configs.with_earlier(fresh) == fresh
+    assert fresh["classifier"]["steps"] is None
+    earlier = {key: value for key, value in fresh["classifier"].items() if key != "steps"}
+    assert configs.completed({"classifier": earlier})["classifier"]["steps"] == 2000
     assert "compare" not in configs.completed({"seed": 3})
 
 

@@ -74,6 +74,7 @@ def sets_of(plan: ComparisonPlan) -> dict[Subset, object]:
 def follow(plan: ComparisonPlan, computed: Computed) -> tuple[list[CellResult], object]:
     """The steps in their order, as `compare` takes them."""
     plan.check()
+    plan = plan.settled(computed)
     cells = plan.cells(plan.ratio(computed), sets_of(plan))
     found = computed(cells.all, cells.what)
     planted = PLANTED if cells.shuffles else None
@@ -91,6 +92,7 @@ def test_the_cells_come_in_one_order_and_hold_the_ratio_that_was_found() -> None
     ]
     assert [(result.arm, result.seed) for result in results] == [("real", 0), ("mixed", 0), ("real", 1), ("mixed", 1)]
     assert [r.key for r in results] == [c.key for c in plan_cells(MANIFEST, SYNTHETIC, plan.request, ratio=BEST)]
+    plan = plan.settled(computed)
     assert [cell.subset for cell in plan.cells(findings.ratio, sets_of(plan)).all] == [
         *[None] * 9,
         *(Subset(size, draw) for size in (20, 60) for draw in (0, 1) for _ in range(4)),
