@@ -104,7 +104,7 @@ class ComparisonPlan:
         cells = plan_search(self.manifest, self.synthetic, self.request)
         tried = ", ".join(f"{ratio:g}" for ratio in compare.ratios)
         found = results(cells, f"the ratios {tried} on validation images")
-        return choose_ratio(self.manifest, cells, _in_order(cells, found))
+        return choose_ratio(self.manifest, cells, results_of(cells, found))
 
     def cells(self, ratio: dict[str, Any], sets: Mapping[Subset, SyntheticManifest | None]) -> PlannedCells:
         """The cells at a ratio.
@@ -143,18 +143,18 @@ class ComparisonPlan:
             planted_test_image: The result of the second canary, which needs no cell; None without canaries.
         """
         points: dict[Subset | None, list[CellResult]] = {
-            subset: _in_order(own, found) for subset, own in cells.of_subsets.items()
+            subset: results_of(own, found) for subset, own in cells.of_subsets.items()
         }
         if "all" in self.request.compare.sizes:
-            points[None] = _in_order(cells.main, found)
+            points[None] = results_of(cells.main, found)
         curves = curve_rows(GroundTruth.of(self.manifest, "test"), points) if points else None
 
         def further(shuffles: Sequence[Cell]) -> list[CellResult]:
-            return _in_order(shuffles, results(shuffles, "further shuffles, as the first ones are above chance"))
+            return results_of(shuffles, results(shuffles, "further shuffles, as the first ones are above chance"))
 
         canaries = None
         if cells.shuffles:
-            shuffled = shuffled_labels(self.manifest, self.request, _in_order(cells.shuffles, found), further)
+            shuffled = shuffled_labels(self.manifest, self.request, results_of(cells.shuffles, found), further)
             canaries = {"shuffled_labels": shuffled, "planted_test_image": planted_test_image}
         return Findings(cells.ratio, curves, canaries, self.steps)
 
@@ -172,5 +172,11 @@ def subsets_of(compare: CompareConfig, manifest: Manifest) -> list[Subset]:
     return [Subset(size, draw) for size in sizes for draw in range(compare.draws)]
 
 
-def _in_order(cells: Sequence[Cell], found: Mapping[str, CellResult]) -> list[CellResult]:
-    return [found[cell.key] for cell in cells]
+def results_of(cells: Sequence[Cell], found: Mapping[str, CellResult]) -> list[CellResult]:
+    """The results of cells in their order, each with the number of its GAN.
+
+    Args:
+        cells: The planned cells.
+        found: Their results, by key.
+    """
+    return [dataclasses.replace(found[cell.key], gan=cell.gan) for cell in cells]

@@ -15,7 +15,7 @@ from gan_aug.evaluation.canaries import failures, planted_test_image
 from gan_aug.evaluation.cells.plan import Cell, unique
 from gan_aug.evaluation.cells.result import CellResult, Findings
 from gan_aug.evaluation.cells.run import finished_cell, is_finished, load_context, run_cell
-from gan_aug.evaluation.comparison_plan import ComparisonPlan
+from gan_aug.evaluation.comparison_plan import ComparisonPlan, results_of
 from gan_aug.run import layout
 from gan_aug.run.files import write_json
 from gan_aug.run.folder import RunDir
@@ -57,7 +57,7 @@ def run_comparison(
     findings = plan.findings(cells, results, compute, planted)
     for failure in failures(findings.canaries) if findings.canaries else ():
         run.emit("compare", "note", f"CANARY FAILED: {failure}")
-    return [results[cell.key] for cell in cells.main], findings
+    return results_of(cells.main, results), findings
 
 
 def _compute(context: StageContext, synthetic: bool, cells: Sequence[Cell], what: str) -> dict[str, CellResult]:

@@ -10,7 +10,7 @@ from gan_aug.data.synthetic.shards import SyntheticManifest
 from gan_aug.errors import CheckpointError
 from gan_aug.evaluation.cells.plan import Cell
 from gan_aug.evaluation.cells.result import CellResult, Findings
-from gan_aug.evaluation.comparison_plan import ComparisonPlan
+from gan_aug.evaluation.comparison_plan import ComparisonPlan, results_of
 
 
 def recomputed_comparison(
@@ -47,4 +47,4 @@ def recomputed_comparison(
     cells = plan.cells(plan.ratio(look_up), sets)
     found = look_up(cells.all, cells.what)
     planted = (report["canaries"] or {}).get("planted_test_image")
-    return [found[cell.key] for cell in cells.main], plan.findings(cells, found, look_up, planted)
+    return results_of(cells.main, found), plan.findings(cells, found, look_up, planted)

@@ -39,6 +39,7 @@ class Cell:
         seed: The number of the seed, from 0.
         request: Everything that the result depends on, as JSON values.
         subset: The part of the training split that it trains on; None is all of it.
+        gan: The number of the GAN whose synthetic images it trains on, from 0; None for an arm without them.
     """
 
     key: str
@@ -46,6 +47,7 @@ class Cell:
     seed: int
     request: dict[str, Any]
     subset: Subset | None = None
+    gan: int | None = None
 
 
 def plan_cells(
@@ -130,7 +132,8 @@ def cell_request(
 
 def make_cell(request: dict[str, Any], subset: Subset | None = None) -> Cell:
     """The cell of a request; its key is the request's hash."""
-    return Cell(json_sha256(request), request["arm"], request["seed"], request, subset)
+    gan = 0 if ARMS[request["arm"]].needs_synthetic else None
+    return Cell(json_sha256(request), request["arm"], request["seed"], request, subset, gan)
 
 
 def cell_seed(base: int, seed: int) -> int:

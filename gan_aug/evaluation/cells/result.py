@@ -29,6 +29,8 @@ class CellResult:
             `validation_accuracy`.
         validation_scores: `(N, K) float64`.
         test_scores: `(N, K) float64`; N is 0 if the cell belongs to a search for a ratio.
+        gan: The number of the GAN whose synthetic images it was trained on, from 0; None without synthetic images. It
+            follows from the plan of the comparison and is not kept with the cell.
     """
 
     key: str
@@ -42,6 +44,7 @@ class CellResult:
     history: list[dict[str, Any]]
     validation_scores: npt.NDArray[np.float64]
     test_scores: npt.NDArray[np.float64]
+    gan: int | None = None
 
 
 @dataclass(frozen=True)

@@ -188,6 +188,7 @@ def _arm(cells: list[CellResult], test: GroundTruth, validation: GroundTruth) ->
                 "auc": test.auc(cell.test_scores).value,
                 "accuracy": accuracy_influence(test, cell.test_scores).value,
                 "best_step": cell.best_step,
+                "gan": cell.gan,
             }
             for cell in cells
         ],

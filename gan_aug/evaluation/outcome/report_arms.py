@@ -110,6 +110,8 @@ class SeedFigures(Part):
     auc: float
     accuracy: float
     best_step: int
+    gan: int | None = None
+    """The GAN whose images it was trained on, by number; None without synthetic images, and before version 0.2."""
 
 
 class ReportedArm(Part):
