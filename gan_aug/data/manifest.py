@@ -66,6 +66,8 @@ class Manifest:
         notes: Sentences that a report must repeat, such as how many images were dropped.
         patient_key: Which key hashed the patients: the first 16 hexadecimal digits of the key's SHA-256, never the key.
         splits_from: How the splits were made, for a report; None in manifests of versions that did not record it.
+        near_copies: How many images look nearly the same as one of another split (`NearCopies`), for a report; None in
+            manifests of versions that did not record it.
     """
 
     name: str
@@ -78,6 +80,7 @@ class Manifest:
     notes: tuple[str, ...] = ()
     patient_key: str | None = None
     splits_from: str | None = None
+    near_copies: dict[str, Any] | None = None
 
     @cached_property
     def fingerprint(self) -> str:

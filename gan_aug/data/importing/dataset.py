@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 
@@ -88,7 +88,7 @@ def _import(
         _check_rejected(config, source, read.rejected)
         images = writer.images(len(read.candidates))
         search = NearDuplicateSearch(images, read.candidates, reader.cache, reader.cancelled)
-        assigned, near = apply_policy(config.near_duplicates, search, _assign(config, source, seed, search))
+        assigned, near, copies = apply_policy(config.near_duplicates, search, _assign(config, source, seed, search))
         labels = [candidate.labels for candidate in read.candidates]
         given: set[Split | None] = {item.split for item in source.items}
         check_classes(source.labels, labels, assigned.splits, _needed(config), given)
@@ -106,6 +106,7 @@ def _import(
         notes=(*assigned.notes, *import_notes(config, read, patients, repeated)),
         patient_key=patients.key_name if patients else None,
         splits_from=_splits_from(config, assigned),
+        near_copies=asdict(copies),
     )
     report = import_report(source, raster, read, assigned, manifest)
     write_json(folder / layout.IMPORT_REPORT, report | {"near_duplicates": near_duplicates_record(near)})

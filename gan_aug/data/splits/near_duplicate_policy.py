@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
@@ -12,8 +13,8 @@ import numpy as np
 from gan_aug.data.manifest import SPLITS, Split
 from gan_aug.data.reading.image_cache import CacheFolder
 from gan_aug.data.reading.reader import IsCancelled
-from gan_aug.data.splits.assign import Assignment, Candidate, Dropped
-from gan_aug.data.splits.near_duplicates import Images, Pair, Rows, near_duplicates
+from gan_aug.data.splits.assign import NAMES, Assignment, Candidate, Dropped
+from gan_aug.data.splits.near_duplicates import SMALLEST_SIDE, Images, Pair, Rows, near_duplicates
 
 LISTED_PAIRS = 1000
 """How many pairs the import report lists."""
@@ -54,6 +55,11 @@ class NearDuplicateSearch:
     cache: CacheFolder | None = None
     cancelled: IsCancelled | None = None
 
+    @property
+    def is_possible(self) -> bool:
+        """Whether the images are large enough to be told apart."""
+        return bool(min(self.images.shape[2:]) >= SMALLEST_SIDE)
+
     def all_pairs(self) -> list[tuple[int, int]]:
         """The pairs among all images, whatever their split, as positions."""
         rows = np.arange(len(self.candidates), dtype=np.int64)
@@ -79,9 +85,30 @@ class NearDuplicateSearch:
         return pairs
 
 
+@dataclass(frozen=True)
+class NearCopies:
+    """How many images look nearly the same as one of another split, after what was done about it.
+
+    Attributes:
+        searched: Whether images were compared; too small ones are not, and then all numbers are 0.
+        test_in_train: The test images that look nearly the same as a training image.
+        test_in_validation: The test images that look nearly the same as a validation image.
+        validation_in_train: The validation images that look nearly the same as a training image.
+        dropped_train: The training images that were dropped.
+        dropped_validation: The validation images that were dropped.
+    """
+
+    searched: bool
+    test_in_train: int = 0
+    test_in_validation: int = 0
+    validation_in_train: int = 0
+    dropped_train: int = 0
+    dropped_validation: int = 0
+
+
 def apply_policy(
     policy: Literal["report", "drop", "move"], search: NearDuplicateSearch, assigned: Assignment
-) -> tuple[Assignment, list[NearDuplicate]]:
+) -> tuple[Assignment, list[NearDuplicate], NearCopies]:
     """Find near-duplicates in different splits, and drop or note them.
 
     Args:
@@ -90,29 +117,60 @@ def apply_policy(
         assigned: The splits before.
 
     Returns:
-        The splits after, and the pairs that were found.
+        The splits after, the pairs that were found, and how many images they leave.
     """
     candidates, splits = search.candidates, list(assigned.splits)
     found: list[NearDuplicate] = []
     dropped: dict[int, Dropped] = {}
+    left: dict[tuple[Split, Split], set[int]] = {}
     for pair in search.pairs_across(assigned.splits):
         split, like_split = splits[pair.first], splits[pair.second]
         if split is None or like_split is None:
             continue  # one of the two was dropped already
         origin, like = candidates[pair.first].origin, candidates[pair.second].origin
         found.append(NearDuplicate(origin, split, like, like_split, round(pair.correlation, 3)))
-        dropped.setdefault(pair.first, Dropped(origin, split, f"nearly the same image as {like} in {like_split}"))
-    if not found:
-        return assigned, []
-    count = len(dropped)
-    images, look = ("image", "looks") if count == 1 else ("images", "look")
-    what = "dropped" if policy == "drop" else "kept, so that figures may be too good; see data.near_duplicates"
-    note = f"{count} {images} {look} nearly the same as one of a split nearer to the test: {what}"
-    if policy != "drop":
-        return replace(assigned, notes=(*assigned.notes, note)), found
+        if policy == "drop":
+            dropped.setdefault(pair.first, Dropped(origin, split, f"nearly the same image as {like} in {like_split}"))
+        else:
+            left.setdefault((split, like_split), set()).add(pair.second)
+    counts = Counter(one.split for one in dropped.values())
+    copies = NearCopies(
+        search.is_possible,
+        test_in_train=len(left.get(("train", "test"), ())),
+        test_in_validation=len(left.get(("validation", "test"), ())),
+        validation_in_train=len(left.get(("train", "validation"), ())),
+        dropped_train=counts["train"],
+        dropped_validation=counts["validation"],
+    )
     kept = tuple(None if row in dropped else split for row, split in enumerate(splits))
-    out = (*assigned.dropped, *dropped.values())
-    return replace(assigned, splits=kept, dropped=out, notes=(*assigned.notes, note)), found
+    notes = (*assigned.notes, *_notes(copies, assigned.splits))
+    return replace(assigned, splits=kept, dropped=(*assigned.dropped, *dropped.values()), notes=notes), found, copies
+
+
+def _notes(copies: NearCopies, splits: Sequence[Split | None]) -> list[str]:
+    """What a report must say of near-duplicates: which were dropped, and which images still have one."""
+    notes = []
+    pairs: tuple[tuple[Split, int, str], ...] = (
+        ("train", copies.dropped_train, "validation or test"),
+        ("validation", copies.dropped_validation, "test"),
+    )
+    for split, number, others in pairs:
+        if number:
+            images, were = ("image", "was") if number == 1 else ("images", "were")
+            notes.append(f"{number} {NAMES[split]} {images} nearly the same as one in {others} {were} dropped")
+    kept: tuple[tuple[Split, int, Split], ...] = (
+        ("test", copies.test_in_train, "train"),
+        ("test", copies.test_in_validation, "validation"),
+        ("validation", copies.validation_in_train, "train"),
+    )
+    for split, number, other in kept:
+        if number:
+            has = "has" if number == 1 else "have"
+            notes.append(
+                f"{number} of {splits.count(split)} {NAMES[split]} images {has} a near copy in {NAMES[other]}: kept, "
+                "so that figures are too good; see data.near_duplicates"
+            )
+    return notes
 
 
 def near_duplicates_record(found: list[NearDuplicate]) -> dict[str, Any]:

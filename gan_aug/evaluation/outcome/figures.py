@@ -11,11 +11,12 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from gan_aug.data.manifest import SPLITS, Manifest
+from gan_aug.data.manifest import Manifest
 from gan_aug.data.synthetic.shards import SyntheticManifest
 from gan_aug.errors import DataError
 from gan_aug.evaluation.arm_catalogue import REFERENCE, arm_order, known
 from gan_aug.evaluation.cells.result import CellResult, Findings
+from gan_aug.evaluation.outcome.dataset import describe_dataset
 from gan_aug.evaluation.outcome.files import SCORES, figure_files
 from gan_aug.evaluation.statistics.calibration import calibration_curve, error_if_perfect, expected_calibration_error
 from gan_aug.evaluation.statistics.comparison import compare_arms, estimate_auc
@@ -81,7 +82,7 @@ def build_report(
     beside = [(arm.name, arm.also_against) for arm in known(arms) if arm.also_against and arm.also_against in arms]
     figures = {
         "schema": SCHEMA,
-        "dataset": _dataset(manifest, test),
+        "dataset": describe_dataset(manifest, config["data"]["patient_scope"]),
         "arms": {arm: _arm(of_arm, test, validation) for arm, of_arm in arms.items()},
         "comparisons": [
             {**asdict(comparison), "size": arms[comparison.against][0].train_images["real"]}
@@ -132,28 +133,6 @@ def group_by_arm(cells: Sequence[CellResult]) -> dict[str, list[CellResult]]:
                 "same number of steps; remove the run's compare folder and compare again"
             )
     return arms
-
-
-def _dataset(manifest: Manifest, test: GroundTruth) -> dict[str, Any]:
-    positive = manifest.positive_index
-    named = any(study.patient for study in manifest.studies)
-    unnamed = sum(manifest.studies[i].patient is None for i in manifest.indices("test"))
-    return {
-        "name": manifest.name,
-        "fingerprint": manifest.fingerprint,
-        "task": manifest.task,
-        "shape": manifest.shape,
-        "counts": {split: len(manifest.indices(split)) for split in SPLITS},
-        "counts_per_label": manifest.counts(),
-        "test_patients": test.patient_count if named else None,
-        "without_patient": unnamed if named else None,
-        "patients": {split: GroundTruth.of(manifest, split).patient_count for split in SPLITS} if named else None,
-        "labels": manifest.labels,
-        "positive": None if positive is None else manifest.labels[positive],
-        "notes": manifest.notes,
-        "splits_from": manifest.splits_from,
-        "flips": manifest.flips,
-    }
 
 
 def _arm(cells: list[CellResult], test: GroundTruth, validation: GroundTruth) -> dict[str, Any]:

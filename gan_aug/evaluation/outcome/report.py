@@ -32,6 +32,33 @@ class CountsPerLabel(Part):
     test: dict[str, int]
 
 
+class ImagesPerPatient(Part):
+    """How many images the patients of a split have."""
+
+    mean: float
+    median: float
+    most: int
+    patients_with_one: int
+
+
+class NearCopies(Part):
+    """How many images look nearly the same as one of another split: those that stayed, and those that were dropped."""
+
+    searched: bool
+    test_in_train: int
+    test_in_validation: int
+    validation_in_train: int
+    dropped_train: int
+    dropped_validation: int
+
+
+class Leakage(Part):
+    """What is known of leaks between the splits."""
+
+    near_copies: NearCopies | None
+    patients: Literal["all", "some", "within splits", "none"]
+
+
 class ReportedDataset(Part):
     """The real images that all arms are trained and tested on."""
 
@@ -42,14 +69,17 @@ class ReportedDataset(Part):
     """Channels, height, width."""
     counts: Counts
     counts_per_label: CountsPerLabel
+    prevalence: dict[str, dict[str, float | None]] | None = None
     test_patients: int | None
     without_patient: int | None
     patients: dict[str, int] | None
+    images_per_patient: dict[str, ImagesPerPatient | None] | None = None
     labels: tuple[str, ...]
     positive: str | None
     notes: tuple[str, ...]
     splits_from: str | None
     flips: tuple[Literal["horizontal", "vertical"], ...]
+    leakage: Leakage | None = None
 
 
 class TriedSteps(Part):

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from gan_aug.report.words.leakage import unknown_patients
 from gan_aug.report.words.text import Report, looked_alike
 
 
@@ -42,6 +43,11 @@ def _one_seed(report: Report) -> Caveat | None:
     )
 
 
+def _patients(report: Report) -> Caveat | None:
+    said = unknown_patients(report)
+    return Caveat(said) if said else None
+
+
 def _one_gan(report: Report) -> Caveat | None:
     arms = report["arms"].values()
     if report["provenance"]["trained_on"] != "training split":
@@ -61,6 +67,7 @@ def _unknown_origin(report: Report) -> Caveat | None:
 
 CAVEATS: tuple[Callable[[Report], Caveat | None], ...] = (
     _one_seed,
+    _patients,
     _one_gan,
     _unknown_origin,
 )

@@ -11,6 +11,7 @@ from gan_aug.evaluation.arm_catalogue import REFERENCE, known
 from gan_aug.evaluation.classifiers.fit import learning_rate, weight_decay
 from gan_aug.evaluation.training_length import SMALLEST_GAIN
 from gan_aug.report.words.arms import words_of
+from gan_aug.report.words.leakage import near_copies_searched
 from gan_aug.report.words.text import (
     Report,
     counted,
@@ -98,8 +99,9 @@ def _data(report: Report) -> str:
         f"Data. We used {data['name']} with {labels} {kind}, at {width} × {height} pixels and "
         f"{counted(channels, 'channel')}: {counted(counts['train'], 'training image')}, "
         f"{counted(counts['validation'], 'validation image')} and {counted(counts['test'], 'test image')}. No "
-        f"identical images were in two splits. {patients_apart(report)} {splits_from(report)}"
-    ).rstrip()
+        "identical images were in two splits. "
+        + " ".join(filter(None, (near_copies_searched(report), patients_apart(report), splits_from(report))))
+    )
 
 
 def _generator(report: Report, cite: _Citations) -> str:

@@ -185,10 +185,17 @@ def data_table(report: Report) -> Table:
     rows.append(("Images", *(thousands(data["counts"][split]) for split in splits)))
     if data["patients"] is not None:
         rows.append(("Patients", *(thousands(data["patients"][split]) for split in splits)))
-    several = " An image may carry several labels." if data["task"] == "multi-label" else ""
+    if several := data.get("images_per_patient"):  # an earlier version's report does not have it
+        rows.append(("Images per patient", *(_images_per_patient(several[split]) for split in splits)))
+    labels = " An image may carry several labels." if data["task"] == "multi-label" else ""
     about = f"{patients_apart(report)} {splits_from(report)}".rstrip()
-    caption = f"Images of each label in each split, and their share of the split.{several} {about}"
+    caption = f"Images of each label in each split, and their share of the split.{labels} {about}"
     return Table(caption, ("Label", *splits), tuple(rows))
+
+
+def _images_per_patient(images: dict[str, Any] | None) -> str:
+    """The mean number of a split's images per patient, and the highest."""
+    return "–" if images is None else f"{images['mean']:.2f}, at most {thousands(images['most'])}"
 
 
 def sources_table(report: Report) -> Table:

@@ -8,9 +8,9 @@ from typing import Any
 from gan_aug.evaluation.arm_catalogue import ARMS
 from gan_aug.evaluation.statistics.uncertainty import ALPHA
 from gan_aug.report.words.arms import verdict_subject, words_of
+from gan_aug.report.words.leakage import images_tested
 from gan_aug.report.words.text import (
     Report,
-    counted,
     digits,
     interval,
     metric,
@@ -65,14 +65,10 @@ def _reached(report: Report, arm: str) -> str:
     return f"{share(auc['value'], decimals)} (95 % CI {interval(auc['ci95'], decimals)})"
 
 
-def _tested(report: Report) -> str:
-    return counted(report["dataset"]["counts"]["test"], "real test image")
-
-
 def _reached_alone(report: Report) -> str:
     return (
         f"{classifier_of(report)} trained on real images reached an AUC of {_reached(report, 'real')} {metric(report)} "
-        f"on {_tested(report)} it had never seen."
+        f"on {images_tested(report)}."
     )
 
 
@@ -83,7 +79,7 @@ def _levels(report: Report, comparison: dict[str, Any]) -> str:
     trained, other = (f" {level}", against.instead) if level else ("", against.alone)
     return (
         f"{classifier_of(report)}{trained} reached an AUC of {_reached(report, arm)} {metric(report)} on "
-        f"{_tested(report)} it had never seen, and {_reached(report, comparison['against'])} when trained on {other}."
+        f"{images_tested(report)}, and {_reached(report, comparison['against'])} when trained on {other}."
     )
 
 

@@ -124,6 +124,27 @@ def test_notes_of_the_data_set_are_repeated():
     assert "About the data set: 7 images were dropped." in to_markdown(make_report(manifest, make_cells(manifest)))
 
 
+def test_images_per_patient_and_shares_of_labels_are_given_for_each_split():
+    studies = [
+        dataclasses.replace(s, patient="test-one") if s.patient == "test-patient0" else s for s in BINARY.studies
+    ]
+    joined = {"test-patient0": "test-one", "test-patient1": "test-one"}
+    studies = [dataclasses.replace(s, patient=joined.get(s.patient, s.patient)) for s in BINARY.studies]
+    manifest = dataclasses.replace(BINARY, studies=tuple(studies[:-1]))
+    report = make_report(manifest, make_cells(manifest))
+    assert valid(report)
+    data = report["dataset"]
+    assert data["images_per_patient"]["train"] == {"mean": 2.0, "median": 2.0, "most": 2, "patients_with_one": 0}
+    assert data["images_per_patient"]["test"] == {
+        "mean": pytest.approx(59 / 29),
+        "median": 2.0,
+        "most": 4,
+        "patients_with_one": 1,
+    }
+    assert data["prevalence"]["test"] == pytest.approx({"normal": 30 / 59, "pneumonia": 29 / 59})
+    assert "| Images per patient | 2.00, at most 2 | 2.00, at most 2 | 2.03, at most 4 |" in to_markdown(report)
+
+
 def test_what_rounds_to_zero_is_said_as_such() -> None:
     assert [signed(value, 3) for value in (0.0104, -0.0104, -0.0001, 0.0)] == ["+0.010", "−0.010", "0.000", "0.000"]
     assert [size(value, 3) for value in (0.0104, 0.0001, 0.0)] == ["0.010", "<0.001", "0.000"]
