@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -52,6 +53,11 @@ class TrainConfig(Section):
     )
     checkpoint_every: Count = Field(50_000, description="images from one checkpoint to the next")
     sample_every: Count = Field(50_000, description="images from one sample grid to the next")
+    start_from: Path | None = Field(
+        None,
+        description="run folder of a trained GAN whose networks this training starts from; of labels, those of the "
+        "same name",
+    )
 
 
 class SynthesisConfig(Section):

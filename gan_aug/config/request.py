@@ -88,6 +88,15 @@ class Config(Section):
             raise ValueError("data.validation and data.test leave nothing to train on: their sum must be below 1")
         return self
 
+    @model_validator(mode="after")
+    def _curves_start_anew(self) -> Config:
+        if self.compare.sizes and self.train.start_from is not None:
+            raise ValueError(
+                "compare.sizes trains a GAN on each subset alone, but with train.start_from it would have seen other "
+                "images before: leave out one of the two"
+            )
+        return self
+
 
 def path_keys() -> list[tuple[str, str]]:
     """The keys that name a file or folder of this machine, as pairs of section and key."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Collection, Set
 
 import numpy as np
 import numpy.typing as npt
@@ -18,10 +18,12 @@ def check_synthetic_set(synthetic: SyntheticManifest, manifest: Manifest) -> Non
     """Check that the arms of a data set may use a synthetic set, by what its manifest says.
 
     Raises DataError if shapes, tasks or labels differ. Raises LeakageError if the generator was trained on a validation
-    or test image, on an image of one of their patients, or on an image that is not in this training split.
+    or test image, on an image of one of their patients, or on an image that is not in this training split. A GAN that
+    it started from may have seen images of other data sets, but none of these validation and test images.
     """
     _check_same_form(synthetic, manifest)
     check_trained_on(set(synthetic.trained_on), manifest)
+    check_parent_images(synthetic.parent_trained_on, manifest)
 
 
 def check_trained_on(trained_on: Set[str], manifest: Manifest) -> None:
@@ -50,6 +52,32 @@ def check_trained_on(trained_on: Set[str], manifest: Manifest) -> None:
         raise LeakageError(
             f"patients the generator saw are also in the validation or test split of {manifest.name} "
             f"({len(shared)} of them): import the data again so that each is in one split, then {way_out}"
+        )
+
+
+def check_parent_images(trained_on: Collection[str], manifest: Manifest) -> None:
+    """Check the images that a GAN saw from which another one started; they may be of another data set.
+
+    Args:
+        trained_on: Their content hashes.
+        manifest: The data set that the other one is for.
+
+    Raises:
+        LeakageError: One of them is a validation or test image of this data set, or of one of their patients.
+    """
+    seen = set(trained_on)
+    held_out = [study for study in manifest.studies if study.split in HELD_OUT]
+    way_out = "start from a GAN that did not see them, or train from the beginning (without train.start_from)"
+    if copies := len(seen & {study.content for study in held_out}):
+        raise LeakageError(
+            f"{copies} of the {len(seen)} images that the GAN to start from was trained on are validation or test "
+            f"images of {manifest.name}: {way_out}"
+        )
+    patients = {study.patient for study in manifest.studies if study.content in seen}
+    if shared := patients & {study.patient for study in held_out} - {None}:
+        raise LeakageError(
+            f"the GAN to start from was trained on images of {len(shared)} patients in the validation or test split of "
+            f"{manifest.name}: {way_out}"
         )
 
 

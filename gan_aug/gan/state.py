@@ -34,12 +34,25 @@ TRAINING = "training.safetensors"
 
 
 @dataclass(frozen=True)
+class Parent:
+    """The GAN that a training started from.
+
+    `checkpoint` is its id. `images` counts the training images that it had seen, and `trained_on` holds their content
+    hashes; both include those of its own parents.
+    """
+
+    checkpoint: str
+    images: int
+    trained_on: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Checkpoint:
     """A trained state on disk.
 
     `images` counts the training images seen. `dataset` is the manifest's fingerprint, `trained_on` holds the content
     hashes of the images that the GAN was trained on. `settings` are those of the training, as JSON values. `files` maps
-    file names to their SHA-256.
+    file names to their SHA-256. `parent` is the GAN that the training started from, None if it started anew.
     """
 
     path: Path
@@ -51,6 +64,7 @@ class Checkpoint:
     trained_on: tuple[str, ...]
     settings: dict[str, Any]
     files: dict[str, str]
+    parent: Parent | None = None
 
     @property
     def id(self) -> str:
@@ -66,6 +80,7 @@ class TrainingData:
     task: str
     dataset: str
     trained_on: tuple[str, ...]
+    parent: Parent | None = None
 
 
 def save_checkpoint(folder: Path, trainer: GanTrainer, data: TrainingData) -> Checkpoint:
@@ -92,7 +107,7 @@ def save_checkpoint(folder: Path, trainer: GanTrainer, data: TrainingData) -> Ch
         networks=trainer.generator.settings,
         settings=json.loads(json.dumps(asdict(trainer.settings))),
         files={name: hashlib.sha256(blob).hexdigest() for name, blob in contents.items()},
-        **asdict(data),
+        **vars(data),
     )
     with storage_errors(path):
         shutil.rmtree(temporary, ignore_errors=True)
@@ -109,9 +124,11 @@ def save_checkpoint(folder: Path, trainer: GanTrainer, data: TrainingData) -> Ch
 
 
 def _record(checkpoint: Checkpoint) -> dict[str, Any]:
-    """All fields of a checkpoint except `path`."""
+    """All fields of a checkpoint except `path`, and `parent` if it is None: then the id is as it always was."""
     record = asdict(checkpoint)
     del record["path"]
+    if checkpoint.parent is None:
+        del record["parent"]
     return record
 
 
@@ -124,6 +141,8 @@ def read_checkpoint(path: Path) -> Checkpoint:
         networks = record.pop("networks")
         settings = NetworkSettings(**{**networks, "shape": tuple(networks["shape"])})
         tuples: dict[str, Any] = {key: tuple(record.pop(key)) for key in ("labels", "trained_on")}
+        if before := record.pop("parent", None):
+            tuples["parent"] = Parent(**{**before, "trained_on": tuple(before["trained_on"])})
         checkpoint = Checkpoint(path=path, networks=settings, **tuples, **record)
         for name, expected in checkpoint.files.items():
             if hashlib.sha256((path / name).read_bytes()).hexdigest() != expected:
@@ -148,7 +167,7 @@ def newest_checkpoint(folder: Path) -> Checkpoint | None:
 def load_generator(checkpoint: Checkpoint) -> Generator:
     """The averaged generator of `checkpoint`, on the CPU, in evaluation mode and without gradients."""
     generator = Generator(checkpoint.networks)
-    generator.load_state_dict(_read_tensors(checkpoint.path / GENERATOR))
+    generator.load_state_dict(read_tensors(checkpoint.path / GENERATOR))
     generator.to(memory_format=torch.channels_last)
     return generator.eval().requires_grad_(False)
 
@@ -159,28 +178,29 @@ def restore(trainer: GanTrainer, checkpoint: Checkpoint) -> None:
         raise CheckpointError(
             f"{checkpoint.path} holds other networks ({checkpoint.networks}) than asked for: choose another run folder"
         )
-    _load(trainer, _read_tensors(checkpoint.path / TRAINING), checkpoint.images)
+    _load(trainer, read_tensors(checkpoint.path / TRAINING), checkpoint.images)
+    trainer.before = checkpoint.parent.images if checkpoint.parent else 0
 
 
 def broadcast_state(trainer: GanTrainer) -> None:
     """Give the trainer the exact state of rank 0's: other ranks may see other files, or round differently."""
     if trainer.ranks.size == 1:
         return
-    images = torch.tensor(trainer.images)
-    state = safetensors.torch.save(_contiguous(training_tensors(trainer) | {"images": images}))
+    seen = torch.tensor([trainer.images, trainer.before])
+    state = safetensors.torch.save(_contiguous(training_tensors(trainer) | {"seen": seen}))
     tensors = safetensors.torch.load(trainer.ranks.broadcast(state))
-    images = tensors.pop("images")
-    _load(trainer, tensors, int(images))
+    images, trainer.before = tensors.pop("seen").tolist()
+    _load(trainer, tensors, images)
 
 
 def _load(trainer: GanTrainer, tensors: dict[str, Tensor], images: int) -> None:
     """Set the trainer to the state in `tensors` (see `training_tensors`), taken after `images` images."""
     for name in ("generator", "discriminator", "average"):
-        getattr(trainer, name).load_state_dict(_part(tensors, name))
+        getattr(trainer, name).load_state_dict(part_of(tensors, name))
     for name, optimizer in trainer.optimizers.items():
         parameters = [p for group in optimizer.param_groups for p in group["params"]]
         state: dict[int, dict[str, Tensor]] = {}
-        for key, value in _part(tensors, f"optimizer.{name}").items():
+        for key, value in part_of(tensors, f"optimizer.{name}").items():
             index, moment = key.split(".")
             parameter = parameters[int(index)]
             if value.shape == parameter.shape:
@@ -214,11 +234,13 @@ def _contiguous(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
 
 
-def _part(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:
+def part_of(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:
+    """The tensors whose names begin with `name` and a dot, by the rest of their names."""
     return {key.removeprefix(f"{name}."): value for key, value in tensors.items() if key.startswith(f"{name}.")}
 
 
-def _read_tensors(path: Path) -> dict[str, Tensor]:
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """The tensors in a safetensors file, by name; raises CheckpointError if it cannot be read."""
     try:
         return safetensors.torch.load_file(path)
     except (OSError, SafetensorError) as error:

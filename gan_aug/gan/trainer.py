@@ -93,6 +93,7 @@ class GanTrainer:
         self.ranks = ranks or Ranks()
         self.dtype = dtype
         self.images = 0
+        self.before = 0  # images that the networks had seen before this training, if it started from another one's
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(settings.seed)
             self.generator = Generator(networks).to(self.device, dtype)
@@ -210,9 +211,9 @@ class GanTrainer:
     def _update_average(self, count: int) -> None:
         """Update the averaged generator by a step of `count` images.
 
-        Early in the training the half-life is at most 5% of the images seen (EDM2's warm-up).
+        Early in the training the half-life is at most 5% of all images seen (EDM2's warm-up).
         """
-        half_life = min(self.settings.average, self.images * 0.05)
+        half_life = min(self.settings.average, (self.before + self.images) * 0.05)
         weight = 1 - 0.5 ** (count / max(half_life, 1e-8))
         names = self.generator.state_dict()
         for name, value in self.average.state_dict().items():

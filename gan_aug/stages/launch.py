@@ -21,6 +21,7 @@ from gan_aug.run.events import Listener
 from gan_aug.run.folder import RunDir
 from gan_aug.run.signals import stopped_by_signals
 from gan_aug.stages.train import check_size
+from gan_aug.stages.trained.parent import check_start
 from gan_aug.stages.verbs import start, start_together
 
 
@@ -76,6 +77,7 @@ def dry_run(verb: Verb, request: Config, folder: Path) -> dict[str, Any]:
     """
     if verb == "train" or (verb == "run" and request.compare.synthetic is None):
         check_size(request.data.size)
+        check_start(folder, request.train)
     with opened_source(request.data, None) as source:
         counts = {split: {"images": sum(row.values()), "labels": row} for split, row in source.counts().items()}
     return {

@@ -38,6 +38,7 @@ from gan_aug.gan.state import (
     save_checkpoint,
 )
 from gan_aug.gan.trainer import GanTrainer, StepReport, TrainSettings
+from gan_aug.gan.transfer import parent_of, start_from
 from gan_aug.report.plots.curves import training_curves_png
 from gan_aug.run import layout
 from gan_aug.run.files import read_json, storage_errors, write_bytes, write_text
@@ -45,6 +46,7 @@ from gan_aug.run.folder import RunDir
 from gan_aug.run.stage_requests import claim
 from gan_aug.stages.context import StageContext
 from gan_aug.stages.storage import RunStorage
+from gan_aug.stages.trained.parent import bring_parent, parent_in
 from gan_aug.synthesis.sampler import sample
 
 RECORDS = 400
@@ -83,6 +85,8 @@ def train(context: StageContext, request: TrainRequest, manifest: Manifest) -> C
         storage.push_checkpoint(newest.path)  # the last start may have ended before it was in the store
     if newest and newest.images >= request.train.images:
         return newest
+    if newest is None:
+        bring_parent(run, request, network_settings(request.gan, manifest), manifest)
     group = RankGroup(
         ranks=compute.ranks,
         min_ranks=compute.min_ranks or compute.ranks,
@@ -122,10 +126,13 @@ def train_rank(run: RunDir, storage: RunStorage, request: TrainRequest, manifest
     ranks = current_ranks(chosen)
     leads = ranks.rank == 0
     trainer = build_trainer(request, open_images(run.dataset, manifest), manifest, ranks, chosen)
-    folder, data = run.checkpoints, _training_data(manifest)
+    folder, parent = run.checkpoints, parent_in(run)
+    data = _training_data(manifest, parent)
     newest = newest_checkpoint(folder) if leads else None
     if newest:
         restore(trainer, newest)
+    elif leads and parent:
+        start_from(trainer, parent, manifest.labels)
     broadcast_state(trainer)
     if leads:
         run.emit("train", "start", _state(trainer), done=trainer.images, values={"ranks": ranks.size})
@@ -151,12 +158,13 @@ def train_rank(run: RunDir, storage: RunStorage, request: TrainRequest, manifest
         run.emit("train", "finish", f"trained on {trainer.images:,} images")
 
 
-def _training_data(manifest: Manifest) -> TrainingData:
+def _training_data(manifest: Manifest, parent: Checkpoint | None) -> TrainingData:
     return TrainingData(
         labels=manifest.labels,
         task=manifest.task,
         dataset=manifest.fingerprint,
         trained_on=tuple(sorted({manifest.studies[i].content for i in manifest.indices("train")})),
+        parent=parent_of(parent) if parent else None,
     )
 
 

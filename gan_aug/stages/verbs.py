@@ -34,7 +34,9 @@ def import_images(request: Config, run: RunDir, executor: Executor) -> Manifest:
 def train_gan(request: Config, run: RunDir, executor: Executor) -> Any:
     """Train the GAN on the training split alone, importing first if needed; returns the last Checkpoint."""
     from gan_aug.stages.train import train
+    from gan_aug.stages.trained.parent import check_start
 
+    check_start(run.path, request.train)
     context = StageContext.of(request.compute, run, executor)
     return train(context, request.train_request, import_studies(context, request.dataset_request))
 
@@ -63,10 +65,12 @@ def run_all(request: Config, run: RunDir, executor: Executor) -> dict[str, Any]:
     (`compare.synthetic`) no GAN is trained.
     """
     from gan_aug.stages.train import check_size, train
+    from gan_aug.stages.trained.parent import check_start
 
     if request.compare.synthetic:
         return compare(request, run, executor)
     check_size(request.data.size)
+    check_start(run.path, request.train)
     context = StageContext.of(request.compute, run, executor)
     manifest = import_studies(context, request.dataset_request)
     preflight(request, manifest)

@@ -106,6 +106,7 @@ def write_synthetic_set(
         trained_on=checkpoint.trained_on,
         image_labels=plan,
         shards=tuple(shards[shard.name] for shard in planned),
+        parent_trained_on=checkpoint.parent.trained_on if checkpoint.parent else (),
     )
     manifest.save(below(place, layout.MANIFEST))
     return manifest

@@ -49,6 +49,8 @@ class SyntheticManifest:
         trained_on: The content hashes of the real images that the generator was trained on; empty if not known.
         image_labels: The labels of each image, as positions in `labels`.
         shards: The files, in the order of their images.
+        parent_trained_on: The content hashes of the images that the GAN was trained on from which the generator's
+            training started; empty if it started anew.
     """
 
     labels: tuple[str, ...]
@@ -60,6 +62,7 @@ class SyntheticManifest:
     trained_on: tuple[str, ...]
     image_labels: tuple[tuple[int, ...], ...]
     shards: tuple[SyntheticShard, ...]
+    parent_trained_on: tuple[str, ...] = ()
 
     @cached_property
     def fingerprint(self) -> str:
@@ -68,8 +71,14 @@ class SyntheticManifest:
 
     @property
     def _values(self) -> dict[str, Any]:
-        """The same as `asdict`, which would take seconds for a million images, as it copies the labels of each."""
-        return {key: getattr(self, key) for key in self.__dataclass_fields__} | {"shards": [*map(asdict, self.shards)]}
+        """The same as `asdict`, which would take seconds for a million images, as it copies the labels of each.
+
+        What only some sets have is left out if it is empty, so that other fingerprints are as they always were.
+        """
+        values = {key: getattr(self, key) for key in self.__dataclass_fields__}
+        if not self.parent_trained_on:
+            del values["parent_trained_on"]
+        return values | {"shards": [*map(asdict, self.shards)]}
 
     @property
     def is_traced(self) -> bool:
@@ -99,6 +108,7 @@ class SyntheticManifest:
             shards = tuple(SyntheticShard(**shard) for shard in record.pop("shards"))
             image_labels = tuple(tuple(labels) for labels in record.pop("image_labels"))
             tuples: dict[str, Any] = {key: tuple(record.pop(key)) for key in ("labels", "shape", "trained_on")}
+            tuples["parent_trained_on"] = tuple(record.pop("parent_trained_on", ()))
             manifest = cls(shards=shards, image_labels=image_labels, **tuples, **record)
         except (KeyError, TypeError) as error:
             raise ManifestError(f"{path} lacks or mistypes {error}: generate the set again") from error

@@ -15,8 +15,8 @@ UPLOADS = "uploads"
 """The first part of a path that names an upload: `uploads/ID`."""
 
 PATH_KEYS = {
-    "data.root", "data.table", "data.dicomweb.url", "data.dicomweb.token_env", "compare.synthetic", "compare.weights",
-    "compute.storage", "compute.address",
+    "data.root", "data.table", "data.dicomweb.url", "data.dicomweb.token_env", "train.start_from", "compare.synthetic",
+    "compare.weights", "compute.storage", "compute.address",
 }  # fmt: skip
 """The config's keys that name a path, an address or a variable; a test fails if the config has another one."""
 
@@ -54,9 +54,13 @@ def resolve_paths(config: Config, settings: Settings, owns_upload: OwnsUpload) -
         if (path := getattr(config.compare, name)) is not None:
             key = f"compare.{name}"
             named[name] = _below(key, *_base(key, path, settings, owns_upload))
+    start = config.train.start_from
+    if start is not None:
+        start = _below("train.start_from", *_base("train.start_from", start, settings, owns_upload))
     return config.model_copy(
         update={
             "data": data.model_copy(update={"root": root, "table": table}),
+            "train": config.train.model_copy(update={"start_from": start}),
             "compare": config.compare.model_copy(update=named),
             "compute": _with_default_wait(config.compute) if settings.ray else config.compute,
         }
