@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from gan_aug.version import __version__
 
 if TYPE_CHECKING:
-    from gan_aug.api import Run, open, resume, run  # noqa: A004 - they are called as gan_aug.open
+    from gan_aug.api import Run, SyntheticSet, open, resume, run  # noqa: A004 - they are called as gan_aug.open
     from gan_aug.config import Config
     from gan_aug.errors import GanAugError
     from gan_aug.evaluation.statistics.arrays import auc, compare
@@ -28,6 +28,7 @@ __all__ = [
     "Config",
     "GanAugError",
     "Run",
+    "SyntheticSet",
     "__version__",
     "auc",
     "compare",
@@ -41,6 +42,7 @@ _MODULES = {
     "Config": "gan_aug.config",
     "GanAugError": "gan_aug.errors",
     "Run": "gan_aug.api",
+    "SyntheticSet": "gan_aug.api",
     "auc": "gan_aug.evaluation.statistics.arrays",
     "compare": "gan_aug.evaluation.statistics.arrays",
     "load_generator": "gan_aug.synthesis.generator",

@@ -13,8 +13,10 @@ import typer  # noqa: TID251 - the door
 
 from gan_aug import api
 from gan_aug import config as configs
+from gan_aug.cli.predict import predict
 from gan_aug.cli.progress import shown_progress
 from gan_aug.cli.report import report, result_of
+from gan_aug.cli.sets import further_set, parsed_counts
 from gan_aug.cli.submit import submit
 from gan_aug.compute.local.torchrun import launched
 from gan_aug.config.stages import Verb
@@ -58,14 +60,7 @@ def _verb(name: Verb, summary: str) -> None:
         dry_run: DryOption = False,
         as_json: JsonOption = False,
     ) -> None:
-        request = configs.load(config, tuple(overrides or ()))
-        folder = run or Path("runs") / config.stem
-        if dry_run:
-            _print(api.plan(request, folder, verb=name), as_json)
-            return
-        with shown_progress() as listener:
-            done = api.run(request, folder, on=on, verb=name, progress=listener, stop_on_signals=True)
-        _print_result(done, as_json)
+        _start(name, config, run, overrides, on, dry_run, as_json)
 
     command.__doc__ = summary
     app.command(name)(command)
@@ -74,8 +69,61 @@ def _verb(name: Verb, summary: str) -> None:
 _verb("run", "All stages: import, train, generate, compare; ends with a report.")
 _verb("import", "Import the images: read, resize, split, write down.")
 _verb("train", "Train the GAN on the training split (imports first if needed).")
-_verb("generate", "Make a synthetic set with the trained GAN.")
 _verb("compare", "Train the arms' classifiers (real, synthetic, mixed and controls) and write the report.")
+
+
+def _start(
+    name: Verb, config: Path, run: Path | None, overrides: list[str] | None, on: api.Where, dry_run: bool, as_json: bool
+) -> None:
+    """Run a verb, or say what it would do, and print the result."""
+    request = configs.load(config, tuple(overrides or ()))
+    folder = run or Path("runs") / config.stem
+    if dry_run:
+        _print(api.plan(request, folder, verb=name), as_json)
+        return
+    with shown_progress() as listener:
+        done = api.run(request, folder, on=on, verb=name, progress=listener, stop_on_signals=True)
+    _print_result(done, as_json)
+
+
+@app.command()
+def generate(
+    source: Annotated[
+        Path,
+        typer.Argument(metavar="CONFIG|RUN", help="YAML file, or the run folder of a trained GAN", show_default=False),
+    ],
+    run: RunOption = None,
+    overrides: SetOption = None,
+    counts: Annotated[
+        list[str] | None,
+        typer.Option(metavar="LABEL=N", help="with RUN: images of a label; N: of every label  [default: like-real]"),
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option(metavar="N", help="with RUN: which images  [default: the next after the run's own]")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="with RUN: where to  [default: RUN/sets/seed-N]")
+    ] = None,
+    on: OnOption = "local",
+    dry_run: DryOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Make the synthetic set of CONFIG, or a further set with the trained GAN of RUN."""
+    if not source.is_dir():
+        if counts or seed is not None or out:
+            raise ConfigError(
+                f"{source} is no run folder, which --counts, --seed and --out need: for a config set synthesis.counts "
+                "and synthesis.seed by --set"
+            )
+        _start("generate", source, run, overrides, on, dry_run, as_json)
+        return
+    if run or overrides or dry_run:
+        raise ConfigError(f"{source} is a run folder: --run, --set and --dry-run go with a config file")
+    with shown_progress() as listener:
+        made = api.open(source).generate(
+            parsed_counts(counts or []), seed=seed, out=out, on=on, progress=listener, stop_on_signals=True
+        )
+    _print(further_set(made, as_json), as_json)
 
 
 app.command()(submit)
@@ -103,30 +151,13 @@ def export(
     to: Annotated[FormatName, typer.Option("--to", help=_EXPORT_TO)] = "png",
     as_json: JsonOption = False,
 ) -> None:
-    """Write a run's synthetic set in a format that other tools read."""
-    count = api.open(folder).export(to, out)
+    """Write a run's synthetic set, or a further set, in a format that other tools read."""
+    further = (folder / layout.SET).is_file()
+    count = (api.SyntheticSet(folder) if further else api.open(folder)).export(to, out)
     _print({"images": count, "out": str(out)} if as_json else f"{count:,} images in {out}", as_json)
 
 
-@app.command()
-def predict(
-    folder: Folder,
-    images: Annotated[list[Path], typer.Argument(metavar="IMAGE...", help="image or DICOM files", show_default=False)],
-    arm: Annotated[str, typer.Option(help="whose classifier: real, synthetic, mixed, ...")] = "real",
-    picture: Annotated[Path | None, typer.Option(help="PNG to write  [default: DIR/predictions.png]")] = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Say label and probability for new images, with a classifier of the run's comparison."""
-    sheet = picture or folder / layout.PREDICTIONS
-    predictions = api.open(folder).predict(images, arm, picture=sheet)
-    if as_json:
-        _print([row.to_json() for row in predictions], as_json)
-        return
-    for row in predictions:
-        likely = sorted(row.probabilities.items(), key=lambda pair: -pair[1])[:3]
-        said = ", ".join(f"{label} {probability:.3f}" for label, probability in likely)
-        _print(f"{row.name}: {', '.join(row.labels) or 'none'} ({said})", as_json)
-    _print(f"picture in {sheet}", as_json)
+app.command()(predict)
 
 
 @app.command()

@@ -27,6 +27,7 @@ REPORT_PDF = "report.pdf"
 FIGURES = "figures"
 LEARNING_CURVES = "learning-curves.png"
 PREDICTIONS = "predictions.png"
+SETS = "sets"
 
 # In `dataset/`; the manifest has the same name in `synthetic/`.
 MANIFEST = "manifest.json"
@@ -48,6 +49,10 @@ SAMPLES = "samples-"
 # In `synthetic/`.
 SHARD = "shard-"
 LOOK_ALIKES = "look-alikes.json"
+
+# In the folder of a further set, beside a manifest and shards as in `synthetic/`.
+SET = "set.json"
+SET_PICTURE = "samples.png"
 
 # In `compare/`.
 CELLS = "cells"
@@ -73,6 +78,11 @@ def contact_sheet(label: str) -> str:
 def sample_grid(images: int) -> str:
     """The file in `train/` with images that the generator made after the training had seen `images` images."""
     return f"{SAMPLES}{images:010d}.png"
+
+
+def further_set(seed: int) -> str:
+    """The folder in `sets/` of a further set made from `seed`, unless another one is asked for."""
+    return f"seed-{seed}"
 
 
 def shard(number: int) -> str:

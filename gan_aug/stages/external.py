@@ -1,4 +1,7 @@
-"""Imports synthetic images made elsewhere as a run's synthetic set; their provenance is unknown."""
+"""Brings the images that `compare.synthetic` names into a run as its synthetic set.
+
+The provenance of images made by another program is unknown. A further set of a GAN of gan-aug keeps its own.
+"""
 
 from __future__ import annotations
 
@@ -12,13 +15,14 @@ from gan_aug.data.synthetic.external import ExternalImages, open_external, sourc
 from gan_aug.data.synthetic.shards import ShardedImages, SyntheticManifest, open_shards
 from gan_aug.errors import DataError, RunConflict
 from gan_aug.evaluation.held_out_copies import check_held_out_copies, find_held_out_copies, save_held_out_copies
-from gan_aug.evaluation.leakage import check_synthetic_images
+from gan_aug.evaluation.leakage import check_synthetic_images, check_synthetic_set
 from gan_aug.run import layout
 from gan_aug.run.files import read_json
 from gan_aug.run.folder import RunDir
 from gan_aug.run.stage_requests import claim
-from gan_aug.run.stores import below
+from gan_aug.run.stores import below, open_store
 from gan_aug.stages.context import StageContext
+from gan_aug.stages.trained.further import is_further_set
 from gan_aug.synthesis.external import mixed_order, write_external_set
 
 SOURCE = "source"
@@ -34,7 +38,8 @@ def check_source(run: RunDir, path: Path) -> None:
     made_of = _made_of(run)
     if not path.exists() and SOURCE not in made_of:
         raise DataError(
-            f"compare.synthetic: there is nothing at {path}: name a folder of class folders, or an npz file"
+            f"compare.synthetic: there is nothing at {path}: name a folder of class folders, an npz file, or a "
+            "further set"
         )
     if made_of and SOURCE not in made_of and (run.synthetic / layout.MANIFEST).exists():
         raise RunConflict(
@@ -70,12 +75,16 @@ def bring_synthetic(context: StageContext, path: Path, data: DataConfig, shard: 
 
     Raises:
         RunConflict: If the run holds another synthetic set.
-        DataError: If `open_external` refuses them.
-        LeakageError: If an image equals one of validation or test, or many look nearly the same as one.
+        DataError: If `open_external` refuses them, or a further set is of other labels or sizes, or altered.
+        LeakageError: If an image equals one of validation or test, or many look nearly the same as one; or if the GAN
+            of a further set was trained on other images than this training split.
     """
     run = context.run
     if not path.exists():
         return  # the shards were written before, and have their own sums
+    if is_further_set(path):
+        _bring_set(context, path, manifest)
+        return
     external = open_external(path, manifest)
     made_of = {SOURCE: source_sha256(path), "fit": data.fit, "filter": data.filter, "shard": shard}
     claim(run, layout.SYNTHETIC, made_of, products=layout.MANIFEST)
@@ -102,6 +111,25 @@ def bring_synthetic(context: StageContext, path: Path, data: DataConfig, shard: 
         synthetic.save(below(folder, layout.MANIFEST))
     counts = ", ".join(f"{name} {count:,}" for name, count in synthetic.counts().items())
     run.emit("synthetic", "finish", f"{len(external.labels):,} synthetic images of unknown provenance: {counts}")
+
+
+def _bring_set(context: StageContext, path: Path, manifest: Manifest) -> None:
+    """Copy a further set of a trained GAN, with its manifest, which says what that GAN was trained on."""
+    run, place = context.run, context.storage.synthetic
+    synthetic = SyntheticManifest.load(path / layout.MANIFEST)
+    check_synthetic_set(synthetic, manifest)
+    claim(run, layout.SYNTHETIC, {SOURCE: synthetic.fingerprint}, products=layout.MANIFEST)
+    if (run.synthetic / layout.MANIFEST).exists():
+        return
+    total = len(synthetic.image_labels)
+    run.emit("synthetic", "start", f"copying {total:,} images of the set in {path.name}")
+    check_synthetic_images(open_shards(path, synthetic), manifest)
+    for shard in synthetic.shards:
+        open_store(place).upload(shard.file, path / shard.file)
+        run.emit("synthetic", "progress", done=shard.first + shard.count, total=total, unit="images")
+    for folder in dict.fromkeys((place, run.synthetic)):
+        synthetic.save(below(folder, layout.MANIFEST))
+    run.emit("synthetic", "finish", f"{total:,} synthetic images, by the checkpoint {synthetic.checkpoint}")
 
 
 def _check_images(

@@ -20,7 +20,9 @@ from gan_aug.run import layout
 from gan_aug.run.events import Listener
 from gan_aug.run.folder import RunDir
 from gan_aug.run.signals import stopped_by_signals
+from gan_aug.stages.context import saved_request, saved_storage
 from gan_aug.stages.train import check_size
+from gan_aug.stages.trained.further import Counts, plan_further_set
 from gan_aug.stages.trained.parent import check_start
 from gan_aug.stages.verbs import start, start_together
 
@@ -59,6 +61,47 @@ def launch(
             start_together(verb, request, run, together)
         else:
             start(verb, request, run, executor)
+
+
+def launch_further_set(
+    folder: Path,
+    counts: Counts,
+    seed: int | None,
+    out: Path | None,
+    on: Literal["local", "ray"],
+    listeners: tuple[Listener, ...],
+    *,
+    stop_on_signals: bool,
+) -> Path:
+    """Make a further synthetic set of the GAN in a run folder, on the machines that its config names.
+
+    Args:
+        folder: The run folder.
+        counts: Images of each label.
+        seed: Of the images; None is the first one after the run's own.
+        out: The folder of the set; None is one in the run folder, named by the seed.
+        on: As for `launch`.
+        listeners: Are called with each event.
+        stop_on_signals: As for `launch`.
+
+    Returns:
+        The folder of the set.
+
+    Raises:
+        GanAugError: What `plan_further_set` and `FurtherSet.make` raise.
+    """
+    compute, storage = saved_request(folder)[1].compute, saved_storage(folder)
+    wanted = plan_further_set(storage, storage, counts, seed)
+    place = out or folder / layout.SETS / layout.further_set(wanted.synthesis.seed)
+    wanted.check_folder(place)
+    made = RunDir(place.absolute() if on == "ray" else place, listeners)
+    with ExitStack() as stack:
+        # Workers write to the set's folder, also if the run keeps its own files in a store.
+        executor = stack.enter_context(_executor(on, compute.model_copy(update={"storage": None}), made))
+        if stop_on_signals:
+            stack.enter_context(stopped_by_signals(made))
+        wanted.make(made, executor, compute.device)
+    return place
 
 
 def dry_run(verb: Verb, request: Config, folder: Path) -> dict[str, Any]:

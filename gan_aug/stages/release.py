@@ -1,4 +1,4 @@
-"""The verb `export`: a run's synthetic set in formats that other tools read."""
+"""The verb `export`: a synthetic set in formats that other tools read."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from pathlib import Path
 from gan_aug.errors import ConfigError
 from gan_aug.export.formats import FORMATS
 from gan_aug.stages.context import saved_storage
+from gan_aug.stages.trained.further import is_further_set
 
 
 def export(folder: Path, to: str, out: Path) -> int:
-    """Write the synthetic set of a run at `out`, whole or not at all.
+    """Write the synthetic set of a run, or a further set, at `out`, whole or not at all.
 
     Args:
-        folder: The run folder.
+        folder: The run folder, or that of the further set.
         to: The name of a format in `gan_aug.export.formats.FORMATS`.
         out: The folder or file to write; it must not exist, or be an empty folder for a format of many files.
 
@@ -22,10 +23,10 @@ def export(folder: Path, to: str, out: Path) -> int:
 
     Raises:
         ConfigError: There is no such format.
-        RunConflict: `folder` is no run folder.
+        RunConflict: `folder` is neither.
         ManifestError: The run has no synthetic set, or the set is torn.
         StorageError: `out` exists, or the disk refuses.
     """
     if to not in FORMATS:
         raise ConfigError(f"there is no export format {to!r}: use {', '.join(FORMATS)}")
-    return FORMATS[to].write(saved_storage(folder).synthetic, out)
+    return FORMATS[to].write(folder if is_further_set(folder) else saved_storage(folder).synthetic, out)

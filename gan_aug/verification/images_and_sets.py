@@ -9,16 +9,21 @@ from gan_aug.data.manifest import Manifest
 from gan_aug.data.synthetic.hashed_images import HashedImages
 from gan_aug.data.synthetic.shards import UNKNOWN, SyntheticManifest, SyntheticShard
 from gan_aug.errors import CheckpointError, DataError, LeakageError, ManifestError, StorageError
-from gan_aug.evaluation.leakage import check_synthetic_set, check_trained_on
+from gan_aug.evaluation.leakage import check_parent_images, check_synthetic_set, check_trained_on
 from gan_aug.gan.state import GENERATOR, RECORD, TRAINING, Checkpoint, read_checkpoint
+from gan_aug.gan.transfer import parent_of
 from gan_aug.run import layout
 from gan_aug.run.artefacts import local_copy
 from gan_aug.run.events import UnitProgress
+from gan_aug.run.files import read_json
 from gan_aug.run.stores import MissingObject, Place, below, open_store
+from gan_aug.stages.external import SOURCE
 from gan_aug.stages.storage import RunStorage
 from gan_aug.verification.chain import Link, broken_link, listed
 
 UNSEEN = "none of them, nor any of their patients, in validation or test"
+UNSEEN_BEFORE = "none of them in validation or test"
+"""Of a GAN that another one started from: patients of other data sets cannot be compared with those of this one."""
 
 
 def load_dataset(storage: RunStorage) -> tuple[Manifest | None, Link, Place]:
@@ -96,10 +101,31 @@ def check_checkpoints(storage: RunStorage, manifest: Manifest) -> tuple[list[Lin
             links.append(broken_link(name, error))
             continue
         whole[checkpoint.id] = checkpoint
+        links += _check_parent(storage.folder / layout.TRAIN / layout.PARENT, checkpoint)
         seen, split = len(checkpoint.trained_on), len(manifest.indices("train"))
         says = f"id {checkpoint.id}, trained on {seen:,} images of the training split ({split:,}), {UNSEEN}"
+        if parent := checkpoint.parent:
+            says += (
+                f"; it started from {parent.checkpoint}, which saw {len(parent.trained_on):,} images, {UNSEEN_BEFORE}"
+            )
         links.append(Link(name, "ok", says) if seen else _origin_unknown(name, "it"))
     return links, whole
+
+
+def _check_parent(folder: Path, checkpoint: Checkpoint) -> list[Link]:
+    """A broken link if the kept copy of the GAN that the training started from is not the one that `checkpoint` names.
+
+    Only an interrupted training needs the copy, so its absence breaks nothing.
+    """
+    name = f"{layout.TRAIN}/{layout.PARENT}"
+    if not folder.exists():
+        return []
+    try:
+        parent = parent_of(read_checkpoint(folder))
+    except CheckpointError as error:
+        return [broken_link(name, error)]
+    says = "it is not the GAN that the checkpoint says the training started from"
+    return [] if parent == checkpoint.parent else [Link(name, "ALTERED", says, CheckpointError)]
 
 
 def check_synthetic(
@@ -124,7 +150,7 @@ def check_synthetic(
         copy = storage.folder / layout.SYNTHETIC / layout.MANIFEST
         if copy.exists() and SyntheticManifest.load(copy) != synthetic:
             raise ManifestError(f"{copy} is of another set than {below(place, layout.MANIFEST)}")
-        link = _check_origin(name, synthetic, manifest, checkpoints)
+        link = _check_origin(name, synthetic, manifest, checkpoints, brought=_was_brought(storage))
     except DataError as error:
         return [broken_link(name, error)], None
     held_out = {study.content for study in manifest.studies if study.split in ("validation", "test")}
@@ -142,10 +168,21 @@ def check_synthetic(
 
 
 def _check_origin(
-    name: str, synthetic: SyntheticManifest, manifest: Manifest, checkpoints: Mapping[str, Checkpoint]
+    name: str,
+    synthetic: SyntheticManifest,
+    manifest: Manifest,
+    checkpoints: Mapping[str, Checkpoint],
+    *,
+    brought: bool,
 ) -> Link:
     """The link of a synthetic manifest; raises LeakageError or DataError if it must not be used with this data."""
     check_synthetic_set(synthetic, manifest)
+    if brought and synthetic.is_traced and synthetic.checkpoint not in checkpoints:
+        says = (
+            f"fingerprint {synthetic.fingerprint}, a further set of another run's checkpoint {synthetic.checkpoint}; "
+            f"by what it says, its generator saw {len(synthetic.trained_on):,} images, all of the training split"
+        )
+        return Link(name, "ok", says)
     if synthetic.dataset != manifest.fingerprint:
         says = f"it was made for the data {synthetic.dataset}, not for those of this run ({manifest.fingerprint})"
         return Link(name, "ALTERED", says, ManifestError)
@@ -155,13 +192,20 @@ def _check_origin(
     if maker is None:
         says = f"it names the checkpoint {synthetic.checkpoint}, and no whole one of that id is in the run"
         return Link(name, "missing", says, CheckpointError)
-    if maker.trained_on != synthetic.trained_on:
+    parents = maker.parent.trained_on if maker.parent else ()
+    if (maker.trained_on, parents) != (synthetic.trained_on, synthetic.parent_trained_on):
         says = "it says its generator was trained on other images than the checkpoint does"
         return Link(name, "ALTERED", says, ManifestError)
     if not synthetic.trained_on:
         return _origin_unknown(name, f"fingerprint {synthetic.fingerprint}:")
     says = f"fingerprint {synthetic.fingerprint}, made by {maker.path.name} from seed {synthetic.seed}"
     return Link(name, "ok", says)
+
+
+def _was_brought(storage: RunStorage) -> bool:
+    """Whether the synthetic set was made in another place and brought into the run."""
+    path = storage.folder / layout.SYNTHETIC / layout.REQUEST
+    return path.exists() and SOURCE in read_json(path)
 
 
 def _check_shard(place: Place, shard: SyntheticShard, synthetic: SyntheticManifest, held_out: set[str]) -> Link:
@@ -191,6 +235,7 @@ def _check_checkpoint(checkpoint: Checkpoint, name: str, manifest: Manifest) -> 
     if set(checkpoint.files) != {GENERATOR, TRAINING}:
         raise CheckpointError(f"it gives sums for {', '.join(checkpoint.files) or 'no file'} alone")
     check_trained_on(set(checkpoint.trained_on), manifest)
+    check_parent_images(checkpoint.parent.trained_on if checkpoint.parent else (), manifest)
 
 
 def _checkpoint_folders(storage: RunStorage) -> Iterator[Path]:

@@ -1,21 +1,13 @@
-"""The library: start a run, open it, read it. The command line and the service's jobs call it too.
-
-    run = gan_aug.run("films.yaml", "runs/films")
-    run.report.arms["mixed"].auc.ci95
-
-Heavy packages are loaded when a function needs them. Errors are those of `gan_aug.errors`, each with one sentence for
-people.
-"""
+"""A run folder, opened: its config, its results, and what can be done with them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Literal
 
-from gan_aug import config as configs
 from gan_aug.config import Config
 from gan_aug.config.stages import Verb
 from gan_aug.errors import ConfigError
@@ -25,12 +17,14 @@ from gan_aug.run.folder import RunDir, present_products
 from gan_aug.run.progress import default_listener
 
 if TYPE_CHECKING:
+    from gan_aug.api.sets import SyntheticSet
     from gan_aug.data.manifest import Manifest, Split
     from gan_aug.data.torch_dataset import LabelledImages
     from gan_aug.evaluation.outcome.report import Report
     from gan_aug.export.formats import FormatName
     from gan_aug.stages.predict import FilePrediction
     from gan_aug.stages.storage import RunStorage
+    from gan_aug.stages.trained.further import Counts
     from gan_aug.synthesis.generator import TrainedGenerator
     from gan_aug.verification.chain import Chain
 
@@ -137,6 +131,46 @@ class Run:
         self._storage().pull_training()
         return load_generator(self.folder, device)
 
+    def generate(
+        self,
+        counts: Counts = "like-real",
+        *,
+        seed: int | None = None,
+        out: str | Path | None = None,
+        on: Where = "local",
+        progress: Listener | None = None,
+        stop_on_signals: bool = False,
+    ) -> SyntheticSet:
+        """Make a further synthetic set with the trained GAN, in a folder of its own.
+
+        Image k depends on the seed, k and its label alone, as in the run's own set and in `TrainedGenerator.sample`.
+        Called again with the same values, it goes on from what is whole in the folder.
+
+        Args:
+            counts: A number for each label (others get none), one number for all, or "like-real": as many as in the
+                training split.
+            seed: Not that of the run's own set, whose images it would make again. By default the next one.
+            out: The folder, which must be empty or not there; by default `sets/seed-N` in the run folder.
+            on: As for `gan_aug.run`.
+            progress: As for `gan_aug.run`.
+            stop_on_signals: As for `gan_aug.run`.
+
+        Returns:
+            The set.
+
+        Raises:
+            CheckpointError: If there is no GAN that was trained to the end.
+            ConfigError: If there is no such label, or the seed is that of the run's own set.
+            StorageError: If the folder holds other files.
+        """
+        from gan_aug.api.sets import SyntheticSet
+        from gan_aug.stages.launch import launch_further_set
+
+        listeners, place = (progress or default_listener(),), Path(out) if out else None
+        return SyntheticSet(
+            launch_further_set(self.folder, counts, seed, place, on, listeners, stop_on_signals=stop_on_signals)
+        )
+
     def predict(
         self, images: Sequence[str | Path], arm: str = "real", *, picture: str | Path | None = None
     ) -> list[FilePrediction]:
@@ -188,9 +222,13 @@ class Run:
         tell(Event("verify", "start", f"reading the files of {self.folder} again"))
         return verify_run(self._storage(), lambda unit, at, of: tell(Event("verify", "progress", "", at, of, unit)))
 
-    def resume(self, *, on: Where = "local", progress: Listener | None = None) -> Run:
-        """Go on with the last start, from what is whole in the folder; see `resume`."""
-        return resume(self.folder, on=on, progress=progress)
+    def resume(self, *, on: Where = "local", progress: Listener | None = None, stop_on_signals: bool = False) -> Run:
+        """Go on with the last start, from what is whole in the folder; see `gan_aug.resume`."""
+        from gan_aug.stages.launch import launch
+
+        verb, request = self._saved()
+        launch(verb, request, self.folder, on, (progress or default_listener(),), stop_on_signals=stop_on_signals)
+        return self
 
     def write_report(self, *, pdf: bool = False, progress: Listener | None = None) -> Report:
         """Write the report of a finished comparison again, training nothing.
@@ -231,111 +269,3 @@ class Run:
         """The folder of the data set, which is fetched first if it is only in the run's store."""
         self._storage().pull_dataset()
         return self.folder / layout.DATASET
-
-
-def run(
-    config: str | Path | Mapping[str, Any] | Config,
-    folder: str | Path,
-    *,
-    on: Where = "local",
-    set: Sequence[str] = (),  # noqa: A002 - as --set on the command line
-    verb: Verb = "run",
-    progress: Listener | None = None,
-    stop_on_signals: bool = False,
-) -> Run:
-    """Run a config in a run folder. Called again with the same, it goes on from what is whole there.
-
-    Work is spread over processes that import the caller's script anew, so a script calls this below
-    `if __name__ == "__main__":`; a notebook needs nothing of the kind.
-
-    Args:
-        config: A YAML file, nested values as such a file has them, or a Config.
-        folder: The run folder, made if it is not there.
-        on: "local", or "ray" for the cluster that `compute.address` names.
-        set: Further values as `section.key=value`, such as `train.images=1000`.
-        verb: What to do: "run" does all stages; "import", "train", "generate" and "compare" do theirs.
-        progress: Is called with each Event. Without it lines are printed on stderr in an interactive session.
-        stop_on_signals: Whether the first Ctrl-C or SIGTERM ends the run at its next safe point, and not at once.
-
-    Returns:
-        The run.
-
-    Raises:
-        ConfigError: If the config has faults, all of which are listed.
-        RunConflict: If the folder holds another run, or another process works in it.
-        GanAugError: For what else may go wrong; see `gan_aug.errors`.
-    """
-    from gan_aug.stages.launch import launch
-
-    request = configs.read(config, tuple(set))
-    launch(_known(verb), request, Path(folder), on, (progress or default_listener(),), stop_on_signals=stop_on_signals)
-    return Run(folder)
-
-
-def resume(
-    folder: str | Path,
-    *,
-    origin: str | None = None,
-    on: Where = "local",
-    progress: Listener | None = None,
-    stop_on_signals: bool = False,
-) -> Run:
-    """Go on with the last start in a run folder, from what is whole in it.
-
-    Args:
-        folder: The run folder.
-        origin: The run's prefix in a store, if the folder is new and the run is to go on in it.
-        on: As for `run`.
-        progress: As for `run`.
-        stop_on_signals: As for `run`.
-
-    Returns:
-        The run.
-
-    Raises:
-        RunConflict: If the folder holds no run, or another process works in it.
-        GanAugError: For what else may go wrong; see `gan_aug.errors`.
-    """
-    from gan_aug.stages.context import saved_request
-    from gan_aug.stages.launch import launch
-    from gan_aug.stages.storage import adopt
-
-    if origin:
-        adopt(Path(folder), origin)
-    verb, request = saved_request(Path(folder))
-    launch(verb, request, Path(folder), on, (progress or default_listener(),), stop_on_signals=stop_on_signals)
-    return Run(folder)
-
-
-def open(folder: str | Path) -> Run:  # noqa: A001 - it is called as gan_aug.open
-    """The run in a folder; raises RunConflict if it is no run folder."""
-    return Run(folder)
-
-
-def plan(config: str | Path | Mapping[str, Any] | Config, folder: str | Path, *, verb: Verb = "run") -> dict[str, Any]:
-    """What `run` would do with the same arguments, as JSON values, without touching anything.
-
-    Raises what `run` would raise, as far as it can be known without reading images.
-    """
-    from gan_aug.stages.launch import dry_run
-
-    return dry_run(_known(verb), configs.read(config), Path(folder))
-
-
-def inspect(folder: str | Path) -> dict[str, Any]:
-    """What was imported, as JSON values, and a contact sheet of each class drawn beside the images.
-
-    `folder` is a run folder, or its `dataset` folder. Raises DataError if nothing was imported there.
-    """
-    from gan_aug.data.importing.inspect import inspect_dataset
-    from gan_aug.stages.context import saved_storage
-
-    if (Path(folder) / layout.STORAGE).exists():
-        saved_storage(Path(folder)).pull_dataset()
-    return inspect_dataset(Path(folder))
-
-
-def _known(verb: Verb) -> Verb:
-    if verb not in get_args(Verb):
-        raise ConfigError(f"there is no verb {verb!r}: known are {', '.join(get_args(Verb))}")
-    return verb

@@ -1,0 +1,191 @@
+"""Further synthetic sets of a trained GAN, each in a folder of its own with its own provenance.
+
+Such a folder holds what `synthetic/` of a run holds: the shards and their manifest, which names the checkpoint and has
+the hashes of the images that it was trained on. `set.json` says what was asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import ValidationError
+
+from gan_aug.compute.executor import Executor
+from gan_aug.config.gan import SynthesisConfig
+from gan_aug.data.manifest import Manifest
+from gan_aug.data.png import png_grid
+from gan_aug.data.synthetic.shards import SyntheticManifest, read_shard
+from gan_aug.errors import CheckpointError, ConfigError, RunConflict, StorageError
+from gan_aug.gan.state import Checkpoint, newest_checkpoint
+from gan_aug.run import layout
+from gan_aug.run.files import read_json, write_bytes, write_json
+from gan_aug.run.folder import RunDir
+from gan_aug.run.stage_requests import differences
+from gan_aug.stages.storage import RunStorage
+from gan_aug.synthesis.plan import plan_labels
+from gan_aug.synthesis.write import write_synthetic_set
+
+Counts = Literal["like-real"] | int | Mapping[str, int]
+"""Images of each label: one number for all, a number for each label, or as many as in the training split."""
+
+COLUMNS = 10
+"""Images of each label in the picture of a set."""
+
+OWN_FILES = {layout.LOCK, layout.EVENTS, layout.CANCEL}
+
+
+@dataclass(frozen=True)
+class FurtherSet:
+    """A set that can be made: its plan is known, and its folder may hold it.
+
+    Attributes:
+        checkpoint: The trained GAN.
+        stored: Where workers that do not see the run folder download the checkpoint from.
+        synthesis: How many images of which labels, and the seed.
+        manifest: The data set that the GAN was trained on.
+    """
+
+    checkpoint: Checkpoint
+    stored: RunStorage
+    synthesis: SynthesisConfig
+    manifest: Manifest
+
+    @property
+    def request(self) -> dict[str, Any]:
+        """What the set depends on, as JSON values."""
+        return {"synthesis": self.synthesis.model_dump(mode="json"), "checkpoint": self.checkpoint.id}
+
+    def check_folder(self, out: Path) -> None:
+        """Check that the set can be made in a folder, or is there already.
+
+        Raises RunConflict if it holds another set, and StorageError if it holds other files.
+        """
+        record = out / layout.SET
+        if record.exists():
+            if changes := differences(read_json(record), self.request):
+                raise RunConflict(
+                    f"{out} holds another set ({'; '.join(changes[:3])}): choose another folder with --out"
+                )
+        elif out.exists() and (not out.is_dir() or {path.name for path in out.iterdir()} - OWN_FILES):
+            raise StorageError(f"{out} exists and is not empty: choose another --out")
+
+    def make(self, out: RunDir, executor: Executor, device: str) -> SyntheticManifest:
+        """Make the set; shards that are whole in the folder already are kept.
+
+        Args:
+            out: The folder of the set.
+            executor: Where the work runs.
+            device: The value of compute.device.
+
+        Returns:
+            The set's manifest.
+
+        Raises:
+            RunConflict: The folder holds another set, or another process works in it.
+            StorageError: The folder holds other files, or the disk refuses.
+            Cancelled: The folder's `cancelled` says so; what is finished is kept.
+        """
+        plan = plan_labels(self.synthesis, self.manifest)
+        self.check_folder(out.path)
+        with out.locked():
+            write_json(out.path / layout.SET, self.request)
+            out.emit("synthetic", "start", f"making {len(plan):,} images of seed {self.synthesis.seed} in {out.path}")
+            made = write_synthetic_set(
+                self.checkpoint,
+                plan,
+                out.path,
+                executor,
+                seed=self.synthesis.seed,
+                shard_size=self.synthesis.shard,
+                device=device,
+                progress=lambda done, total: out.emit("synthetic", "progress", done=done, total=total, unit="images"),
+                cancelled=out.cancelled,
+                stored=self.stored.checkpoint(self.checkpoint.path.name),
+            )
+            write_bytes(out.path / layout.SET_PICTURE, _picture(out.path, made))
+            out.emit("synthetic", "finish", f"{len(plan):,} synthetic images in {len(made.shards)} shards")
+        return made
+
+
+def plan_further_set(run: RunStorage, trained: RunStorage, counts: Counts, seed: int | None) -> FurtherSet:
+    """Plan a further set of a run's GAN.
+
+    Args:
+        run: The files of the run.
+        trained: Those of the GAN, which are the same if the run has one.
+        counts: Images of each label.
+        seed: Of the images; None is the first one after the run's own.
+
+    Returns:
+        The set. Nothing is made yet.
+
+    Raises:
+        CheckpointError: There is no trained GAN, or it was not trained to the end.
+        ConfigError: There is no such label, or the seed is that of the run's own set.
+        ManifestError: The data set's manifest is absent or altered.
+    """
+    checkpoint = _trained(trained)
+    run.pull_dataset()
+    manifest = Manifest.load(run.folder / layout.DATASET / layout.MANIFEST)
+    wanted = {"counts": _counts(counts, manifest), "seed": _seed(trained, seed)}
+    try:
+        return FurtherSet(checkpoint, trained, SynthesisConfig.model_validate(wanted), manifest)
+    except ValidationError as error:
+        raise ConfigError(
+            f"counts {wanted['counts']}, seed {wanted['seed']}: counts must not be negative, seed is from 0 to 2^32 - 1"
+        ) from error
+
+
+def is_further_set(folder: Path) -> bool:
+    """Whether a folder holds a set that was made by `FurtherSet.make`, or begun."""
+    return (folder / layout.SET).is_file()
+
+
+def _trained(storage: RunStorage) -> Checkpoint:
+    """The GAN, trained to the end."""
+    storage.pull_training()
+    checkpoint = newest_checkpoint(storage.folder / layout.TRAIN / layout.CHECKPOINTS)
+    if checkpoint is None:
+        raise CheckpointError(f"{storage.folder} holds no trained GAN: run `gan-aug train` on it first")
+    asked = read_json(storage.folder / layout.TRAIN / layout.REQUEST)["train"]["images"]
+    if checkpoint.images < asked:
+        raise CheckpointError(
+            f"the GAN in {storage.folder} has seen {checkpoint.images:,} of {asked:,} images: `gan-aug resume` trains "
+            "it to the end"
+        )
+    return checkpoint
+
+
+def _counts(counts: Counts, manifest: Manifest) -> Any:
+    """The counts as the config spells them."""
+    if isinstance(counts, str | int):
+        return counts
+    for label in counts:
+        if label not in manifest.labels:
+            raise ConfigError(f"there is no label {label!r}: the GAN was trained on {', '.join(manifest.labels)}")
+    return dict(counts)
+
+
+def _seed(storage: RunStorage, seed: int | None) -> int:
+    """The seed of a further set, which is never that of the GAN's own one."""
+    path = storage.folder / layout.SYNTHETIC / layout.REQUEST
+    own = read_json(path).get("synthesis", {}).get("seed") if path.exists() else None
+    if own is None:  # no set, or one of images made elsewhere
+        return seed or 0
+    if seed == own:
+        raise ConfigError(
+            f"seed {seed} is that of the run's own synthetic set, and an image depends on its seed, number and label "
+            "alone: these would be the same images again, so choose another seed"
+        )
+    return (own + 1) % 2**32 if seed is None else seed
+
+
+def _picture(folder: Path, made: SyntheticManifest) -> bytes:
+    """A PNG of the first images of each label, a row for each; of the first shard alone, which has the labels mixed."""
+    images, labels = read_shard(folder, made.shards[0]), made.label_matrix()[: made.shards[0].count]
+    rows = [images[np.flatnonzero(labels[:, k])[:COLUMNS]] for k in range(len(made.labels))]
+    return png_grid([row for row in rows if len(row)] or [images[:COLUMNS]])

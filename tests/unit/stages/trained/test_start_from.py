@@ -1,0 +1,88 @@
+"""A training starts from another run's GAN, on the same or other data, and never from one that saw held-out images."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gan_aug import config as configs
+from gan_aug.compute.local.executor import LocalExecutor
+from gan_aug.config import Config
+from gan_aug.errors import CheckpointError, ConfigError, LeakageError
+from gan_aug.gan.state import Checkpoint, newest_checkpoint
+from gan_aug.run.folder import RunDir
+from gan_aug.stages.context import saved_request, saved_storage
+from gan_aug.stages.launch import dry_run
+from gan_aug.stages.trained.parent import parent_in
+from gan_aug.stages.verbs import start
+from gan_aug.verification.run import verify_run
+from tests.support.places import GOLDEN
+
+OLD = GOLDEN / "run_0_1"
+
+
+def asked(parent: Path, **data: Any) -> Config:
+    """The golden run's config with a short training that starts from `parent`, and changes of its data."""
+    values = configs.dump(saved_request(OLD)[1])
+    values["data"] |= data
+    values["train"] |= {"images": 64, "checkpoint_every": 32, "sample_every": 64, "start_from": str(parent)}
+    return configs.parse(values, "the test")
+
+
+def trained(folder: Path, request: Config) -> Checkpoint:
+    checkpoint: Checkpoint = start("train", request, RunDir(folder), LocalExecutor(1))
+    return checkpoint
+
+
+def test_it_trains_on_with_the_same_data_and_needs_the_other_run_no_more(tmp_path: Path) -> None:
+    parent = Path(shutil.copytree(OLD, tmp_path / "parent"))
+    first = newest_checkpoint(OLD / "train/checkpoints")
+    assert first
+    made = trained(tmp_path / "run", asked(parent))
+    assert made.parent
+    assert (made.parent.checkpoint, made.parent.images) == (first.id, 320)
+    assert made.parent.trained_on == made.trained_on == first.trained_on
+    shutil.rmtree(parent)
+    shutil.rmtree(made.path)
+    assert trained(tmp_path / "run", asked(parent)).id == made.id
+    chain = verify_run(saved_storage(tmp_path / "run"), lambda what, done, total: None)
+    assert chain.broken is None
+    assert f"it started from {first.id}, which saw 140 images, none of them in validation or test" in chain.to_text()
+    (tmp_path / "run/train/parent/generator.safetensors").write_bytes(b"")
+    assert "train/parent" in verify_run(saved_storage(tmp_path / "run"), lambda what, done, total: None).verdict
+
+
+def test_on_other_data_labels_of_the_same_name_go_on(tmp_path: Path) -> None:
+    other = asked(OLD, filter="nearest", names={"3": "three"}, limit=12)
+    made = trained(tmp_path / "run", other)
+    first = newest_checkpoint(OLD / "train/checkpoints")
+    assert made.parent
+    assert first
+    assert set(made.labels) - set(first.labels) == {"three"}
+    assert not set(made.trained_on) & set(made.parent.trained_on)
+    assert made.parent.trained_on == first.trained_on
+    told = [json.loads(line) for line in (tmp_path / "run/events.jsonl").read_text().splitlines()]
+    assert any("which saw 320 images, with its labels 0, 1, 2, 4" in event.get("message", "") for event in told)
+
+
+def test_a_gan_that_saw_test_images_of_these_data_is_refused_before_training(tmp_path: Path) -> None:
+    shuffled = asked(OLD).model_copy(update={"seed": 1})
+    with pytest.raises(LeakageError, match="images that the GAN to start from was trained on are validation or test"):
+        trained(tmp_path / "run", shuffled)
+    assert parent_in(RunDir(tmp_path / "run")) is None
+
+
+def test_what_cannot_be_started_from_is_said_at_once(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"train.start_from: .*nothing holds no trained GAN"):
+        trained(tmp_path / "run", asked(tmp_path / "nothing"))
+    assert not (tmp_path / "run/dataset").exists()
+    with pytest.raises(CheckpointError, match="holds no trained GAN"):
+        dry_run("train", asked(tmp_path / "nothing"), tmp_path / "run")
+    with pytest.raises(CheckpointError, match="the shape 1x16x16, and those asked for 1x32x32"):
+        trained(tmp_path / "larger", asked(OLD, size=32, limit=4))
+    with pytest.raises(ConfigError, match="compare.sizes trains a GAN on each subset alone"):
+        configs.read(asked(OLD), ("compare.sizes=[50]",))
