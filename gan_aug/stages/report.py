@@ -14,6 +14,7 @@ from gan_aug.compute.local.parent import cores
 from gan_aug.data.image_store import open_images
 from gan_aug.data.manifest import Manifest
 from gan_aug.data.synthetic.shards import SyntheticManifest, read_shard
+from gan_aug.evaluation.baseline import baseline_figures
 from gan_aug.evaluation.cells.result import CellResult, Findings
 from gan_aug.evaluation.comparison_plan import ComparisonPlan
 from gan_aug.evaluation.held_out_copies import load_held_out_copies
@@ -67,6 +68,7 @@ def write_reports(
         environment=environment() | {"compute": context.compute.model_dump(mode="json")},
         fidelity=fidelity,
         findings=findings,
+        baseline=baseline_figures(manifest, open_images(run.dataset, manifest), cells),
     )
     if report["curves"]:
         curves_png(report["curves"], run.path / layout.LEARNING_CURVES)

@@ -12,9 +12,11 @@ from typing import Any
 from gan_aug import config as configs
 from gan_aug.config.compare import CompareConfig
 from gan_aug.config.gan import SynthesisConfig
+from gan_aug.data.image_store import open_images
 from gan_aug.data.manifest import Manifest
 from gan_aug.data.synthetic.shards import SyntheticManifest
 from gan_aug.errors import CheckpointError, ConfigError, DataError
+from gan_aug.evaluation.baseline import baseline_figures
 from gan_aug.evaluation.cells.files import FILES, read_cell
 from gan_aug.evaluation.cells.result import CellResult, Findings
 from gan_aug.evaluation.comparison_plan import ComparisonPlan
@@ -25,7 +27,7 @@ from gan_aug.evaluation.outcome.files import SCORES
 from gan_aug.evaluation.outcome.scores_csv import scores_csv
 from gan_aug.report import to_markdown
 from gan_aug.run import layout
-from gan_aug.run.artefacts import copy_files
+from gan_aug.run.artefacts import copy_files, local_copy
 from gan_aug.run.stores import Place, below, open_store
 from gan_aug.stages.storage import RunStorage
 from gan_aug.verification.chain import Link, broken_link
@@ -34,6 +36,8 @@ from gan_aug.verification.findings import recomputed_comparison
 from gan_aug.version import __version__
 
 CELLS = f"{layout.COMPARE}/{layout.CELLS}"
+BASELINE_TOLERANCE = 1e-4
+"""Another processor may round the baseline's scores otherwise, so that two images change places."""
 NOT_FIGURES = ("environment", "timing")
 """Parts in which equal reports may differ."""
 
@@ -123,7 +127,8 @@ def _check_figures(
         results, found = recomputed_comparison(plan, report, synthetic_sets(storage), cells)
     except CheckpointError as error:
         return [Link(CELLS, "missing", str(error), CheckpointError)]
-    again = _recomputed_report(report, config.compare, folder, manifest, synthetic, results, found)
+    baseline = _recomputed_baseline(report, storage, manifest, results)
+    again = _recomputed_report(report, config.compare, folder, manifest, synthetic, results, found, baseline)
     if changes := [
         *differences(report, again if _is_of_this_version(report) else _as_far_as(report, again)),
         *_request_differences(report["config"], config.synthesis_wanted, folder),
@@ -143,6 +148,7 @@ def _recomputed_report(
     synthetic: SyntheticManifest | None,
     results: list[CellResult],
     found: Findings,
+    baseline: dict[str, Any] | None,
 ) -> dict[str, Any]:
     """The report of these cells, with the fidelity figures that were saved beside them."""
     fidelity = None
@@ -151,8 +157,20 @@ def _recomputed_report(
         fidelity = stored_fidelity(folder / layout.COMPARE, manifest, synthetic, results, compare, weights)
     provenance = {"look_alikes": load_held_out_copies(folder / layout.SYNTHETIC, manifest, synthetic)}
     # The config is compared with the stages' requests instead.
-    again = build_report(manifest, synthetic, results, report["config"], provenance, {}, {}, fidelity, found)
+    again = build_report(manifest, synthetic, results, report["config"], provenance, {}, {}, fidelity, found, baseline)
     return json.loads(json.dumps(again))  # type: ignore[no-any-return]
+
+
+def _recomputed_baseline(
+    report: dict[str, Any], storage: RunStorage, manifest: Manifest, results: Sequence[CellResult]
+) -> dict[str, Any] | None:
+    """The baseline computed again; the report's own if it is close, and None if an earlier version wrote none."""
+    kept = report.get("baseline")
+    if kept is None and not _is_of_this_version(report):
+        return None
+    folder = local_copy(storage.folder / layout.DATASET, storage.dataset, layout.IMAGES)
+    again = baseline_figures(manifest, open_images(folder, manifest), results)
+    return kept if not differences(kept, again, "baseline", BASELINE_TOLERANCE) else again
 
 
 def _is_of_this_version(report: dict[str, Any]) -> bool:
@@ -168,21 +186,30 @@ def _as_far_as(report: Any, again: Any) -> Any:
     return again
 
 
-def differences(old: Any, new: Any, path: str = "") -> list[str]:
-    """Where two reports differ, as `dotted.path is A, not B`; figures may differ in their last digits."""
+def differences(old: Any, new: Any, path: str = "", tolerance: float = 1e-12) -> list[str]:
+    """Where two reports differ, as `dotted.path is A, not B`; figures may differ in their last digits.
+
+    Args:
+        old: A report, or the part of it at `path`.
+        new: Another one.
+        path: Where in the report the parts are.
+        tolerance: By how much figures may differ, beside their last digits.
+    """
     if isinstance(old, dict) and isinstance(new, dict):
         keys = sorted(old.keys() | new.keys())
         found = [
-            differences(old.get(key), new.get(key), f"{path}.{key}" if path else key)
+            differences(old.get(key), new.get(key), f"{path}.{key}" if path else key, tolerance)
             for key in keys
             if path or key not in NOT_FIGURES
         ]
         return [change for part in found for change in part]
     if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
         return [
-            change for i, pair in enumerate(zip(old, new, strict=True)) for change in differences(*pair, f"{path}[{i}]")
+            change
+            for i, pair in enumerate(zip(old, new, strict=True))
+            for change in differences(*pair, f"{path}[{i}]", tolerance)
         ]
-    if isinstance(old, float) and isinstance(new, float) and math.isclose(old, new, rel_tol=1e-8, abs_tol=1e-12):
+    if isinstance(old, float) and isinstance(new, float) and math.isclose(old, new, rel_tol=1e-8, abs_tol=tolerance):
         return []
     return [] if old == new else [f"{path} is {_brief(old)}, not {_brief(new)}"]
 

@@ -54,6 +54,7 @@ def build_report(
     environment: dict[str, Any],
     fidelity: dict[str, Any] | None = None,
     findings: Findings = Findings(),  # noqa: B008 - it is frozen
+    baseline: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The report on the test split, as JSON values without NaN.
 
@@ -68,6 +69,7 @@ def build_report(
         environment: The machine, the versions of the libraries, and the config's compute section.
         fidelity: The result of `measure_fidelity`, or None if it was not measured.
         findings: What was found in addition to the arms.
+        baseline: The result of `baseline_figures`, or None if it was not computed.
 
     Returns:
         The report, as `docs/reference/report.schema.json` describes it.
@@ -88,6 +90,7 @@ def build_report(
             {**asdict(comparison), "size": arms[comparison.against][0].train_images["real"]}
             for comparison in compare_arms(test, scores, REFERENCE, config["compare"]["margin"], beside)
         ],
+        "baseline": baseline,
         "steps": findings.steps,
         "ratio": findings.ratio,
         "curves": findings.curves,

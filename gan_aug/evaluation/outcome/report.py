@@ -82,6 +82,17 @@ class ReportedDataset(Part):
     leakage: Leakage | None = None
 
 
+class ReportedBaseline(Part):
+    """A logistic regression on principal components of the training images: a floor for the arm real."""
+
+    components: int
+    train_images: int
+    auc: Figure
+    accuracy: Figure
+    real_above: Figure
+    """The AUC of the arm real less that of the baseline."""
+
+
 class TriedSteps(Part):
     """What a number of steps reached on the validation images: the arm real with its first seed."""
 
@@ -275,6 +286,8 @@ class Report(Part):
     dataset: ReportedDataset
     arms: dict[str, ReportedArm]
     comparisons: tuple[ReportedComparison, ...]
+    baseline: ReportedBaseline | None = None
+    """None in reports of version 0.2 and earlier."""
     steps: ReportedSteps | None = None
     """None in reports of version 0.2 and earlier."""
     ratio: ReportedRatio | None

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gan_aug.report.words.leakage import unknown_patients
-from gan_aug.report.words.text import Report, looked_alike
+from gan_aug.report.words.text import Report, digits, looked_alike, share, signed
 
 
 @dataclass(frozen=True)
@@ -65,10 +65,32 @@ def _unknown_origin(report: Report) -> Caveat | None:
     return Caveat(f"What the generator of the synthetic images had seen is unknown: see the limits.{found}")
 
 
+def _not_above_the_baseline(report: Report) -> Caveat | None:
+    baseline = report.get("baseline")
+    if not baseline or baseline["real_above"]["ci95"][0] > 0:
+        return None
+    decimals, above = digits(report), baseline["real_above"]
+    low, high = (signed(end, decimals) for end in above["ci95"])
+    real, floor = (share(part["auc"]["value"], decimals) for part in (report["arms"]["real"], baseline))
+    apart = f"difference {signed(above['value'], decimals)}, 95 % CI {low} to {high}"
+    if above["ci95"][1] < 0:
+        return Caveat(
+            f"The classifier is worse than a cheap baseline: trained on the real images it reached an AUC of {real}, "
+            f"and a logistic regression on their principal components {floor} ({apart}). What holds for classifiers as "
+            "bad as this need not hold for good ones: train longer (classifier.steps) or take another one "
+            "(classifier.name)."
+        )
+    return Caveat(
+        f"The classifier is not clearly better than a cheap baseline: trained on the real images it reached an AUC of "
+        f"{real}, and a logistic regression on their principal components {floor} ({apart})."
+    )
+
+
 CAVEATS: tuple[Callable[[Report], Caveat | None], ...] = (
     _one_seed,
     _patients,
     _one_gan,
     _unknown_origin,
+    _not_above_the_baseline,
 )
 """One row for each caveat, in the order in which a reader needs them."""

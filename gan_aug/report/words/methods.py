@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from gan_aug.config.compare import ClassifierConfig
 from gan_aug.config.gan import GanConfig
 from gan_aug.data.transforms import BRIGHTNESS, CONTRAST, DEGREES, NOISE, PROBABILITY, SHIFT, ZOOM
 from gan_aug.evaluation.arm_catalogue import REFERENCE, known
+from gan_aug.evaluation.baseline import STRENGTH, VALUES
 from gan_aug.evaluation.classifiers.fit import learning_rate, weight_decay
 from gan_aug.evaluation.training_length import SMALLEST_GAIN
 from gan_aug.report.words.arms import words_of
@@ -161,7 +163,20 @@ def _classifier(report: Report) -> str:
         f"{_steps(report)}{_optimizer(config)}{_augmentation(report)}{_pretraining(report)} The weights with the "
         f"lowest loss on the validation images, evaluated {looks}, were kept. Thresholds were chosen on the same "
         "images. Test images played no part in training, nor in the choice of weights, of thresholds, of the number of "
-        "steps or of the ratio of synthetic to real images."
+        f"steps or of the ratio of synthetic to real images.{_baseline(report)}"
+    )
+
+
+def _baseline(report: Report) -> str:
+    """How the baseline was made; empty without one."""
+    baseline = report.get("baseline")
+    if not baseline:
+        return ""
+    reduced = f", reduced to at most {VALUES} values each" if math.prod(report["dataset"]["shape"]) > VALUES else ""
+    return (
+        " As a floor for it, a logistic regression with an L2 penalty (C of "
+        f"{STRENGTH:g}) was fitted to the first {counted(baseline['components'], 'principal component')} of "
+        f"{counted(baseline['train_images'], 'training image')}, standardised value by value{reduced}."
     )
 
 

@@ -39,24 +39,30 @@ def arms_table(report: Report) -> Table:
     decimals = digits(report)
     rows = []
     for name, arm in report["arms"].items():
-        auc, accuracy = arm["auc"], arm["accuracy"]
-        rows.append(
-            (
-                name,
-                training_images(name, arm["train_images"]),
-                f"{arm['optimizer_steps']}; {_kept(arm)}",
-                f"{share(auc['value'], decimals)} ({interval(auc['ci95'], decimals)})",
-                f"{percent(accuracy['value'])} ({percent(accuracy['ci95'][0])} to {percent(accuracy['ci95'][1])})",
-            )
-        )
+        images, steps = training_images(name, arm["train_images"]), f"{arm['optimizer_steps']}; {_kept(arm)}"
+        rows.append((name, images, steps, *_auc_and_accuracy(arm, decimals)))
+    if baseline := report.get("baseline"):
+        used = counted(baseline["train_images"], "real image")
+        how = f"logistic regression on {counted(baseline['components'], 'principal component')}"
+        rows.append(("baseline", f"{used}, {how}", "–", *_auc_and_accuracy(baseline, decimals)))
     tested = counted(report["dataset"]["counts"]["test"], "real test image")
     caption = (
         f"Each arm on the same {tested}, after the same number of optimiser steps: AUC {metric(report)} and accuracy "
         f"{_called(report)}, with 95 % intervals. The tested weights are those with the lowest validation loss. Kept "
         "at: the step that they come from, as the median over seeds with its range."
+        + (" Baseline: no network, nor an arm; the arm “real” should be clearly above it." if baseline else "")
     )
     head = ("Arm", "Training images", "Steps; kept at", "AUC (95 % CI)", "Accuracy (95 % CI)")
     return Table(caption, head, tuple(rows), text_columns=(0, 1))
+
+
+def _auc_and_accuracy(figures: dict[str, Any], decimals: int) -> tuple[str, str]:
+    """The AUC and the accuracy, each with its interval."""
+    auc, (low, high) = figures["auc"], figures["accuracy"]["ci95"]
+    return (
+        f"{share(auc['value'], decimals)} ({interval(auc['ci95'], decimals)})",
+        f"{percent(figures['accuracy']['value'])} ({percent(low)} to {percent(high)})",
+    )
 
 
 def more_figures_table(report: Report) -> Table:
