@@ -10,6 +10,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from gan_aug.data.assumptions import NOTHING, Assumed
 from gan_aug.data.manifest import Split, Task
 from gan_aug.errors import ConfigError
 
@@ -57,12 +58,14 @@ class Reading:
         content: The hash of the stored image; see `content_hash`.
         original_size: The (height, width) in pixels before resizing.
         coloured: Whether the decoded image had colour.
+        assumed: What was assumed to decode it.
     """
 
     image: npt.NDArray[np.uint8]
     content: str
     original_size: tuple[int, int]
     coloured: bool
+    assumed: Assumed = NOTHING
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from gan_aug.compute.local.parent import cores
 from gan_aug.config.stages import DatasetRequest
 from gan_aug.data.image_store import open_images
 from gan_aug.data.importing.dataset import import_dataset
-from gan_aug.data.importing.report import describe_rejected
+from gan_aug.data.importing.report import describe_assumed, describe_rejected
 from gan_aug.data.manifest import SPLITS, Manifest
 from gan_aug.data.reading.image_cache import user_cache
 from gan_aug.run import layout
@@ -37,8 +37,10 @@ def import_studies(context: StageContext, request: DatasetRequest) -> Manifest:
         workers=context.compute.workers or cores(),
         cache=user_cache(context.compute.cache),
     )
-    if said := describe_rejected(read_json(run.dataset / layout.IMPORT_REPORT)):
-        run.emit("dataset", "note", said)
+    report = read_json(run.dataset / layout.IMPORT_REPORT)
+    for said in (describe_rejected(report), describe_assumed(report)):
+        if said:
+            run.emit("dataset", "note", said)
     storage.push_dataset()
     run.emit("dataset", "finish", describe(manifest))
     return manifest

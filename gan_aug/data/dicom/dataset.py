@@ -3,19 +3,60 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+from io import BytesIO
 from typing import Any
 
 from gan_aug.config.data import DicomConfig
+from gan_aug.data.dicom.attributes import Attributes
 from gan_aug.data.dicom.files import DicomFile, UnreadError
+from gan_aug.data.dicom.pixel_module import ELEMENTS, Element
 from gan_aug.errors import DataError
 
 DEFLATED = b"1.2.840.10008.1.2.1.99"
 """The transfer syntax Deflated Explicit VR Little Endian."""
 
+INFLATED = b"1.2.840.10008.1.2.1\0\0\0"
+"""The transfer syntax of what it holds once it is inflated, of the same length."""
+
 HEADER_BYTES = 64 * 2**20
 """Bytes that a header may have, in addition to the pixels."""
+
+UNDEFINED_LENGTH = 0xFFFFFFFF
+"""The length of encapsulated (compressed) pixel data."""
+
+
+@dataclass(frozen=True, eq=False)
+class OpenedFile:
+    """What a file holds.
+
+    Attributes:
+        dataset: The pydicom dataset of all attributes that were asked for, up to the pixels.
+        element: The element that holds the pixels, or None if there is none.
+        vr: Its value representation, or None if the file does not give it.
+        length: Its length in bytes; None if that is undefined, as for compressed pixels.
+        present: How many bytes the file has for it, up to its end.
+        data: These bytes, if they were asked for.
+    """
+
+    dataset: Any = field(repr=False)
+    element: Element | None
+    vr: str | None
+    length: int | None
+    present: int
+    data: bytes = field(repr=False)
+
+    @property
+    def syntax(self) -> str:
+        """The transfer syntax that the File Meta Information names, or an empty text."""
+        return Attributes(self.dataset.file_meta).text("TransferSyntaxUID")
+
+    @property
+    def big_endian(self) -> bool:
+        """Whether the header is big endian, and with it uncompressed pixels."""
+        return self.dataset.original_encoding[1] is False
 
 
 def byte_limit(config: DicomConfig) -> int:
@@ -23,20 +64,17 @@ def byte_limit(config: DicomConfig) -> int:
     return 8 * config.max_pixels + HEADER_BYTES
 
 
-def open_dataset(
-    file: DicomFile, config: DicomConfig, stop: Callable[..., bool] | None, tags: Any = None
-) -> tuple[Any, int]:
-    """Read the dataset in `file`.
+def open_file(file: DicomFile, config: DicomConfig, tags: Sequence[Any], *, pixels: bool = False) -> OpenedFile:
+    """Read the attributes `tags` of `file`.
 
     Args:
         file: The file.
         config: Holds the size limit.
-        stop: Called by pydicom before each element, as `stop(tag, vr, length)`; reading ends when it returns True.
-            None reads the whole dataset.
-        tags: The tags to keep; None keeps all.
+        tags: The tags to keep.
+        pixels: Whether to read the pixel data too.
 
     Returns:
-        The pydicom dataset, and the number of bytes in the file after the point where reading ended.
+        What it holds.
 
     Raises:
         UnreadError: If the file cannot be read now.
@@ -46,49 +84,68 @@ def open_dataset(
     from pydicom.filereader import read_partial  # noqa: TID251
 
     stream, size = file.open(byte_limit(config))
-    with stream, _disk_errors():
-        start = stream.read(4096)
-        stream.seek(0)
+    with stream:
+        source = _BoundedFile(stream, size)
+        start = source.read(4096)
+        source.seek(0)
+        source.exhausted = False
         if DEFLATED in start:
-            _check_deflated(start, stream.read(size), byte_limit(config))
-            stream.seek(0)
+            inflated = _inflated(start, source.read(), byte_limit(config))
+            source = _BoundedFile(BytesIO(inflated), len(inflated))
+        found: list[tuple[Element, str | None, int, int]] = []
+
+        def at_pixels(tag: Any, vr: str | None, length: int) -> bool:
+            if (element := ELEMENTS.get(int(tag))) is not None:
+                found.append((element, vr, length, source.tell()))
+            return element is not None
+
         # Without the prefix DICM pydicom accepts any bytes as DICOM: the caller must check what was read.
         bare = start[128:132] != b"DICM"
-        source = _BoundedFile(stream, size)
-        try:
-            dataset = read_partial(source, stop_when=stop, force=bare, specific_tags=tags)  # type: ignore[arg-type]
-            return dataset, size - source.tell()
-        except InvalidDicomError as error:
-            raise DataError("not a DICOM file") from error
-        except OSError:
-            raise
-        except MemoryError as error:
-            raise UnreadError("there is not enough memory to read it") from error
-        except Exception as error:  # pydicom lets through whatever its parsers raise
-            reason = "not a DICOM file" if bare else "its header is truncated or corrupt"
-            raise DataError(reason) from error
+        with _damage(source, bare=bare):
+            try:
+                dataset = read_partial(source, at_pixels, force=bare, specific_tags=list(tags))  # type: ignore[arg-type]
+            except InvalidDicomError as error:
+                raise DataError("not a DICOM file") from error
+        if not found:
+            return OpenedFile(dataset, None, None, None, 0, b"")
+        element, vr, length, place = found[0]
+        source.seek(place)
+        left = source.left()
+        held = left if length == UNDEFINED_LENGTH else min(length, left)
+        data = source.read(held) if pixels else b""
+        return OpenedFile(dataset, element, vr, None if length == UNDEFINED_LENGTH else length, held, data)
 
 
-def _check_deflated(start: bytes, content: bytes, limit: int) -> None:
-    """Inflate up to `limit` bytes: pydicom would inflate a decompression bomb without any limit."""
+@contextmanager
+def _damage(source: _BoundedFile, *, bare: bool) -> Iterator[None]:
+    """Turn what pydicom raises within the block into a DataError: also an OSError, which it raises for a lack of bytes.
+
+    `bare` says that the file does not begin as DICOM files do.
+    """
+    try:
+        yield
+    except DataError:
+        raise
+    except MemoryError as error:
+        raise UnreadError("there is not enough memory to read it") from error
+    except Exception as error:  # pydicom lets through whatever its parsers raise
+        damaged = "the file is truncated within its header" if source.exhausted else "its header is damaged"
+        raise DataError("not a DICOM file" if bare else damaged) from error
+
+
+def _inflated(start: bytes, content: bytes, limit: int) -> bytes:
+    """The file as it would be without deflation, of up to `limit` bytes: pydicom would inflate without any limit."""
     if start[128:132] != b"DICM" or start[132:136] != b"\x02\x00\x00\x00":
         raise DataError("it is deflated and has no File Meta Information Group Length (0002,0000)")
     offset = 144 + int.from_bytes(start[140:144], "little")
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
     try:
-        inflater.decompress(content[offset:], limit)
+        dataset = inflater.decompress(content[offset:], limit)
     except zlib.error as error:
         raise DataError("its deflated content is truncated or corrupt") from error
     if inflater.unconsumed_tail:
         raise DataError("its deflated content is larger than data.dicom.max_pixels allows")
-
-
-@contextmanager
-def _disk_errors() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise UnreadError("the disk or network failed while it was read") from error
+    return content[:offset].replace(DEFLATED, INFLATED) + dataset
 
 
 class _BoundedFile:
@@ -96,9 +153,19 @@ class _BoundedFile:
 
     def __init__(self, stream: Any, size: int) -> None:
         self._stream, self._size = stream, size
+        self.exhausted = False
+        """Whether more was asked for than is there."""
         self.seek, self.tell, self.close = stream.seek, stream.tell, stream.close
 
+    def left(self) -> int:
+        """The bytes from the position to the end."""
+        return max(0, self._size - int(self._stream.tell()))
+
     def read(self, count: int = -1) -> bytes:
-        left = max(0, self._size - self._stream.tell())
-        content: bytes = self._stream.read(left if count < 0 else min(count, left))
+        left = self.left()
+        self.exhausted |= count > left
+        try:
+            content: bytes = self._stream.read(left if count < 0 else min(count, left))
+        except OSError as error:
+            raise UnreadError("the disk or network failed while it was read") from error
         return content

@@ -1,4 +1,4 @@
-"""From a DICOM file to pixels: decoded, Modality LUT and VOI LUT or window applied, MONOCHROME1 inverted."""
+"""From a DICOM file to pixels: decoded, made grey or coloured as its header means, of square shape."""
 
 from __future__ import annotations
 
@@ -7,13 +7,18 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from PIL import Image
 
 from gan_aug.config.data import DicomConfig
-from gan_aug.data.dicom.codestream import frame_pixels
-from gan_aug.data.dicom.dataset import DEFLATED, open_dataset
+from gan_aug.data.assumptions import Assumed, assume
+from gan_aug.data.dicom.attributes import PIXEL_KEYWORDS, named, tags
+from gan_aug.data.dicom.dataset import open_file
+from gan_aug.data.dicom.decode import PixelSource, name_of
 from gan_aug.data.dicom.files import DicomFile
+from gan_aug.data.dicom.pixel_module import height_to_width
 from gan_aug.data.dicom.pydicom_messages import suppress_messages
-from gan_aug.data.dicom.window import windowed_uint16
+from gan_aug.data.dicom.tables import read_palette
+from gan_aug.data.dicom.window import fell_together, grey_frame
 from gan_aug.data.items import Pixels
 from gan_aug.errors import DataError
 
@@ -37,9 +42,10 @@ def read_frame(file: DicomFile, frame: int, config: DicomConfig) -> Pixels:
         DataError: If the frame cannot be decoded; the message is the reason.
     """
     with suppress_messages():
-        dataset = _loaded(file, config, file.stamp())
+        source = _loaded(file, config, file.stamp())
         try:
-            return render(dataset, stored_values(dataset, frame), frame, config)
+            values, bits = source.frame(frame)
+            return render(source, values, bits, frame, config)
         except DataError:
             raise
         except MemoryError as error:
@@ -48,44 +54,30 @@ def read_frame(file: DicomFile, frame: int, config: DicomConfig) -> Pixels:
             raise
         except BaseException as error:
             # pydicom lets through whatever its plug-ins raise; a panic in a Rust codec is not even an Exception.
-            raise DataError(f"its pixels cannot be decoded{_tried(dataset)}") from error
+            raise DataError(f"its pixels cannot be decoded, or shown{name_of(source.file.syntax)}") from error
 
 
-def stored_values(dataset: Any, frame: int) -> Array:
-    """The stored values of one frame as pydicom decodes them, `(H, W)` or `(H, W, 3)`; YBR is converted to RGB."""
-    from pydicom.pixels import pixel_array  # noqa: TID251
-
-    _check_codestream(dataset, frame)
-    values: Array = pixel_array(dataset, index=frame)
-    if values.shape[:2] != (dataset.Rows, dataset.Columns):
-        size = (dataset.Rows, dataset.Columns)
-        raise DataError(f"its decoded image is {values.shape[:2]}, but its header claims {size}")
-    return values
-
-
-def render(dataset: Any, values: Array, frame: int, config: DicomConfig) -> Pixels:
+def render(source: PixelSource, values: Array, bits: int, frame: int, config: DicomConfig) -> Pixels:
     """Turn the stored values of a frame into pixels.
 
     Args:
-        dataset: The pydicom dataset of the frame.
+        source: Where they are from.
         values: The stored values, `(H, W)` or `(H, W, 3)`.
+        bits: How many bits they span.
         frame: The frame, counted from 0.
         config: The window to use, and whether to crop dark borders.
 
     Returns:
         `(H, W)` uint16 if grey, `(H, W, 3)` uint8 or uint16 if colour, over the full range of the dtype.
     """
-    if dataset.PhotometricInterpretation == "PALETTE COLOR":
-        from pydicom.pixels import apply_color_lut  # noqa: TID251
-
-        pixels: Array = apply_color_lut(values, dataset)[..., :3]
-        if pixels.dtype == np.uint16 and int(dataset.RedPaletteColorLookupTableDescriptor[2]) == 8:
-            pixels = pixels.astype(np.uint8)
-    elif values.ndim == 3:
-        pixels = _colour(dataset, values)
+    if values.ndim == 3:
+        pixels = _colour(values, bits)
+    elif source.module.photometric == "PALETTE COLOR":
+        pixels = _palette(source, values)
     else:
-        pixels = windowed_uint16(dataset, values, frame, config.window)
-    return pixels if config.crop == "none" else without_border(pixels)
+        pixels = grey_frame(source.header, source.module, values, frame, config.window)
+    pixels = pixels if config.crop == "none" else without_border(pixels)
+    return of_square_pixels(pixels, height_to_width(source.header, frame), config.max_pixels)
 
 
 def without_border(pixels: Pixels) -> Pixels:
@@ -97,42 +89,69 @@ def without_border(pixels: Pixels) -> Pixels:
     return pixels[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
 
 
+def of_square_pixels(pixels: Pixels, ratio: float, max_pixels: int) -> Pixels:
+    """The picture with square pixels: the direction with the larger distance gets more of them.
+
+    Args:
+        pixels: `(H, W)` or `(H, W, 3)`.
+        ratio: The height of a pixel by its width.
+        max_pixels: The largest number of pixels that the result may have.
+
+    Returns:
+        The picture; the same array if pixels are square.
+
+    Raises:
+        DataError: If it would have too many pixels.
+    """
+    height, width = pixels.shape[:2]
+    size = (width, round(height * ratio)) if ratio > 1 else (round(width / ratio), height)
+    if size == (width, height):
+        return pixels
+    if size[0] * size[1] > max_pixels:
+        raise DataError("with square pixels it would have more of them than data.dicom.max_pixels allows")
+    top = np.iinfo(pixels.dtype).max
+    planes = [pixels] if pixels.ndim == 2 else list(np.moveaxis(pixels, -1, 0))
+    resized = [
+        np.asarray(Image.fromarray(plane.astype(np.float32)).resize(size, Image.Resampling.BICUBIC)) for plane in planes
+    ]
+    found = [np.rint(np.clip(plane, 0, top)).astype(pixels.dtype) for plane in resized]
+    return found[0] if pixels.ndim == 2 else np.stack(found, axis=-1)
+
+
 @lru_cache(maxsize=1)
-def _loaded(file: DicomFile, config: DicomConfig, _stamp: tuple[int, ...]) -> Any:
-    """The whole dataset. The last one is cached until its file changes, as its other frames are usually read next."""
-    return open_dataset(file, config, None)[0]
+def _loaded(file: DicomFile, config: DicomConfig, _stamp: tuple[int, ...]) -> PixelSource:
+    """The file's pixels. The last file is cached until it changes, as its other frames are usually read next."""
+    return PixelSource.of(open_file(file, config, tags(PIXEL_KEYWORDS), pixels=True), config.max_pixels)
 
 
-def _colour(dataset: Any, values: Array) -> Pixels:
-    bits = int(dataset.get("BitsStored") or dataset.BitsAllocated)
+def _palette(source: PixelSource, values: Array) -> Pixels:
+    header, module = source.header, source.module
+    palette = read_palette(header, (float(module.range[0]), float(module.range[1])))
+    if palette is None:
+        return _segmented_palette(source, values)
+    tables, bits = palette
+    if fell_together(values, tables[1](values) << (16 - bits)):
+        assume(Assumed.FEW_GREYS)
+    entries = np.stack([table(values) for table in tables], axis=-1)
+    return _colour(entries.astype(np.uint8) if bits == 8 else entries, bits)
+
+
+def _segmented_palette(source: PixelSource, values: Array) -> Pixels:
+    from pydicom.pixels import apply_color_lut  # noqa: TID251
+
+    if "SegmentedRedPaletteColorLookupTableData" not in source.header:
+        raise DataError(f"its palette is absent or incomplete: see {named('RedPaletteColorLookupTableDescriptor')}")
+    try:
+        pixels: Pixels = apply_color_lut(values, source.file.dataset)[..., :3]
+    except Exception as error:  # pydicom lets through whatever its parsers raise
+        raise DataError("its segmented palette (0028,1221) cannot be read") from error
+    return pixels
+
+
+def _colour(values: Array, bits: int) -> Pixels:
+    """Colours of so many bits over the full range of uint8 or uint16."""
     if values.dtype == np.uint8 and bits == 8:
         return values
     scaled = np.clip(values.astype(np.float64) / (2**bits - 1), 0, 1) * np.iinfo(np.uint16).max
     pixels: Pixels = np.rint(scaled).astype(np.uint16)
     return pixels
-
-
-def _check_codestream(dataset: Any, frame: int) -> None:
-    """Refuse a compressed frame whose own size is not the header's, before a codec allocates memory for it."""
-    from pydicom.encaps import get_frame  # noqa: TID251
-    from pydicom.uid import UID  # noqa: TID251
-
-    if not UID(dataset.file_meta.TransferSyntaxUID).is_compressed or "PixelData" not in dataset:
-        return
-    if dataset.file_meta.TransferSyntaxUID == DEFLATED.decode():
-        return
-    count = int(dataset.get("NumberOfFrames") or 1)
-    claimed = frame_pixels(get_frame(dataset.PixelData, frame, number_of_frames=count))
-    if claimed is not None and claimed != dataset.Rows * dataset.Columns:
-        raise DataError("its compressed image has another size than its header claims")
-
-
-def _tried(dataset: Any) -> str:
-    from pydicom.pixels import get_decoder  # noqa: TID251
-    from pydicom.uid import UID  # noqa: TID251
-
-    syntax = UID(dataset.file_meta.TransferSyntaxUID)
-    plugins = get_decoder(syntax).available_plugins
-    name = syntax.name if syntax.name != syntax else "not in the standard"
-    tried = f"; tried {', '.join(plugins)}" if plugins else ""
-    return f" (transfer syntax {name}{tried})"

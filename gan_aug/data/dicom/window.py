@@ -1,4 +1,4 @@
-"""Grey values of a frame: Modality LUT or rescale, then VOI LUT or window (PS3.3 C.11.1 and C.11.2), as 0 to 1."""
+"""Grey values of a frame from its stored values, from 0 to 1: rescaled, then through a table or a window."""
 
 from __future__ import annotations
 
@@ -10,6 +10,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from gan_aug.data.assumptions import Assumed, assume
+from gan_aug.data.dicom.attributes import Attributes
+from gan_aug.data.dicom.grey_scale import GreyScale, read_scale
+from gan_aug.data.dicom.pixel_module import PixelModule
+from gan_aug.data.dicom.tables import LookUpTable
+from gan_aug.errors import DataError
+
 Array = npt.NDArray[Any]
 Doubles = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.intp]
@@ -19,32 +26,69 @@ SAMPLED_PIXELS = 2**16
 millions of pixels would take as long as decoding them, and would change the result by at most a grey level or two of
 256."""
 
+COMPARED_PIXELS = 2**12
+"""About so many pixels are looked at to see whether many values became few greys."""
+
+MANY_VALUES, FEW_GREYS = 64, 24
+"""A picture is suspect if at least so many stored values became at most so many of 256 greys."""
+
 WHITE = 65535
 NEGLIGIBLE = 1e-6
 """An error below this is less than a tenth of a step of 16 bit."""
 
 
-def windowed_uint16(dataset: Any, values: Array, frame: int, window: str) -> npt.NDArray[np.uint16]:
-    """Grey values of one frame over the full range of uint16.
-
-    Each value is converted independently of the others. So if the values are integers, each possible value is
-    converted once, instead of each pixel.
+def grey_frame(
+    header: Attributes, module: PixelModule, values: Array, frame: int, window: str
+) -> npt.NDArray[np.uint16]:
+    """The grey values of one frame over the full range of uint16.
 
     Args:
-        dataset: The pydicom dataset of the frame.
+        header: The header.
+        module: How the pixels are stored.
         values: The stored values, `(H, W)`.
         frame: The frame, counted from 0.
         window: `first`, `percentile`, or a Window Center & Width Explanation (0028,1055).
 
     Returns:
         `(H, W) uint16`; 0 is black.
+
+    Raises:
+        DataError: If no pixel has a finite value.
     """
+    grey = windowed_uint16(read_scale(header, module, frame, window), values)
+    if fell_together(values, grey):
+        assume(Assumed.FEW_GREYS)
+    return grey
+
+
+def fell_together(values: Array, grey: Array) -> bool:
+    """Whether many different values became a handful of greys; about COMPARED_PIXELS of them are looked at."""
+    step = max(1, math.isqrt(values.size // COMPARED_PIXELS))
+    greys = len(np.unique(grey[::step, ::step] >> 8))
+    return greys <= FEW_GREYS and len(np.unique(values[::step, ::step])) >= max(MANY_VALUES, 4 * greys)
+
+
+def windowed_uint16(scale: GreyScale, values: Array) -> npt.NDArray[np.uint16]:
+    """Grey values over the full range of uint16.
+
+    Each value is converted independently of the others. So if the values are integers, each possible value is
+    converted once, instead of each pixel.
+
+    Args:
+        scale: How values become grey.
+        values: The stored values, `(H, W)`.
+
+    Returns:
+        `(H, W) uint16`; 0 is black.
+    """
+    if values.dtype.kind == "f":
+        return _to_uint16(_windowed_floats(scale, values))
     low, high = int(values.min()), int(values.max())
-    if values.dtype.kind not in "iu" or high - low >= values.size:
-        return _to_uint16(windowed(dataset, values, frame, window))
+    if high - low >= values.size:
+        return _to_uint16(windowed(scale, values))
     step = max(1, math.isqrt(values.size // SAMPLED_PIXELS))
     counts = partial(_count, values[::step, ::step], low, high)
-    table = windowed(dataset, np.arange(low, high + 1), frame, window, counts)
+    table = windowed(scale, np.arange(low, high + 1), counts)
     line = _line(table)
     if line is None:
         indices = np.subtract(values, low, dtype=np.intp, casting="unsafe")
@@ -79,130 +123,67 @@ def _to_uint16(grey: Doubles) -> npt.NDArray[np.uint16]:
     return np.rint(grey * WHITE).astype(np.uint16)
 
 
-def windowed(
-    dataset: Any, values: Array, frame: int, window: str, counts: Callable[[], Counts] | None = None
-) -> Doubles:
-    """Grey values of one frame from 0 (black) to 1 (white).
+def windowed(scale: GreyScale, values: Array, counts: Callable[[], Counts] | None = None) -> Doubles:
+    """Grey values from 0 (black) to 1 (white).
 
     Args:
-        dataset: The pydicom dataset of the frame.
+        scale: How values become grey.
         values: Stored values, of any shape.
-        frame: The frame, counted from 0.
-        window: `first`, `percentile`, or a Window Center & Width Explanation (0028,1055).
         counts: Returns how often each of `values` occurs in the frame; None if each occurs once.
 
     Returns:
         float64 of the shape of `values`.
     """
-    modality = np.nan_to_num(rescaled(dataset, values, frame))
-    padding = _padding(dataset, values)
-    grey = None if window == "percentile" else _windowed_by_header(dataset, modality, frame, window)
-    if grey is None:
-        grey = _windowed_by_percentiles(
-            modality, padding, counts() if counts else np.ones(modality.shape, dtype=np.intp)
-        )
-    if dataset.PhotometricInterpretation == "MONOCHROME1":
+    modality = scale.modality(values) if scale.modality else values * scale.slope + scale.intercept
+    modality = np.asarray(modality, dtype=np.float64)
+    padding = _padding(scale, values)
+    if isinstance(scale.voi, LookUpTable):
+        grey = np.clip(scale.voi(modality) / (2.0 ** (scale.voi.bits or 16) - 1), 0, 1)
+    elif scale.voi:
+        grey = scale.voi(modality)
+    else:
+        grey = _by_percentiles(modality, padding, counts() if counts else np.ones(modality.shape, dtype=np.intp))
+    if scale.inverted:
         grey = 1 - grey
     # Padding around a round or collimated field is no tissue: it is black, also for MONOCHROME1.
     grey[padding] = 0
     return grey
 
 
-def rescaled(dataset: Any, values: Array, frame: int) -> Doubles:
-    """Apply the Modality LUT, or else Rescale Slope (0028,1053) and Rescale Intercept (0028,1052).
-
-    Args:
-        dataset: The pydicom dataset of the frame.
-        values: Stored values, of any shape.
-        frame: The frame, counted from 0.
-
-    Returns:
-        float64 of the shape of `values`, in the units of the modality.
-    """
-    from pydicom.pixels import apply_modality_lut  # noqa: TID251
-
-    if has_table(dataset, "ModalityLUTSequence"):
-        return np.asarray(apply_modality_lut(values, dataset), dtype=np.float64)
-    attributes = _functional_group(dataset, frame, "PixelValueTransformationSequence") or dataset
-    slope, intercept = attributes.get("RescaleSlope"), attributes.get("RescaleIntercept")
-    slope = 1.0 if slope is None else float(slope)
-    return values.astype(np.float64) * slope + (0.0 if intercept is None else float(intercept))
-
-
-def has_table(attributes: Any, name: str) -> bool:
-    """Whether the sequence `name` holds a look-up table: some writers leave a table in which every value is empty."""
-    tables = attributes.get(name)
-    return bool(tables) and bool(tables[0].get("LUTData")) and bool(tables[0].get("LUTDescriptor"))
-
-
-def _functional_group(dataset: Any, frame: int, name: str) -> Any:
-    """The item of a functional group that applies to `frame`: the frame's own, else the shared one, else None."""
-    own = dataset.get("PerFrameFunctionalGroupsSequence") or []
-    shared = dataset.get("SharedFunctionalGroupsSequence") or []
-    for groups in [*own[frame : frame + 1], *shared[:1]]:
-        if groups.get(name):
-            return groups.get(name)[0]
-    return None
-
-
-def _padding(dataset: Any, values: Array) -> Any:
-    """Which values are padding, by Pixel Padding Value (0028,0120) and Pixel Padding Range Limit (0028,0121)."""
-    value, end = dataset.get("PixelPaddingValue"), dataset.get("PixelPaddingRangeLimit")
-    if not isinstance(value, int):
-        return np.zeros(values.shape, dtype=bool)
-    low, high = sorted((value, end if isinstance(end, int) else value))
-    return (values >= low) & (values <= high)
-
-
-def _windowed_by_header(dataset: Any, modality: Doubles, frame: int, window: str) -> Doubles | None:
-    """Apply the VOI LUT or the chosen window of the header; None if it has neither."""
-    attributes = _functional_group(dataset, frame, "FrameVOILUTSequence") or dataset
-    if has_table(attributes, "VOILUTSequence"):
-        return _looked_up(attributes, modality)
-    centers, widths = _floats(attributes.get("WindowCenter")), _floats(attributes.get("WindowWidth"))
-    if not centers or not widths:
-        return None
-    names = attributes.get("WindowCenterWidthExplanation") or []
-    names = [names] if isinstance(names, str) else list(names)
-    chosen = names.index(window) if window in names else 0
-    chosen = min(chosen, len(centers) - 1, len(widths) - 1)
-    function = str(attributes.get("VOILUTFunction") or "LINEAR")
-    return _voi_function(modality, centers[chosen], widths[chosen], function)
-
-
-def _looked_up(attributes: Any, modality: Doubles) -> Doubles:
-    from pydicom.pixels import apply_voi  # noqa: TID251
-
-    bits = int(attributes.VOILUTSequence[0].LUTDescriptor[2])
-    indices = np.rint(modality).astype(np.int64)
-    grey: Doubles = np.clip(np.asarray(apply_voi(indices, attributes), dtype=np.float64) / (2**bits - 1), 0, 1)
+def _windowed_floats(scale: GreyScale, values: Array) -> Doubles:
+    """As `windowed`; what is not a number is black, and what is not finite has no part in percentiles."""
+    finite = np.isfinite(values)
+    if not finite.any():
+        raise DataError("none of its pixels has a finite value")
+    if finite.all():
+        return windowed(scale, values)
+    assume(Assumed.NOT_FINITE)
+    no_number = np.isnan(values)
+    grey = windowed(scale, np.where(no_number, values[finite].min(), values), lambda: finite.astype(np.intp))
+    grey[no_number] = 0
     return grey
 
 
-def _floats(value: Any) -> list[float]:
-    if value is None or value == "":
-        return []
-    return [float(one) for one in value] if hasattr(value, "__iter__") else [float(value)]
+def _padding(scale: GreyScale, values: Array) -> Any:
+    """Which values are padding: none if all would be."""
+    if scale.padding is None:
+        return np.zeros(values.shape, dtype=bool)
+    low, high = scale.padding
+    found = (values >= low) & (values <= high)
+    if found.all():
+        assume(Assumed.ALL_PADDING)
+        return np.zeros(values.shape, dtype=bool)
+    return found
 
 
-def _voi_function(modality: Doubles, center: float, width: float, function: str) -> Doubles:
-    """The VOI LUT Functions (0028,1056) of PS3.3 C.11.2.1, scaled to 0 to 1."""
-    if function == "SIGMOID":
-        return np.asarray(1 / (1 + np.exp(np.clip(-4 * (modality - center) / max(width, 1e-6), -700, 700))))
-    if function == "LINEAR_EXACT":
-        return np.clip((modality - center) / max(width, 1e-6) + 0.5, 0, 1)
-    if width <= 1:
-        return (modality > center - 0.5).astype(np.float64)
-    return np.clip((modality - (center - 0.5)) / (width - 1) + 0.5, 0, 1)
-
-
-def _windowed_by_percentiles(modality: Doubles, padding: Any, counts: Counts) -> Doubles:
+def _by_percentiles(modality: Doubles, padding: Any, counts: Counts) -> Doubles:
     """Map the percentiles 0.5 to 99.5 of the frame, without its padding, to 0 to 1."""
     own = np.where(padding, 0, counts)
     low, high = _weighted_percentiles(modality, own if own.any() else counts, (0.5, 99.5))
     if high <= low:
         # An (almost) constant image: use its whole range, so that a small mark stays visible, also an unsampled one.
-        low, high = float(modality.min()), float(modality.max())
+        shown = modality[np.isfinite(modality) & ~padding]
+        low, high = (float(shown.min()), float(shown.max())) if shown.size else (0.0, 0.0)
     return np.clip((modality - low) / (high - low), 0, 1) if high > low else np.zeros_like(modality)
 
 

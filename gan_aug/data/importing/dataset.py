@@ -103,7 +103,7 @@ def _import(
         studies=studies,
         positive=positive,
         flips=source.flips if config.flips is None else config.flips,
-        notes=(*assigned.notes, *import_notes(config, read, patients, repeated)),
+        notes=(*assigned.notes, *import_notes(config, source, read, patients, repeated)),
         patient_key=patients.key_name if patients else None,
         splits_from=_splits_from(config, assigned),
         near_copies=asdict(copies),
@@ -204,6 +204,8 @@ def _read(
                 writer.append(reading.image)
                 read.original_sizes[reading.original_size] += 1
                 read.spacings[item.spacing] += 1
+                if reading.assumed:
+                    read.assumed[item.origin] = reading.assumed
                 if raster.channels == 1 and reading.coloured:
                     read.coloured.append(item.origin)
                 patient = patients(item.patient, item.split) if patients and item.patient else None

@@ -53,6 +53,7 @@ def describe_dataset(folder: Path, manifest: Manifest) -> dict[str, Any]:
         "native_sizes": report.get("native_sizes", {}),
         "spacings": report.get("spacings", {}),
         "set_aside": report.get("reasons", {}),
+        "assumed": report.get("assumed", {}),
         "dropped": len(report.get("dropped", [])),
         "notes": list(manifest.notes),
     }

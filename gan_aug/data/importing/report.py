@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from gan_aug.config.data import DataConfig
+from gan_aug.data.assumptions import Assumed, in_words
 from gan_aug.data.items import Rejected, Source
 from gan_aug.data.manifest import SPLITS, Manifest, Split, Study
 from gan_aug.data.patients import PatientHasher
@@ -30,6 +32,7 @@ class Readings:
         rejected: What was set aside.
         coloured: The origins of the images that lost their colour because the data set is stored in grey.
         original_sizes: How many images had each (height, width) in pixels before resizing.
+        assumed: What was assumed to decode an image, by its origin.
         spacings: How many images have each distance between pixel centres, (down, across) in millimetres; None counts
             those without a known distance.
     """
@@ -39,13 +42,17 @@ class Readings:
     coloured: list[str]
     original_sizes: Counter[tuple[int, int]]
     spacings: Counter[tuple[float, float] | None]
+    assumed: dict[str, Assumed] = field(default_factory=dict)
 
 
-def import_notes(config: DataConfig, read: Readings, patients: PatientHasher | None, repeated: int) -> list[str]:
+def import_notes(
+    config: DataConfig, source: Source, read: Readings, patients: PatientHasher | None, repeated: int
+) -> list[str]:
     """The sentences that every report about the data set must repeat.
 
     Args:
         config: Says whether patient numbers restart in each split.
+        source: What was read.
         read: What reading the items gave.
         patients: The hasher of patients, or None if the data set names none.
         repeated: How many images repeat another image of their split.
@@ -58,6 +65,7 @@ def import_notes(config: DataConfig, read: Readings, patients: PatientHasher | N
         notes.append("patient numbers restart per split: patients could not be told apart across splits")
     if read.rejected:
         notes.append(f"files or rows set aside, listed in {layout.IMPORT_REPORT}: {len(read.rejected)}")
+    notes += [f"assumed of {count} {what}" for what, count in assumed_counts(source, read).items()]
     if read.coloured:
         notes.append(f"coloured images turned grey: {len(read.coloured)}, the first {read.coloured[0]}")
     if repeated:
@@ -65,6 +73,30 @@ def import_notes(config: DataConfig, read: Readings, patients: PatientHasher | N
     if conflicts := _conflicts(read.candidates):
         notes.append(f"images that stand in the set more than once with different labels: {conflicts}")
     return notes
+
+
+def assumed_counts(source: Source, read: Readings | None = None) -> dict[str, int]:
+    """How many files or images each assumption was made of, the most frequent first.
+
+    Args:
+        source: Holds what was assumed of files when their headers were read.
+        read: What reading the items gave; without it, only headers count.
+
+    Returns:
+        The numbers by assumption.
+    """
+    counts = Counter(what for found in source.details.values() for what in found.get("assumed", ()))
+    counts.update(what for flags in (read.assumed.values() if read else ()) for what in in_words(flags))
+    return dict(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])))
+
+
+def _with_assumed(details: Mapping[str, dict[str, Any]], assumed: Mapping[str, Assumed]) -> dict[str, dict[str, Any]]:
+    """The details of each file, with what was assumed to decode its images; several frames share a file's."""
+    found = {origin: dict(detail) for origin, detail in details.items()}
+    for origin, flags in assumed.items():
+        detail = found.setdefault(origin if origin in found else origin.split(" frame ")[0], {"assumed": ()})
+        detail["assumed"] = tuple(dict.fromkeys((*detail.get("assumed", ()), *in_words(flags))))
+    return found
 
 
 def _conflicts(candidates: list[Candidate]) -> int:
@@ -112,7 +144,8 @@ def import_report(
         | {"native_size": source.size, "positive": manifest.positive, "flips": manifest.flips},
         "splits": {"origin": assigned.origin, "counts": manifest.counts()},
         "notes": manifest.notes,
-        "files": source.details,
+        "assumed": assumed_counts(source, read),
+        "files": _with_assumed(source.details, read.assumed),
     }
 
 
@@ -124,9 +157,20 @@ def describe_rejected(report: dict[str, Any]) -> str:
     count = len(report["rejected"])
     if not count:
         return ""
-    lines = [f"  {number:,}: {reason}" for reason, number in report["reasons"].items()]
-    rest = [f"  and {len(lines) - REASONS} more reasons, in {layout.IMPORT_REPORT}"] if len(lines) > REASONS else []
-    return "\n".join([f"{count:,} of {report['read']:,} were set aside:", *lines[:REASONS], *rest])
+    return _listed(f"{count:,} of {report['read']:,} were set aside:", report["reasons"])
+
+
+def describe_assumed(report: dict[str, Any]) -> str:
+    """What an import report says was assumed for want of a usable value, one per line; empty if nothing was."""
+    counts = report.get("assumed", {})
+    return _listed("assumed, as files lack a value or hold one that makes no sense:", counts) if counts else ""
+
+
+def _listed(head: str, counts: Mapping[str, int]) -> str:
+    """A head and the first REASONS of `counts`, one per line."""
+    lines = [f"  {number:,}: {what}" for what, number in counts.items()]
+    rest = [f"  and {len(lines) - REASONS} more, in {layout.IMPORT_REPORT}"] if len(lines) > REASONS else []
+    return "\n".join([head, *lines[:REASONS], *rest])
 
 
 def _most_common(counts: Counter[str]) -> dict[str, int]:

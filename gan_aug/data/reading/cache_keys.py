@@ -18,7 +18,11 @@ from gan_aug.data.items import Item
 MIN_AGE_SECONDS = 2.0
 """A file that changed later than this before the import began may still be changing: it gets no key."""
 
-LIBRARIES = ("numpy", "pillow", "pydicom", "pylibjpeg", "pylibjpeg-libjpeg", "pylibjpeg-openjpeg", "pyjpegls")
+LIBRARIES = (
+    "numpy", "pillow", "pydicom", "pylibjpeg", "pylibjpeg-libjpeg", "pylibjpeg-openjpeg", "pylibjpeg-rle", "pyjpegls",
+    "python-gdcm",
+)  # fmt: skip
+"""What decodes: other versions may decode otherwise."""
 
 KEY_BYTES = 16
 

@@ -17,6 +17,7 @@ from typing import IO
 import numpy as np
 import numpy.typing as npt
 
+from gan_aug.data.assumptions import Assumed
 from gan_aug.data.items import Item, Reading
 from gan_aug.data.manifest import content_hash
 from gan_aug.data.patients import IdentityKey
@@ -29,8 +30,9 @@ HEADERS_SHARE = 20
 """The header database may take one part in this many of the cache's limit, in addition to the images."""
 
 ENTRY = np.dtype(
-    [("key", "u1", KEY_BYTES), ("content", "u1", 32), ("height", "<u4"), ("width", "<u4"), ("coloured", "?")]
-)
+    [("key", "u1", KEY_BYTES), ("content", "u1", 32), ("height", "<u4"), ("width", "<u4"), ("coloured", "?"),
+     ("assumed", "<u2")]
+)  # fmt: skip
 
 Entries = npt.NDArray[np.void]
 
@@ -168,7 +170,8 @@ class ImageCache:
         content = content_hash(image)
         if content != entry["content"].tobytes().hex():
             return None
-        return Reading(image, content, (int(entry["height"]), int(entry["width"])), bool(entry["coloured"]))
+        size = int(entry["height"]), int(entry["width"])
+        return Reading(image, content, size, bool(entry["coloured"]), Assumed(int(entry["assumed"])))
 
     def keep(self, number: int, item: Item, reading: Reading) -> None:
         """Add an image to the new part, unless its file has changed since `find`, or the part is full or broken.
@@ -194,6 +197,7 @@ class ImageCache:
         entry["key"] = np.frombuffer(key, dtype=np.uint8)
         entry["content"] = np.frombuffer(bytes.fromhex(reading.content), dtype=np.uint8)
         entry["height"], entry["width"], entry["coloured"] = *reading.original_size, reading.coloured
+        entry["assumed"] = int(reading.assumed)
         self._new.append(entry.tobytes())
 
     def _open(self) -> tuple[Entries, list[npt.NDArray[np.uint8]], npt.NDArray[np.int64]]:

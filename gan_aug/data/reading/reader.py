@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import partial, reduce
+from operator import or_
 from typing import TypeVar
 
 import numpy as np
 
 from gan_aug.compute.local.crash_safe_pool import CrashSafePool, Lost
+from gan_aug.data.assumptions import NOTHING, collected
 from gan_aug.data.items import Item, Pixels, Reading
 from gan_aug.data.manifest import content_hash
 from gan_aug.data.reading.image_cache import CacheFolder, ImageCache
@@ -114,14 +116,15 @@ class Reader:
 def read_item(raster: Raster, read: Read) -> Reading | str:
     """The pixels that `read` decodes, as a stored image, or the reason why they cannot be used."""
     try:
-        pixels = read()
+        with collected() as assumed:
+            pixels = read()
         image = raster(pixels)
     except DataError as error:
         return str(error)
     except MemoryError:
         return "there is not enough memory to decode it"
     height, width = pixels.shape[:2]
-    return Reading(image, content_hash(image), (height, width), has_colour(pixels))
+    return Reading(image, content_hash(image), (height, width), has_colour(pixels), reduce(or_, assumed, NOTHING))
 
 
 def _colour(read: Read) -> str:

@@ -16,9 +16,9 @@ from pathlib import Path
 
 from gan_aug.config.data import DataConfig
 from gan_aug.data.dicom.dataset import byte_limit
-from gan_aug.data.dicom.dicomweb import Archive, Uids
 from gan_aug.data.dicom.files import DicomFile
-from gan_aug.data.dicom.http import RefusedError, archive_error, read_token
+from gan_aug.data.dicom.web.dicomweb import Archive, Uids
+from gan_aug.data.dicom.web.http import RefusedError, archive_error, read_token
 from gan_aug.data.items import Rejected, Source
 from gan_aug.data.reading.reader import Reader
 from gan_aug.data.sources.dicom import check_installed, dicom_source

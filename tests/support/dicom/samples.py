@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from pydicom.dataset import Dataset, FileMetaDataset  # noqa: TID251
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid  # noqa: TID251
+
+from gan_aug.config.data import DicomConfig
+from gan_aug.data.dicom.files import DicomFile
+from gan_aug.data.dicom.pixels import read_frame
 
 CR = "1.2.840.10008.5.1.4.1.1.1"
 
@@ -43,3 +48,10 @@ def save(path: Path, made: Dataset | None = None, **tags: Any) -> Path:
     written = dataset(**tags) if made is None else made
     written.save_as(path, enforce_file_format=True)
     return path
+
+
+def shown(made: Dataset, frame: int = 0, **config: Any) -> Any:
+    """The pixels of a frame of `made`, written to a file and read from there."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = save(Path(folder) / "film", made)
+        return read_frame(DicomFile(1, path, path.name), frame, DicomConfig(**config))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import os
@@ -15,7 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 from pydicom import dcmread  # noqa: TID251
-from pydicom.dataset import Dataset  # noqa: TID251
+from pydicom.pixels import convert_color_space  # noqa: TID251
 from pydicom.uid import (  # noqa: TID251
     DeflatedExplicitVRLittleEndian,
     JPEG2000Lossless,
@@ -24,13 +25,17 @@ from pydicom.uid import (  # noqa: TID251
 )
 
 from gan_aug.config.data import DataConfig, DicomConfig
-from gan_aug.data.dicom.codestream import frame_pixels
-from gan_aug.data.dicom.pixels import render, stored_values, without_border
+from gan_aug.data.dicom.attributes import PIXEL_KEYWORDS, tags
+from gan_aug.data.dicom.codestream import read_codestream
+from gan_aug.data.dicom.dataset import open_file
+from gan_aug.data.dicom.decode import PixelSource
+from gan_aug.data.dicom.files import DicomFile
+from gan_aug.data.dicom.pixels import without_border
 from gan_aug.data.items import Source
 from gan_aug.data.sources.dicom import chosen_frames
 from gan_aug.data.sources.open import open_source
 from gan_aug.errors import ConfigError, DataError
-from tests.support.dicom.samples import dataset, save
+from tests.support.dicom.samples import dataset, save, shown
 from tests.support.places import ROOT
 
 SENTINEL = "SENTINELXYZ"
@@ -45,10 +50,6 @@ def reason(root: Path, **dicom: Any) -> str:
     source = opened(root, **dicom)
     assert not source.items
     return source.rejected[0].reason
-
-
-def shown(made: Dataset, frame: int = 0, **config: Any) -> Any:
-    return render(made, stored_values(made, frame), frame, DicomConfig(**config))
 
 
 # Finding files
@@ -152,7 +153,7 @@ def test_the_border_is_cut_and_an_empty_image_stays() -> None:
     [
         ({"PixelData": None}, "it holds no pixels (Computed Radiography Image Storage)"),
         ({"Rows": None}, "its header has no Rows"),
-        ({"Rows": 50}, "its pixel data is truncated: 240 bytes, but its header claims 1000"),
+        ({"Rows": 50}, "its pixel data has 240 bytes, but its header claims 1000"),
         ({"Rows": 60000, "Columns": 60000}, "more than data.dicom.max_pixels"),
         ({"NumberOfFrames": 10**9}, "more than data.dicom.max_pixels"),
         ({"SamplesPerPixel": 7}, "7 samples per pixel"),
@@ -194,10 +195,14 @@ def test_a_deflated_bomb_is_not_blown_up(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_a_codestream_says_its_size() -> None:
-    assert frame_pixels(b"\xff\xd8\xff\xe0\x00\x04xx\xff\xc0\x00\x11\x08\x01\x00\x02\x00\x03") == 256 * 512
-    size = b"".join(number.to_bytes(4, "big") for number in (300, 200, 100, 0))
-    assert frame_pixels(b"\xff\x4f\xff\x51\x00\x2f\x00\x00" + size) == 200 * 200
-    assert frame_pixels(b"nothing") is None
+    jpeg = read_codestream(b"\xff\xd8\xff\xe0\x00\x04xx\xff\xc0\x00\x11\x08\x01\x00\x02\x00\x03" + bytes(9))
+    assert jpeg
+    assert (jpeg.family, jpeg.rows, jpeg.columns, jpeg.components, jpeg.precision) == ("jpeg", 256, 512, 3, 8)
+    size = b"".join(number.to_bytes(4, "big") for number in (300, 200, 100, 0, 1, 1, 0, 0))
+    part = read_codestream(b"\xff\x4f\xff\x51\x00\x29\x00\x00" + size + b"\x00\x01\x8b\x01\x01")
+    assert part
+    assert (part.family, part.rows, part.columns, part.precision, part.signed) == ("jpeg-2000", 200, 200, 12, True)
+    assert read_codestream(b"nothing") is None
 
 
 def test_damaged_files_are_read_or_set_aside_and_nothing_else(tmp_path: Path) -> None:
@@ -322,20 +327,29 @@ def test_every_real_file_is_read_or_set_aside(data_root: Path) -> None:
     aside = {one.origin: one.reason for one in source.rejected}
     for row in index:
         items = read.get(numbers[row["file"]], [])
-        if row["decode"] == "ok":
-            assert items, (row["file"], aside.get(numbers[row["file"]]))
+        reason = aside.get(numbers[row["file"]], "")
+        if row["decode"] == "ok" and not reason.startswith("it is no photograph"):
+            assert items, (row["file"], reason)
             _same_as_pydicom(root / row["file"], items)
-        elif items:
-            with pytest.raises(DataError, match="its "):
-                items[0].read()
+        elif items:  # pydicom alone does not read it
+            with contextlib.suppress(DataError):
+                assert items[0].read().ndim in (2, 3)
         else:
-            assert len(aside[numbers[row["file"]]]) > 10
+            assert len(reason) > 10
 
 
 def _same_as_pydicom(path: Path, items: list[Any]) -> None:
     made = dcmread(path, force=True)
     whole = made.pixel_array
-    frames = whole if len(items) > 1 else [whole.reshape(stored_values(made, 0).shape)]
+    config = DicomConfig(allow=("burned-in", "ultrasound"))
+    source = PixelSource.of(
+        open_file(DicomFile(1, path, path.name), config, tags(PIXEL_KEYWORDS), pixels=True), config.max_pixels
+    )
     for frame in {0, len(items) - 1}:
-        assert np.array_equal(stored_values(made, frame), frames[frame], equal_nan=whole.dtype.kind == "f")
+        values, bits = source.frame(frame)
+        expected = (whole[frame] if len(items) > 1 else whole).reshape(values.shape)
+        if path.parts[-4:-1] == ("ljdata", "ds", "JPEGBaseline") and path.name == "SC_rgb_jpeg_lossy_gdcm.dcm":
+            expected = convert_color_space(expected, "YBR_FULL", "RGB")  # its header says RGB, and is wrong
+        assert np.array_equal(values, expected, equal_nan=whole.dtype.kind == "f"), path.name
+        assert bits <= made.BitsAllocated
         assert items[frame].read().ndim in (2, 3)

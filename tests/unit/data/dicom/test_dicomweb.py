@@ -19,9 +19,9 @@ from pydicom.uid import generate_uid  # noqa: TID251
 
 from gan_aug import config as configs
 from gan_aug.config.data import DataConfig
-from gan_aug.data.dicom import http as dicom_http
-from gan_aug.data.dicom.dicomweb import only_part
-from gan_aug.data.dicom.http import RefusedError
+from gan_aug.data.dicom.web import http as dicom_http
+from gan_aug.data.dicom.web.dicomweb import only_part
+from gan_aug.data.dicom.web.http import RefusedError
 from gan_aug.data.importing.dataset import import_dataset
 from gan_aug.data.reading.reader import Reader
 from gan_aug.data.sources import dicomweb as source_dicomweb

@@ -202,8 +202,8 @@ def test_films_imported_again_are_the_same_bytes_and_nothing_is_decoded(
     def never(*_: Any) -> Any:
         raise AssertionError("a file that did not change was opened again")
 
-    monkeypatch.setattr(dicom_pixels, "open_dataset", never)
-    monkeypatch.setattr(dicom_header, "open_dataset", never)
+    monkeypatch.setattr(dicom_pixels, "open_file", never)
+    monkeypatch.setattr(dicom_header, "open_file", never)
     monkeypatch.setattr(header_reader, "read_header", never)
     dicom_pixels._loaded.cache_clear()
     again = import_dataset(config, 0, tmp_path / "again", cache=CacheFolder(tmp_path / "cache", 10**9))

@@ -21,7 +21,7 @@ from requests.adapters import HTTPAdapter  # noqa: TID251
 from requests.exceptions import ConnectionError as RequestsConnectionError  # noqa: TID251
 
 from gan_aug.config.data import DataConfig
-from gan_aug.data.dicom.dicomweb import Archive
+from gan_aug.data.dicom.web.dicomweb import Archive
 from gan_aug.data.image_store import open_images
 from gan_aug.data.importing.dataset import import_dataset
 from gan_aug.data.sources.dicomweb import SPOOL

@@ -19,17 +19,9 @@ from pydicom.pixels import (  # noqa: TID251
 from pydicom.sequence import Sequence  # noqa: TID251
 from pydicom.uid import JPEGLSLossless, RLELossless  # noqa: TID251
 
-from gan_aug.config.data import DicomConfig
-from gan_aug.data.dicom.pixels import render, stored_values
-from gan_aug.data.dicom.pydicom_messages import suppress_messages
-from tests.support.dicom.samples import dataset
+from tests.support.dicom.samples import dataset, shown
 
 Array = NDArray[Any]
-
-
-def shown(made: Dataset, frame: int = 0, **config: Any) -> Array:
-    with suppress_messages():
-        return render(made, stored_values(made, frame), frame, DicomConfig(**config))
 
 
 def deep(share: Array) -> Array:
@@ -47,7 +39,10 @@ def same(made: Dataset, share: Array, frame: int = 0, **config: Any) -> None:
 def table(descriptor: list[int], values: Array) -> Sequence:
     item = Dataset()
     item.LUTDescriptor = descriptor
-    item.LUTData = values.astype(np.uint16).tolist()
+    if len(values) < 2**15:
+        item.add_new("LUTData", "US", values.astype(int).tolist())
+    else:  # more than the length of an explicit US can say
+        item.add_new("LUTData", "OW", values.astype("<u2").tobytes())
     item.ModalityLUTType = "US"
     return Sequence([item])
 

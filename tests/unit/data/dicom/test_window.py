@@ -11,6 +11,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from pydicom.dataset import Dataset  # noqa: TID251 - headers made for the test
 
+from gan_aug.data.dicom.attributes import Attributes
+from gan_aug.data.dicom.grey_scale import GreyScale, read_scale
+from gan_aug.data.dicom.pixel_module import PixelModule
 from gan_aug.data.dicom.window import _weighted_percentiles, windowed, windowed_uint16
 
 
@@ -33,11 +36,12 @@ def test_the_table_is_the_pixelwise_way(
     values: np.ndarray, photometric: str, header: dict[str, Any], window: str
 ) -> None:
     dataset = Dataset()
-    dataset.PhotometricInterpretation = photometric
     for name, value in header.items():
         setattr(dataset, name, value)
-    pixelwise = np.rint(windowed(dataset, values, 0, window) * 65535)
-    np.testing.assert_allclose(windowed_uint16(dataset, values, 0, window), pixelwise, atol=1)
+    module = PixelModule("PixelData", 9, 7, 1, 1, photometric, False, 16, 16, 15, True)
+    scale = read_scale(Attributes(dataset), module, 0, window)
+    pixelwise = np.rint(windowed(scale, values) * 65535)
+    np.testing.assert_allclose(windowed_uint16(scale, values), pixelwise, atol=1)
 
 
 @given(st.lists(st.integers(-50, 50), min_size=1, max_size=60))
@@ -49,19 +53,13 @@ def test_weighted_percentiles_are_numpys(values: list[int]) -> None:
 
 def test_percentiles_of_a_large_image_are_those_of_rows_and_columns_of_it() -> None:
     values = np.random.default_rng(0).normal(2000, 300, (1024, 1024)).clip(0, 4095).astype(np.uint16)
-    dataset = Dataset()
-    dataset.PhotometricInterpretation = "MONOCHROME2"
     low, high = np.percentile(values, [0.5, 99.5])
     expected = np.clip((values - low) / (high - low), 0, 1) * 65535
-    np.testing.assert_allclose(
-        windowed_uint16(dataset, values, 0, "percentile"), expected, atol=514
-    )  # two grey levels of 256
+    np.testing.assert_allclose(windowed_uint16(GreyScale(), values), expected, atol=514)  # two grey levels of 256
 
 
 def test_a_mark_on_a_large_empty_field_is_seen_wherever_it_is() -> None:
     values = np.full((1024, 1024), 70, dtype=np.uint16)
     values[333, 777] = 90
-    dataset = Dataset()
-    dataset.PhotometricInterpretation = "MONOCHROME2"
-    shown = windowed_uint16(dataset, values, 0, "percentile")
+    shown = windowed_uint16(GreyScale(), values)
     assert (shown[333, 777], shown[0, 0]) == (65535, 0)

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from gan_aug.config.data import DicomWebConfig
-from gan_aug.data.dicom.http import ArchiveSession, RefusedError, archive_error, suppress_logs
+from gan_aug.data.dicom.web.http import ArchiveSession, RefusedError, archive_error, suppress_logs
 from gan_aug.errors import ConfigError, DataError
 
 ACCEPT = 'multipart/related; type="application/dicom"; transfer-syntax=*'

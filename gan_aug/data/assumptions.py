@@ -1,0 +1,64 @@
+"""What was assumed to decode an image, where its file contradicts itself or its picture is suspect.
+
+Decoders say it with `assume`; whoever reads an image collects it. It is a set of flags, so that it fits into an entry
+of the cache, and no text of a file, which may name a patient, can travel with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from enum import IntFlag
+
+
+class Assumed(IntFlag):
+    """The assumptions that are found only when an image is decoded."""
+
+    FEW_GREYS = 1
+    NOT_FINITE = 2
+    EXTRA_BITS = 4
+    OTHER_SYNTAX = 8
+    OTHER_COLOUR = 16
+    SCAN_PARAMETERS = 32
+    ALL_PADDING = 64
+    OTHER_SHIFT = 128
+
+
+NOTHING = Assumed(0)
+
+WORDS = {
+    Assumed.FEW_GREYS: "many stored values became a handful of greys: look at the picture, and at its window",
+    Assumed.NOT_FINITE: "pixels are not a number or infinite: the grey range is that of the others",
+    Assumed.EXTRA_BITS: "bits above BitsStored (0028,0101) are set: they were cut off",
+    Assumed.OTHER_SYNTAX: "its pixel data is not in the transfer syntax that it names: decoded as what it is",
+    Assumed.OTHER_COLOUR: "its compressed image has other colours than its header says: those of the image are used",
+    Assumed.SCAN_PARAMETERS: "its JPEG scan states parameters that its process forbids: read as the process needs",
+    Assumed.ALL_PADDING: "its PixelPaddingValue (0028,0120) would make the whole image padding: ignored",
+    Assumed.OTHER_SHIFT: "HighBit (0028,0102) asks for a shift that would lose the values: not shifted",
+}
+
+_found: ContextVar[list[Assumed] | None] = ContextVar("assumed", default=None)
+
+
+def assume(what: Assumed) -> None:
+    """Say that `what` was assumed for the image that is being decoded."""
+    found = _found.get()
+    if found is not None:
+        found.append(what)
+
+
+@contextmanager
+def collected() -> Iterator[list[Assumed]]:
+    """Collect what is assumed within the block."""
+    found: list[Assumed] = []
+    token = _found.set(found)
+    try:
+        yield found
+    finally:
+        _found.reset(token)
+
+
+def in_words(flags: Assumed) -> tuple[str, ...]:
+    """The sentences for `flags`, in a fixed order."""
+    return tuple(words for flag, words in WORDS.items() if flag & flags)
