@@ -29,6 +29,9 @@ LEARNING_CURVES = "learning-curves.png"
 PREDICTIONS = "predictions.png"
 SETS = "sets"
 
+# In the folder of each stage: on what it was computed.
+COMPUTED = "computed.json"
+
 # In `dataset/`; the manifest has the same name in `synthetic/`.
 MANIFEST = "manifest.json"
 IMAGES = "images.npy"

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+from gan_aug.compute.environment import record_environment
 from gan_aug.config.stages import CurveRequest
 from gan_aug.data.image_store import open_images
 from gan_aug.data.splits.subsets import Subset
@@ -68,6 +69,8 @@ def _compute(context: StageContext, synthetic: bool, cells: Sequence[Cell], what
     missing = [cell for cell in cells if not is_finished(run.cells / cell.key, storage.cells)]
     there = f"; {len(cells) - len(missing)} are there" if len(missing) < len(cells) else ""
     run.emit("compare", "start", f"{len(cells)} cells: {what}{there}")
+    if missing:
+        record_environment(run.compare, {"compute": context.compute.model_dump(mode="json")})
     setup = partial(
         load_context,
         run.dataset,

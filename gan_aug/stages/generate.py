@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gan_aug.compute.environment import record_environment
 from gan_aug.config.compare import CompareConfig
 from gan_aug.config.gan import SynthesisConfig
 from gan_aug.config.stages import TrainRequest
@@ -53,6 +54,15 @@ def generate(
     claim(run, layout.SYNTHETIC, made_of, products=f"{layout.SHARD}*" if storage.place is None else layout.MANIFEST)
     plan = plan_labels(wanted, manifest)
     run.emit("synthetic", "start", f"making {len(plan):,} images")
+    noted = False
+
+    def progress(done: int, total: int) -> None:
+        nonlocal noted
+        if not noted:
+            record_environment(storage.synthetic)
+        noted = True
+        run.emit("synthetic", "progress", done=done, total=total, unit="images")
+
     synthetic = write_synthetic_set(
         checkpoint,
         plan,
@@ -61,7 +71,7 @@ def generate(
         seed=wanted.seed,
         shard_size=wanted.shard,
         device=context.compute.device,
-        progress=lambda done, total: run.emit("synthetic", "progress", done=done, total=total, unit="images"),
+        progress=progress,
         cancelled=run.cancelled,
         stored=storage.checkpoint(checkpoint.path.name),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gan_aug.compute.environment import record_environment
 from gan_aug.compute.local.parent import cores
 from gan_aug.config.stages import DatasetRequest
 from gan_aug.data.image_store import open_images
@@ -26,6 +27,7 @@ def import_studies(context: StageContext, request: DatasetRequest) -> Manifest:
         storage.push_dataset()
         return manifest
     run.emit("dataset", "start", f"importing {request.data.source}")
+    record_environment(run.dataset)
 
     manifest = import_dataset(
         request.data,

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import platform
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from gan_aug.compute.local.parent import cores
 from gan_aug.data.image_store import open_images
 from gan_aug.data.manifest import Manifest
 from gan_aug.data.synthetic.shards import SyntheticManifest, read_shard
@@ -29,10 +27,13 @@ from gan_aug.run import layout
 from gan_aug.run.files import write_json, write_text
 from gan_aug.run.folder import RunDir
 from gan_aug.run.stores import Place
+from gan_aug.stages.computed_on import computed_on
 from gan_aug.stages.context import StageContext
-from gan_aug.version import __version__
 
 EXAMPLES = 8
+WORKS_IF_STARTED = (layout.DATASET, layout.TRAIN, layout.SIZES)
+"""Stages that say that they start only if something is missing. The others work if they make progress."""
+
 Images = npt.NDArray[np.uint8]
 
 
@@ -65,7 +66,7 @@ def write_reports(
         config,
         provenance={"look_alikes": load_held_out_copies(run.synthetic, manifest, synthetic)},
         timing={"stages": stage_seconds(run)},
-        environment=environment() | {"compute": context.compute.model_dump(mode="json")},
+        environment=computed_on(context, plan, cells),
         fidelity=fidelity,
         findings=findings,
         baseline=baseline_figures(manifest, open_images(run.dataset, manifest), cells),
@@ -115,34 +116,28 @@ def synthetic_examples(place: Place, synthetic: SyntheticManifest | None) -> dic
     return {name: np.stack(images) for name, images in found.items() if images}
 
 
-def environment() -> dict[str, Any]:
-    """The versions and the kind of machine, without names."""
-    import torch
-
-    return {
-        "gan_aug": __version__,
-        "python": platform.python_version(),
-        "torch": str(torch.__version__),
-        "numpy": np.__version__,
-        "system": f"{platform.system()} {platform.machine()}",
-        "cores": cores(),
-        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
-    }
-
-
 def stage_seconds(run: RunDir) -> dict[str, float]:
-    """Seconds of work in each stage by the run's events, over all starts; time between two starts does not count."""
+    """Seconds of work in each stage by the run's events, over all starts; time between two starts does not count.
+
+    Nor does a start that found everything computed, nor the writing of reports: a report that is written again says the
+    same.
+    """
     seconds: dict[str, float] = {}
     last: dict[str, float] = {}
+    works: dict[str, bool] = {}
     for line in (run.path / layout.EVENTS).read_text(encoding="utf-8", errors="replace").splitlines():
         try:
             event = json.loads(line)
         except ValueError:
             continue  # a line torn by a crash
-        if event["kind"] == "note":
+        stage, kind, now = event["stage"], event["kind"], event["time"]
+        if kind == "note":
             continue  # it can belong to no stage
-        stage, now = event["stage"], event["time"]
-        if event["kind"] != "start" and stage in last:
-            seconds[stage] = seconds.get(stage, 0.0) + now - last[stage]
+        if kind == "start":
+            works[stage] = stage in WORKS_IF_STARTED
+        elif stage in last:
+            works[stage] |= kind == "progress"
+            if works[stage] and (stage, kind) != (layout.COMPARE, "finish"):
+                seconds[stage] = seconds.get(stage, 0.0) + now - last[stage]
         last[stage] = now
     return {stage: round(value, 1) for stage, value in seconds.items()}

@@ -27,6 +27,9 @@ from gan_aug.run.files import read_json, write_json
 from gan_aug.run.folder import RunDir
 from gan_aug.run.stores import MissingObject, Place, below, open_store, to_place
 
+TRAINING_RECORDS = (layout.REQUEST, layout.HISTORY, layout.COMPUTED)
+"""What is kept with each checkpoint in a store, beside its own files."""
+
 KEPT = 2
 """Checkpoints kept in the store: the newest one and the one before it, as in the run folder."""
 
@@ -74,13 +77,9 @@ class RunStorage:
         """Save the imported data set in the store; the key of the patient hashes stays in the run folder."""
         if self.dataset:
             folder = self.folder / layout.DATASET
-            put_files(
-                self.dataset,
-                {
-                    name: folder / name
-                    for name in (layout.REQUEST, layout.IMPORT_REPORT, layout.IMAGES, layout.MANIFEST)
-                },
-            )
+            noted = (layout.COMPUTED,) if (folder / layout.COMPUTED).exists() else ()
+            names = (layout.REQUEST, *noted, layout.IMPORT_REPORT, layout.IMAGES, layout.MANIFEST)
+            put_files(self.dataset, {name: folder / name for name in names})
 
     def pull_dataset(self) -> None:
         """Fetch the imported data set if the run folder lacks it or its images."""
@@ -93,7 +92,7 @@ class RunStorage:
         place = self.checkpoint(checkpoint.name)
         if self.place is None or place is None:
             return
-        records = {name: self.folder / layout.TRAIN / name for name in (layout.REQUEST, layout.HISTORY)}
+        records = {name: self.folder / layout.TRAIN / name for name in TRAINING_RECORDS}
         files = {path.name: path for path in sorted(checkpoint.iterdir()) if path.name != RECORD}
         files |= {name: path for name, path in records.items() if path.exists()}
         put_files(place, files | {RECORD: checkpoint / RECORD})
@@ -114,7 +113,7 @@ class RunStorage:
                 return
             target = folder / layout.CHECKPOINTS / name
             if copy_files(below(self.place, f"{layout.TRAIN}/{name}"), target):
-                for record in (layout.REQUEST, layout.HISTORY):
+                for record in TRAINING_RECORDS:
                     if (target / record).exists() and not (folder / record).exists():
                         shutil.copyfile(target / record, folder / record)
                 return

@@ -16,6 +16,7 @@ import numpy.typing as npt
 import torch
 
 from gan_aug.compute.device import choose_device
+from gan_aug.compute.environment import record_environment
 from gan_aug.compute.executor import RankGroup
 from gan_aug.config.gan import GanConfig
 from gan_aug.config.stages import TrainRequest
@@ -135,6 +136,7 @@ def train_rank(run: RunDir, storage: RunStorage, request: TrainRequest, manifest
         start_from(trainer, parent, manifest.labels)
     broadcast_state(trainer)
     if leads:
+        record_environment(run.train)
         run.emit("train", "start", _state(trainer), done=trainer.images, values={"ranks": ranks.size})
     record = _Record(run, trainer)
     while not trainer.finished:

@@ -174,7 +174,14 @@ def _recomputed_baseline(
 
 
 def _is_of_this_version(report: dict[str, Any]) -> bool:
-    return bool(report["environment"].get("gan_aug") == __version__)
+    return _written_by(report) == __version__
+
+
+def _written_by(report: dict[str, Any]) -> str | None:
+    """The version that wrote a report. Until 0.2 it said that in place of the version that had computed it."""
+    known = report["environment"]
+    version: str | None = known.get("written_by") or known.get("gan_aug")
+    return version
 
 
 def _as_far_as(report: Any, again: Any) -> Any:
@@ -247,7 +254,7 @@ def _check_text(path: Path, report: dict[str, Any]) -> Link:
     if not path.exists():
         return Link(path.name, "missing", "the report's text is not there: `gan-aug resume` writes it again")
     if not _is_of_this_version(report):
-        version = report["environment"].get("gan_aug")
+        version = _written_by(report)
         says = f"version {version} wrote it in words of its own; `gan-aug report` writes it again in this version's"
         return Link(path.name, "skipped", says)
     if path.read_text(encoding="utf-8", errors="replace") != to_markdown(report):

@@ -53,6 +53,7 @@ def write_cell(
             "seconds": result.seconds,
             "sums": {name: file_sha256(folder / name) for name in SUMMED},
             "history": result.history,
+            "environment": result.environment,
         },
     )
 

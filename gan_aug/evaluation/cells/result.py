@@ -31,6 +31,7 @@ class CellResult:
         test_scores: `(N, K) float64`; N is 0 if the cell belongs to a search for a ratio.
         gan: The number of the GAN whose synthetic images it was trained on, from 0; None without synthetic images. It
             follows from the plan of the comparison and is not kept with the cell.
+        environment: On what it was computed, see `compute.environment`; None if an earlier version computed it.
     """
 
     key: str
@@ -45,6 +46,7 @@ class CellResult:
     validation_scores: npt.NDArray[np.float64]
     test_scores: npt.NDArray[np.float64]
     gan: int | None = None
+    environment: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ import torch
 
 from gan_aug.compute import counters
 from gan_aug.compute.device import choose_device
+from gan_aug.compute.environment import environment
 from gan_aug.compute.threads import torch_threads
 from gan_aug.config.compare import ClassifierConfig
 from gan_aug.data.image_store import open_images
@@ -219,7 +220,8 @@ def _compute(context: CellContext, cell: Cell, train: Callable[..., Fitted]) -> 
         validation_scores=predict_scores(fitted.model, validation.images, manifest.task),
         test_scores=_test_scores(context, cell, fitted.model),
     )
-    return dataclasses.replace(result, seconds=time.perf_counter() - start), fitted.model
+    taken = time.perf_counter() - start
+    return dataclasses.replace(result, seconds=taken, environment=environment()), fitted.model
 
 
 def _training_set(context: CellContext, cell: Cell, seed: int) -> TrainingSet:

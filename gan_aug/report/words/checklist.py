@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 from gan_aug.evaluation.arm_catalogue import known
 from gan_aug.report.blocks import Table
+from gan_aug.report.words.computed import software_in_short
 from gan_aug.report.words.text import Report, counted, digits, size, splits_from
 
 UNKNOWN = "not known to this tool"
@@ -91,12 +92,6 @@ def _model(report: Report) -> str:
     )
 
 
-def _software(report: Report) -> str:
-    known = report["environment"]
-    said = [f"{name} {known[key]}" for key, name in (("gan_aug", "gan-aug"), ("torch", "PyTorch")) if known.get(key)]
-    return ", ".join(said) or "Methods"
-
-
 def _training(report: Report) -> str:
     arms = report["arms"]
     number = len(arms) * len(arms["real"]["seeds"])
@@ -157,7 +152,7 @@ _ITEMS: tuple[tuple[str, Answer], ...] = (
     ("Level at which partitions are disjoint", _level),
     ("Intended sample size", _sample),
     ("Detailed description of the model", _model),
-    ("Software libraries, frameworks, packages", _software),
+    ("Software libraries, frameworks, packages", software_in_short),
     ("Initialisation of parameters", "Random, from each training seed, the same in every arm"),
     ("Details of the training", _training),
     ("Selection of the final model", "The lowest validation loss of all validation points; test images play no part"),

@@ -13,6 +13,7 @@ from gan_aug.evaluation.baseline import STRENGTH, VALUES
 from gan_aug.evaluation.classifiers.fit import learning_rate, weight_decay
 from gan_aug.evaluation.training_length import SMALLEST_GAIN
 from gan_aug.report.words.arms import words_of
+from gan_aug.report.words.computed import software
 from gan_aug.report.words.leakage import near_copies_searched
 from gan_aug.report.words.text import (
     Report,
@@ -307,14 +308,7 @@ def _metrics(report: Report, cite: _Citations) -> str:
 
 
 def _software(report: Report) -> str:
-    environment = report["environment"]
-    versions = [
-        f"{name} {environment[key]}"
-        for key, name in (("gan_aug", "gan-aug"), ("torch", "PyTorch"), ("python", "Python"))
-        if environment.get(key)
-    ]
-    by = f" with {', '.join(versions)}" if versions else ""
-    return f"Software. Everything was computed{by}. Fingerprint of the data set: {report['provenance']['manifest']}."
+    return f"Software. {software(report)} Fingerprint of the data set: {report['provenance']['manifest']}."
 
 
 def _counts(images: dict[str, Any]) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from gan_aug.report.blocks import Table
 from gan_aug.report.words.arms import training_images
+from gan_aug.report.words.computed import STAGES, computed_on
 from gan_aug.report.words.text import (
     Report,
     basis,
@@ -24,14 +25,6 @@ from gan_aug.report.words.text import (
     splits_from,
     thousands,
 )
-
-_STAGES = {
-    "dataset": "import",
-    "train": "GAN",
-    "synthetic": "synthetic images",
-    "sizes": "GANs of the learning curves",
-    "compare": "comparison",
-}
 
 
 def arms_table(report: Report) -> Table:
@@ -209,6 +202,7 @@ def sources_table(report: Report) -> Table:
     data, provenance = report["dataset"], report["provenance"]
     counts, seeds = data["counts"], report["arms"]["real"]["seeds"]
     patients = "" if data["test_patients"] is None else f" of {counted(data['test_patients'], 'patient')}"
+    computing = (("Computed on", computed_on(report)), ("Time taken", _taken(report)))
     rows = [
         ("Test images", f"{counted(counts['test'], 'real image')}{patients}, in no arm’s training set"),
         ("Data set", f"{data['name']}, {_size(data['shape'])}; fingerprint {provenance['manifest']}"),
@@ -221,7 +215,7 @@ def sources_table(report: Report) -> Table:
         ("Classifier", _classifier(report)),
         ("Seeds", ", ".join(str(seed["seed"]) for seed in seeds)),
         ("Means and intervals", basis(report)),
-        *((what, said) for what, said in (("Computed on", _machine(report)), ("Time taken", _taken(report))) if said),
+        *((what, said) for what, said in computing if said),
         ("Every case", f"{report['files']['scores']}: each test image with its score by each arm and seed"),
     ]
     return Table("What the numbers rest on.", ("What", "Where from"), tuple(rows), text_columns=(0, 1))
@@ -235,17 +229,10 @@ def _classifier(report: Report) -> str:
     return text
 
 
-def _machine(report: Report) -> str:
-    """The machine it was computed on, as far as the environment says."""
-    known = report["environment"]
-    cores = counted(known["cores"], "core") if known.get("cores") else None
-    return ", ".join(part for part in (known.get("system"), cores, known.get("gpu")) if part)
-
-
 def _taken(report: Report) -> str:
     """The wall-clock time of each stage; empty if it is not known."""
     seconds = report["timing"].get("stages") or {}
-    stages = [f"{name} {duration(seconds[stage])}" for stage, name in _STAGES.items() if stage in seconds]
+    stages = [f"{name} {duration(seconds[stage])}" for stage, name in STAGES.items() if stage in seconds]
     return f"{', '.join(stages)}; wall-clock time, with waits for other work on the machine" if stages else ""
 
 
