@@ -2,6 +2,7 @@
 
 from gan_aug.config.request import (
     Config,
+    as_before,
     completed,
     dump,
     load,
@@ -17,6 +18,7 @@ from gan_aug.config.request import (
 
 __all__ = [
     "Config",
+    "as_before",
     "completed",
     "dump",
     "load",

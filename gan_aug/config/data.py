@@ -144,18 +144,31 @@ class DataConfig(Section):
         description="what to do with an image or patient in two splits: error, or drop it from training; default: drop "
         "for the built-in data sets, else error",
     )
-    near_duplicates: Literal["report", "drop", "move"] = Field(
-        "report",
-        description="what to do with nearly equal images in two splits: report them, drop them from training, or move "
-        "them to the same split, if the splits are made by this tool",
+    near_duplicates: Literal["report", "drop", "move"] | None = Field(
+        None,
+        description="what to do with nearly equal images in two splits: report them, drop them from training (and from "
+        "validation if the other is in the test), or move them to the same split, if the splits are made by this tool; "
+        "default: drop, but report those that the data set itself puts in two splits if `data.on_leak` is error",
+    )
+    assignment: Literal["strata", "largest-first"] | None = Field(
+        None,
+        description="how the splits made by this tool are drawn: strata (patients at random within strata of labels "
+        "and images per patient), or largest-first (as version 0.2 did, which puts patients with many images into "
+        "training); default: strata",
     )
     max_rejected: Share = Field(0.05, description="share of unusable files above which the import is an error")
     seconds_per_file: Positive = Field(60.0, description="a file that takes longer to decode counts as unusable")
     limit: Count | None = Field(None, description="import only the first N studies of each class and split, for trials")
     validation: Share = Field(
-        0.1, description="share of the training studies used for validation, if the data set has no validation split"
+        0.1,
+        description="share of the training patients (images, if the data set names no patients) used for validation, "
+        "if the data set has no validation split",
     )
-    test: Share = Field(0.2, description="share of all studies used for the test, if the data set has no test split")
+    test: Share = Field(
+        0.2,
+        description="share of all patients (images, if the data set names no patients) used for the test, if the data "
+        "set has no test split",
+    )
     folds: Annotated[int, Field(ge=2)] | None = Field(
         None, description="cross-validation: divide a data set without splits by patient into this many parts"
     )

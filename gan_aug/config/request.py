@@ -23,11 +23,15 @@ from gan_aug.errors import ConfigError
 EARLIER: dict[str, dict[str, Any]] = {
     "classifier": {"steps": 2000},
     "compare": {"rule": 1},
+    "data": {"assignment": "largest-first"},
 }
 """By section, the keys whose default is not what was done before they existed, with what was done then.
 
 Saved configs hold every key of their version. So a key that is absent from one is newer than it.
 """
+
+OPEN: dict[str, tuple[str, ...]] = {"data": ("assignment", "near_duplicates")}
+"""By section, the keys that may be left open (None): in a folder that has results, they stay as those were made."""
 
 
 class Config(Section):
@@ -195,6 +199,24 @@ def with_earlier(saved: dict[str, Any]) -> dict[str, Any]:
         name: EARLIER.get(name, {}) | section if isinstance(section, dict) else section
         for name, section in saved.items()
     }
+
+
+def as_before(request: dict[str, Any], saved: dict[str, Any]) -> dict[str, Any]:
+    """A request for results that were made with the request `saved`: what it leaves open is as it was then.
+
+    Args:
+        request: Sections of a config as JSON values.
+        saved: The saved sections, of this version or an earlier one.
+
+    Returns:
+        The request with values for the keys of OPEN that it leaves open.
+    """
+    found = dict(request)
+    for name, keys in OPEN.items():
+        now, before = request.get(name), with_earlier(saved).get(name)
+        if isinstance(now, dict) and isinstance(before, dict):
+            found[name] = now | {key: before.get(key) for key in keys if now.get(key) is None}
+    return found
 
 
 def to_yaml(config: Config) -> str:

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from gan_aug import config as configs
+from gan_aug.config import Config
 from gan_aug.errors import RunConflict
 from gan_aug.run import layout
 from gan_aug.run.files import read_json, write_json
@@ -38,7 +39,7 @@ def claim(run: RunDir, stage: str, request: dict[str, Any], products: str) -> No
 def check(run: RunDir, stage: str, request: dict[str, Any]) -> None:
     """Check that a stage's saved request has the same values; a stage without a saved request passes.
 
-    A key that is newer than the saved request counts with its default, because the stage was done that way.
+    A key that is newer than the saved request counts as the stage was done then.
 
     Args:
         run: The run folder.
@@ -51,13 +52,25 @@ def check(run: RunDir, stage: str, request: dict[str, Any]) -> None:
     path = run.path / stage / layout.REQUEST
     if not path.exists():
         return
-    before = EARLIER.get(stage, {}) | configs.completed(read_json(path))
-    changes = differences({key: before.get(key) for key in request}, configs.completed(request))
+    saved = read_json(path)
+    before = EARLIER.get(stage, {}) | configs.completed(saved)
+    asked = configs.completed(configs.as_before(request, saved))
+    changes = differences({key: before.get(key) for key in request}, asked)
     if changes:
         raise RunConflict(
             f"{run.path} already holds a {stage} stage with another request ({'; '.join(changes[:3])}): "
             "use the old values, or choose another folder with --run"
         )
+
+
+def settled(run: RunDir, config: Config) -> Config:
+    """The config for a run folder: what it leaves open is as the folder's data set was imported."""
+    path = run.dataset / layout.REQUEST
+    if not (run.dataset / layout.MANIFEST).exists() or not path.exists():
+        return config
+    values = configs.dump(config)
+    found = configs.as_before(values, read_json(path))
+    return config if found == values else configs.parse(found, str(path))
 
 
 def differences(old: Any, new: Any, path: str = "") -> list[str]:

@@ -20,6 +20,7 @@ from gan_aug.errors import CheckpointError, ConfigError, GanAugError, RunConflic
 from gan_aug.run import layout
 from gan_aug.run.files import read_json, write_json
 from gan_aug.run.folder import RunDir
+from gan_aug.run.stage_requests import settled
 from gan_aug.stages import generate as generating
 from gan_aug.stages.context import StageContext
 from gan_aug.stages.ingest import import_studies
@@ -140,7 +141,7 @@ def start(verb: Verb, request: Config, run: RunDir, executor: Executor) -> Any:
         GanAugError: What else the verb raises.
     """
     with run.locked():
-        path = run.path / layout.REQUEST
+        request, path = settled(run, request), run.path / layout.REQUEST
         before = read_json(path) if path.exists() else None
         write_json(path, {"schema": 1, "verb": verb, "config": configs.dump(request)})
         storage = storage_of(run, request.compute.storage)

@@ -8,6 +8,7 @@ from contextlib import closing
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 from gan_aug.compute.local.crash_safe_pool import CrashSafePool
 from gan_aug.config.data import DataConfig
@@ -88,7 +89,8 @@ def _import(
         _check_rejected(config, source, read.rejected)
         images = writer.images(len(read.candidates))
         search = NearDuplicateSearch(images, read.candidates, reader.cache, reader.cancelled)
-        assigned, near, copies = apply_policy(config.near_duplicates, search, _assign(config, source, seed, search))
+        policy = config.near_duplicates or ("drop" if _on_leak(config, source) == "drop" else "drop made")
+        assigned, near, copies = apply_policy(policy, search, _assign(config, source, seed, search))
         labels = [candidate.labels for candidate in read.candidates]
         given: set[Split | None] = {item.split for item in source.items}
         check_classes(source.labels, labels, assigned.splits, _needed(config), given)
@@ -119,11 +121,16 @@ def _assign(config: DataConfig, source: Source, seed: int, search: NearDuplicate
         search.candidates,
         validation=config.validation,
         test=config.test,
-        on_leak=config.on_leak or source.on_leak,
+        on_leak=_on_leak(config, source),
         seed=seed,
         ties=search.all_pairs() if config.near_duplicates == "move" else (),
         fold=Fold(config.fold, config.folds) if config.folds else None,
+        rule=config.assignment or "strata",
     )
+
+
+def _on_leak(config: DataConfig, source: Source) -> Literal["error", "drop"]:
+    return config.on_leak or source.on_leak
 
 
 def _splits_from(config: DataConfig, assigned: Assignment) -> str:

@@ -10,8 +10,10 @@ from typing import Literal
 import numpy as np
 
 from gan_aug.data.manifest import SPLITS, Split
-from gan_aug.data.splits.stratify import divide, divide_into_folds
+from gan_aug.data.splits import largest_first, stratify
 from gan_aug.errors import DataError, LeakageError
+
+Rule = Literal["strata", "largest-first"]
 
 NAMES: dict[Split, str] = {"train": "training", "validation": "validation", "test": "test"}
 
@@ -84,6 +86,7 @@ def assign_splits(
     seed: int,
     ties: Sequence[tuple[int, int]] = (),
     fold: Fold | None = None,
+    rule: Rule = "strata",
 ) -> Assignment:
     """Assign splits so that no patient and no identical image is in two of them.
 
@@ -101,6 +104,7 @@ def assign_splits(
         seed: The seed. The same arguments give the same splits.
         ties: Further pairs of positions that must stay in one split.
         fold: For data sets without splits: the fold that becomes test, in place of `test`.
+        rule: How the splits that the set lacks are made; "largest-first" is what version 0.2 did.
 
     Returns:
         The split of each candidate, and what was dropped.
@@ -110,35 +114,31 @@ def assign_splits(
         DataError: If the data set gives splits, but no training split.
     """
     groups = _groups(candidates, ties)
-    given = [candidate.split for candidate in candidates]
+    given = {candidate.split for candidate in candidates if candidate.split}
     dropped = _leaks(candidates, groups)
     if dropped and on_leak == "error":
         raise LeakageError(_leak_sentence(list(dropped.values())))
-    splits: list[Split | None] = [None if i in dropped else split or "train" for i, split in enumerate(given)]
+    notes = _notes(candidates, dropped)
+    splits: list[Split | None] = [None if i in dropped else c.split or "train" for i, c in enumerate(candidates)]
+    labels, drawn = [candidate.labels for candidate in candidates], stratify if rule == "strata" else largest_first
     if fold:
-        splits = _test_fold(candidates, groups, fold, seed)
-        shares, _ = _shares({"train", "test"}, validation, test)
-        which = f"fold {fold.number} of 0 to {fold.count - 1}"
-        origin = f"made here: {which} for test, {validation:g} of the rest for validation"
-    else:
-        shares, origin = _shares({split for split in given if split}, validation, test)
+        rng = np.random.default_rng([seed, fold.count, *b"folds"])
+        for group, number in zip(groups, drawn.divide_into_folds(groups, labels, fold.count, rng), strict=True):
+            for i in group if number == fold.number else ():
+                splits[i] = "test"
+        given = {"train", "test"}
+    shares = _shares(given, validation, test)
     if len(shares) > 1:
-        pool = [[i for i in group if splits[i] == "train"] for group in groups]
-        rng = np.random.default_rng([seed, *b"split"])
-        made = divide([group for group in pool if group], [c.labels for c in candidates], shares, rng)
+        pool = [found for group in groups if (found := [i for i in group if splits[i] == "train"])]
+        made = drawn.divide(pool, labels, shares, np.random.default_rng([seed, *b"split"]))
         splits = [made.get(i, split) for i, split in enumerate(splits)]
-    return Assignment(tuple(splits), tuple(dropped.values()), origin, tuple(_notes(candidates, dropped)))
-
-
-def _test_fold(candidates: Sequence[Candidate], groups: list[list[int]], fold: Fold, seed: int) -> list[Split | None]:
-    """Test for the images of the fold, train for all others; each image is in exactly one fold of a seed."""
-    rng = np.random.default_rng([seed, fold.count, *b"folds"])
-    folds = divide_into_folds(groups, [candidate.labels for candidate in candidates], fold.count, rng)
-    splits: list[Split | None] = ["train"] * len(candidates)
-    for group, number in zip(groups, folds, strict=True):
-        for position in group if number == fold.number else ():
-            splits[position] = "test"
-    return splits
+        if rule == "strata" and (few := len(stratify.labels_of_few(pool, labels, shares))):
+            notes.append(f"labels of so few patients that each split made here got one, whatever its share: {few}")
+    origin = _origin(given, shares, validation, test, fold)
+    if rule == "strata" and (fold or len(shares) > 1):
+        who, of = ("patients", " and images per patient") if any(c.patient for c in candidates) else ("images", "")
+        origin += f"; {who} drawn at random within strata of labels{of}, from the seed"
+    return Assignment(tuple(splits), tuple(dropped.values()), origin, tuple(notes))
 
 
 def check_classes(
@@ -179,22 +179,27 @@ def check_classes(
             )
 
 
-def _shares(given: set[Split], validation: float, test: float) -> tuple[dict[Split, float], str]:
-    """The share of the images to divide that goes to each split, and how the splits were made."""
-    if not given:
-        made: dict[Split, float] = {"test": test, "validation": (1 - test) * validation}
-        origin = f"made here: {test:g} of all for test, {validation:g} of the rest for validation"
-    elif "train" not in given:
+def _shares(given: set[Split], validation: float, test: float) -> dict[Split, float]:
+    """The share of the groups to divide that goes to each split."""
+    if given and "train" not in given:
         raise DataError(
             f"the set names {' and '.join(s for s in SPLITS if s in given)} images but none for training: "
             "add training images, or leave the splits out so that they are made here"
         )
-    else:
-        own = {"test": test, "validation": validation}
-        made = {split: share for split, share in own.items() if split not in given}  # type: ignore[misc]
-        origin = "the set's own" + "".join(f"; {split}: {made[split]:g} of its training images" for split in made)
-    made = {split: share for split, share in made.items() if share > 0}
-    return {"train": 1 - sum(made.values()), **made}, origin
+    wanted: dict[Split, float] = {"test": test, "validation": validation if given else (1 - test) * validation}
+    made = {split: share for split, share in wanted.items() if split not in given and share > 0}
+    return {"train": 1 - sum(made.values()), **made}
+
+
+def _origin(given: set[Split], shares: dict[Split, float], validation: float, test: float, fold: Fold | None) -> str:
+    """Where the splits come from, and which shares those made here have."""
+    rest = f"{validation:g} of the rest for validation"
+    if fold:
+        return f"made here: fold {fold.number} of 0 to {fold.count - 1} for test, {rest}"
+    if not given:
+        return f"made here: {test:g} of all for test, {rest}"
+    made = [f"; {split}: {share:g} of its training images" for split, share in shares.items() if split != "train"]
+    return f"the set's own{''.join(made)}"
 
 
 def _groups(candidates: Sequence[Candidate], ties: Sequence[tuple[int, int]] = ()) -> list[list[int]]:

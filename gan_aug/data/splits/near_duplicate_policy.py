@@ -16,6 +16,8 @@ from gan_aug.data.reading.reader import IsCancelled
 from gan_aug.data.splits.assign import NAMES, Assignment, Candidate, Dropped
 from gan_aug.data.splits.near_duplicates import SMALLEST_SIDE, Images, Pair, Rows, near_duplicates
 
+Policy = Literal["report", "drop", "drop made", "move"]
+
 LISTED_PAIRS = 1000
 """How many pairs the import report lists."""
 
@@ -107,12 +109,13 @@ class NearCopies:
 
 
 def apply_policy(
-    policy: Literal["report", "drop", "move"], search: NearDuplicateSearch, assigned: Assignment
+    policy: Policy, search: NearDuplicateSearch, assigned: Assignment
 ) -> tuple[Assignment, list[NearDuplicate], NearCopies]:
     """Find near-duplicates in different splits, and drop or note them.
 
     Args:
-        policy: With "drop", the image farther from the test is dropped. Otherwise both are kept and a note says so.
+        policy: With "drop", the image farther from the test is dropped. With "drop made", it is dropped if the data set
+            itself does not put the two in different splits. Otherwise both are kept and a note says so.
         search: Finds the pairs.
         assigned: The splits before.
 
@@ -129,7 +132,8 @@ def apply_policy(
             continue  # one of the two was dropped already
         origin, like = candidates[pair.first].origin, candidates[pair.second].origin
         found.append(NearDuplicate(origin, split, like, like_split, round(pair.correlation, 3)))
-        if policy == "drop":
+        made_here = candidates[pair.first].split == candidates[pair.second].split
+        if policy == "drop" or (policy == "drop made" and made_here):
             dropped.setdefault(pair.first, Dropped(origin, split, f"nearly the same image as {like} in {like_split}"))
         else:
             left.setdefault((split, like_split), set()).add(pair.second)

@@ -114,8 +114,14 @@ def splits_from(report: Report) -> str:
     origin, named = report["dataset"]["splits_from"], report["dataset"]["test_patients"] is not None
     if origin is None:
         return ""
-    kept = "each patient in one, " if named else ""
-    how = f" ({kept}labels in proportion, at random from the seed)" if any(c.isdigit() for c in origin) else ""
+    how = ""
+    if "drawn at random" not in origin and any(character.isdigit() for character in origin):
+        how = (
+            " (each patient in one, labels in proportion; patients with more images first, which puts them into "
+            "training more often than chance does)"
+            if named
+            else " (labels in proportion, at random from the seed)"
+        )
     return f"Splits: {origin}{how}."
 
 

@@ -26,7 +26,7 @@ def test_digits_are_imported_whole(tmp_path: Path) -> None:
     assert images.shape == (1797, 1, 8, 8)
     assert images.max() == 255
     assert manifest.labels == tuple("0123456789")
-    assert [len(manifest.indices(split)) for split in ("train", "validation", "test")] == [1295, 143, 359]
+    assert [len(manifest.indices(split)) for split in ("train", "validation", "test")] == [1294, 144, 359]
     assert content_hash(np.asarray(images[7])) == manifest.studies[7].content
     assert seen[-1] == ("images", 1797, 1797)
     assert Manifest.load(tmp_path / "manifest.json") == manifest
@@ -43,7 +43,8 @@ def test_same_seed_same_fingerprint_and_another_seed_other_splits(tmp_path: Path
 
 def test_the_manifest_holds_where_its_splits_come_from_and_older_ones_do_without(tmp_path: Path) -> None:
     made = import_dataset(DIGITS, 0, tmp_path / "made")
-    assert made.splits_from == "made here: 0.2 of all for test, 0.1 of the rest for validation"
+    drawn = "; images drawn at random within strata of labels, from the seed"
+    assert made.splits_from == f"made here: 0.2 of all for test, 0.1 of the rest for validation{drawn}"
     root = tmp_path / "films"
     root.mkdir()
     for k in range(12):
@@ -54,7 +55,7 @@ def test_the_manifest_holds_where_its_splits_come_from_and_older_ones_do_without
         {"source": "csv", "root": root, "size": 8, "columns": {"split": "part"}, "validation": 0.5}
     )
     own = import_dataset(config, 0, tmp_path / "own")
-    assert own.splits_from == "the set's own, by its column 'part'; validation: 0.5 of its training images"
+    assert own.splits_from == f"the set's own, by its column 'part'; validation: 0.5 of its training images{drawn}"
     path = tmp_path / "own/manifest.json"
     older = {key: value for key, value in json.loads(path.read_text()).items() if key != "splits_from"}
     path.write_text(json.dumps(older))
@@ -82,7 +83,8 @@ def test_folds_test_every_image_once(tmp_path: Path) -> None:
     for fold in range(3):
         manifest = import_dataset(DataConfig(source="digits", folds=3, fold=fold), 0, tmp_path / str(fold))
         tested += [study.origin for study in manifest.studies if study.split == "test"]
-        assert len(manifest.indices("validation")) == round(0.1 * (1797 - len(manifest.indices("test"))))
+        share = 0.1 * (1797 - len(manifest.indices("test")))
+        assert abs(len(manifest.indices("validation")) - share) <= 5  # to within one in each of ten classes
     assert sorted(tested) == sorted(study.origin for study in manifest.studies)
     report = json.loads((tmp_path / "2" / "import-report.json").read_text())
     assert report["splits"]["origin"].startswith("made here: fold 2 of 0 to 2 for test, 0.1 of the rest")
