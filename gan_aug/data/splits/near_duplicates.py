@@ -3,8 +3,8 @@
 There are three steps; each is more exact and slower than the one before. First, a 64-bit perceptual hash, from the
 lowest frequencies of a thumbnail, rules out most pairs. Second, the thumbnails of the remaining pairs are correlated.
 Third, the few best matches of each image are compared in their fine detail, which unrelated films do not share, however
-similar they look from a distance. Mirrored, rotated or cropped copies are not searched for, nor copies shifted by more
-than about a fiftieth of their side.
+similar they look from a distance; if all of these are copies, so are the next ones that have no pair yet. Mirrored,
+rotated or cropped copies are not searched for, nor copies shifted by more than about a fiftieth of their side.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ MIN_THUMB_CORRELATION = 0.9
 """Thumbnails with a lower correlation rule a pair out."""
 
 EXAMINED = 4
-"""How many of the most similar images are compared in detail with each image."""
+"""How many of the most similar images are compared in detail with each image; more if all of these are copies."""
 
 QUERIES, TILE, PAIRS = 128, 8192, 64
 """How many images, hashes and pairs are handled at a time; they bound the memory."""
@@ -86,16 +86,26 @@ def near_duplicates(
     hashes = _hashes(thumbs)
     least = min_detail_correlation(min(images.shape[2:]))
     pairs: list[Pair] = []
+    paired = np.zeros(len(first), dtype=bool)
     for part in _blocks(second, QUERIES):
         if cancelled and cancelled():
             raise Cancelled("stopped on request: run it again")
         query, found = _candidates(images[part], thumbs, hashes)
-        candidates = part[query], first[found]
-        differ = candidates[0] != candidates[1]
-        for start in range(0, int(differ.sum()), PAIRS):
-            a, b = (rows[differ][start : start + PAIRS] for rows in candidates)
-            detail = _detail_correlation(images[a], images[b])
-            pairs += [Pair(int(x), int(y), float(c)) for x, y, c in zip(b, a, detail, strict=True) if c >= least]
+        differ = part[query] != first[found]
+        query, found = query[differ], found[differ]
+        while len(query):
+            best = _rank(query) < EXAMINED
+            a, b = first[found[best]], part[query[best]]
+            detail = _detail_correlations(images, a, b)
+            copies = detail >= least
+            pairs += [
+                Pair(int(x), int(y), float(c)) for x, y, c in zip(a[copies], b[copies], detail[copies], strict=True)
+            ]
+            paired[found[best][copies]] = True
+            # If all that were examined are copies there may be more, of which those without a pair are examined.
+            crowded = np.bincount(query[best][copies], minlength=len(part)) == EXAMINED
+            more = ~best & crowded[query] & ~paired[found]
+            query, found = query[more], found[more]
     return _unique(pairs)
 
 
@@ -111,7 +121,7 @@ def _unique(pairs: list[Pair]) -> list[Pair]:
 
 
 def _candidates(images: Images, thumbs: Images, hashes: npt.NDArray[np.uint64]) -> tuple[Rows, Rows]:
-    """The positions of the query images and of the thumbnails most similar to them, a few for each."""
+    """The positions of the query images and of the thumbnails similar to them, the most similar first."""
     queries, matches, scores = [], [], []
     for shifted in _shifted(images):
         own_thumbs = _thumbs(shifted)
@@ -125,20 +135,31 @@ def _candidates(images: Images, thumbs: Images, hashes: npt.NDArray[np.uint64]) 
             queries.append(query[good])
             matches.append(start + match[good])
             scores.append(score[good])
-    return _best(np.concatenate(queries), np.concatenate(matches), np.concatenate(scores))
+    return _best_first(np.concatenate(queries), np.concatenate(matches), np.concatenate(scores))
 
 
-def _best(queries: Rows, matches: Rows, scores: Floats) -> tuple[Rows, Rows]:
-    """The EXAMINED best matches of each query, each once."""
+def _best_first(queries: Rows, matches: Rows, scores: Floats) -> tuple[Rows, Rows]:
+    """The matches of each query, the best first and each once."""
     order = np.lexsort((-scores, matches, queries))
     queries, matches, scores = queries[order], matches[order], scores[order]
     new = np.ones(len(queries), dtype=bool)
     new[1:] = (queries[1:] != queries[:-1]) | (matches[1:] != matches[:-1])
     queries, matches, scores = queries[new], matches[new], scores[new]
     order = np.lexsort((matches, -scores, queries))
-    queries, matches = queries[order], matches[order]
-    rank = np.arange(len(queries)) - np.searchsorted(queries, queries)
-    return queries[rank < EXAMINED], matches[rank < EXAMINED]
+    return queries[order], matches[order]
+
+
+def _rank(queries: Rows) -> Rows:
+    """The place of each match among those of its query, from 0; matches of a query stand together."""
+    return np.arange(len(queries)) - np.searchsorted(queries, queries)
+
+
+def _detail_correlations(images: ImagesByRow, first: Rows, second: Rows) -> Floats:
+    """The correlation of fine detail of each pair of rows."""
+    if not len(first):
+        return np.zeros(0, dtype=np.float32)
+    blocks = zip(_blocks(first, PAIRS), _blocks(second, PAIRS), strict=True)
+    return np.concatenate([_detail_correlation(images[a], images[b]) for a, b in blocks])
 
 
 def _shifted(images: Images) -> Iterator[Images]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from gan_aug.config.data import DataConfig
 from gan_aug.data.importing.dataset import import_dataset
 from gan_aug.data.manifest import Manifest
 from gan_aug.data.reading.image_cache import CacheFolder
+from gan_aug.data.splits.near_duplicate_policy import NearCopies
 from gan_aug.data.splits.near_duplicates import near_duplicates
 from gan_aug.errors import Cancelled, ConfigError
 
@@ -61,6 +63,17 @@ def test_planted_copies_are_found_and_nothing_else(change: str) -> None:
         assert len(found) == len(set(found)) >= (16 if change == "moved" else 20)
 
 
+def test_all_of_many_copies_are_found_though_few_are_examined_at_a_time() -> None:
+    copies = np.stack([stored(compressed(np.roll(film(1), n % 2, 0))) for n in range(30)] + [stored(film(1))] * 2)
+    others = np.stack([stored(film(n)) for n in range(100, 160)])
+    images = np.concatenate([copies[:30], others, copies[30:]])
+    pairs = near_duplicates(images, np.arange(90), np.array([90, 91]))
+    assert {pair.first for pair in pairs} == set(range(30))
+    assert {pair.second for pair in pairs} == {90, 91}
+    together = near_duplicates(images, np.arange(92), np.arange(92))
+    assert {row for pair in together for row in (pair.first, pair.second)} == {*range(30), 90, 91}
+
+
 def test_small_or_blank_images_are_not_judged() -> None:
     blank = np.zeros((20, 1, 32, 32), dtype=np.uint8)
     assert near_duplicates(blank, np.arange(10), np.arange(10, 20)) == []
@@ -85,9 +98,9 @@ def write(root: Path, splits: bool) -> None:
             Image.fromarray(CHANGES["brighter"](film(number))).save(place / f"{number}-again.png")
 
 
-def imported(tmp_path: Path, policy: str, name: str) -> tuple[Manifest, dict[str, Any]]:
+def imported(tmp_path: Path, policy: str | None, name: str, **further: Any) -> tuple[Manifest, dict[str, Any]]:
     config = DataConfig.model_validate(
-        {"source": "folder", "root": tmp_path / "films", "size": 48, "near_duplicates": policy}
+        {"source": "folder", "root": tmp_path / "films", "size": 48, "near_duplicates": policy, **further}
     )
     cache = CacheFolder(tmp_path / "cache", 10**9)
     manifest = import_dataset(config, 0, tmp_path / name, cache=cache)
@@ -109,6 +122,39 @@ def test_they_are_reported_or_dropped_from_the_training_side(tmp_path: Path) -> 
     assert report["dropped"][0]["reason"].startswith("nearly the same image as test/b/")
     with pytest.raises(ConfigError, match="'move' needs splits made here"):
         imported(tmp_path, "move", "moved")
+
+
+def test_by_default_they_are_dropped_wherever_identical_images_are(tmp_path: Path) -> None:
+    write(tmp_path / "films", splits=True)
+    # The set itself puts nine pairs in training and test, and on_leak is error, as always for folders. The tenth
+    # training image became validation, and its copy is in the test: that is the set's doing as well.
+    kept, _ = imported(tmp_path, None, "error")
+    assert kept.near_copies == copies(test_in_train=9, test_in_validation=1)
+    assert len(kept.studies) == 110
+    dropped, report = imported(tmp_path, None, "drop", on_leak="drop")
+    assert dropped.near_copies == copies(dropped_train=9, dropped_validation=1)
+    assert dropped.notes[:2] == (
+        "9 training images nearly the same as one in validation or test were dropped",
+        "1 validation image nearly the same as one in test was dropped",
+    )
+    assert len(dropped.studies) == 100
+    assert len(report["dropped"]) == 10
+    small, _ = imported(tmp_path, None, "small", size=20)
+    assert small.near_copies == copies() | {"searched": False}
+
+
+def test_pairs_that_splits_made_here_part_are_dropped_even_if_leaks_are_errors(tmp_path: Path) -> None:
+    write(tmp_path / "films", splits=False)
+    manifest, report = imported(tmp_path, None, "made", on_leak="error")
+    found = manifest.near_copies
+    assert found
+    assert found == copies(dropped_train=found["dropped_train"], dropped_validation=found["dropped_validation"])
+    assert len(report["dropped"]) == found["dropped_train"] + found["dropped_validation"] > 0
+    assert len(manifest.studies) == 110 - len(report["dropped"])
+
+
+def copies(**found: int) -> dict[str, Any]:
+    return {**asdict(NearCopies(searched=True)), **found}
 
 
 def test_they_are_kept_together_where_the_splits_are_made_here(tmp_path: Path) -> None:
