@@ -23,6 +23,7 @@ class Assumed(IntFlag):
     SCAN_PARAMETERS = 32
     ALL_PADDING = 64
     OTHER_SHIFT = 128
+    NO_END = 256
 
 
 NOTHING = Assumed(0)
@@ -35,6 +36,7 @@ WORDS = {
     Assumed.OTHER_COLOUR: "its compressed image has other colours than its header says: those of the image are used",
     Assumed.SCAN_PARAMETERS: "its JPEG scan states parameters that its process forbids: read as the process needs",
     Assumed.ALL_PADDING: "its PixelPaddingValue (0028,0120) would make the whole image padding: ignored",
+    Assumed.NO_END: "its compressed image lacks its end marker: a part of the picture may be missing",
     Assumed.OTHER_SHIFT: "HighBit (0028,0102) asks for a shift that would lose the values: not shifted",
 }
 

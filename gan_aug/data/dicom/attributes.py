@@ -39,6 +39,9 @@ BINARY = {
 TEXT = {"AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "LT", "PN", "SH", "ST", "TM", "UC", "UI", "UR", "UT"}
 
 NUMBER = re.compile(r"[+-]?(?:\d+(?:[.,]\d*)?|[.,]\d+)(?:[eE][+-]?\d+)?")
+GROUPED = re.compile(r"[+-]?\d{1,3}(?:(?:,\d{3})+\.\d*|(?:\.\d{3})+,\d*)")
+"""A number whose thousands are set apart, by commas if it has a decimal point, and the other way round."""
+
 HARMLESS = re.compile(r"[0-9+\-.,eE ]{1,24}")
 """Text that can be quoted: it holds nothing but numbers, and so no name."""
 
@@ -188,7 +191,11 @@ class Attributes:
 
     def _parsed(self, keyword: str, text: str) -> float | None:
         text = text.strip(BLANK)
-        found = NUMBER.match(text)
+        plain = text
+        if GROUPED.fullmatch(text):
+            decimal = max(text.rfind(","), text.rfind("."))
+            plain = re.sub("[.,]", "", text[:decimal]) + "." + text[decimal + 1 :]
+        found = NUMBER.match(plain)
         if not text:
             return None
         if found is None:
@@ -198,7 +205,7 @@ class Attributes:
         if not math.isfinite(number) or abs(number) > LARGEST:
             self.note(f"{named(keyword)} is not a finite number: ignored")
             return None
-        if found[0] != text or "," in text:
+        if found[0] != text or "," in found[0]:
             quoted = text if HARMLESS.fullmatch(text) else "a number and more"
             self.note(f"{named(keyword)} holds {quoted}: read as {number:g}")
         return number

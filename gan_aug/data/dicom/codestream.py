@@ -171,26 +171,46 @@ def without_adobe(frame: bytes, stream: Codestream) -> bytes:
     return frame if stream.adobe is None else frame[: stream.adobe[0]] + frame[stream.adobe[1] :]
 
 
-def fragments_of(pixel_data: bytes) -> tuple[list[bytes], list[int], list[int]]:
-    """The fragments of compressed pixel data, the position of each from the first, and the Basic Offset Table."""
-    found, starts, table = [], [], b""
-    at, first = 0, None
-    while pixel_data[at : at + 4] == ITEM and at + 8 <= len(pixel_data):
+def has_end(frame: bytes) -> bool:
+    """Whether a JPEG, JPEG-LS or JPEG 2000 frame has its end marker, which cannot stand within its image."""
+    return frame.rfind(b"\xff\xd9") >= 0
+
+
+@dataclass(frozen=True)
+class Fragments:
+    """Compressed pixel data as it stands in a file.
+
+    Attributes:
+        found: The fragments that are whole.
+        starts: The position of each, from the first.
+        offsets: The Basic Offset Table.
+        truncated: Whether the file ends within a further fragment.
+    """
+
+    found: list[bytes]
+    starts: list[int]
+    offsets: list[int]
+    truncated: bool
+
+
+def fragments_of(pixel_data: bytes) -> Fragments:
+    """The fragments of compressed pixel data."""
+    items, places = [], []
+    at, truncated = 0, False
+    while pixel_data[at : at + 4] == ITEM and not truncated:
         length = int.from_bytes(pixel_data[at + 4 : at + 8], "little")
         content = pixel_data[at + 8 : at + 8 + length]
-        if first is None:
-            table, first = content, at + 8 + length
-        else:
-            found.append(content)
-            starts.append(at - first)
+        truncated = len(content) < length
+        if not truncated:
+            items.append(content)
+            places.append(at)
         at += 8 + length
+    table = items[0] if items else b""
     offsets = [value for (value,) in struct.iter_unpack("<I", table[: len(table) // 4 * 4])]
-    return found, starts, offsets
+    return Fragments(items[1:], [place - places[1] for place in places[1:]], offsets, truncated)
 
 
-def frame_of(
-    fragments: Sequence[bytes], starts: Sequence[int], tables: Sequence[Sequence[int]], frames: int, frame: int
-) -> bytes:
+def frame_of(fragments: Fragments, extended: Sequence[int], frames: int, frame: int) -> bytes:
     """One compressed frame.
 
     An offset table is used only where it is needed, which is if frames have several fragments each, and only if it
@@ -198,8 +218,7 @@ def frame_of(
 
     Args:
         fragments: All fragments.
-        starts: The position of each, from the first.
-        tables: The offset tables, the best first.
+        extended: The Extended Offset Table (7FE0,0001), or nothing.
         frames: The number of frames.
         frame: The frame, counted from 0.
 
@@ -207,22 +226,33 @@ def frame_of(
         Its bytes.
 
     Raises:
-        DataError: If the fragments cannot be told apart.
+        DataError: If it is not all there, or the fragments cannot be told apart.
     """
+    found = fragments.found
+    if fragments.truncated and frame >= min(frames, len(found) + 1) - 1:
+        raise DataError("its pixel data is truncated: the file ends within a compressed image")
     if frames == 1:
-        return b"".join(fragments)
-    if len(fragments) > frames:
-        known = {start: number for number, start in enumerate(starts)}
-        firsts = [known.get(offset, -1) for offset in next((one for one in tables if len(one) == frames), ())]
-        if not firsts or firsts[0] != 0 or any(b <= a for a, b in pairwise(firsts)):
-            beginnings = (b"\xff\xd8\xff", *JPEG2000)
-            firsts = [number for number, one in enumerate(fragments) if one.startswith(beginnings)]
-        if len(firsts) != frames:
-            raise DataError(
-                f"its {frames} frames are in {len(fragments)} fragments, and neither an offset table nor the fragments "
-                "say which belong together"
-            )
-        return b"".join(fragments[firsts[frame] : [*firsts, len(fragments)][frame + 1]])
-    if frame >= len(fragments):
-        raise DataError(f"its pixel data has {len(fragments)} of the {frames} frames that its header claims")
-    return fragments[frame]
+        return b"".join(found)
+    if len(found) > frames:
+        firsts = _first_fragments(fragments, extended, frames)
+        return b"".join(found[firsts[frame] : [*firsts, len(found)][frame + 1]])
+    if frame >= len(found):
+        raise DataError(f"its pixel data has {len(found)} of the {frames} frames that its header claims")
+    return found[frame]
+
+
+def _first_fragments(fragments: Fragments, extended: Sequence[int], frames: int) -> list[int]:
+    """The number of the first fragment of each frame, by a table that makes sense, else by how frames begin."""
+    known = {start: number for number, start in enumerate(fragments.starts)}
+    for table in (extended, fragments.offsets):
+        firsts = [known.get(offset, -1) for offset in table]
+        if len(firsts) == frames and firsts[0] == 0 and all(a < b for a, b in pairwise(firsts)):
+            return firsts
+    beginnings = (b"\xff\xd8\xff", *JPEG2000)
+    firsts = [number for number, one in enumerate(fragments.found) if one.startswith(beginnings)]
+    if len(firsts) != frames or firsts[0] != 0:
+        raise DataError(
+            f"its {frames} frames are in {len(fragments.found)} fragments, and neither an offset table nor the "
+            "fragments say which belong together"
+        )
+    return firsts

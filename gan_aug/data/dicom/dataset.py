@@ -89,6 +89,9 @@ def open_file(file: DicomFile, config: DicomConfig, tags: Sequence[Any], *, pixe
         start = source.read(4096)
         source.seek(0)
         source.exhausted = False
+        if (inner := _second_beginning(start)) is not None:
+            source.seek(inner)
+            source = _BoundedFile(BytesIO(source.read()), size - inner)
         if DEFLATED in start:
             inflated = _inflated(start, source.read(), byte_limit(config))
             source = _BoundedFile(BytesIO(inflated), len(inflated))
@@ -114,6 +117,14 @@ def open_file(file: DicomFile, config: DicomConfig, tags: Sequence[Any], *, pixe
         held = left if length == UNDEFINED_LENGTH else min(length, left)
         data = source.read(held) if pixels else b""
         return OpenedFile(dataset, element, vr, None if length == UNDEFINED_LENGTH else length, held, data)
+
+
+def _second_beginning(start: bytes) -> int | None:
+    """Where a whole file begins within the file, behind its File Meta Information; None if it has one beginning."""
+    if start[128:136] != b"DICM\x02\x00\x00\x00":
+        return None
+    end = 144 + int.from_bytes(start[140:144], "little")
+    return end if start[end + 128 : end + 132] == b"DICM" else None
 
 
 @contextmanager

@@ -21,8 +21,10 @@ from gan_aug.data.dicom.codestream import (
     RLE,
     SYNTAXES,
     Codestream,
+    Fragments,
     fragments_of,
     frame_of,
+    has_end,
     read_codestream,
     with_valid_scan,
     without_adobe,
@@ -78,25 +80,27 @@ class PixelSource:
         """
         if not self.encapsulated:
             return self._native(self.file.data, index, self.module.frames)
-        fragments, starts, _ = self._fragments
-        frame = frame_of(fragments, starts, self._offset_tables, self.module.frames, index)
+        frame = frame_of(self._fragments, self._extended_offsets, self.module.frames, index)
         if not frame:
             raise DataError("its pixel data holds no compressed image")
         syntax = self.file.syntax
-        if syntax == ENCAPSULATED_NATIVE:
-            return self._native(frame, 0, 1)
         stream = read_codestream(frame)
-        return self._compressed(frame, syntax, stream) if stream else self._run_lengths(frame, syntax)
+        if stream:
+            return self._compressed(frame, syntax, stream)
+        if syntax != RLE and len(frame) - self.module.native_bytes(1) in (0, 1):
+            _note_syntax(syntax, fits=syntax == ENCAPSULATED_NATIVE)
+            return self._native(frame, 0, 1)
+        return self._run_lengths(frame, syntax)
 
     @cached_property
-    def _fragments(self) -> tuple[list[bytes], list[int], list[int]]:
+    def _fragments(self) -> Fragments:
         return fragments_of(self.file.data)
 
     @cached_property
-    def _offset_tables(self) -> list[list[int]]:
+    def _extended_offsets(self) -> list[int]:
         extended = self.header.content("ExtendedOffsetTable")
         table = extended[0] if isinstance(extended, tuple) else b""
-        return [np.frombuffer(table[: len(table) // 8 * 8], "<u8").tolist(), self._fragments[2]]
+        return list(np.frombuffer(table[: len(table) // 8 * 8], "<u8").tolist())
 
     def _native(self, data: bytes, index: int, frames: int) -> tuple[Array, int]:
         module = self.module
@@ -117,8 +121,7 @@ class PixelSource:
         segments = int.from_bytes(frame[:4], "little")
         if not 1 <= segments <= 15 or int.from_bytes(frame[4:8], "little") != 64:
             raise DataError(f"its pixel data is not what its transfer syntax says{name_of(syntax)}, or damaged")
-        if syntax != RLE:
-            assume(Assumed.OTHER_SYNTAX)
+        _note_syntax(syntax, fits=syntax == RLE)
         module = self.module
         values = _decoded(frame, RLE, module, index=0, bits_allocated=module.allocated)
         return _finished(values, module, None)
@@ -138,8 +141,9 @@ class PixelSource:
             assume(Assumed.OTHER_COLOUR)
             colour = "RGB" if stream.components == 3 else "MONOCHROME2"
             module = replace(module, samples=stream.components, photometric=stream.colour or colour)
-        if syntax not in SYNTAXES[stream.family]:
-            assume(Assumed.OTHER_SYNTAX)
+        _note_syntax(syntax, fits=syntax in SYNTAXES[stream.family])
+        if not has_end(frame):
+            assume(Assumed.NO_END)
         mended = with_valid_scan(frame, stream)
         if mended != frame:
             assume(Assumed.SCAN_PARAMETERS)
@@ -153,6 +157,12 @@ class PixelSource:
             pixel_representation=int(stream.signed),
         )
         return _finished(values, module, stream)
+
+
+def _note_syntax(syntax: str, *, fits: bool) -> None:
+    """Say that pixel data is not what its header names, if it names anything."""
+    if syntax and not fits:
+        assume(Assumed.OTHER_SYNTAX)
 
 
 def _finished(values: Array, module: PixelModule, stream: Codestream | None) -> tuple[Array, int]:

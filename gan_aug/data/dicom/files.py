@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import zipfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from io import BytesIO
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
@@ -17,6 +18,10 @@ from gan_aug.run.places import DATA_ROOT
 
 MAX_MEMBERS = 1_000_000
 """Files that a zip archive may list: one with more is taken for an attack on the program that opens it."""
+
+
+Entries = dict[Path, dict[str, str]]
+"""The names in folders, by the folder and by what is left of a name without its case and version."""
 
 
 class UnreadError(DataError):
@@ -163,7 +168,35 @@ def _in_dicomdir(path: Path) -> tuple[list[DicomFile], list[Rejected]]:
     except Exception as error:  # pydicom lets through whatever its parsers raise
         raise DataError(f"data.root: {path} is neither a folder, a DICOMDIR nor a zip archive: name one") from error
     names = sorted({"/".join(one) for one in parts})
-    files = _numbered(path.parent, names)
+    entries: Entries = {}
+    files = [
+        replace(file, path=path.parent / _as_on_disk(path.parent, file.name, entries)) if _is_inside(file) else file
+        for file in _numbered(path.parent, names)
+    ]
     reason = "the DICOMDIR gives it a path outside its folder"
-    outside = [Rejected(file.origin, reason) for file in files if _leads_outside(file.name)]
-    return [file for file in files if not _leads_outside(file.name)], outside
+    outside = [Rejected(file.origin, reason) for file in files if not _is_inside(file)]
+    return [file for file in files if _is_inside(file)], outside
+
+
+def _is_inside(file: DicomFile) -> bool:
+    return not _leads_outside(file.name)
+
+
+def _as_on_disk(root: Path, name: str, entries: Entries) -> Path:
+    """The path below `root` as the disk has it: a DICOMDIR is in capitals, and a disc is often mounted in lower case.
+
+    Some discs also keep the version that ISO 9660 adds to a file's name, as in `IM000001.;1`. `entries` remembers what
+    folders hold.
+    """
+    found = root
+    for part in PurePosixPath(name).parts:
+        exact = found / part
+        if found not in entries and not exact.exists():
+            with contextlib.suppress(OSError):
+                entries[found] = {_plain(one.name): one.name for one in sorted(found.iterdir(), reverse=True)}
+        found = exact if exact.exists() else found / entries.get(found, {}).get(_plain(part), part)
+    return found
+
+
+def _plain(name: str) -> str:
+    return name.partition(";")[0].rstrip(".").lower()

@@ -20,7 +20,7 @@ from gan_aug.errors import DataError
 IDENTIFIERS = ("SOPInstanceUID", "StudyInstanceUID", "AccessionNumber", "PatientID")
 """What a table of labels may name images by, besides the file name."""
 
-ATTRIBUTES = (*IDENTIFIERS, "SOPClassUID", "Modality", "BurnedInAnnotation", *PIXEL_KEYWORDS)
+ATTRIBUTES = (*IDENTIFIERS, "SOPClassUID", "Modality", "BurnedInAnnotation", "PresentationLUTShape", *PIXEL_KEYWORDS)
 """All attributes that are read; no other value enters the memory."""
 
 ULTRASOUND = ("1.2.840.10008.5.1.4.1.1.3", "1.2.840.10008.5.1.4.1.1.6")
@@ -145,6 +145,9 @@ def _check(opened: OpenedFile, header: Attributes, config: DicomConfig) -> Pixel
         raise NoImageError("a DICOMDIR, which only lists other files")
     if not sop_class and "Rows" not in header and not opened.syntax and opened.element is None:
         raise DataError("not a DICOM file")
+    if not sop_class and "Rows" not in header and opened.element is None:
+        syntax = f"{named('TransferSyntaxUID')} says{name_of(opened.syntax)}"
+        raise DataError(f"nothing in it can be read: it is truncated, or not encoded as its {syntax}")
     name = name_of(sop_class) if sop_class else ""
     _check_kind(header, sop_class, name)
     if opened.element is None:
@@ -250,11 +253,14 @@ def _different_frames(header: Attributes, module: PixelModule) -> range:
 
 def _note_frames(header: Attributes, module: PixelModule, config: DicomConfig) -> None:
     """Note what will be assumed when frames are shown."""
-    if module.photometric == "PALETTE COLOR":
+    if module.photometric == "PALETTE COLOR" and "SegmentedRedPaletteColorLookupTableData" not in header:
         read_palette(header, (float(module.range[0]), float(module.range[1])))
     for frame in _different_frames(header, module):
         if module.samples == 1 and module.photometric != "PALETTE COLOR":
             read_scale(header, module, frame, config.window)
         height_to_width(header, frame)
+    shape = header.text("PresentationLUTShape")
+    if (module.photometric, shape) in (("MONOCHROME1", "IDENTITY"), ("MONOCHROME2", "INVERSE")):
+        header.note(f"{named('PresentationLUTShape')} is {shape}, which {module.photometric} excludes: not obeyed")
     if header.text("PixelPresentation") in ("COLOR", "MIXED"):
         header.note(f"{named('PixelPresentation')} asks for colours on grey pixels: shown in grey")

@@ -25,6 +25,9 @@ SUBSAMPLED = ("YBR_FULL_422", "YBR_PARTIAL_422")
 PHOTOMETRIC = {name.replace("_", "").replace(" ", ""): name for name in (*GREY, "PALETTE COLOR", *COLOURS)}
 """The photometric interpretations that are understood, by their letters and digits."""
 
+UNSUPPORTED = ("HSV", "ARGB", "CMYK", "YBR_PARTIAL_420", "XYB")
+"""Terms of the standard that are not understood here, and may be quoted."""
+
 ALLOCATED = (1, 8, 16, 32, 64)
 SQUARE, LONGEST = 0.01, 16.0
 """Pixels count as square if their sides differ by less than the first share. No side is so many times the other."""
@@ -114,6 +117,9 @@ def read_pixel_module(header: Attributes, element: Element, length: int | None, 
         )
     allocated, stored, high, signed = _bits(header, element)
     samples, photometric = _colours(header, rows * columns * frames * allocated, length)
+    if photometric in SUBSAMPLED and length is not None and length >= -(-3 * rows * columns * frames * allocated // 8):
+        header.note(f"its pixels are whole, although {named('PhotometricInterpretation')} is {photometric}: YBR_FULL")
+        photometric = "YBR_FULL"
     planar = header.whole("PlanarConfiguration") if samples == 3 and length is not None else 0
     if planar not in (0, 1):
         header.note(f"{named('PlanarConfiguration')} is neither 0 nor 1: read as 0, colour by pixel")
@@ -169,11 +175,9 @@ def _frames(header: Attributes) -> int:
     if "NumberOfFrames" not in header:
         return 1
     found = header.whole("NumberOfFrames")
-    if found is None or found < 1:
-        says = "holds no number" if found is None else f"is {found}"
-        header.note(f"{named('NumberOfFrames')} {says}: read as 1")
-        return 1
-    return found
+    if found is not None and found < 1:
+        header.note(f"{named('NumberOfFrames')} is {found}: read as 1")
+    return max(found or 1, 1)
 
 
 def _bits(header: Attributes, element: Element) -> tuple[int, int, int, bool]:
@@ -213,11 +217,10 @@ def _colours(header: Attributes, bits: int, length: int | None) -> tuple[int, st
         raise DataError(f"its header has no {named('PhotometricInterpretation')}")
     photometric = PHOTOMETRIC.get(said.replace("_", "").replace(" ", ""))
     if photometric is None:
-        raise DataError(f"its {named('PhotometricInterpretation')} is none of {', '.join(PHOTOMETRIC.values())}")
+        value = f"is {said}, not one" if said in UNSUPPORTED else "is none"
+        raise DataError(f"its {named('PhotometricInterpretation')} {value} of {', '.join(PHOTOMETRIC.values())}")
     if _as_written(header) != photometric:
-        header.note(
-            f"{named('PhotometricInterpretation')} is not written as the standard has it: read as {photometric}"
-        )
+        header.note(f"{named('PhotometricInterpretation')} is not written as in the standard: read as {photometric}")
     fitting = 3 if photometric in COLOURS else 1
     samples = header.whole("SamplesPerPixel")
     if samples is None:

@@ -131,4 +131,6 @@ def _first(first: int, count: int, inputs: tuple[float, float]) -> int:
         return min(high, start + count - 1) - max(low, start)
 
     other = first - 2**16 if first >= 2**15 else first + 2**16 if first < 0 else first
-    return other if covered(other) > max(covered(first), -1) else first
+    gain = covered(other) - max(covered(first), -1)
+    # If both would do, the standard asks for the sign of what is looked up.
+    return other if gain > 0 or (gain == 0 and other < 0 > low) else first

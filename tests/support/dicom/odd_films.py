@@ -187,4 +187,46 @@ ODD_FILMS: dict[str, OddFilm] = {
     ),
     "palette_big_endian": palette(big=True),
     "palette_little_endian": palette(big=False),
+    "number_of_another_vr": OddFilm(grey(WindowCenter=("FD", 2048.0), Rows=("UL", 64)), ramp),
+    "thousands_set_apart": OddFilm(grey(WindowCenter="2,048.0", WindowWidth="4.096,0"), ramp, "2,048.0: read as 2048"),
+    "unit_behind_a_number": OddFilm(
+        grey(RescaleSlope="1 HU", RescaleIntercept="-1024HU", WindowCenter="1024"), ramp,
+        "RescaleIntercept (0028,1052) holds a number and more: read as -1024",
+    ),
+    "center_not_a_number": OddFilm(
+        grey(WindowCenter=("FD", np.nan), WindowWidth=("FD", 4096.0)), stretched(RAMP), "is not a finite number"
+    ),
+    "slope_infinite": OddFilm(grey(RescaleSlope="1e999", RescaleIntercept="0"), ramp, "is not a finite number"),
+    "second_window_is_valid": OddFilm(
+        grey(WindowCenter="5\\2048", WindowWidth="0\\4096"), ramp, "is 0, not above 0: that window is ignored"
+    ),
+    "function_unknown": OddFilm(grey(VOILUTFunction="CURVE"), ramp, "VOILUTFunction (0028,1056) is none of LINEAR"),
+    "table_without_descriptor": OddFilm(
+        grey(VOILUTSequence=[{"LUTData": ("OW", bytes(100))}]), ramp, "LUTDescriptor (0028,3002) is absent"
+    ),
+    "table_of_no_bits": tabled((ROOT * 4095).astype("<u2"), [4096, 0, 0], ROOT, "gives no valid number of bits"),
+    "table_too_short": tabled(
+        (ROOT * 4095).astype("<u2")[:3000], [4096, 0, 12], ROOT[np.clip(RAMP, 0, 2999)], "holds 3000 entries"
+    ),
+    "high_bit_absent": OddFilm(grey(HighBit=None), ramp, "HighBit (0028,0102) is absent: read as 11"),
+    "high_bit_15_of_values_below": OddFilm(grey(HighBit=15), ramp, "asks for a shift that would lose the values"),
+    "rubbish_above_the_bits": OddFilm(lambda: written(film((RAMP | 0xF000).astype(np.uint16))), ramp, "were cut off"),
+    "all_of_it_padding": OddFilm(
+        grey(PixelPaddingValue=("US", 0), PixelPaddingRangeLimit=("US", 4095)), ramp, "make the whole image padding"
+    ),
+    "three_samples_for_grey": OddFilm(small(SamplesPerPixel=3, PlanarConfiguration=0), small_ramp, "read as 1"),
+    "frames_more_than_said": OddFilm(
+        grey(PixelData=RAMP.tobytes() * 2), ramp, "holds 2 frames, NumberOfFrames (0028,0008) says 1"
+    ),
+    "frames_fewer_than_said": OddFilm(grey(NumberOfFrames="2"), None, "has 8192 bytes, but its header claims 16384"),
+    "distances_absurd": OddFilm(grey(PixelSpacing="100\\1"), ramp, "taken for an error, pixels are shown as squares"),
+    "distances_of_zero": OddFilm(grey(PixelSpacing="0\\0"), ramp, "is not two numbers above 0"),
+    "shape_contradicts": OddFilm(grey(PresentationLUTShape="INVERSE"), ramp, "which MONOCHROME2 excludes: not obeyed"),
+    "photometric_unknown": OddFilm(grey(PhotometricInterpretation="HSV"), None, "(0028,0004) is HSV, not one of MONO"),
+    "photometric_with_a_name": OddFilm(grey(PhotometricInterpretation="SMITH"), None, "(0028,0004) is none of MONO"),
+    "file_within_a_file": OddFilm(lambda: written({}) + written(film()), ramp),
+    "another_encoding": OddFilm(lambda: written({}) + written(film(), BIG)[200:], None, "nothing in it can be read"),
+    "truncated_pixels": OddFilm(lambda: grey()()[:-100], None, "its pixel data is truncated: the file ends after 8092"),
+    "truncated_header": OddFilm(lambda: grey()()[:300], None, "it holds no pixels (CT Image Storage)"),
+    "unknown_syntax_plain": OddFilm(lambda: written(film(), "1.2.3.4"), ramp),
 }  # fmt: skip

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import csv
 import json
 import os
 import pickle  # noqa: TID251 - what a process pool does with items
@@ -15,8 +13,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pydicom import dcmread  # noqa: TID251
-from pydicom.pixels import convert_color_space  # noqa: TID251
 from pydicom.uid import (  # noqa: TID251
     DeflatedExplicitVRLittleEndian,
     JPEG2000Lossless,
@@ -24,12 +20,8 @@ from pydicom.uid import (  # noqa: TID251
     RLELossless,
 )
 
-from gan_aug.config.data import DataConfig, DicomConfig
-from gan_aug.data.dicom.attributes import PIXEL_KEYWORDS, tags
+from gan_aug.config.data import DataConfig
 from gan_aug.data.dicom.codestream import read_codestream
-from gan_aug.data.dicom.dataset import open_file
-from gan_aug.data.dicom.decode import PixelSource
-from gan_aug.data.dicom.files import DicomFile
 from gan_aug.data.dicom.pixels import without_border
 from gan_aug.data.items import Source
 from gan_aug.data.sources.dicom import chosen_frames
@@ -306,50 +298,3 @@ def test_nothing_of_the_patient_stays(tmp_path: Path) -> None:
         assert SENTINEL.encode() not in path.read_bytes(), path
     report = json.loads((tmp_path / "run" / "dataset" / "import-report.json").read_text())
     assert report["rejected"][0]["reason"].startswith("it holds no pixels")
-
-
-# Real files
-
-
-@pytest.mark.data
-@pytest.mark.slow
-@pytest.mark.filterwarnings("ignore::UserWarning")
-def test_every_real_file_is_read_or_set_aside(data_root: Path) -> None:
-    root = data_root / "dicom"
-    with (root / "index.csv").open(newline="") as file:
-        index = list(csv.DictReader(file))
-    names = sorted([row["file"] for row in index] + ["index.csv", "MANIFEST.md5", "SOURCE.txt"])
-    source = opened(root, allow=["burned-in", "ultrasound"])
-    numbers = {name: f"file {number}" for number, name in enumerate(names, 1)}
-    read = {}
-    for item in source.items:
-        read.setdefault(item.origin.split(" frame")[0], []).append(item)
-    aside = {one.origin: one.reason for one in source.rejected}
-    for row in index:
-        items = read.get(numbers[row["file"]], [])
-        reason = aside.get(numbers[row["file"]], "")
-        if row["decode"] == "ok" and not reason.startswith("it is no photograph"):
-            assert items, (row["file"], reason)
-            _same_as_pydicom(root / row["file"], items)
-        elif items:  # pydicom alone does not read it
-            with contextlib.suppress(DataError):
-                assert items[0].read().ndim in (2, 3)
-        else:
-            assert len(reason) > 10
-
-
-def _same_as_pydicom(path: Path, items: list[Any]) -> None:
-    made = dcmread(path, force=True)
-    whole = made.pixel_array
-    config = DicomConfig(allow=("burned-in", "ultrasound"))
-    source = PixelSource.of(
-        open_file(DicomFile(1, path, path.name), config, tags(PIXEL_KEYWORDS), pixels=True), config.max_pixels
-    )
-    for frame in {0, len(items) - 1}:
-        values, bits = source.frame(frame)
-        expected = (whole[frame] if len(items) > 1 else whole).reshape(values.shape)
-        if path.parts[-4:-1] == ("ljdata", "ds", "JPEGBaseline") and path.name == "SC_rgb_jpeg_lossy_gdcm.dcm":
-            expected = convert_color_space(expected, "YBR_FULL", "RGB")  # its header says RGB, and is wrong
-        assert np.array_equal(values, expected, equal_nan=whole.dtype.kind == "f"), path.name
-        assert bits <= made.BitsAllocated
-        assert items[frame].read().ndim in (2, 3)
