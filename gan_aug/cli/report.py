@@ -32,10 +32,8 @@ def report(
 def result_of(verb: str, folder: Path, as_json: bool) -> Any:
     """What a finished verb prints: the report if it made one."""
     if verb in ("run", "compare"):
-        from gan_aug.report.pages.markdown import without_appendix
+        from gan_aug.report.pages.terminal import to_terminal
 
-        if as_json:
-            return json.loads((folder / layout.REPORT).read_text(encoding="utf-8"))
-        text = without_appendix((folder / layout.REPORT_TEXT).read_text(encoding="utf-8"))
-        return f"{text}\nReport: {folder / layout.REPORT_PAGE}"
+        found = json.loads((folder / layout.REPORT).read_text(encoding="utf-8"))
+        return found if as_json else f"{to_terminal(found)}\n\nReport: {folder / layout.REPORT_PAGE}"
     return {"run": str(folder), "verb": verb} if as_json else f"{verb} is done in {folder}"

@@ -32,8 +32,8 @@ class Arm:
             (`compare.pretrain`), and then on the real ones alone.
         classic: Each image is augmented by rotation, shift and the like each time it is drawn.
         is_control: It shows what can be had without a GAN.
-        also_against: Another arm to compare it with, beside the reference, if that arm runs too: the arm that is made
-            alike of real images alone. None if that is the reference.
+        alike: The arm that differs from it by the GAN alone, if that is not the reference: it is made alike of real
+            images alone.
     """
 
     name: ArmName
@@ -42,7 +42,7 @@ class Arm:
     pretrain: bool = False
     classic: bool = False
     is_control: bool = False
-    also_against: ArmName | None = None
+    alike: ArmName | None = None
 
     @property
     def needs_synthetic(self) -> bool:
@@ -64,8 +64,8 @@ ARMS: Mapping[str, Arm] = {
         Arm("duplicate", real="repeated", is_control=True),
         Arm("classic", classic=True, is_control=True),
         Arm("pretrain", synthetic="all", pretrain=True),
-        Arm("classic+mixed", synthetic="by ratio", classic=True, also_against="classic"),
-        Arm("classic+pretrain", synthetic="all", pretrain=True, classic=True, also_against="classic"),
+        Arm("classic+mixed", synthetic="by ratio", classic=True, alike="classic"),
+        Arm("classic+pretrain", synthetic="all", pretrain=True, classic=True, alike="classic"),
     )
 }
 """Every arm by its name, in the order of reports."""

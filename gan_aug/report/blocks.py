@@ -128,4 +128,16 @@ class Code:
     text: str
 
 
-Block = Alarm | Answer | Paragraphs | Items | Table | Facts | Figure | Gallery | Code
+@dataclass(frozen=True)
+class Verdict:
+    """The verdict: one word in a box with one sentence, what is behind it, what limits it, a figure beside it."""
+
+    kind: ClassVar[str] = "verdict"
+    word: str
+    sentence: str
+    numbers: str
+    limits: tuple[str, ...]
+    figure: Figure | None = None
+
+
+Block = Alarm | Verdict | Answer | Paragraphs | Items | Table | Facts | Figure | Gallery | Code

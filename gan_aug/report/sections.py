@@ -11,14 +11,15 @@ from enum import Flag, auto
 
 import yaml
 
-from gan_aug.report.blocks import Alarm, Answer, Block, Code, Facts, Figure, Items, Paragraphs
+from gan_aug.report.blocks import Alarm, Answer, Block, Code, Facts, Figure, Items, Paragraphs, Verdict
+from gan_aug.report.methods.checklist import checklist_table
+from gan_aug.report.methods.text import methods
 from gan_aug.report.plots.all import described_figures
 from gan_aug.report.words.caveats import caveats
-from gan_aug.report.words.checklist import checklist_table
 from gan_aug.report.words.checks import alarm, canaries_table, curves_answer, curves_table, ratio_table
 from gan_aug.report.words.examples import Examples, examples_gallery
 from gan_aug.report.words.fidelity import fidelity_classes_table, fidelity_table, fidelity_text
-from gan_aug.report.words.methods import methods
+from gan_aug.report.words.headline import opening
 from gan_aug.report.words.tables import (
     arms_table,
     comparisons_table,
@@ -35,15 +36,13 @@ Blocks = Sequence[Block | None]
 
 
 class Medium(Flag):
-    """Where a section is shown: on the page, in the text file, on a terminal."""
+    """Where a section is shown: on the page, in the text file. A terminal shows `pages.terminal`."""
 
     PAGE = auto()
     TEXT = auto()
-    TERMINAL = auto()
 
 
-MAIN = Medium.PAGE | Medium.TEXT | Medium.TERMINAL
-APPENDIX = Medium.PAGE | Medium.TEXT
+BOTH = Medium.PAGE | Medium.TEXT
 
 
 @dataclass(frozen=True)
@@ -71,7 +70,7 @@ class Section:
     id: str
     heading: str
     blocks: Callable[[Material], Blocks]
-    media: Medium = MAIN
+    media: Medium = BOTH
 
 
 def title(report: Report) -> str:
@@ -88,10 +87,14 @@ def filled_sections(material: Material, medium: Medium) -> Iterator[tuple[Sectio
 
 def _answer(material: Material) -> Blocks:
     report = material.report
-    shouted = tuple(alarm(report))
-    found = (*answer(report), *curves_answer(report))
-    limiting = tuple(caveat.text for caveat in caveats(report))
-    return [Alarm(shouted) if shouted else None, Answer(found, basis(report)), Items(limiting) if limiting else None]
+    shouted, first = tuple(alarm(report)), opening(report)
+    found = Answer((*answer(report), *curves_answer(report)), basis(report))
+    shouting = Alarm(shouted) if shouted else None
+    if first is None:
+        limiting = tuple(caveat.text for caveat in caveats(report))
+        return [shouting, found, Items(limiting) if limiting else None]
+    beside = material.figures.get("differences")
+    return [shouting, Verdict(first.word, first.sentence, first.numbers, first.limits, beside), found]
 
 
 def _arms(material: Material) -> Blocks:
@@ -100,7 +103,11 @@ def _arms(material: Material) -> Blocks:
 
 
 def _comparisons(material: Material) -> Blocks:
-    return [material.figures.get("differences"), comparisons_table(material.report)]
+    beside_the_verdict = opening(material.report) is not None
+    return [
+        None if beside_the_verdict else material.figures.get("differences"),
+        comparisons_table(material.report),
+    ]
 
 
 def _learning_curves(material: Material) -> Blocks:
@@ -138,7 +145,6 @@ def _config(material: Material) -> Blocks:
     return [Code(summary, yaml.safe_dump(material.report["config"], sort_keys=False, allow_unicode=True))]
 
 
-# What a terminal shows comes before what it does not: its text is cut at the first heading of the appendix.
 SECTIONS: tuple[Section, ...] = (
     Section("answer", "", _answer),
     Section("arms", "Arms", _arms),
@@ -156,7 +162,7 @@ SECTIONS: tuple[Section, ...] = (
     Section("sources", "Where each number comes from", lambda material: [Facts(sources_table(material.report))]),
     Section("limits", "Limits", lambda material: [Items(tuple(limits(material.report)))]),
     Section("figures", "Figures", _figure_links, Medium.TEXT),
-    Section("methods", "Methods, ready to paste", _methods, APPENDIX),
-    Section("checklist", "CLAIM checklist", lambda material: [checklist_table(material.report)], APPENDIX),
+    Section("methods", "Methods, ready to paste", _methods),
+    Section("checklist", "CLAIM checklist", lambda material: [checklist_table(material.report)]),
     Section("configuration", "What was asked for", _config, Medium.PAGE),
 )

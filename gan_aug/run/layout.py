@@ -61,6 +61,7 @@ SET_PICTURE = "samples.png"
 CELLS = "cells"
 CELL_INDEX = "cells.json"
 SCORES = "scores.csv"
+MARGINS = "margins.json"
 FIDELITY = "fidelity"
 
 # In a cell's folder, beside its request.

@@ -18,6 +18,7 @@ from gan_aug.evaluation.comparison_plan import ComparisonPlan
 from gan_aug.evaluation.held_out_copies import load_held_out_copies
 from gan_aug.evaluation.outcome.figures import build_report
 from gan_aug.evaluation.outcome.files import SCORES
+from gan_aug.evaluation.outcome.margins import load_margins
 from gan_aug.evaluation.outcome.scores_csv import scores_csv
 from gan_aug.report import to_html, to_markdown
 from gan_aug.report.blocks import Figure
@@ -64,7 +65,10 @@ def write_reports(
         synthetic,
         cells,
         config,
-        provenance={"look_alikes": load_held_out_copies(run.synthetic, manifest, synthetic)},
+        provenance={
+            "look_alikes": load_held_out_copies(run.synthetic, manifest, synthetic),
+            "margins": load_margins(run.compare),
+        },
         timing={"stages": stage_seconds(run)},
         environment=computed_on(context, plan, cells),
         fidelity=fidelity,

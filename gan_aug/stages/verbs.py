@@ -191,6 +191,7 @@ def _compare(request: Config, context: StageContext, manifest: Manifest) -> dict
     from gan_aug.evaluation.comparison_plan import ComparisonPlan
     from gan_aug.evaluation.fidelity.own_weights import check_weights
     from gan_aug.evaluation.fidelity.run import run_fidelity
+    from gan_aug.evaluation.outcome.margins import keep_margin
     from gan_aug.stages.compare import run_comparison
     from gan_aug.stages.external import bring_synthetic
     from gan_aug.stages.report import write_reports
@@ -201,6 +202,10 @@ def _compare(request: Config, context: StageContext, manifest: Manifest) -> dict
     synthetic = generating.synthetic_for(context, comparison.compare, wanted, request.train_request)
     if synthetic:
         check_weights(comparison.compare, manifest.shape[0])
+    margins = keep_margin(run.compare, comparison.compare.margin)
+    if len(margins) > 1:
+        said = ", then ".join(f"{margin:g}" for margin in margins)
+        run.emit("compare", "note", f"the margin was changed after results were there: {said}")
     write_json(run.compare / layout.REQUEST, comparison.to_json())
     plan = ComparisonPlan(comparison, manifest, synthetic)
     results, findings = run_comparison(context, plan, request.curve_request)

@@ -24,6 +24,7 @@ from gan_aug.evaluation.fidelity.run import stored_fidelity
 from gan_aug.evaluation.held_out_copies import load_held_out_copies
 from gan_aug.evaluation.outcome.figures import build_report
 from gan_aug.evaluation.outcome.files import SCORES
+from gan_aug.evaluation.outcome.margins import load_margins
 from gan_aug.evaluation.outcome.scores_csv import scores_csv
 from gan_aug.report import to_markdown
 from gan_aug.run import layout
@@ -155,7 +156,10 @@ def _recomputed_report(
     if synthetic is not None and report["fidelity"] is not None:
         weights = report["fidelity"]["extractor"]["weights"]
         fidelity = stored_fidelity(folder / layout.COMPARE, manifest, synthetic, results, compare, weights)
-    provenance = {"look_alikes": load_held_out_copies(folder / layout.SYNTHETIC, manifest, synthetic)}
+    provenance = {
+        "look_alikes": load_held_out_copies(folder / layout.SYNTHETIC, manifest, synthetic),
+        "margins": load_margins(folder / layout.COMPARE),
+    }
     # The config is compared with the stages' requests instead.
     again = build_report(manifest, synthetic, results, report["config"], provenance, {}, {}, fidelity, found, baseline)
     return json.loads(json.dumps(again))  # type: ignore[no-any-return]

@@ -18,8 +18,9 @@ from gan_aug.evaluation.arm_catalogue import REFERENCE, arm_order, known
 from gan_aug.evaluation.cells.result import CellResult, Findings
 from gan_aug.evaluation.outcome.dataset import describe_dataset
 from gan_aug.evaluation.outcome.files import SCORES, figure_files
+from gan_aug.evaluation.outcome.headline import Headline, choose, headline, judged_pairs
 from gan_aug.evaluation.statistics.calibration import calibration_curve, error_if_perfect, expected_calibration_error
-from gan_aug.evaluation.statistics.comparison import compare_arms, estimate_auc
+from gan_aug.evaluation.statistics.comparison import Comparison, compare_arms, estimate_auc
 from gan_aug.evaluation.statistics.ground_truth import GroundTruth
 from gan_aug.evaluation.statistics.metrics import (
     accuracy_influence,
@@ -33,7 +34,7 @@ from gan_aug.evaluation.statistics.metrics import (
     precision_recall,
 )
 from gan_aug.evaluation.statistics.precision_recall import average_precision_interval
-from gan_aug.evaluation.statistics.uncertainty import Estimate, FloatArray
+from gan_aug.evaluation.statistics.uncertainty import Estimate, FloatArray, Gans
 
 SCHEMA = 1
 SPECIFICITIES = (0.90, 0.95)
@@ -64,7 +65,7 @@ def build_report(
         cells: The results, in any order.
         config: What was asked for, as `gan_aug.config.reported` gives it.
         provenance: Added to {manifest, checkpoint, synthetic, trained_on}, which follow from the manifests;
-            `look_alikes` is the result of `load_held_out_copies`.
+            `look_alikes` is the result of `load_held_out_copies`, `margins` that of `load_margins`.
         timing: The seconds of each stage; those of each arm are added.
         environment: The machine, the versions of the libraries, and the config's compute section.
         fidelity: The result of `measure_fidelity`, or None if it was not measured.
@@ -80,17 +81,16 @@ def build_report(
     """
     arms = group_by_arm(cells)
     test, validation = GroundTruth.of(manifest, "test"), GroundTruth.of(manifest, "validation")
-    scores = {arm: [cell.test_scores for cell in of_arm] for arm, of_arm in arms.items()}
-    beside = [(arm.name, arm.also_against) for arm in known(arms) if arm.also_against and arm.also_against in arms]
+    compared, found = _judged(test, validation, arms, config["compare"])
     figures = {
         "schema": SCHEMA,
         "dataset": describe_dataset(manifest, config["data"]["patient_scope"]),
         "arms": {arm: _arm(of_arm, test, validation) for arm, of_arm in arms.items()},
         "comparisons": [
-            {**asdict(comparison), "size": arms[comparison.against][0].train_images["real"]}
-            for comparison in compare_arms(test, scores, REFERENCE, config["compare"]["margin"], beside)
+            {**asdict(comparison), "size": arms[comparison.against][0].train_images["real"]} for comparison in compared
         ],
         "baseline": baseline,
+        "headline": found and asdict(found),
         "steps": findings.steps,
         "ratio": findings.ratio,
         "curves": findings.curves,
@@ -106,6 +106,24 @@ def build_report(
         "environment": environment,
         "timing": {**timing, "arms": {arm: sum(cell.seconds for cell in of_arm) for arm, of_arm in arms.items()}},
     }
+
+
+def _judged(
+    test: GroundTruth, validation: GroundTruth, arms: dict[str, list[CellResult]], compare: dict[str, Any]
+) -> tuple[list[Comparison], Headline | None]:
+    """The comparisons of the table, and the headline; that is by rule 2 even if the table is by rule 1."""
+    rule = compare.get("rule", 1)  # a config without the key is of a version that knew rule 1 alone
+    scores = {arm: [cell.test_scores for cell in of_arm] for arm, of_arm in arms.items()}
+    gans = {arm: gans_behind(of_arm) for arm, of_arm in arms.items()}
+    choice = choose(validation, arms)
+    pairs = judged_pairs(arms, choice)
+    rows = compare_arms(test, scores, pairs, compare["margin"], gans=gans)
+    found = headline(test, choice, rows, arms, gans[choice.arm]) if choice else None
+    if rule == 1:
+        alike = [(arm.name, arm.alike) for arm in known(arms) if arm.alike and arm.alike in arms]
+        pairs = [*(pair for pair in pairs if pair[1] == REFERENCE), *alike]
+        rows = compare_arms(test, scores, pairs, compare["margin"], gans=gans, rule=1)
+    return rows, found
 
 
 def group_by_arm(cells: Sequence[CellResult]) -> dict[str, list[CellResult]]:
@@ -138,15 +156,20 @@ def group_by_arm(cells: Sequence[CellResult]) -> dict[str, list[CellResult]]:
     return arms
 
 
+def gans_behind(cells: Sequence[CellResult]) -> Gans:
+    """The number of the GAN behind each cell of an arm; None if it has none."""
+    return [cell.gan for cell in cells]
+
+
 def _arm(cells: list[CellResult], test: GroundTruth, validation: GroundTruth) -> dict[str, Any]:
-    scores = [cell.test_scores for cell in cells]
-    per_class = _per_class(test, scores)
-    mean_brier, brier_ci95 = brier(test, scores)
+    scores, gans = [cell.test_scores for cell in cells], gans_behind(cells)
+    per_class = _per_class(test, scores, gans)
+    mean_brier, brier_ci95 = brier(test, scores, gans)
     return {
-        "auc": _estimate(estimate_auc(test, scores)),
-        "accuracy": _estimate(estimate_accuracy(test, scores)),
+        "auc": _estimate(estimate_auc(test, scores, gans)),
+        "accuracy": _estimate(estimate_accuracy(test, scores, gans)),
         "average_precision": _mean([average_precision(test, of_seed) for of_seed in scores]),
-        "average_precision_ci95": average_precision_interval(test, scores),
+        "average_precision_ci95": average_precision_interval(test, scores, gans),
         "partial_auc": {
             "max_false_positive": MAX_FALSE_POSITIVE,
             "value": _mean([partial_auc(test, of_seed, MAX_FALSE_POSITIVE) for of_seed in scores]),
@@ -190,8 +213,9 @@ def _sensitivity(
         if point is None:
             return None
         points.append(point)
-    sensitivity = estimate_share(test, [point.sensitivity for point in points], test.target_labels)
-    reached = estimate_share(test, [point.specificity for point in points], ~test.target_labels)
+    gans = gans_behind(cells)
+    sensitivity = estimate_share(test, [point.sensitivity for point in points], test.target_labels, gans)
+    reached = estimate_share(test, [point.specificity for point in points], ~test.target_labels, gans)
     return {
         "sensitivity": sensitivity.value,
         "sensitivity_ci95": sensitivity.ci95,
@@ -211,12 +235,12 @@ def _calibration(test: GroundTruth, scores: list[FloatArray]) -> dict[str, Any]:
     }
 
 
-def _per_class(test: GroundTruth, scores: list[FloatArray]) -> dict[str, dict[str, Any]]:
-    shares = precision_recall(test, scores)
+def _per_class(test: GroundTruth, scores: list[FloatArray], gans: Gans) -> dict[str, dict[str, Any]]:
+    shares = precision_recall(test, scores, gans)
     per_class = {}
     for k, name in enumerate(test.names):
         alone = test.only(k)
-        auc = estimate_auc(alone, [of_seed[:, [k]] for of_seed in scores])
+        auc = estimate_auc(alone, [of_seed[:, [k]] for of_seed in scores], gans)
         per_class[name] = {"auc": auc.value, "auc_ci95": auc.ci95}
         for what, share in zip(("precision", "recall"), shares[k], strict=True):
             per_class[name] |= {what: share and share.value, f"{what}_ci95": share and share.ci95}
@@ -238,6 +262,7 @@ def _provenance(manifest: Manifest, synthetic: SyntheticManifest | None) -> dict
         "synthetic": synthetic.fingerprint if synthetic else None,
         "trained_on": _trained_on(synthetic),
         "look_alikes": None,
+        "margins": None,
     }
 
 

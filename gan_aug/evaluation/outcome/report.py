@@ -13,7 +13,15 @@ from typing import Any, Literal
 from pydantic import Field, PrivateAttr
 
 from gan_aug.errors import DataError
-from gan_aug.evaluation.outcome.report_arms import Figure, Interval, Part, ReportedArm, ReportedComparison, TrainImages
+from gan_aug.evaluation.outcome.report_arms import (
+    Figure,
+    Interval,
+    Part,
+    ReportedArm,
+    ReportedComparison,
+    ReportedHeadline,
+    TrainImages,
+)
 
 
 class Counts(Part):
@@ -278,6 +286,7 @@ class ReportedProvenance(Part):
     synthetic: str | None
     trained_on: Literal["training split", "unknown"] | None
     look_alikes: LookAlikes | None
+    margins: tuple[float, ...] | None = None
 
 
 class Report(Part):
@@ -288,6 +297,7 @@ class Report(Part):
     comparisons: tuple[ReportedComparison, ...]
     baseline: ReportedBaseline | None = None
     """None in reports of version 0.2 and earlier."""
+    headline: ReportedHeadline | None = None
     steps: ReportedSteps | None = None
     """None in reports of version 0.2 and earlier."""
     ratio: ReportedRatio | None

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from gan_aug.evaluation.statistics.comparison import Verdict
 
 Interval = tuple[float, float]
+Source = Literal["patients", "seeds", "gans"]
 
 
 class Part(BaseModel):
@@ -28,9 +29,9 @@ class Figure(Part):
 
 
 class SourcedFigure(Figure):
-    """A figure with its 95 % interval and what that holds: patients, seeds."""
+    """A figure with its 95 % interval and what that holds: patients, seeds, GANs."""
 
-    sources: tuple[Literal["patients", "seeds"], ...]
+    sources: tuple[Source, ...]
 
 
 class PartialAuc(Part):
@@ -151,4 +152,39 @@ class ReportedComparison(Part):
     verdict: Verdict
     margin: float
     smallest_detectable: float | None
-    sources: tuple[Literal["patients", "seeds"], ...]
+    sources: tuple[Source, ...]
+
+
+class ReportedOpponent(Part):
+    """The AUC of the best arm with a GAN less that of one arm without."""
+
+    arm: str
+    difference: float
+    ci95: Interval
+    p: float
+    p_adjusted: float
+    verdict: Verdict
+
+
+class ReportedMissing(Part):
+    """What a verdict would need more of; None for what there is enough of."""
+
+    seeds: int | None
+    label: str | None
+    cases: int | None
+
+
+class ReportedHeadline(Part):
+    """The verdict on the GAN: the best arm with one against every arm without."""
+
+    arm: str
+    strongest: str
+    chosen_by: Literal["auc", "loss"]
+    verdict: Verdict
+    against: tuple[ReportedOpponent, ...]
+    p: float
+    margin: float
+    missing: ReportedMissing | None
+    sources: tuple[Source, ...]
+    smallest_detectable: float | None
+    power_if_equal: float | None

@@ -24,6 +24,7 @@ from typing import Literal
 import numpy as np
 
 from gan_aug.errors import DataError
+from gan_aug.evaluation.statistics.intervals import plain_interval
 from gan_aug.evaluation.statistics.uncertainty import (
     BoolArray,
     FloatArray,
@@ -33,7 +34,6 @@ from gan_aug.evaluation.statistics.uncertainty import (
     difference,
     mean_over_seeds,
     p_value,
-    plain_interval,
 )
 
 

@@ -12,10 +12,11 @@ from gan_aug.errors import DataError
 from gan_aug.evaluation.statistics.auc import paired_test
 from gan_aug.evaluation.statistics.detectable import detectable_gain
 from gan_aug.evaluation.statistics.ground_truth import GroundTruth
+from gan_aug.evaluation.statistics.intervals import ALPHA
 from gan_aug.evaluation.statistics.uncertainty import (
-    ALPHA,
     Estimate,
     FloatArray,
+    Gans,
     Influence,
     difference,
     mean_over_seeds,
@@ -23,6 +24,12 @@ from gan_aug.evaluation.statistics.uncertainty import (
 )
 
 Verdict = Literal["improves", "non-inferior", "inferior", "inconclusive"]
+
+RULE = 2
+"""The rule by which comparisons are judged (`compare.rule`); 1 is that of versions up to 0.2."""
+FEWEST_SEEDS = 2
+FEWEST_CASES = 10
+"""With fewer patients of a class the interval of an AUC is too uncertain for a verdict (docs/decisions/0022)."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +41,8 @@ class Comparison:
     - `p_delong` is that of the paired DeLong test of the scores averaged over seeds. It ignores the variance of seeds
       and counts images of one patient as independent. `difference_delong` is the difference that it tests, which
       differs from `difference`.
-    - `smallest_detectable` is the gain that could have been found, see `detectable_gain`; for this comparison alone,
-      without Holm's adjustment.
+    - `smallest_detectable` is the gain that this comparison finds with 80 % power, see `detectable_gain`: at the level
+      that Holm's adjustment left for it (see `holm_level`). By rule 1 at 5 %, without adjustment.
     - `sources` names the sources of variance in the interval.
     """
 
@@ -53,18 +60,44 @@ class Comparison:
     sources: tuple[str, ...]
 
 
-def estimate_auc(truth: GroundTruth, seeds: Sequence[FloatArray]) -> Estimate:
-    """An arm's AUC, the mean over `seeds`, each with scores `(N, K)`; with its interval over patients and seeds."""
-    return mean_over_seeds([truth.auc(scores) for scores in seeds], truth.patients, truth.pairs, "logit")
+@dataclass(frozen=True)
+class Missing:
+    """What a verdict would need more of; None for what there is enough of.
+
+    - `seeds`: the number of training seeds, if there is one alone: nothing shows how much another training differs.
+    - `label` and `cases`: the class with too few patients in the test split, and their number.
+    """
+
+    seeds: int | None = None
+    label: str | None = None
+    cases: int | None = None
+
+    def __bool__(self) -> bool:
+        return self != Missing()
 
 
-def estimate_difference(truth: GroundTruth, arm: Sequence[FloatArray], reference: Sequence[FloatArray]) -> Estimate:
-    """The difference of two arms' AUCs, the mean over seeds, with its interval over patients and seeds.
+def missing_for_verdict(truth: GroundTruth, seeds: int) -> Missing:
+    """What is missing for a verdict on arms with this number of `seeds`, tested on the patients of `truth`."""
+    label, cases = truth.fewest_cases
+    few = (label, cases) if cases < FEWEST_CASES else (None, None)
+    return Missing(seeds if seeds < FEWEST_SEEDS else None, *few)
+
+
+def estimate_auc(truth: GroundTruth, seeds: Sequence[FloatArray], gans: Gans = ()) -> Estimate:
+    """An arm's AUC, the mean over `seeds`, each with scores `(N, K)`; the interval includes patients, seeds, `gans`."""
+    return mean_over_seeds([truth.auc(scores) for scores in seeds], truth.patients, truth.pairs, "logit", gans)
+
+
+def estimate_difference(
+    truth: GroundTruth, arm: Sequence[FloatArray], reference: Sequence[FloatArray], gans: Gans = ()
+) -> Estimate:
+    """The difference of two arms' AUCs, the mean over seeds, with its interval over patients, seeds and GANs.
 
     Args:
         truth: The labels and patients.
         arm: The scores `(N, K)` of each seed of one arm.
         reference: Those of the other arm; seed i is paired with seed i.
+        gans: The GAN behind each seed of either arm; if both have one, it is the same.
 
     Returns:
         The AUC of `arm` minus that of `reference`.
@@ -72,37 +105,41 @@ def estimate_difference(truth: GroundTruth, arm: Sequence[FloatArray], reference
     Raises:
         DataError: The numbers of seeds differ.
     """
-    return _difference(truth, [truth.auc(scores) for scores in arm], [truth.auc(scores) for scores in reference])
+    return paired(truth, [truth.auc(scores) for scores in arm], [truth.auc(scores) for scores in reference], gans)
 
 
-def _difference(truth: GroundTruth, arm: Sequence[Influence], reference: Sequence[Influence]) -> Estimate:
+def paired(truth: GroundTruth, arm: Sequence[Influence], reference: Sequence[Influence], gans: Gans) -> Estimate:
+    """As `estimate_difference`, from the AUC of each seed."""
     if len(arm) != len(reference):
         raise DataError(
             f"one arm has {len(arm)} seeds and the other {len(reference)}, but seeds are compared in pairs: run the "
             "comparison again with the same seeds for both arms"
         )
     apart = [difference(ours, theirs) for ours, theirs in zip(arm, reference, strict=True)]
-    return mean_over_seeds(apart, truth.patients, truth.pairs, "identity")
+    return mean_over_seeds(apart, truth.patients, truth.pairs, "identity", gans)
 
 
 def compare_arms(
     truth: GroundTruth,
     arms: Mapping[str, Sequence[FloatArray]],
-    against: str,
+    pairs: Sequence[tuple[str, str]],
     margin: float,
-    also: Sequence[tuple[str, str]] = (),
+    *,
+    gans: Mapping[str, Gans] | None = None,
+    rule: int = RULE,
 ) -> list[Comparison]:
-    """Compare every arm with the arm `against`.
+    """Compare arms in pairs.
 
     Args:
         truth: The labels and patients.
         arms: For each arm the scores `(N, K)` of its seeds, which are in the same order in all arms.
-        against: The arm with which all others are compared.
+        pairs: An arm and the arm with which it is compared.
         margin: See `verdict`.
-        also: Further pairs to compare: an arm and the arm with which it is compared.
+        gans: For arms with a GAN the one behind each seed.
+        rule: 2; or 1, which gave verdicts from one seed and few cases, and detectable gains without adjustment.
 
     Returns:
-        The comparisons in the order of `arms`, then those of `also`; Holm's adjustment is over all of them.
+        The comparisons in the order of `pairs`; Holm's adjustment is over all of them.
 
     Raises:
         DataError: The numbers of seeds differ, or a class is absent.
@@ -110,26 +147,41 @@ def compare_arms(
     aucs = {name: [truth.auc(scores) for scores in seeds] for name, seeds in arms.items()}
     images = truth.by_image()
     averaged = {name: images.auc(np.mean(seeds, axis=0)) for name, seeds in arms.items()}
-    pairs = [*((name, against) for name in arms if name != against), *also]
-    estimates = [_difference(truth, aucs[name], aucs[other]) for name, other in pairs]
-    adjusted = holm([p_value(estimate) for estimate in estimates])
+    behind = [gans_of_pair(gans or {}, pair) for pair in pairs]
+    estimates = [paired(truth, aucs[name], aucs[other], of) for (name, other), of in zip(pairs, behind, strict=True)]
+    p_values = [p_value(estimate) for estimate in estimates]
+    missing = rule > 1 and missing_for_verdict(truth, len(next(iter(arms.values()))))
     return [
         Comparison(
             arm=name,
             against=other,
             difference=estimate.value,
             ci95=estimate.ci95,
-            p=p_value(estimate),
+            p=p_values[i],
             p_adjusted=p,
             difference_delong=averaged[name].value - averaged[other].value,
             p_delong=paired_test(averaged[name], averaged[other], truth.pairs),
-            verdict=verdict(estimate, p, margin),
+            verdict="inconclusive" if missing else verdict(estimate, p, margin),
             margin=margin,
-            smallest_detectable=detectable_gain(aucs[name], aucs[other], truth.patients, truth.pairs),
+            smallest_detectable=None
+            if missing
+            else detectable_gain(
+                aucs[name],
+                aucs[other],
+                truth.patients,
+                truth.pairs,
+                gans=behind[i],
+                level=holm_level(p_values, i) if rule > 1 else ALPHA,
+            ),
             sources=estimate.sources,
         )
-        for (name, other), estimate, p in zip(pairs, estimates, adjusted, strict=True)
+        for i, ((name, other), estimate, p) in enumerate(zip(pairs, estimates, holm(p_values), strict=True))
     ]
+
+
+def gans_of_pair(gans: Mapping[str, Gans], pair: tuple[str, str]) -> Gans:
+    """The GAN behind each seed of the first arm that has one, or an empty sequence; arms with one have the same."""
+    return next((gans[name] for name in pair if gans.get(name)), ())
 
 
 def verdict(estimate: Estimate, p_adjusted: float, margin: float) -> Verdict:
@@ -160,3 +212,12 @@ def holm(p_values: Sequence[float]) -> list[float]:
         largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[i]))
         adjusted[i] = largest
     return adjusted
+
+
+def holm_level(p_values: Sequence[float], i: int) -> float:
+    """The largest p-value with which comparison `i` is significant by Holm's method, the others being as they are."""
+    others = sorted(p for k, p in enumerate(p_values) if k != i)
+    ahead = 0
+    while ahead < len(others) and others[ahead] < ALPHA / (len(p_values) - ahead):
+        ahead += 1
+    return ALPHA / (len(p_values) - ahead)

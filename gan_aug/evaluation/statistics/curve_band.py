@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from gan_aug.evaluation.statistics.ground_truth import GroundTruth
-from gan_aug.evaluation.statistics.uncertainty import BoolArray, FloatArray
+from gan_aug.evaluation.statistics.intervals import ALPHA
+from gan_aug.evaluation.statistics.uncertainty import BoolArray, FloatArray, Gans, cluster_weights, variance_of_mean
 
 REPLICATES = 100
 Curve = Callable[[BoolArray, FloatArray, FloatArray], FloatArray]
@@ -27,31 +27,36 @@ class CurveBand:
     high: FloatArray
 
 
-def curve_band(truth: GroundTruth, seeds: Sequence[FloatArray], grid: FloatArray, curve: Curve) -> CurveBand:
+def curve_band(
+    truth: GroundTruth, seeds: Sequence[FloatArray], grid: FloatArray, curve: Curve, gans: Gans = ()
+) -> CurveBand:
     """The vertical average of curves over seeds and labels, with its pointwise band.
 
-    Heights are averaged at equal `x` (Fawcett 2006, section 8). The band's variance is the sum of two parts. One is the
-    variance of the seeds divided by their number. The other is that of the patients, from a Bayesian bootstrap (Rubin
-    1981) with the same weights for every seed, because patients and seeds are crossed. Its exponential weights leave no
-    class without cases.
+    Heights are averaged at equal `x` (Fawcett 2006, section 8). At each `x` the band is the interval of
+    `uncertainty.variance_of_mean`, as for the AUC: seeds are crossed with patients as readers are. The covariance over
+    patients is that of a Bayesian bootstrap (Rubin 1981) with the same weights for every seed. Its exponential weights
+    leave no class without cases.
 
     Args:
         truth: The labels and patients.
         seeds: The scores `(N, K)` of each seed.
         grid: The values of x, `(G,)`.
         curve: Computes the heights of one label's curve on this grid.
+        gans: The GAN behind each seed.
 
     Returns:
         The mean curve and its band.
     """
     curves, replicates = bootstrap_curves(truth, seeds, curve)
-    of_patients = replicates.mean(axis=0).var(axis=0, ddof=1)
-    count, mean = len(seeds), curves.mean(axis=0)
-    of_seeds = curves.var(axis=0, ddof=1) / count if count > 1 else np.zeros_like(mean)
-    total = of_patients + of_seeds
-    df = np.full_like(total, math.inf)
-    np.divide(total**2 * (count - 1), of_seeds**2, out=df, where=of_seeds > 0)
-    half = stats.t.ppf(0.975, df) * np.sqrt(total)
+    parts = cluster_weights(gans, len(seeds))
+    shares = parts.sum(axis=1)
+    means = parts / shares[:, None]
+    centred = np.tensordot(means, replicates - replicates.mean(axis=1, keepdims=True), axes=1)
+    covariances = np.einsum("crg,drg->gcd", centred, centred) / (REPLICATES - 1)
+    of_points = zip((means @ curves).T, covariances, strict=True)
+    variances = np.array([variance_of_mean(values, covariance, shares) for values, covariance in of_points])
+    half = special.stdtrit(variances[:, 1], 1 - ALPHA / 2) * np.sqrt(np.maximum(0.0, variances[:, 0]))
+    mean = curves.mean(axis=0)
     return CurveBand(grid, mean, np.clip(mean - half, 0, 1), np.clip(mean + half, 0, 1))
 
 

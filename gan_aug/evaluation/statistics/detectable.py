@@ -1,8 +1,8 @@
-"""The smallest detectable gain in AUC: the gain that a comparison finds with 80 % power at a two-sided level of 5 %.
+"""The smallest detectable gain in AUC: the gain that a comparison finds with 80 % power at a two-sided level.
 
 It is a gain delta of the arm over the reference, if the reference has the observed AUC. It solves::
 
-    delta = (t_0.975 + t_0.8) se(delta) / c4
+    delta = (t_{1 - level/2} + t_0.8) se(delta) / c4
 
 Here `se(delta)` is the standard error of the difference if the arm's AUC were that of the reference plus delta. Near an
 AUC of 1 it differs from the standard error that was observed between similar arms: the arm's part becomes smaller, the
@@ -29,15 +29,14 @@ import numpy as np
 from scipy import special
 from scipy.optimize import brentq
 
+from gan_aug.evaluation.statistics.intervals import ALPHA, exact_interval, t_quantile
 from gan_aug.evaluation.statistics.uncertainty import (
-    ALPHA,
     FloatArray,
+    Gans,
     Influence,
     IntArray,
     crossed_estimate,
-    exact_interval,
     patient_totals,
-    t_quantile,
 )
 
 POWER = 0.8
@@ -45,7 +44,13 @@ _STEPS = 24
 
 
 def detectable_gain(
-    arm: Sequence[Influence], reference: Sequence[Influence], patients: IntArray, independent: int
+    arm: Sequence[Influence],
+    reference: Sequence[Influence],
+    patients: IntArray,
+    independent: int,
+    *,
+    gans: Gans = (),
+    level: float = ALPHA,
 ) -> float | None:
     """The smallest gain over the reference's AUC that is found with 80 % power.
 
@@ -54,12 +59,14 @@ def detectable_gain(
         reference: That of each seed of the reference.
         patients: `(N,) int64`, the patient of each case.
         independent: How many independent comparisons the test set allows, see `exact_interval`.
+        gans: The GAN behind each seed of either arm.
+        level: The two-sided level of the test.
 
     Returns:
         The gain, or None if no gain up to an AUC of 1 would be found. If nothing varied, it is the half-width of
         `exact_interval`.
     """
-    pair = _Pair.of(arm, reference, patients, independent)
+    pair = _Pair.of(arm, reference, patients, independent, gans, level)
     left = 1 - pair.level
     if pair.standard_error(0.0)[0] == 0.0:
         half = exact_interval(0.0, independent)[1]
@@ -72,9 +79,9 @@ def detectable_gain(
     return None
 
 
-def power_factor(df: float) -> float:
-    """`(t_0.975 + t_0.8) / c4`: a difference of so many standard errors is found with 80 % power."""
-    return (t_quantile(1 - ALPHA / 2, df) + t_quantile(POWER, df)) / _shrinkage(df)
+def power_factor(df: float, level: float = ALPHA) -> float:
+    """`(t_{1 - level/2} + t_0.8) / c4`: a difference of so many standard errors is found with 80 % power."""
+    return (t_quantile(1 - level / 2, df) + t_quantile(POWER, df)) / shrinkage(df)
 
 
 def placement_variance(auc: float) -> float:
@@ -95,30 +102,50 @@ class _Pair:
     of_both: FloatArray
     of_reference: FloatArray
     independent: int
+    gans: Gans
+    level_of_test: float
 
     @classmethod
     def of(
-        cls, arm: Sequence[Influence], reference: Sequence[Influence], patients: IntArray, independent: int
+        cls,
+        arm: Sequence[Influence],
+        reference: Sequence[Influence],
+        patients: IntArray,
+        independent: int,
+        gans: Gans,
+        level_of_test: float,
     ) -> _Pair:
         ours, theirs = (np.array([seed.value for seed in seeds]) for seeds in (arm, reference))
         a, r = (patient_totals(seeds, patients) for seeds in (arm, reference))
         both = a @ r.T
         mean, level = float(ours.mean()), float(theirs.mean())
-        return cls(mean, level, ours - mean, theirs - level, a @ a.T, both + both.T, r @ r.T, independent)
+        covariances = a @ a.T, both + both.T, r @ r.T
+        return cls(mean, level, ours - mean, theirs - level, *covariances, independent, gans, level_of_test)
 
     def standard_error(self, gain: float) -> tuple[float, float]:
         """Standard error and degrees of freedom of the difference if the arm's AUC were the reference's + `gain`."""
         there = self.level + gain
-        of_patients = _ratio(placement_variance(there), placement_variance(self.mean)) ** 0.5
-        of_seeds = _ratio(_slope(there), _slope(self.mean))
+        of_patients, of_seeds = placement_ratio(there, self.mean) ** 0.5, slope_ratio(there, self.mean)
         covariance = of_patients**2 * self.of_arm - of_patients * self.of_both + self.of_reference
-        estimate = crossed_estimate(of_seeds * self.arm - self.reference, covariance, self.independent, "identity")
+        estimate = crossed_estimate(
+            of_seeds * self.arm - self.reference, covariance, self.independent, "identity", self.gans
+        )
         return estimate.se, estimate.df
 
     def shortfall(self, gain: float) -> float:
         """How much smaller `gain` is than the gain that would be found with 80 % power."""
         se, df = self.standard_error(gain)
-        return power_factor(df) * se - gain
+        return power_factor(df, self.level_of_test) * se - gain
+
+
+def placement_ratio(there: float, here: float) -> float:
+    """By what a case's variance is multiplied if an arm's AUC is `there` instead of `here`."""
+    return _ratio(placement_variance(there), placement_variance(here))
+
+
+def slope_ratio(there: float, here: float) -> float:
+    """By what a seed's deviation is multiplied if an arm's AUC is `there` instead of `here`."""
+    return _ratio(_slope(there), _slope(here))
 
 
 def _slope(auc: float) -> float:
@@ -132,7 +159,7 @@ def _ratio(there: float, here: float) -> float:
     return max(0.0, there) / here if here > 0 else 1.0
 
 
-def _shrinkage(df: float) -> float:
+def shrinkage(df: float) -> float:
     """c4: the mean of sqrt(chi2_df / df)."""
     if df > 1e6:
         return 1.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -77,6 +78,19 @@ class GroundTruth:
     def pairs(self) -> int:
         """The number of independent pairs of a positive and a negative image."""
         return independent_pairs(self.target_labels, self.patients)
+
+    @property
+    def fewest_cases(self) -> tuple[str, int]:
+        """The class of which the fewest patients have an image, and their number; not to have a label is one too."""
+        counts = [(len(np.unique(self.patients[column])), name) for column, name in self._classes()]
+        count, name = min(counts, key=lambda pair: pair[0])  # the first of equal ones
+        return name, count
+
+    def _classes(self) -> Iterator[tuple[BoolArray, str]]:
+        for name, column in zip(self.names, self.labels.T, strict=True):
+            yield column, name
+            if self.multi_label:
+                yield ~column, f"not {name}"
 
     @property
     def patient_count(self) -> int:

@@ -18,6 +18,7 @@ from gan_aug.evaluation.statistics.uncertainty import (
     BoolArray,
     Estimate,
     FloatArray,
+    Gans,
     Influence,
     IntArray,
     cluster_factor,
@@ -41,13 +42,13 @@ def accuracy_influence(truth: GroundTruth, scores: FloatArray) -> Influence:
     return Influence(value, (per_case - value) * cluster_factor(truth.patients) / len(per_case))
 
 
-def estimate_accuracy(truth: GroundTruth, seeds: Sequence[FloatArray]) -> Estimate:
-    """The mean accuracy over `seeds`, with its 95 % interval over patients and seeds, by Wilson's method.
+def estimate_accuracy(truth: GroundTruth, seeds: Sequence[FloatArray], gans: Gans = ()) -> Estimate:
+    """The mean accuracy over `seeds`, with its 95 % interval over patients, seeds and `gans`, by Wilson's method.
 
     If every case is right in every seed, the interval is the exact binomial one.
     """
     influences = [accuracy_influence(truth, scores) for scores in seeds]
-    return mean_over_seeds(influences, truth.patients, truth.patient_count, "wilson")
+    return mean_over_seeds(influences, truth.patients, truth.patient_count, "wilson", gans)
 
 
 def average_precision(truth: GroundTruth, scores: FloatArray) -> float:
@@ -73,8 +74,8 @@ def partial_auc(truth: GroundTruth, scores: FloatArray, max_false_positive: floa
     return float(np.mean([partial_area(labels, of_label, max_false_positive) for labels, of_label in columns]))
 
 
-def brier(truth: GroundTruth, seeds: Sequence[FloatArray]) -> tuple[float, tuple[float, float]]:
-    """The Brier score, the mean over `seeds`, with its 95 % interval over patients and seeds; 0 is perfect.
+def brier(truth: GroundTruth, seeds: Sequence[FloatArray], gans: Gans = ()) -> tuple[float, tuple[float, float]]:
+    """The Brier score, the mean over `seeds`, with its 95 % interval over patients, seeds and `gans`; 0 is perfect.
 
     It is the mean squared distance of the probabilities from the true labels (Brier, Monthly Weather Review 78:1,
     1950). For two classes it is that of the positive label and for multi-label the mean over labels, both from 0 to 1.
@@ -88,7 +89,7 @@ def brier(truth: GroundTruth, seeds: Sequence[FloatArray]) -> tuple[float, tuple
         per_case = (squares.mean(axis=1) if truth.multi_label else squares.sum(axis=1)) / largest
         value = float(per_case.mean())
         influences.append(Influence(value, (per_case - value) * cluster_factor(truth.patients) / len(per_case)))
-    estimate = mean_over_seeds(influences, truth.patients, truth.patient_count, "logit")
+    estimate = mean_over_seeds(influences, truth.patients, truth.patient_count, "logit", gans)
     low, high = estimate.ci95
     return largest * estimate.value, (largest * low, largest * high)
 
@@ -140,19 +141,20 @@ def operating_point(
     return OperatingPoint(tuple(thresholds), _mean_influence(sensitivities), _mean_influence(specificities))
 
 
-def estimate_share(truth: GroundTruth, influences: Sequence[Influence], among: BoolArray) -> Estimate:
+def estimate_share(truth: GroundTruth, influences: Sequence[Influence], among: BoolArray, gans: Gans = ()) -> Estimate:
     """The mean over seeds of a share, with its 95 % interval by Wilson's method.
 
     Args:
         truth: The labels and patients.
         influences: The share of each seed.
         among: `(N, K)`, the cases of which it is the share, for each label.
+        gans: The GAN behind each seed.
 
     Returns:
-        The mean and its interval over patients and seeds.
+        The mean and its interval over patients, seeds and GANs.
     """
     independent = min(len(np.unique(truth.patients[column])) for column in among.T)
-    return mean_over_seeds(influences, truth.patients, independent, "wilson")
+    return mean_over_seeds(influences, truth.patients, independent, "wilson", gans)
 
 
 def _share_among(predicted: BoolArray, among: BoolArray, patients: IntArray) -> Influence:
@@ -165,20 +167,25 @@ def _mean_influence(parts: Sequence[Influence]) -> Influence:
     return Influence(float(np.mean([part.value for part in parts])), np.mean([part.cases for part in parts], axis=0))
 
 
-def precision_recall(truth: GroundTruth, seeds: Sequence[FloatArray]) -> list[tuple[Estimate | None, Estimate | None]]:
+def precision_recall(
+    truth: GroundTruth, seeds: Sequence[FloatArray], gans: Gans = ()
+) -> list[tuple[Estimate | None, Estimate | None]]:
     """Precision and recall of each label over the cases of all `seeds`, with 95 % intervals by Wilson's method.
 
-    Precision is None if the label was predicted for no case, recall if no case has the label.
+    The intervals include patients, seeds and `gans`. Precision is None if the label was predicted for no case, recall
+    if no case has the label.
     """
     predicted = [predictions(truth, scores) for scores in seeds]
     found = []
     for k in range(len(truth.names)):
         predicted_k, true_k = [of_seed[:, k] for of_seed in predicted], [truth.labels[:, k]] * len(seeds)
-        found.append((_pooled_share(truth, true_k, predicted_k), _pooled_share(truth, predicted_k, true_k)))
+        found.append((_pooled_share(truth, true_k, predicted_k, gans), _pooled_share(truth, predicted_k, true_k, gans)))
     return found
 
 
-def _pooled_share(truth: GroundTruth, hits: Sequence[BoolArray], among: Sequence[BoolArray]) -> Estimate | None:
+def _pooled_share(
+    truth: GroundTruth, hits: Sequence[BoolArray], among: Sequence[BoolArray], gans: Gans
+) -> Estimate | None:
     """The share of `hits` in the cases `among` `(N,)` of all seeds together; None if there are no such cases.
 
     Seeds differ in their numbers of cases, so the ratio of the two sums is linearised: a seed's value is the common
@@ -193,7 +200,7 @@ def _pooled_share(truth: GroundTruth, hits: Sequence[BoolArray], among: Sequence
     for hit, of_seed in zip(hits, among, strict=True):
         surplus = np.where(of_seed, hit - value, 0.0)
         influences.append(Influence(value + float(surplus.sum()) / mean_count, surplus * factor))
-    return estimate_share(truth, influences, np.any(among, axis=0)[:, None])
+    return estimate_share(truth, influences, np.any(among, axis=0)[:, None], gans)
 
 
 def confusion(truth: GroundTruth, seeds: Sequence[FloatArray]) -> list[list[int]] | None:

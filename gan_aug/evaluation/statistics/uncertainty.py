@@ -21,6 +21,12 @@ quantile is the mean of the quantiles of both terms, weighted by the terms (Coch
 the number that has this quantile. With one seed, or with seeds that agree exactly, only the patients' variance of the
 mean is left, with the normal quantile: this is DeLong's interval.
 
+**GANs.** If the classifiers of an arm trained on images of several GANs, then those of one GAN are a cluster: what a
+GAN does well or badly, it does in all of them. So the seeds of a GAN are averaged first, and GANs take the place of
+seeds. If each seed has its own GAN, that is the same formula. If all have the same GAN, nothing shows how much another
+one would differ, and no interval includes it. GANs with different numbers of seeds are weighted by these, so that the
+value remains the mean over seeds; see `_of_clusters`.
+
 **Draws.** Random subsets of the training images are a third source, crossed with the other two (each seed is trained on
 each draw). The variance of a mean over D draws and S seeds is estimated as::
 
@@ -40,16 +46,26 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
+from gan_aug.evaluation.statistics.intervals import (
+    ALPHA,
+    exact_interval,
+    logit_interval,
+    plain_interval,
+    t_quantile,
+    wilson_interval,
+)
+
 FloatArray = npt.NDArray[np.float64]
 Scale = Literal["logit", "wilson", "identity"]
 BoolArray = npt.NDArray[np.bool_]
 IntArray = npt.NDArray[np.int64]
+Gans = Sequence[int | None]
+"""The number of the GAN behind each seed of an arm; None, or an empty sequence, if it has none or it is not known."""
 
-ALPHA = 0.05
 # A smaller variance is rounding: one swapped pair among 10^6 x 10^6 cases gives about 2e-24.
-_NO_VARIANCE = 1e-24
+NO_VARIANCE = 1e-24
 # With so few values a sample variance is too uncertain for Satterthwaite's degrees of freedom (docs/decisions/0010).
-_FEW = 3
+FEW = 3
 
 
 @dataclass(frozen=True)
@@ -67,7 +83,8 @@ class Influence:
 class Estimate:
     """A figure's mean over seeds with its standard error, degrees of freedom and 95 % interval.
 
-    `sources` names the sources of variance in the interval: `patients`, and `seeds` and `draws` if there are several.
+    `sources` names the sources of variance in the interval: `patients`, and `seeds`, `gans` and `draws` if there are
+    several.
     `independent` is the number of independent comparisons that the test set allows; it gives the exact bound if nothing
     varied (`se` is 0).
     """
@@ -85,7 +102,9 @@ def difference(first: Influence, second: Influence) -> Influence:
     return Influence(first.value - second.value, first.cases - second.cases)
 
 
-def mean_over_seeds(seeds: Sequence[Influence], patients: IntArray, independent: int, scale: Scale) -> Estimate:
+def mean_over_seeds(
+    seeds: Sequence[Influence], patients: IntArray, independent: int, scale: Scale, gans: Gans = ()
+) -> Estimate:
     """The mean over seeds with both sources of variance; the module's docstring has the formula.
 
     Args:
@@ -94,13 +113,25 @@ def mean_over_seeds(seeds: Sequence[Influence], patients: IntArray, independent:
         patients: `(N,) int64`, the patient of each case as 0, 1, ...
         independent: See `exact_interval`.
         scale: See `crossed_estimate`.
+        gans: See `crossed_estimate`.
 
     Returns:
         The mean with its interval.
     """
     values = np.array([seed.value for seed in seeds])
     totals = patient_totals(seeds, patients)
-    return crossed_estimate(values, totals @ totals.T, independent, scale)
+    return crossed_estimate(values, totals @ totals.T, independent, scale, gans)
+
+
+def cluster_weights(gans: Gans, seeds: int) -> FloatArray:
+    """The weight of each seed in each cluster, `(C, S)`; each row is the part of a mean over all seeds.
+
+    The seeds of one GAN are a cluster if there are several GANs; else each seed is one.
+    """
+    known = sorted({gan for gan in gans if gan is not None})
+    if len(known) < 2:
+        return np.eye(seeds) / seeds
+    return np.array([[gan == one for gan in gans] for one in known]) / seeds
 
 
 def cluster_factor(patients: IntArray) -> float:
@@ -117,7 +148,9 @@ def patient_totals(seeds: Sequence[Influence], patients: IntArray) -> FloatArray
     return np.array([np.bincount(patients, weights=seed.cases) for seed in seeds])
 
 
-def crossed_estimate(values: FloatArray, covariance: FloatArray, independent: int, scale: Scale) -> Estimate:
+def crossed_estimate(
+    values: FloatArray, covariance: FloatArray, independent: int, scale: Scale, gans: Gans = ()
+) -> Estimate:
     """The mean of the seeds' values with its interval over patients and seeds.
 
     Args:
@@ -126,12 +159,19 @@ def crossed_estimate(values: FloatArray, covariance: FloatArray, independent: in
         independent: See `exact_interval`; used if nothing varied.
         scale: Of the interval: `logit` for AUCs and `wilson` for proportions, both from 0 to 1; `identity` for
             differences, cut to [-1, 1].
+        gans: The GAN behind each seed, or None for all seeds of an arm without one. If these are several GANs, the
+            seeds of each are a cluster.
 
     Returns:
         The mean with its interval.
     """
-    sources = ("patients", "seeds") if len(values) > 1 else ("patients",)
-    return _estimate(float(values.mean()), _variance(values, covariance), independent, scale, sources)
+    several = len({gan for gan in gans if gan is not None}) > 1
+    sources = ("patients", *(("seeds",) if len(values) > 1 else ()), *(("gans",) if several else ()))
+    parts = cluster_weights(gans, len(values))
+    shares = parts.sum(axis=1)
+    means = parts / shares[:, None]
+    variance = variance_of_mean(means @ values, means @ covariance @ means.T, shares)
+    return _estimate(float(values.mean()), variance, independent, scale, sources)
 
 
 def mean_over_draws(
@@ -162,12 +202,13 @@ def mean_over_draws(
     )
     apart = whole - of_draws - of_seeds + float((totals**2).sum())
     parts = [
-        (float(means.var(ddof=1)) / len(means), len(means)) for means in (values.mean(axis=1), values.mean(axis=0))
+        (float(means.var(ddof=1)) / len(means), len(means) - 1.0)
+        for means in (values.mean(axis=1), values.mean(axis=0))
     ]
-    if sum(part for part, _ in parts) <= _NO_VARIANCE:
+    if sum(part for part, _ in parts) <= NO_VARIANCE:
         variance = whole / (count * seeds) ** 2, math.inf
     else:
-        variance = _sum_of_variances(parts, max(0.0, apart / (count * (count - 1) * seeds * (seeds - 1))))
+        variance = sum_of_variances(parts, max(0.0, apart / (count * (count - 1) * seeds * (seeds - 1))))
     return _estimate(float(values.mean()), variance, independent, scale, sources)
 
 
@@ -176,108 +217,66 @@ def _estimate(
 ) -> Estimate:
     total, df = variance
     low = -1.0 if scale == "identity" else 0.0
-    if total < _NO_VARIANCE:
+    if total < NO_VARIANCE:
         return Estimate(value, 0.0, math.inf, exact_interval(value, independent, low), sources, independent)
     se = math.sqrt(total)
     interval = _INTERVALS[scale]
     return Estimate(value, se, df, interval(value, se, df), sources, independent)
 
 
-def _variance(values: FloatArray, covariance: FloatArray) -> tuple[float, float]:
-    """The variance of the mean of the values, and its degrees of freedom."""
-    count, of_patients = len(values), float(covariance.mean())
-    if count == 1:
+def variance_of_mean(values: FloatArray, covariance: FloatArray, shares: FloatArray) -> tuple[float, float]:
+    """The variance of a mean of clusters, and its degrees of freedom; the module's docstring has the formula.
+
+    Args:
+        values: `(C,)`, the mean of each cluster of seeds.
+        covariance: `(C, C)`, their covariance over patients.
+        shares: `(C,)`, the weight of each cluster; their sum is 1.
+
+    Returns:
+        The variance, and its degrees of freedom.
+    """
+    of_patients = float(shares @ covariance @ shares)
+    if len(values) == 1:
         return of_patients, math.inf
-    shared = float(covariance.sum() - np.trace(covariance)) / (count * (count - 1))
-    of_seeds = float(values.var(ddof=1)) / count
-    if of_seeds <= _NO_VARIANCE:
+    own = shares**2
+    shared = (of_patients - float(own @ np.diag(covariance))) / (1 - float(own.sum()))
+    of_seeds, df = _of_clusters(values, shares)
+    if of_seeds <= NO_VARIANCE:
         return of_patients, math.inf
-    return _sum_of_variances([(of_seeds, count)], max(0.0, shared))
+    return sum_of_variances([(of_seeds, df)], max(0.0, shared))
 
 
-def _sum_of_variances(parts: Sequence[tuple[float, int]], known: float) -> tuple[float, float]:
+def _of_clusters(values: FloatArray, shares: FloatArray) -> tuple[float, float]:
+    """The variance of a weighted mean of independent values, and its degrees of freedom.
+
+    It is the sum of the squared weighted deviations from that mean, times the factor that makes it unbiased for values
+    of equal variance. As a quadratic form with the matrix A it has `tr(A)^2 / tr(A^2)` degrees of freedom. With equal
+    weights these are the sample variance / C and C - 1.
+    """
+    form = cluster_form(shares)
+    trace = float(np.trace(form))
+    return float(values @ form @ values) * float((shares**2).sum()) / trace, trace**2 / float((form**2).sum())
+
+
+def cluster_form(shares: FloatArray) -> FloatArray:
+    """The matrix A `(C, C)` of the sum of squared deviations from the weighted mean, each times its weight squared."""
+    centred = np.eye(len(shares)) - shares
+    form: FloatArray = centred.T @ np.diag(shares**2) @ centred
+    return form
+
+
+def sum_of_variances(parts: Sequence[tuple[float, float]], known: float) -> tuple[float, float]:
     """The sum of variances, and its degrees of freedom.
 
-    `parts` holds variances, not all 0, each with the number of values from which it was estimated. `known` is a
-    variance with practically infinite degrees of freedom.
+    `parts` holds variances, not all 0, each with its degrees of freedom. `known` is a variance with practically
+    infinite degrees of freedom.
     """
     total = sum(part for part, _ in parts) + known
-    if min(count for _, count in parts) > _FEW:
-        return total, total**2 / sum(part**2 / (count - 1) for part, count in parts)
-    weighted = sum(part * t_quantile(1 - ALPHA / 2, count - 1) for part, count in parts)
+    if min(df for _, df in parts) > FEW - 1 + 1e-9:  # df of a quadratic form are rounded
+        return total, total**2 / sum(part**2 / df for part, df in parts)
+    weighted = sum(part * t_quantile(1 - ALPHA / 2, df) for part, df in parts)
     quantile = (weighted + known * t_quantile(1 - ALPHA / 2, math.inf)) / total
     return total, float(special.stdtridf(1 - ALPHA / 2, quantile))
-
-
-def plain_interval(value: float, se: float, df: float = math.inf) -> tuple[float, float]:
-    """The untransformed interval `value ± t se`.
-
-    Args:
-        value: A difference, or another figure from -1 to 1.
-        se: Its standard error.
-        df: Its degrees of freedom.
-
-    Returns:
-        The 95 % limits, cut to [-1, 1].
-    """
-    half = t_quantile(1 - ALPHA / 2, df) * se
-    return max(-1.0, value - half), min(1.0, value + half)
-
-
-def logit_interval(value: float, se: float, df: float = math.inf) -> tuple[float, float]:
-    """The interval `logit(value) ± t se / (value (1 - value))`, transformed back (Pepe 2003, section 5.2).
-
-    Args:
-        value: Strictly between 0 and 1, as an AUC is if some pair was lost and another one won.
-        se: Its standard error.
-        df: Its degrees of freedom.
-
-    Returns:
-        The 95 % limits, between 0 and 1.
-    """
-    centre = math.log(value / (1 - value))
-    half = t_quantile(1 - ALPHA / 2, df) * se / (value * (1 - value))
-    return _expit(centre - half), _expit(centre + half)
-
-
-def wilson_interval(value: float, se: float, df: float = math.inf) -> tuple[float, float]:
-    """Wilson's interval (1927) of a proportion, for the number of independent cases that would have this `se`.
-
-    This number is `n = value (1 - value) / se^2`, as for clustered samples (Korn & Graubard 1998); t replaces z. Near 1
-    the interval is narrower than the logit interval.
-
-    Args:
-        value: Strictly between 0 and 1.
-        se: Its standard error.
-        df: Its degrees of freedom.
-
-    Returns:
-        The 95 % limits, within [0, 1].
-    """
-    t = t_quantile(1 - ALPHA / 2, df)
-    extra = (t * se) ** 2 / (value * (1 - value))
-    centre, half = value + extra / 2, t * se * math.sqrt(1 + extra / (4 * value * (1 - value)))
-    return (centre - half) / (1 + extra), (centre + half) / (1 + extra)
-
-
-def exact_interval(value: float, independent: int, low: float = 0.0) -> tuple[float, float]:
-    """The interval of a figure whose variance is 0, because no case and no seed disagreed.
-
-    All of k independent comparisons had the same outcome. If an outcome has probability q, the probability of this is
-    q^k. All q with q^k >= 0.05 remain possible, and the figure differs from the observed value by at most 1 - q. So the
-    half-width is `1 - 0.05^(1/k)`. For an AUC of 1 this is the exact binomial bound, [0.05^(1/k), 1].
-
-    Args:
-        value: The figure.
-        independent: k: for an AUC the number of disjoint pairs of a positive and a negative case, for an accuracy the
-            number of patients.
-        low: The smallest possible value; the largest is 1.
-
-    Returns:
-        The 95 % limits.
-    """
-    half = 1 - float(ALPHA ** (1 / independent))
-    return max(low, value - half), min(1.0, value + half)
 
 
 _INTERVALS = {"logit": logit_interval, "wilson": wilson_interval, "identity": plain_interval}
@@ -291,13 +290,3 @@ def p_value(estimate: Estimate) -> float:
     if estimate.se == 0.0:
         return float((1 - min(1.0, abs(estimate.value))) ** estimate.independent)
     return min(1.0, 2 * float(special.stdtr(estimate.df, -abs(estimate.value) / estimate.se)))
-
-
-def t_quantile(probability: float, df: float) -> float:
-    """The quantile of Student's t distribution; of the normal distribution if `df` is infinite."""
-    return float(special.stdtrit(df, probability))
-
-
-def _expit(x: float) -> float:
-    # Only the exponential of a negative number is used, because it cannot overflow.
-    return 1 / (1 + math.exp(-x)) if x >= 0 else math.exp(x) / (1 + math.exp(x))

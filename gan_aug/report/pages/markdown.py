@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 from textwrap import indent
 
-from gan_aug.report.blocks import Alarm, Answer, Block, Code, Facts, Figure, Gallery, Items, Paragraphs, Table
-from gan_aug.report.sections import SECTIONS, Material, Medium, filled_sections, title
+from gan_aug.report.blocks import Alarm, Answer, Block, Code, Facts, Figure, Gallery, Items, Paragraphs, Table, Verdict
+from gan_aug.report.sections import Material, Medium, filled_sections, title
 from gan_aug.report.words.text import Report
 
 # What a viewer would take for the beginning of an HTML tag.
@@ -15,10 +15,7 @@ _TAG = re.compile(r"<(?=[A-Za-z/!?])")
 
 
 def to_markdown(report: Report) -> str:
-    """The report of `build_report` as Markdown: the answer, the tables, the origin of the numbers, their limits.
-
-    Below them is what a terminal need not show (see `without_appendix`).
-    """
+    """The report of `build_report` as Markdown: the verdict, the tables, the origin of the numbers, their limits."""
     parts = [f"# {_inline(title(report))}"]
     for section, blocks in filled_sections(Material(report), Medium.TEXT):
         parts += [f"## {section.heading}"] if section.heading else []
@@ -26,25 +23,9 @@ def to_markdown(report: Report) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def without_appendix(text: str) -> str:
-    """The text of `to_markdown` as far as a terminal shows it."""
-    for section in SECTIONS:
-        if Medium.TERMINAL not in section.media:
-            text = text.partition(f"\n## {section.heading}\n")[0]
-    return text
-
-
 def _drawn(block: Block) -> list[str]:
     """A block as paragraphs of Markdown; none if only a page can show it."""
     match block:
-        case Alarm(texts):
-            return [f"**{_inline(text)}**" for text in texts]
-        case Answer(texts, basis):
-            return [_inline(text) for text in (*texts, basis)]
-        case Paragraphs(texts):
-            return [_inline(text) for text in texts]
-        case Items(texts, numbered):
-            return [_list(texts, numbered)]
         case Table():
             return [_table(block)]
         case Facts(table):
@@ -55,17 +36,40 @@ def _drawn(block: Block) -> list[str]:
             return []
         case Code(summary, text):
             return [_inline(summary), indent(text.rstrip(), "    ")]
+        case _:
+            return _said(block)
+
+
+def _said(block: Alarm | Verdict | Answer | Paragraphs | Items) -> list[str]:
+    """A block of sentences as paragraphs of Markdown."""
+    match block:
+        case Alarm(texts):
+            return [f"**{_inline(text)}**" for text in texts]
+        case Verdict(word, sentence, numbers, limits):
+            boxed = f"> **{_inline(word[0].upper() + word[1:])}.** {_inline(sentence)}"
+            return [boxed, _inline(numbers), *(["What limits it:", _list(limits)] if limits else [])]
+        case Answer(texts, basis):
+            return [_inline(text) for text in (*texts, basis)]
+        case Paragraphs(texts):
+            return [_inline(text) for text in texts]
+        case Items(texts, numbered):
+            return [_list(texts, numbered)]
 
 
 def _table(table: Table) -> str:
-    """A table with its columns in line, and its caption below."""
+    """A table with its caption below."""
+    return f"{drawn_table(table)}\n\n{_inline(table.caption)}"
+
+
+def drawn_table(table: Table) -> str:
+    """A table with its columns in line, without its caption."""
     rows = [tuple(_escaped(cell) for cell in row) for row in (table.head, *table.rows)]
     widths = [max(len(row[i]) for row in rows) for i in range(len(table.head))]
     lines = [
         "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |" for row in rows
     ]
     rule = "|" + "|".join("-" * (width + 2) for width in widths) + "|"
-    return "\n".join([lines[0], rule, *lines[1:], "", _inline(table.caption)])
+    return "\n".join([lines[0], rule, *lines[1:]])
 
 
 def _list(items: Sequence[str], numbered: bool = False) -> str:

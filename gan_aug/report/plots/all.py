@@ -10,11 +10,12 @@ import numpy.typing as npt
 
 from gan_aug.data.manifest import Manifest
 from gan_aug.evaluation.cells.result import CellResult
-from gan_aug.evaluation.outcome.figures import group_by_arm
+from gan_aug.evaluation.outcome.figures import gans_behind, group_by_arm
 from gan_aug.evaluation.outcome.files import figure_names
 from gan_aug.evaluation.statistics.ground_truth import GroundTruth
 from gan_aug.evaluation.statistics.precision_recall import precision_recall_band, prevalence
 from gan_aug.evaluation.statistics.roc import roc_band
+from gan_aug.evaluation.statistics.uncertainty import Gans
 from gan_aug.report.blocks import Figure
 from gan_aug.report.plots.calibration import calibration_svg
 from gan_aug.report.plots.confusion import confusion_svg
@@ -31,6 +32,8 @@ class _TestScores:
 
     truth: GroundTruth
     by_arm: Mapping[str, Sequence[npt.NDArray[np.float64]]]
+    gans: Mapping[str, Gans]
+    """The GAN behind each seed of each arm."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +56,10 @@ def draw_figures(report: Report, cells: Sequence[CellResult], manifest: Manifest
         manifest: the data set, for the truth on the test images.
 
     """
-    scores = {arm: [cell.test_scores for cell in of_arm] for arm, of_arm in group_by_arm(cells).items()}
-    tested = _TestScores(GroundTruth.of(manifest, "test"), scores)
+    arms = group_by_arm(cells)
+    scores = {arm: [cell.test_scores for cell in of_arm] for arm, of_arm in arms.items()}
+    gans = {arm: gans_behind(of_arm) for arm, of_arm in arms.items()}
+    tested = _TestScores(GroundTruth.of(manifest, "test"), scores, gans)
     return {
         figure.name: replace(figure, svg=_ROWS[figure.name].draw(report, tested) or "")
         for figure in described_figures(report)
@@ -68,11 +73,11 @@ def described_figures(report: Report) -> list[Figure]:
 
 
 def _roc(_: Report, tested: _TestScores) -> str:
-    return roc_svg({arm: roc_band(tested.truth, seeds) for arm, seeds in tested.by_arm.items()})
+    return roc_svg({arm: roc_band(tested.truth, seeds, tested.gans[arm]) for arm, seeds in tested.by_arm.items()})
 
 
 def _precision_recall(_: Report, tested: _TestScores) -> str:
-    bands = {arm: precision_recall_band(tested.truth, seeds) for arm, seeds in tested.by_arm.items()}
+    bands = {arm: precision_recall_band(tested.truth, seeds, tested.gans[arm]) for arm, seeds in tested.by_arm.items()}
     return precision_recall_svg(bands, prevalence(tested.truth))
 
 
@@ -88,8 +93,7 @@ _ROWS = {
             "differences",
             "Differences in AUC",
             words.differences_words,
-            lambda report, _: forest_svg(report["comparisons"], words.comparison_notes(report)),
-            is_wide=True,
+            lambda report, _: forest_svg(words.forest_rows(report), report["comparisons"][0]["margin"]),
         ),
         _Row("learning-curves", "Learning curves", words.curves_words, lambda report, _: curves_svg(report["curves"])),
         _Row("roc", "ROC curves", words.roc_words, _roc),

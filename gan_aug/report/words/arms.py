@@ -20,13 +20,15 @@ class ArmWords:
     Attributes:
         trained_on: What its classifier was trained on, for the methods.
         subject: What was done, as the beginning of a verdict against the reference. For every arm but the reference.
-        beside: The same, against the arm `also_against`. For arms that have one.
+        beside: The same, against the arm `alike`. For arms that have one.
         level: How its classifier was trained. For arms without real images, whose own AUC is told too.
         saving: What was done with the GAN's images, as the beginning of a sentence on learning curves. For arms that
             differ from the reference by the GAN alone: what classic augmentation saves, the GAN does not.
         alone: Its training images, after "when trained on". For arms that others are compared with.
         instead: The same in short, in a sentence that begins with another arm's `level`.
-        not_run: What to say if it was not run. For arms that are another's `also_against`.
+        done: What was done, as the beginning of the report's first sentence. For arms with a GAN.
+        in_short: What was done instead of a GAN, in that sentence. For arms without one.
+        not_run: What to say if it was not run. For arms that are `alike` another.
         place: Its place in the answer: the lowest comes first, and of equal ones the report's first.
     """
 
@@ -37,6 +39,8 @@ class ArmWords:
     saving: str = ""
     alone: str = ""
     instead: str = ""
+    done: str = ""
+    in_short: str = ""
     not_run: str = ""
     place: int = 3
 
@@ -46,45 +50,53 @@ WORDS: Mapping[str, ArmWords] = {
         trained_on="the real training images",
         alone="the real images alone",
         instead="the real ones",
+        in_short="the real images alone",
     ),
     "synthetic": ArmWords(
         trained_on="the synthetic images alone",
         subject="Training on {kind} images alone, instead of real ones,",
         level="trained only on synthetic images",
         saving="Training on its images alone, instead of the labelled ones,",
+        done="Training on {kind} images alone",
         place=2,
     ),
     "mixed": ArmWords(
         trained_on="real and synthetic images together",
         subject="Adding {kind} images",
         saving="Adding its images to the labelled training images",
+        done="Adding {kind} images to the real ones",
         place=0,
     ),
     "duplicate": ArmWords(
         trained_on="the real images repeated to the number of the mixed set, a control",
         subject="Adding copies of the real images (a control)",
+        in_short="copies of the real images",
     ),
     "classic": ArmWords(
         trained_on="the real images with rotation, shift, zoom and grey-value changes, a control",
         subject="Classic augmentation, without a GAN (a control),",
         alone="classic augmentation of the real images alone",
+        in_short="classic augmentation",
         not_run="That is against real images with neither: what classic augmentation does alone was not run.",
     ),
     "pretrain": ArmWords(
         trained_on="the synthetic images first, the real ones then",
         subject="Training on {kind} images first and on the real ones then",
         saving="Training on its images before the labelled ones",
+        done="Training on {kind} images first and on the real ones then",
     ),
     "classic+mixed": ArmWords(
         trained_on="real and synthetic images together with the same classic augmentation",
         subject="Adding {kind} images together with classic augmentation of all images",
         beside="Beside classic augmentation, adding {kind} images",
+        done="Adding {kind} images to the real ones, with classic augmentation of all,",
         place=1,
     ),
     "classic+pretrain": ArmWords(
         trained_on="the synthetic images first, the real ones then, with the same classic augmentation",
         subject="Training on {kind} images first and on the real ones then, with classic augmentation of all,",
         beside="Beside classic augmentation, training on {kind} images first and on the real ones then",
+        done="Training on {kind} images first and on the real ones then, with classic augmentation of all,",
     ),
 }
 """The words of every arm by its name, in the order of the catalogue."""
@@ -94,7 +106,12 @@ def words_of(name: str) -> ArmWords:
     """The words of an arm; one that only another version knows is called by its name."""
     named = f"the arm “{name}”"
     unknown = ArmWords(
-        "as named", f"Training as in {named}", alone=f"the images of {named}", instead=f"those of {named}"
+        "as named",
+        f"Training as in {named}",
+        alone=f"the images of {named}",
+        instead=f"those of {named}",
+        done=f"Training as in {named}",
+        in_short=f"the images of {named}",
     )
     return WORDS.get(name, unknown)
 
@@ -104,7 +121,7 @@ def verdict_subject(name: str, against: str, kind: str) -> str:
     words, arm = words_of(name), ARMS.get(name)
     if against == REFERENCE:
         return words.subject.replace("{kind}", kind)
-    if arm and against == arm.also_against:
+    if arm and against == arm.alike:
         return words.beside.replace("{kind}", kind)
     return f"Training as in the arm “{name}”, instead of as in “{against}”,"
 

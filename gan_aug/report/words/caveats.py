@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from gan_aug.evaluation.statistics.comparison import FEWEST_CASES
 from gan_aug.report.words.leakage import unknown_patients
-from gan_aug.report.words.text import Report, digits, looked_alike, share, signed
+from gan_aug.report.words.text import Report, counted, digits, gans_of, looked_alike, share, signed
 
 
 @dataclass(frozen=True)
@@ -43,16 +44,42 @@ def _one_seed(report: Report) -> Caveat | None:
     )
 
 
+def _few_cases(report: Report) -> Caveat | None:
+    found = report.get("headline")
+    if found:
+        missing = found["missing"] or {"cases": None}
+        label, cases = missing.get("label"), missing["cases"]
+    else:
+        counts = report["dataset"]["counts_per_label"]["test"]
+        label = min(counts, key=counts.__getitem__)
+        cases = counts[label] if counts[label] < FEWEST_CASES else None
+    if cases is None:
+        return None
+    return Caveat(
+        f"Of the class “{label}” the test has {counted(cases, 'patient' if found else 'image')}, too few for a "
+        f"verdict: it needs {FEWEST_CASES} of each class at least.",
+        withholds=True,
+    )
+
+
+def _margin_changed(report: Report) -> Caveat | None:
+    margins = report["provenance"].get("margins") or []
+    if len(margins) < 2:
+        return None
+    first, *then = (f"{margin:g}" for margin in margins)
+    return Caveat(
+        f"The margin was changed after results were there: it was {first}, then {', then '.join(then)}. A margin has "
+        "to be fixed beforehand."
+    )
+
+
 def _patients(report: Report) -> Caveat | None:
     said = unknown_patients(report)
     return Caveat(said) if said else None
 
 
 def _one_gan(report: Report) -> Caveat | None:
-    arms = report["arms"].values()
-    if report["provenance"]["trained_on"] != "training split":
-        return None
-    if len({seed.get("gan") for arm in arms for seed in arm["seeds"]} - {None}) > 1:
+    if gans_of(report) != 1:
         return None
     return Caveat("One GAN: how much another training of it would differ is not known.")
 
@@ -88,6 +115,8 @@ def _not_above_the_baseline(report: Report) -> Caveat | None:
 
 CAVEATS: tuple[Callable[[Report], Caveat | None], ...] = (
     _one_seed,
+    _few_cases,
+    _margin_changed,
     _patients,
     _one_gan,
     _unknown_origin,

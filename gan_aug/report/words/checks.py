@@ -6,7 +6,7 @@ from typing import Any
 
 from gan_aug.evaluation.arm_catalogue import SEARCHED
 from gan_aug.evaluation.canaries import failures
-from gan_aug.evaluation.statistics.uncertainty import ALPHA
+from gan_aug.evaluation.statistics.intervals import ALPHA
 from gan_aug.report.blocks import Table
 from gan_aug.report.words.arms import saving_arm, words_of
 from gan_aug.report.words.leakage import known_leaks

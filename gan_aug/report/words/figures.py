@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from gan_aug.report.words.arms import without_real_images
+from gan_aug.report.words.headline import headline_of
 from gan_aug.report.words.text import Report, digits, metric, p_text, percent, share, signed
 
 
@@ -15,29 +16,60 @@ class FigureWords(NamedTuple):
     reading: str
 
 
-def comparison_notes(report: Report) -> list[tuple[str, str, str]]:
-    """Of each comparison: the difference with its interval, its p after Holm, the verdict."""
-    decimals = digits(report)
+class ForestRow(NamedTuple):
+    """One difference: what is compared, its value and interval, its verdict, both in words, whether it is the main one.
+
+    `is_main` sets apart the rows that the report's verdict rests on.
+    """
+
+    label: str
+    difference: float
+    ci95: tuple[float, float]
+    verdict: str
+    note: str
+    is_main: bool
+
+
+def forest_rows(report: Report) -> list[ForestRow]:
+    """The rows of the forest plot: those behind the report's verdict first, then the other comparisons."""
+    rows = report["comparisons"]
+    verdicts = {(one["arm"], one["against"]): one["verdict"] for one in rows}
+    found = headline_of(report)
+    main = [{**one, "arm": found["arm"], "against": one["arm"]} for one in found["against"]] if found else []
+    pairs = {(one["arm"], one["against"]) for one in main}
+    others = [one for one in rows if (one["arm"], one["against"]) not in pairs]
     return [
-        (
-            f"{signed(c['difference'], decimals)} ({' to '.join(signed(end, decimals) for end in c['ci95'])})",
-            p_text(c["p_adjusted"]).removeprefix("p ").removeprefix("= "),
-            c["verdict"],
+        ForestRow(
+            label=f"{one['arm']} − {one['against']}",
+            difference=one["difference"],
+            ci95=tuple(one["ci95"]),
+            verdict=verdicts.get((one["arm"], one["against"]), "inconclusive"),
+            note=_with_interval(report, one),
+            is_main=number < len(main),
         )
-        for c in report["comparisons"]
+        for number, one in enumerate([*main, *others])
     ]
+
+
+def _with_interval(report: Report, comparison: dict[str, Any]) -> str:
+    decimals = digits(report)
+    ends = " to ".join(signed(end, decimals) for end in comparison["ci95"])
+    return f"{signed(comparison['difference'], decimals)} ({ends})"
 
 
 def differences_words(report: Report) -> FigureWords:
     """The forest plot: every difference with its p and verdict."""
     parts = [
-        f"{_compared(comparison)} {difference}, p {p if p.startswith('<') else f'= {p}'} after Holm, {verdict}"
-        for comparison, (difference, p, verdict) in zip(report["comparisons"], comparison_notes(report), strict=True)
+        f"{one['arm']} − {one['against']} {_with_interval(report, one)}, {p_text(one['p_adjusted'])} after Holm, "
+        f"{one['verdict']}"
+        for one in report["comparisons"]
     ]
     margin = f"{report['comparisons'][0]['margin']:g}"
+    bold = " Bold: what the verdict rests on." if headline_of(report) else ""
     return FigureWords(
-        f"Difference in AUC of each arm from “real”, beside zero and the margin of −{margin}: {'; '.join(parts)}.",
-        "Lines: 95 % intervals. An interval right of the dashed line rules out a loss as large as the margin.",
+        f"Differences in AUC between arms, beside zero and the margin of −{margin}: {'; '.join(parts)}.",
+        f"Lines: 95 % intervals.{bold} An interval right of the dashed line rules out a loss as large as the margin. "
+        "Triangle up: improves; square: non-inferior; triangle down: inferior; circle: inconclusive.",
     )
 
 
@@ -128,11 +160,6 @@ def history_words(report: Report) -> FigureWords:
         f"Dashed: the arm’s own training images, which are synthetic ones in {without_real_images()}. Solid: the real "
         f"validation images.{lines}",
     )
-
-
-def _compared(comparison: dict[str, Any]) -> str:
-    arm, against = comparison["arm"], comparison["against"]
-    return arm if against == "real" else f"{arm} from “{against}”"
 
 
 def _has_seeds(report: Report) -> bool:

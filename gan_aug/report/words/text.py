@@ -155,19 +155,32 @@ def metric(report: Report) -> str:
     return f"as the mean over {len(data['labels'])} classes, each against the rest,"
 
 
+def gans_of(report: Report) -> int:
+    """How many GANs the arms were trained with; 1 if it is not recorded, and 0 without one of this run."""
+    if report["provenance"]["trained_on"] != "training split":
+        return 0
+    seeds = [seed for arm in report["arms"].values() for seed in arm["seeds"]]
+    return max(1, len({seed.get("gan") for seed in seeds} - {None}))
+
+
 def basis(report: Report) -> str:
     """What the numbers are means of, and which sources of uncertainty their intervals include."""
-    seeds = len(report["arms"]["real"]["seeds"])
+    seeds, gans = len(report["arms"]["real"]["seeds"]), gans_of(report)
     if seeds == 1:
         return (
             "One training seed: the 95 % intervals include which patients were tested, but not how another run of the "
             "training would come out."
         )
-    made = report["provenance"]["synthetic"] and report["provenance"]["trained_on"] != "unknown"
+    if gans > 1:
+        return (
+            f"Means over {seeds} training seeds, the same in every arm, and {gans} GANs. The 95 % intervals include "
+            "three sources of uncertainty: which patients were tested, how the training of the classifier happened to "
+            "run, and that of the GAN."
+        )
     return (
         f"Means over {seeds} training seeds, the same in every arm. The 95 % intervals include two sources of "
         "uncertainty: which patients were tested and how the training happened to run"
-        + (", but not how another training of the GAN would come out." if made else ".")
+        + (", but not how another training of the GAN would come out." if gans else ".")
     )
 
 
@@ -185,7 +198,7 @@ def limits(report: Report) -> list[str]:
     found += _carried_over(report) + _kept_at_once(report) + _unlike_budgets(report)
     if report["provenance"]["trained_on"] == "unknown":
         found.append(UNTRACED.format(looked=looked_alike(report)))
-    elif report["provenance"]["synthetic"]:
+    elif gans_of(report) == 1:
         found.append(
             "The synthetic images come from one generator, trained once. The intervals do not include how much another "
             "training of it would change the results, nor how other hospitals, devices or years would differ."

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from gan_aug.evaluation.arm_catalogue import ARMS
-from gan_aug.evaluation.statistics.uncertainty import ALPHA
+from gan_aug.evaluation.statistics.intervals import ALPHA
 from gan_aug.report.words.arms import verdict_subject, words_of
 from gan_aug.report.words.leakage import images_tested
 from gan_aug.report.words.text import (
@@ -33,8 +33,7 @@ CLASSIFIERS = {
 
 def answer(report: Report) -> list[str]:
     """What the comparison found, in a few paragraphs, what is asked most first."""
-    # An arm may have two comparisons. The last is with the same arm without synthetic images; the table has both.
-    comparisons = {comparison["arm"]: comparison for comparison in report["comparisons"]}
+    comparisons = main_comparisons(report)
     if not comparisons:
         return [f"{_reached_alone(report)} No other arm was run, so nothing is compared."]
     paragraphs: list[str] = []
@@ -43,8 +42,8 @@ def answer(report: Report) -> list[str]:
         if words.level or not paragraphs:
             sentence += f" {_levels(report, comparisons[arm])}"
         row = ARMS.get(arm)
-        if row and row.also_against and comparisons[arm]["against"] != row.also_against:
-            sentence += f" {words_of(row.also_against).not_run}"
+        if row and row.alike and comparisons[arm]["against"] != row.alike:
+            sentence += f" {words_of(row.alike).not_run}"
         paragraphs.append(sentence)
     if digits(report) > 3:
         accuracies = [f"{percent(arm['accuracy']['value'])} ({name})" for name, arm in report["arms"].items()]
@@ -52,6 +51,19 @@ def answer(report: Report) -> list[str]:
             f"An AUC this near 1 leaves little room to differ, so look at the accuracy too: {', '.join(accuracies)}."
         )
     return paragraphs
+
+
+def main_comparisons(report: Report) -> dict[str, dict[str, Any]]:
+    """Of each arm the comparison that says most of its GAN: with an arm that differs by that alone, if there is one.
+
+    That is the arm with the same classic augmentation, or else the reference. The table has all comparisons.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for comparison in report["comparisons"]:
+        row = ARMS.get(comparison["arm"])
+        if comparison["arm"] not in found or (row and row.alike == comparison["against"]):
+            found[comparison["arm"]] = comparison
+    return found
 
 
 def classifier_of(report: Report) -> str:
@@ -88,6 +100,10 @@ def verdict_sentence(report: Report, comparison: dict[str, Any]) -> str:
 
     Bounds are rounded outwards: what is said to be ruled out lies outside the interval.
     """
+    if is_missing(report):
+        numbers = _numbers(comparison, digits(report))
+        kind = "synthetic" if report["provenance"]["trained_on"] == "unknown" else "GAN"
+        return f"{verdict_subject(comparison['arm'], comparison['against'], kind)}: no verdict ({numbers})."
     said = {**comparison, "could": _could(report, comparison)}
     kind = "synthetic" if report["provenance"]["trained_on"] == "unknown" else "GAN"
     done = verdict_subject(comparison["arm"], comparison["against"], kind)
@@ -173,12 +189,18 @@ def _interval(comparison: dict[str, Any], decimals: int) -> str:
     return f"95 % CI {low} to {high}"
 
 
+def is_missing(report: Report) -> bool:
+    """Whether something is missing for the verdicts of this report's comparisons, so that they are not given."""
+    found = report.get("headline")
+    return bool(found and found["missing"]) and report["config"]["compare"].get("rule", 1) > 1
+
+
 def _could(report: Report, comparison: dict[str, Any]) -> str:
-    """What one comparison could have shown, before the adjustment for several."""
+    """What this comparison could have shown; by rule 1 that was before the adjustment for several."""
     gain, decimals = comparison["smallest_detectable"], digits(report)
     if gain is None:
         reference = report["arms"][comparison["against"]]["auc"]["value"]
         left = f"at most {size(1 - reference, decimals)}" if reference < 1 else "nothing"
         return f"no gain could have been shown, as {left} is left above {share(reference, decimals)}"
-    which = "a single" if len(report["comparisons"]) > 1 else "this"
-    return f"{which} comparison could have shown a gain of {size(gain, decimals)}"
+    single = len(report["comparisons"]) > 1 and report["config"]["compare"].get("rule", 1) == 1
+    return f"{'a single' if single else 'this'} comparison could have shown a gain of {size(gain, decimals)}"

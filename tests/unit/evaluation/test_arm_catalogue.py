@@ -39,9 +39,9 @@ def test_an_arm_has_images_and_its_parts_fit_together(name: str) -> None:
         assert arm.needs_synthetic
     if arm.is_control:
         assert not arm.needs_synthetic
-    if arm.also_against:
-        plain = {"real": "once", "synthetic": "none", "pretrain": False, "is_control": True, "also_against": None}
-        assert ARMS[arm.also_against] == dataclasses.replace(arm, name=arm.also_against, **plain)
+    if arm.alike:
+        plain = {"real": "once", "synthetic": "none", "pretrain": False, "is_control": True, "alike": None}
+        assert ARMS[arm.alike] == dataclasses.replace(arm, name=arm.alike, **plain)
 
 
 @given(st.permutations(list(ARMS)))

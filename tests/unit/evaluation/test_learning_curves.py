@@ -111,7 +111,7 @@ def test_the_interval_covers_the_truth_whatever_the_source_of_chance(of_draws, o
 def test_the_point_of_all_images_is_the_comparison_s_own():
     found = points()
     scores = {arm: [c.test_scores for c in found[None] if c.arm == arm] for arm in ("real", "mixed")}
-    (comparison,) = compare_arms(TRUTH, scores, "real", 0.02)
+    (comparison,) = compare_arms(TRUTH, scores, [("mixed", "real")], 0.02)
     row = next(row for row in curve_rows(TRUTH, found) if (row["size"], row["arm"]) == (120, "mixed"))
     assert row["difference"] == {
         "value": comparison.difference, "ci95": comparison.ci95, "p": comparison.p, "p_adjusted": None

@@ -16,16 +16,16 @@ from gan_aug.evaluation.arm_catalogue import ARMS, REFERENCE, Arm
 from gan_aug.evaluation.arms import plan_arm
 from gan_aug.evaluation.learning_curves import curve_rows
 from gan_aug.evaluation.statistics.ground_truth import GroundTruth
+from gan_aug.report.methods.text import methods
 from gan_aug.report.pages.markdown import to_markdown
 from gan_aug.report.words.arms import WORDS, ArmWords, saving_arm, training_images, verdict_subject, words_of
 from gan_aug.report.words.figures import history_words
-from gan_aug.report.words.methods import methods
 from gan_aug.report.words.verdict import answer, verdict_sentence
 from tests.support.evaluation_samples import make_cells, make_manifest, make_report, make_synthetic
 
 GUIDE = Path(__file__).parents[3] / "docs/how-to/extend.md"
 MANIFEST = make_manifest()
-COMPARED_WITH = {REFERENCE, *(arm.also_against for arm in ARMS.values() if arm.also_against)}
+COMPARED_WITH = {REFERENCE, *(arm.alike for arm in ARMS.values() if arm.alike)}
 
 
 @cache
@@ -55,12 +55,14 @@ def test_an_arm_has_the_words_that_it_needs_and_no_others(name: str) -> None:
     wanted = {
         "trained_on": True,
         "subject": name != REFERENCE,
-        "beside": arm.also_against is not None,
+        "beside": arm.alike is not None,
         "level": arm.real == "none",
         "saving": arm.needs_synthetic and not arm.classic,
         "alone": name in COMPARED_WITH,
-        "instead": any(name in (REFERENCE, other.also_against) for other in seen_alone),
-        "not_run": any(other.also_against == name for other in ARMS.values()),
+        "instead": any(name in (REFERENCE, other.alike) for other in seen_alone),
+        "done": arm.needs_synthetic,
+        "in_short": not arm.needs_synthetic,
+        "not_run": any(other.alike == name for other in ARMS.values()),
     }
     filled = {field.name: bool(getattr(words, field.name)) for field in dataclasses.fields(ArmWords)}
     del filled["place"]
@@ -70,16 +72,18 @@ def test_an_arm_has_the_words_that_it_needs_and_no_others(name: str) -> None:
 @pytest.mark.parametrize("name", ARMS)
 def test_the_words_of_an_arm_are_found_in_reports_made_with_it(name: str) -> None:
     combinations = [(name,)]
-    if also := ARMS[name].also_against:
+    if also := ARMS[name].alike:
         combinations.append((also, name))
     for other in ARMS.values():
-        if name == REFERENCE or other.also_against == name:
+        if name == REFERENCE or other.alike == name:
             combinations += [(other.name,), (name, other.name)]
-    texts = [to_markdown(report_of(*names)) for names in combinations]
+    if not ARMS[name].needs_synthetic:
+        combinations.append((name, "mixed"))
+    texts = [to_markdown(report_of(*names)).lower() for names in combinations]
     for field in dataclasses.fields(ArmWords):
         said = getattr(WORDS[name], field.name)
         if isinstance(said, str):
-            assert any(said.replace("{kind}", "GAN") in text for text in texts), field.name
+            assert any(said.replace("{kind}", "GAN").lower() in text for text in texts), field.name
 
 
 def test_images_made_elsewhere_are_not_called_gan_images() -> None:

@@ -15,11 +15,13 @@ from sklearn.metrics import roc_auc_score
 
 from gan_aug.evaluation.outcome.files import figure_files, figure_names
 from gan_aug.evaluation.outcome.scores_csv import scores_csv
+from gan_aug.report.methods.checklist import AUTHORS, UNKNOWN, checklist_table
+from gan_aug.report.methods.text import methods
 from gan_aug.report.pages.html import to_html
-from gan_aug.report.pages.markdown import to_markdown, without_appendix
+from gan_aug.report.pages.markdown import to_markdown
+from gan_aug.report.pages.terminal import to_terminal
 from gan_aug.report.plots.all import draw_figures
-from gan_aug.report.words.checklist import AUTHORS, UNKNOWN, checklist_table
-from gan_aug.report.words.methods import methods
+from gan_aug.report.words.headline import opening
 from gan_aug.report.words.tables import data_table, sources_table, worst_class
 from gan_aug.report.words.text import limits
 from gan_aug.report.words.verdict import answer
@@ -37,7 +39,7 @@ def test_every_reference_of_the_methods_is_cited_and_numbered_in_order() -> None
     paragraphs, references = methods(REPORT)
     cited = [int(number) for group in re.findall(r"\[([\d, ]+)\]", " ".join(paragraphs)) for number in group.split(",")]
     assert list(dict.fromkeys(cited)) == list(range(1, len(references) + 1))
-    for name in ("DeLong", "Sun", "Obuchowski", "Holm", "Hillis"):
+    for name in ("DeLong", "Sun", "Obuchowski", "Holm", "Cochran", "Berger"):
         assert any(reference.startswith(name) for reference in references)
     text = " ".join(paragraphs)
     for said in ("120 training images", "400 optimiser steps", "2 training seeds", "23\u202f456 parameters", "−0.02"):
@@ -194,14 +196,19 @@ def test_markdown_and_page_say_the_same_and_neither_runs_a_label() -> None:
         assert html.escape(sentence, quote=False) in page
 
 
-def test_a_terminal_is_spared_the_appendix() -> None:
-    text = to_markdown(REPORT)
-    short = without_appendix(text)
-    assert text.startswith(short)
-    assert "## Limits" in short
-    for heading in ("## Figures", "## Methods", "## CLAIM"):
-        assert heading in text
-        assert heading not in short
+def test_a_terminal_gets_the_verdict_what_limits_it_and_the_arms() -> None:
+    text = to_terminal(REPORT)
+    assert len(text) < 3000
+    first = opening(REPORT)
+    assert first is not None
+    flat = " ".join(text.split())
+    for said in (f"{first.word.upper()}: {first.sentence}", first.numbers, *first.limits):
+        assert said in flat
+    for arm in REPORT["arms"]:
+        assert f"\n| {arm} " in text
+    assert max(len(line) for line in text.splitlines() if not line.startswith("|")) <= 100
+    alone = make_report(BINARY, make_cells(BINARY, ("real",), 1))
+    assert "nothing is compared" in " ".join(to_terminal(alone).split())
 
 
 @pytest.mark.parametrize("manifest", [BINARY, MANY, LABELS], ids=["binary", "classes", "labels"])

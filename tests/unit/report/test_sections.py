@@ -25,9 +25,10 @@ from gan_aug.report.blocks import (
     Paragraphs,
     Strip,
     Table,
+    Verdict,
 )
 from gan_aug.report.pages.html import to_html
-from gan_aug.report.pages.markdown import to_markdown, without_appendix
+from gan_aug.report.pages.markdown import to_markdown
 from gan_aug.report.plots.all import described_figures, draw_figures
 from gan_aug.report.sections import SECTIONS, Medium, Section
 from tests.support.evaluation_samples import (
@@ -48,6 +49,7 @@ ABSENT = {"learning-curves", "canaries"}
 TABLE = Table("What it says.", ("Name", "Words", "Number"), (("first", "one | two", "1.5"),), text_columns=(0, 1))
 EVERY_KIND: tuple[Block, ...] = (
     Alarm(("Look here.",)),
+    Verdict("no worse", "It is so.", "By this much.", ("Few images.",)),
     Answer(("Found.", "Also found."), "Of 3 seeds."),
     Paragraphs(("One\nparagraph.", "Another.")),
     Items(("a", "b")),
@@ -69,7 +71,6 @@ def test_page_and_text_have_the_sections_of_the_list_in_its_order() -> None:
     for medium, found in (
         (Medium.PAGE, re.findall(r"<h2>(.*)</h2>", page())),
         (Medium.TEXT, re.findall(r"^## (.*)$", to_markdown(REPORT), re.MULTILINE)),
-        (Medium.TERMINAL, re.findall(r"^## (.*)$", without_appendix(to_markdown(REPORT)), re.MULTILINE)),
     ):
         assert found == [
             section.heading
@@ -81,13 +82,10 @@ def test_page_and_text_have_the_sections_of_the_list_in_its_order() -> None:
     ]
 
 
-def test_sections_can_be_told_apart_and_what_a_terminal_shows_stands_first() -> None:
+def test_sections_can_be_told_apart() -> None:
     assert len({section.id for section in SECTIONS}) == len(SECTIONS)
     headings = [section.heading for section in SECTIONS if section.heading]
     assert len(set(headings)) == len(headings)
-    on_terminal = [Medium.TERMINAL in section.media for section in SECTIONS if Medium.TEXT in section.media]
-    assert on_terminal == sorted(on_terminal, reverse=True)
-    assert all(Medium.TEXT in section.media for section in SECTIONS if Medium.TERMINAL in section.media)
 
 
 def test_a_section_without_blocks_is_left_out() -> None:
@@ -104,7 +102,8 @@ def test_a_new_row_is_shown_by_both_forms_whatever_its_blocks(monkeypatch: pytes
     monkeypatch.setattr(sections, "SECTIONS", (row,))
     text = to_markdown(REPORT).partition("## Something new\n\n")[2]
     assert text == (
-        "**Look here.**\n\nFound.\n\nAlso found.\n\nOf 3 seeds.\n\nOne paragraph.\n\nAnother.\n\n- a\n- b\n\n"
+        "**Look here.**\n\n> **No worse.** It is so.\n\nBy this much.\n\nWhat limits it:\n\n- Few images.\n\n"
+        "Found.\n\nAlso found.\n\nOf 3 seeds.\n\nOne paragraph.\n\nAnother.\n\n- a\n- b\n\n"
         "1. c\n2. d\n\n| Name  | Words      | Number |\n|-------|------------|--------|\n"
         "| first | one \\| two | 1.5    |\n\nWhat it says.\n\n- Seeds: 0, 1\n\n"
         "[A figure](figures/new.svg): What it shows.\n\nAll of it\n\n    a: <b>\n    c: d\n"
@@ -113,6 +112,8 @@ def test_a_new_row_is_shown_by_both_forms_whatever_its_blocks(monkeypatch: pytes
     for part in (
         '<p class="alarm" role="alert">Look here.</p>',
         '<p class="quiet">Of 3 seeds.</p>',
+        '<p class="word">No worse</p>\n<p class="sentence">It is so.</p>\n<p>By this much.</p>',
+        "<li>Few images.</li>",
         "<li>b</li>\n</ul>\n<ol>\n<li>c</li>",
         '<th scope="col">Words</th><th scope="col" class="number">Number</th>',
         '<th scope="row">first</th><td>one | two</td><td class="number">1.5</td>',

@@ -47,7 +47,7 @@ def test_seeds_that_agree_reduce_the_interval_to_delongs():
 
 def test_one_seed_gives_the_paired_delong_test():
     first, second = draw(np.random.default_rng(1), TRUTH, seeds=2)
-    (comparison,) = compare_arms(TRUTH, {"real": [first], "synthetic": [second]}, "real", 0.02)
+    (comparison,) = compare_arms(TRUTH, {"real": [first], "synthetic": [second]}, [("synthetic", "real")], 0.02)
     assert comparison.p == pytest.approx(delong_test(LABELS, second[:, 1], first[:, 1]), abs=1e-12)
     assert comparison.p == pytest.approx(comparison.p_delong, abs=1e-12)
     assert comparison.difference_delong == pytest.approx(comparison.difference, abs=1e-12)
@@ -57,7 +57,7 @@ def test_one_seed_gives_the_paired_delong_test():
 def test_delongs_test_stands_beside_the_difference_that_it_is_of():
     rng = np.random.default_rng(8)
     arms = {"real": draw(rng, TRUTH, spread=1.0), "mixed": draw(rng, TRUTH)}
-    (comparison,) = compare_arms(TRUTH, arms, "real", 0.02)
+    (comparison,) = compare_arms(TRUTH, arms, [("mixed", "real")], 0.02)
     mixed, real = (np.mean(arms[name], axis=0)[:, 1] for name in ("mixed", "real"))
     assert comparison.difference_delong == pytest.approx(auc(LABELS, mixed).value - auc(LABELS, real).value, abs=1e-12)
     assert comparison.difference_delong != pytest.approx(comparison.difference, abs=1e-4)
@@ -114,7 +114,7 @@ def test_the_paired_delong_test_beside_it_counts_every_image():
     rng = np.random.default_rng(8)
     twice = binary_truth(np.repeat(LABELS, 2), np.repeat(np.arange(len(LABELS)), 2))
     first, second = draw(rng, twice, seeds=2)
-    (comparison,) = compare_arms(twice, {"real": [first], "synthetic": [second]}, "real", 0.02)
+    (comparison,) = compare_arms(twice, {"real": [first], "synthetic": [second]}, [("synthetic", "real")], 0.02)
     plain = delong_test(twice.labels[:, 1], second[:, 1], first[:, 1])
     assert comparison.p_delong == pytest.approx(plain, abs=1e-12)
     assert comparison.p != pytest.approx(plain, abs=1e-6)
@@ -130,13 +130,14 @@ def test_the_difference_changes_sign_with_its_arms():
 
 def test_two_perfect_arms_differ_by_at_most_the_exact_bound():
     perfect = two_columns(np.where(LABELS, 3.0, -3.0))
-    (comparison,) = compare_arms(TRUTH, {"real": [perfect] * 2, "synthetic": [perfect] * 2}, "real", 0.1)
+    pairs = [("synthetic", "real")]
+    (comparison,) = compare_arms(TRUTH, {"real": [perfect] * 2, "synthetic": [perfect] * 2}, pairs, 0.1)
     half = 1 - 0.05 ** (1 / 50)
     assert comparison.ci95 == pytest.approx((-half, half))
     assert (comparison.p, comparison.p_delong, comparison.verdict) == (1.0, 1.0, "non-inferior")
     assert comparison.smallest_detectable is None
     worst = two_columns(np.where(LABELS, -3.0, 3.0))
-    (comparison,) = compare_arms(TRUTH, {"real": [perfect], "synthetic": [worst]}, "real", 0.1)
+    (comparison,) = compare_arms(TRUTH, {"real": [perfect] * 2, "synthetic": [worst] * 2}, pairs, 0.1)
     assert (comparison.p, comparison.verdict) == (0.0, "inferior")
 
 

@@ -8,10 +8,11 @@ from typing import Any
 from gan_aug.config.compare import ClassifierConfig
 from gan_aug.config.gan import GanConfig
 from gan_aug.data.transforms import BRIGHTNESS, CONTRAST, DEGREES, NOISE, PROBABILITY, SHIFT, ZOOM
-from gan_aug.evaluation.arm_catalogue import REFERENCE, known
+from gan_aug.evaluation.arm_catalogue import known
 from gan_aug.evaluation.baseline import STRENGTH, VALUES
 from gan_aug.evaluation.classifiers.fit import learning_rate, weight_decay
 from gan_aug.evaluation.training_length import SMALLEST_GAIN
+from gan_aug.report.methods.statistics import Citations, statistics_text
 from gan_aug.report.words.arms import words_of
 from gan_aug.report.words.computed import software
 from gan_aug.report.words.leakage import near_copies_searched
@@ -20,7 +21,6 @@ from gan_aug.report.words.text import (
     counted,
     listed,
     looked_alike,
-    metric,
     patients_apart,
     splits_from,
     thousands,
@@ -55,6 +55,8 @@ REFERENCES = {
     "hillis": "Hillis SL. A comparison of denominator degrees of freedom methods for multiple observer ROC analysis. "
     "Stat Med 2007;26:596-619.",
     "clusters": "Obuchowski NA. Nonparametric analysis of clustered ROC curve data. Biometrics 1997;53:567-578.",
+    "cochran": "Cochran WG. Approximate significance levels of the Behrens-Fisher test. Biometrics 1964;20:191-195.",
+    "berger": "Berger RL. Multiparameter hypothesis testing and acceptance sampling. Technometrics 1982;24:295-300.",
     "holm": "Holm S. A simple sequentially rejective multiple test procedure. Scand J Stat 1979;6:65-70.",
     "mcclish": "McClish DK. Analyzing a portion of the ROC curve. Med Decis Making 1989;9:190-195.",
     "brier": "Brier GW. Verification of forecasts expressed in terms of probability. Mon Weather Rev 1950;78:1-3.",
@@ -74,22 +76,11 @@ _OPTIMIZERS = {
 }
 
 
-class _Citations:
-    """Numbers references in the order in which they are first cited."""
-
-    def __init__(self) -> None:
-        self.cited: list[str] = []
-
-    def __call__(self, *names: str) -> str:
-        self.cited += [name for name in names if name not in self.cited]
-        return f"[{', '.join(str(self.cited.index(name) + 1) for name in names)}]"
-
-
 def methods(report: Report) -> tuple[list[str], list[str]]:
     """The paragraphs of the methods, and the references that they cite by number."""
-    cite = _Citations()
+    cite = Citations()
     paragraphs = [_data(report), _generator(report, cite), _classifier(report), _curves(report)]
-    paragraphs += [_statistics(report, cite), _metrics(report, cite), _software(report)]
+    paragraphs += [statistics_text(report, cite), _metrics(report, cite), _software(report)]
     return [text for text in paragraphs if text], [REFERENCES[name] for name in cite.cited]
 
 
@@ -107,7 +98,7 @@ def _data(report: Report) -> str:
     )
 
 
-def _generator(report: Report, cite: _Citations) -> str:
+def _generator(report: Report, cite: Citations) -> str:
     config, made = report["config"], report["provenance"]["trained_on"]
     if made is None:
         return ""
@@ -138,7 +129,7 @@ def _generator(report: Report, cite: _Citations) -> str:
     )
 
 
-def _regularizer(gan: dict[str, Any], cite: _Citations) -> str:
+def _regularizer(gan: dict[str, Any], cite: Citations) -> str:
     """How the discriminator was regularised, in words."""
     kind = GanConfig(loss=gan["loss"], regularizer=gan["regularizer"]).regularizer_wanted
     if kind == "none":
@@ -249,45 +240,7 @@ def _curves(report: Report) -> str:
     )
 
 
-def _statistics(report: Report, cite: _Citations) -> str:
-    several = len(report["arms"]["real"]["seeds"]) > 1
-    text = (
-        f"Statistics. The primary metric was the area under the ROC curve (AUC) {metric(report).rstrip(',')}. Its "
-        f"variance over patients follows DeLong et al. {cite('delong')} by the algorithm of Sun and Xu {cite('sun')}, "
-        + (
-            "each image counting as a patient of its own. "
-            if report["dataset"]["test_patients"] is None
-            else f"the images of one patient taken together {cite('clusters')}. "
-        )
-        + f"Intervals of an AUC are on the logit scale {cite('pepe')}, those of a proportion are Wilson’s "
-        f"{cite('wilson')}, and those of a difference are on its own scale. "
-    )
-    if several:
-        text += (
-            "Training seeds were treated as the readers of a multi-reader study, with variances after Obuchowski and "
-            f"Rockette {cite('obuchowski')} and the degrees of freedom of Hillis {cite('hillis')}. So the 95 % "
-            "confidence intervals include both which patients were tested and how the training happened to run. "
-        )
-    if report["comparisons"]:
-        margin, many = f"{report['comparisons'][0]['margin']:g}", len(report["comparisons"])
-        beside: dict[str, list[str]] = {}
-        for comparison in report["comparisons"]:
-            if comparison["against"] != REFERENCE:
-                beside.setdefault(comparison["against"], []).append(f"“{comparison['arm']}”")
-        others = "; ".join(f"{listed(arms)} with the arm “{against}” too" for against, arms in beside.items())
-        also = f" ({others})" if others else ""
-        text += (
-            f"Each arm was compared with the arm “real”{also}, on the same images, seed by seed. Two-sided p-values, "
-            f"against no difference, were adjusted after Holm {cite('holm')} for {counted(many, 'comparison')}. An arm "
-            "improved if the adjusted p was below 0.05 and its AUC higher. Else it was non-inferior if the interval, "
-            f"which is not adjusted, lay above a margin of −{margin} set in the configuration, and inferior if it lay "
-            "below. No sample size was planned. From the standard errors seen we report the gain that a single "
-            "comparison would have found with 80 % power."
-        )
-    return text.rstrip()
-
-
-def _metrics(report: Report, cite: _Citations) -> str:
+def _metrics(report: Report, cite: Citations) -> str:
     rate = report["arms"]["real"]["partial_auc"]["max_false_positive"]
     asked = " and ".join(f"{100 * float(s):.0f}" for s in report["arms"]["real"]["sensitivity_at_specificity"])
     text = (
@@ -296,8 +249,8 @@ def _metrics(report: Report, cite: _Citations) -> str:
         f"rate of {rate:g} {cite('mcclish')}, sensitivity and specificity at thresholds set for {asked} % specificity "
         f"on the validation images, the Brier score {cite('brier')} and the expected calibration error "
         f"{cite('naeini')} in ten bins, beside its mean over labels drawn from the probabilities themselves. Bands of "
-        f"curves are from a Bayesian bootstrap {cite('rubin')} of patients, with the seeds’ variance added. Intervals "
-        "of the average precision take their covariance over patients from it and are on the logit scale."
+        "curves and intervals of the average precision take their covariance over patients from a Bayesian bootstrap "
+        f"{cite('rubin')}, in the same formula as for the AUC; the latter are on the logit scale."
     )
     if report["canaries"]:
         text += (
