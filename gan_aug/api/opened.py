@@ -211,16 +211,19 @@ class Run:
 
         return export(self.folder, to, Path(out))
 
-    def verify(self, progress: Listener | None = None) -> Chain:
+    def verify(self, progress: Listener | None = None, *, quick: bool = False) -> Chain:
         """Compute the provenance chain again from the files, and where it breaks; nothing is altered.
 
-        `chain.raise_broken()` raises the error of the first broken link.
+        Every test and validation image is scored again with the kept weights of each classifier. With `quick` only some
+        images are, drawn anew at each call. `chain.raise_broken()` raises the error of the first broken link.
         """
         from gan_aug.verification.run import verify_run
 
         tell = progress or default_listener()
         tell(Event("verify", "start", f"reading the files of {self.folder} again"))
-        return verify_run(self._storage(), lambda unit, at, of: tell(Event("verify", "progress", "", at, of, unit)))
+        return verify_run(
+            self._storage(), lambda unit, at, of: tell(Event("verify", "progress", "", at, of, unit)), quick=quick
+        )
 
     def resume(self, *, on: Where = "local", progress: Listener | None = None, stop_on_signals: bool = False) -> Run:
         """Go on with the last start, from what is whole in the folder; see `gan_aug.resume`."""

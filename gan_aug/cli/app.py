@@ -173,10 +173,16 @@ app.command()(report)
 
 
 @app.command()
-def verify(folder: Folder, as_json: JsonOption = False) -> None:
-    """Recompute the provenance chain of a run from its files, and say where it breaks; alters nothing."""
+def verify(
+    folder: Folder,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="score some test images again with each classifier, not all")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Recompute the provenance chain and results of a run from its files, and say where it breaks; alters nothing."""
     with shown_progress() as listener:
-        chain = api.open(folder).verify(listener)
+        chain = api.open(folder).verify(listener, quick=quick)
     _print(chain.to_json() if as_json else chain.to_text(), as_json)
     chain.raise_broken()
 

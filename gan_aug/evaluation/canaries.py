@@ -9,13 +9,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from gan_aug.config.compare import ClassifierConfig
 from gan_aug.config.stages import CompareRequest
-from gan_aug.data.manifest import Manifest
+from gan_aug.data.manifest import Manifest, Split
 from gan_aug.data.synthetic.shards import SyntheticManifest
 from gan_aug.errors import LeakageError
 from gan_aug.evaluation.arm_catalogue import REFERENCE
+from gan_aug.evaluation.arms import ArmPlan
+from gan_aug.evaluation.cells.drawn import WatchedTrainingSet, held_out_contents
 from gan_aug.evaluation.cells.plan import Cell, cell_request, make_cell
 from gan_aug.evaluation.cells.result import CellResult
+from gan_aug.evaluation.classifiers.fit import HeldOut, fit
 from gan_aug.evaluation.leakage import check_synthetic_images, check_synthetic_set
 from gan_aug.evaluation.statistics.comparison import estimate_auc
 from gan_aug.evaluation.statistics.ground_truth import GroundTruth
@@ -119,6 +123,53 @@ def planted_test_image(
     return {"passed": all(refused.values()), "refused": refused}
 
 
+def planted_in_training(
+    manifest: Manifest, classifier: ClassifierConfig, images: npt.NDArray[np.uint8]
+) -> dict[str, bool]:
+    """Whether the training of a classifier refuses a held-out image that is planted among its training images.
+
+    It is the training of every cell, with the comparison's classifier, on as many images as one batch holds.
+
+    Args:
+        manifest: The data set.
+        classifier: The classifier of the comparison.
+        images: The stored images, `(N, C, H, W) uint8`.
+
+    Returns:
+        Whether it was refused, for a `test` and a `validation` image.
+    """
+    short = classifier.model_copy(update={"steps": 1, "epochs": 1})
+    labels, validation = manifest.label_matrix(), manifest.indices("validation")[:1]
+    held_out = HeldOut(images[validation], labels[validation])
+
+    def refused(split: Split) -> bool:
+        rows = np.concatenate([manifest.indices("train")[: short.batch - 1], manifest.indices(split)[:1]])
+        training = WatchedTrainingSet(ArmPlan(rows, 0, labels[rows]), images, None, None, held_out_contents(manifest))
+        return _refused(lambda: fit(short, manifest, training, held_out, seed=0))
+
+    return {"test": refused("test"), "validation": refused("validation")}
+
+
+def watched_training(refused: dict[str, bool], results: Sequence[CellResult]) -> dict[str, Any]:
+    """The result of the third canary: that no cell drew a held-out image, and that one would have been noticed.
+
+    Shuffled labels cannot show this: a classifier learns nothing about test images from labels that are shuffled too.
+
+    Args:
+        refused: The result of `planted_in_training`.
+        results: The results of all cells.
+
+    Returns:
+        JSON values: `passed`, `refused`, `cells`, how many of them have `recorded` what they drew (versions before this
+        canary did not), and the number of `images` that those drew, summed over the cells.
+    """
+    records = [result.drawn for result in {result.key: result for result in results}.values()]
+    recorded = [record for record in records if record]
+    images = sum(record["real"] + record["synthetic"] for record in recorded)
+    found = {"cells": len(records), "recorded": len(recorded), "images": images}
+    return {"passed": all(refused.values()), "refused": refused, **found}
+
+
 def failures(canaries: dict[str, Any]) -> list[str]:
     """One sentence for each canary that failed."""
     found = []
@@ -140,10 +191,17 @@ def failures(canaries: dict[str, Any]) -> list[str]:
             f"a planted test image was not refused (checked by {passed}): the synthetic images of this comparison may "
             "include test images, so do not rely on any result of its arms"
         )
+    watched = canaries.get("watched_training")  # which versions before it did not have
+    if watched and not watched["passed"]:
+        passed = " and a ".join(split for split, refused in watched["refused"].items() if not refused)
+        found.append(
+            f"a {passed} image planted among a classifier's training images was not noticed: the classifiers of this "
+            "comparison may have been trained on held-out images, so do not rely on any result"
+        )
     return found
 
 
-def _refused(check: Callable[[], None]) -> bool:
+def _refused(check: Callable[[], object]) -> bool:
     try:
         check()
     except LeakageError:

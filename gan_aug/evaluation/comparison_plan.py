@@ -21,7 +21,7 @@ from gan_aug.data.splits.subsets import Subset, take_subset
 from gan_aug.data.synthetic.shards import SyntheticManifest
 from gan_aug.errors import ConfigError
 from gan_aug.evaluation.arm_catalogue import need_synthetic
-from gan_aug.evaluation.canaries import plan_shuffled, shuffled_labels
+from gan_aug.evaluation.canaries import plan_shuffled, shuffled_labels, watched_training
 from gan_aug.evaluation.cells.plan import Cell, plan_cells
 from gan_aug.evaluation.cells.result import CellResult, Findings
 from gan_aug.evaluation.learning_curves import curve_rows
@@ -31,6 +31,23 @@ from gan_aug.evaluation.training_length import choose_steps, with_steps
 
 Results = Callable[[Sequence[Cell], str], Mapping[str, CellResult]]
 """Returns the results of the given cells by key (and perhaps of others). The text says what the cells are for."""
+
+
+class Remembered:
+    """Results that remember which cells were asked for: those that a report rests on.
+
+    `sums` has the SHA-256 of each cell's files, by its key and the file's name.
+    """
+
+    def __init__(self, results: Results) -> None:
+        self._results = results
+        self.sums: dict[str, dict[str, str]] = {}
+
+    def __call__(self, cells: Sequence[Cell], what: str) -> Mapping[str, CellResult]:
+        """See Results."""
+        found = self._results(cells, what)
+        self.sums |= {cell.key: found[cell.key].sums for cell in cells}
+        return found
 
 
 @dataclass(frozen=True)
@@ -132,7 +149,7 @@ class ComparisonPlan:
         cells: PlannedCells,
         found: Mapping[str, CellResult],
         results: Results,
-        planted_test_image: dict[str, Any] | None,
+        planted: Mapping[str, Any],
     ) -> Findings:
         """What the comparison shows in addition to its arms.
 
@@ -140,7 +157,8 @@ class ComparisonPlan:
             cells: The result of `cells`.
             found: The results of `cells.all`, by key.
             results: Returns the results of further shuffles, if they are needed.
-            planted_test_image: The result of the second canary, which needs no cell; None without canaries.
+            planted: What the canaries with planted images showed, which no cell does: `planted_test_image`, and the
+                `refused` of `watched_training`; empty without canaries.
         """
         points: dict[Subset | None, list[CellResult]] = {
             subset: results_of(own, found) for subset, own in cells.of_subsets.items()
@@ -155,7 +173,9 @@ class ComparisonPlan:
         canaries = None
         if cells.shuffles:
             shuffled = shuffled_labels(self.manifest, self.request, results_of(cells.shuffles, found), further)
-            canaries = {"shuffled_labels": shuffled, "planted_test_image": planted_test_image}
+            canaries = {"shuffled_labels": shuffled, "planted_test_image": planted["planted_test_image"]}
+            if watched := planted.get("watched_training"):  # a report of an earlier version has none
+                canaries["watched_training"] = watched_training(watched["refused"], results_of(cells.all, found))
         return Findings(cells.ratio, curves, canaries, self.steps)
 
 

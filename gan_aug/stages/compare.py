@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Sequence
 from functools import partial
@@ -12,11 +13,11 @@ from gan_aug.config.stages import CurveRequest
 from gan_aug.data.image_store import open_images
 from gan_aug.data.splits.subsets import Subset
 from gan_aug.data.synthetic.shards import SyntheticManifest
-from gan_aug.evaluation.canaries import failures, planted_test_image
+from gan_aug.evaluation.canaries import failures, planted_in_training, planted_test_image
 from gan_aug.evaluation.cells.plan import Cell, unique
 from gan_aug.evaluation.cells.result import CellResult, Findings
 from gan_aug.evaluation.cells.run import finished_cell, is_finished, load_context, run_cell
-from gan_aug.evaluation.comparison_plan import ComparisonPlan, results_of
+from gan_aug.evaluation.comparison_plan import ComparisonPlan, Remembered, results_of
 from gan_aug.run import layout
 from gan_aug.run.files import write_json
 from gan_aug.run.folder import RunDir
@@ -42,7 +43,7 @@ def run_comparison(
     """
     run = context.run
     plan.check()
-    compute = partial(_compute, context, plan.synthetic is not None)
+    compute = Remembered(partial(_compute, context, plan.synthetic is not None))
     plan = plan.settled(compute)
     if plan.steps and plan.steps["tried"]:
         run.emit("compare", "note", f"{plan.steps['value']} optimiser steps in every arm, chosen on validation AUC")
@@ -54,11 +55,11 @@ def run_comparison(
     cells = plan.cells(ratio, _synthetic_sets(run, plan))
     results = compute(cells.all, cells.what)
     _name_cells(run, cells.main)
-    planted = _planted_test_image(run, plan) if cells.shuffles else None
+    planted = _planted(run, plan) if cells.shuffles else {}
     findings = plan.findings(cells, results, compute, planted)
     for failure in failures(findings.canaries) if findings.canaries else ():
         run.emit("compare", "note", f"CANARY FAILED: {failure}")
-    return results_of(cells.main, results), findings
+    return results_of(cells.main, results), dataclasses.replace(findings, cells=compute.sums)
 
 
 def _compute(context: StageContext, synthetic: bool, cells: Sequence[Cell], what: str) -> dict[str, CellResult]:
@@ -104,9 +105,14 @@ def _synthetic_sets(run: RunDir, plan: ComparisonPlan) -> dict[Subset, Synthetic
     return {subset: SyntheticManifest.load(place) for subset, place in places.items()}
 
 
-def _planted_test_image(run: RunDir, plan: ComparisonPlan) -> dict[str, Any]:
-    image = open_images(run.dataset, plan.manifest)[plan.manifest.indices("test")[0]]
-    return planted_test_image(plan.manifest, plan.synthetic, image)
+def _planted(run: RunDir, plan: ComparisonPlan) -> dict[str, Any]:
+    """What the canaries with planted images show."""
+    manifest, images = plan.manifest, open_images(run.dataset, plan.manifest)
+    first = images[manifest.indices("test")[0]]
+    return {
+        "planted_test_image": planted_test_image(manifest, plan.synthetic, first),
+        "watched_training": {"refused": planted_in_training(manifest, plan.request.classifier, images)},
+    }
 
 
 def _name_cells(run: RunDir, cells: Sequence[Cell]) -> None:

@@ -18,6 +18,7 @@ from gan_aug.evaluation.comparison_plan import ComparisonPlan
 from gan_aug.evaluation.held_out_copies import load_held_out_copies
 from gan_aug.evaluation.outcome.figures import build_report
 from gan_aug.evaluation.outcome.files import SCORES
+from gan_aug.evaluation.outcome.fingerprint import results_fingerprint
 from gan_aug.evaluation.outcome.margins import load_margins
 from gan_aug.evaluation.outcome.scores_csv import scores_csv
 from gan_aug.report import to_html, to_markdown
@@ -75,6 +76,7 @@ def write_reports(
         findings=findings,
         baseline=baseline_figures(manifest, open_images(run.dataset, manifest), cells),
     )
+    report["provenance"]["results"] = results_fingerprint(report, findings.cells)
     if report["curves"]:
         curves_png(report["curves"], run.path / layout.LEARNING_CURVES)
     figures = draw_figures(report, cells, manifest)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,7 +11,7 @@ from gan_aug.data.synthetic.shards import SyntheticManifest
 from gan_aug.errors import CheckpointError
 from gan_aug.evaluation.cells.plan import Cell
 from gan_aug.evaluation.cells.result import CellResult, Findings
-from gan_aug.evaluation.comparison_plan import ComparisonPlan, results_of
+from gan_aug.evaluation.comparison_plan import ComparisonPlan, Remembered, results_of
 
 
 def recomputed_comparison(
@@ -23,7 +24,7 @@ def recomputed_comparison(
 
     Args:
         plan: The comparison that the report's own config asks for.
-        report: The report. The result of its canary with a planted image is taken from it, since no cell shows it.
+        report: The report. What its canaries with planted images showed is taken from it, since no cell shows it.
         sets: The synthetic set of each subset's own GAN.
         on_disk: The whole cells, by key.
 
@@ -43,8 +44,9 @@ def recomputed_comparison(
             )
         return on_disk
 
-    plan = plan.settled(look_up)
-    cells = plan.cells(plan.ratio(look_up), sets)
-    found = look_up(cells.all, cells.what)
-    planted = (report["canaries"] or {}).get("planted_test_image")
-    return results_of(cells.main, found), plan.findings(cells, found, look_up, planted)
+    used = Remembered(look_up)
+    plan = plan.settled(used)
+    cells = plan.cells(plan.ratio(used), sets)
+    found = used(cells.all, cells.what)
+    findings = plan.findings(cells, found, used, report["canaries"] or {})
+    return results_of(cells.main, found), dataclasses.replace(findings, cells=used.sums)

@@ -6,7 +6,6 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from gan_aug import config as configs
@@ -24,23 +23,24 @@ from gan_aug.evaluation.fidelity.run import stored_fidelity
 from gan_aug.evaluation.held_out_copies import load_held_out_copies
 from gan_aug.evaluation.outcome.figures import build_report
 from gan_aug.evaluation.outcome.files import SCORES
+from gan_aug.evaluation.outcome.fingerprint import NOT_FIGURES, results_fingerprint
 from gan_aug.evaluation.outcome.margins import load_margins
 from gan_aug.evaluation.outcome.scores_csv import scores_csv
 from gan_aug.report import to_markdown
 from gan_aug.run import layout
-from gan_aug.run.artefacts import copy_files, local_copy
-from gan_aug.run.stores import Place, below, open_store
+from gan_aug.run.artefacts import local_copy
+from gan_aug.run.stores import open_store
 from gan_aug.stages.storage import RunStorage
 from gan_aug.verification.chain import Link, broken_link
 from gan_aug.verification.curve_sets import fingerprints, synthetic_sets
 from gan_aug.verification.findings import recomputed_comparison
+from gan_aug.verification.rescored import CELLS, cell_folder
 from gan_aug.version import __version__
 
-CELLS = f"{layout.COMPARE}/{layout.CELLS}"
 BASELINE_TOLERANCE = 1e-4
 """Another processor may round the baseline's scores otherwise, so that two images change places."""
-NOT_FIGURES = ("environment", "timing")
-"""Parts in which equal reports may differ."""
+RESULTS = "provenance.results"
+"""The name of the last link: the fingerprint of the results in `report.json`."""
 
 
 def check_cells(
@@ -103,7 +103,10 @@ def check_report(
         return [Link(path.name, "ALTERED", f"it is not a report of this version ({type(error).__name__}: {error})")]
     except (ConfigError, DataError) as error:
         return [broken_link(path.name, error)]
-    return links if links[0].is_broken else [*links, _check_text(storage.folder / layout.REPORT_TEXT, report)]
+    if links[0].is_broken:
+        return links
+    *before, fingerprint = links
+    return [*before, _check_text(storage.folder / layout.REPORT_TEXT, report), fingerprint]
 
 
 def _check_figures(
@@ -138,7 +141,8 @@ def _check_figures(
         says = f"made again from the cells, it differs: {'; '.join(changes[:3])}{more}"
         return [Link(layout.REPORT, "ALTERED", says)]
     link = Link(layout.REPORT, "ok", f"its provenance and every figure follow from {len(results)} cells")
-    return [link, _check_scores(folder, manifest, results)]
+    older = not any(result.drawn for result in results)
+    return [link, _check_scores(folder, manifest, results), _check_fingerprint(report, found, older=older)]
 
 
 def _recomputed_report(
@@ -156,10 +160,12 @@ def _recomputed_report(
     if synthetic is not None and report["fidelity"] is not None:
         weights = report["fidelity"]["extractor"]["weights"]
         fidelity = stored_fidelity(folder / layout.COMPARE, manifest, synthetic, results, compare, weights)
-    provenance = {
+    provenance: dict[str, Any] = {
         "look_alikes": load_held_out_copies(folder / layout.SYNTHETIC, manifest, synthetic),
         "margins": load_margins(folder / layout.COMPARE),
     }
+    if "results" in report["provenance"]:  # it has a check of its own
+        provenance["results"] = report["provenance"]["results"]
     # The config is compared with the stages' requests instead.
     again = build_report(manifest, synthetic, results, report["config"], provenance, {}, {}, fidelity, found, baseline)
     return json.loads(json.dumps(again))  # type: ignore[no-any-return]
@@ -250,6 +256,22 @@ def _check_scores(folder: Path, manifest: Manifest, results: Sequence[CellResult
     return Link(SCORES, "ok", f"the scores of {len(results)} cells")
 
 
+def _check_fingerprint(report: dict[str, Any], found: Findings, *, older: bool) -> Link:
+    """The link of the fingerprint of the results, made again from the report and the cells' files.
+
+    `older`: the cells are of a version that gave reports no fingerprint.
+    """
+    said = report["provenance"].get("results")
+    if said is None and older:
+        return Link(RESULTS, "skipped", "no fingerprint of results: made by an older version")
+    if said != results_fingerprint(report, found.cells):
+        says = f"the report's fingerprint {said} is not that of its figures and of its cells' scores and weights"
+        return Link(RESULTS, "ALTERED", says)
+    return Link(
+        RESULTS, "ok", f"fingerprint {said} of every figure, and of the scores and weights of {len(found.cells)} cells"
+    )
+
+
 def _check_text(path: Path, report: dict[str, Any]) -> Link:
     """The link of the report's text, which must be what this version says of `report`.
 
@@ -276,16 +298,8 @@ def _cell_keys(storage: RunStorage) -> Sequence[str]:
 
 def _read(storage: RunStorage, key: str) -> tuple[CellResult, dict[str, Any]]:
     """A cell's result and request, from the run folder or else the store; raises the errors of `read_cell`."""
-    folder = storage.folder / CELLS / key
-    if folder.exists() or storage.cells is None:
+    with cell_folder(storage, key) as folder:
         return read_cell(folder), json.loads((folder / layout.REQUEST).read_text(encoding="utf-8"))
-    with TemporaryDirectory() as temporary:
-        place: Place = below(storage.cells, key)
-        if not copy_files(place, Path(temporary, key)):
-            raise CheckpointError(f"the cell at {place} is absent, cut short or altered")
-        return read_cell(Path(temporary, key)), json.loads(
-            Path(temporary, key, layout.REQUEST).read_text(encoding="utf-8")
-        )
 
 
 def _brief(value: Any) -> str:

@@ -20,18 +20,30 @@ from gan_aug.verification.chain import Chain, Link
 from gan_aug.verification.curve_sets import check_subsets
 from gan_aug.verification.images_and_sets import check_checkpoints, check_images, check_synthetic, load_dataset
 from gan_aug.verification.report import check_cells, check_report
+from gan_aug.verification.rescored import check_scores
+
+QUICK = 32
+"""How many images of each split a quick verification scores again with each cell's weights."""
 
 
-def verify_run(storage: RunStorage, progress: UnitProgress) -> Chain:
+def verify_run(storage: RunStorage, progress: UnitProgress, *, quick: bool = False) -> Chain:
     """The chain of a run: every stage that it has, each checked against the stages before it.
 
     A run has a stage if its events say that the stage finished, if files of the stage exist, or if a later stage needs
     it.
+
+    Args:
+        storage: The run's files.
+        progress: Is told how far it is.
+        quick: Whether to score only some images again, drawn anew at each call.
+
+    Returns:
+        The chain.
     """
-    return Chain(tuple(_links(storage, progress)))
+    return Chain(tuple(_links(storage, progress, QUICK if quick else None)))
 
 
-def _links(storage: RunStorage, progress: UnitProgress) -> Iterator[Link]:
+def _links(storage: RunStorage, progress: UnitProgress, sample: int | None) -> Iterator[Link]:
     finished = _finished(storage.folder)
     compared = "compare" in finished or (storage.folder / layout.REPORT).exists()
     generated = "synthetic" in finished or any(name.startswith(layout.SHARD) for name in _names(storage))
@@ -39,7 +51,8 @@ def _links(storage: RunStorage, progress: UnitProgress) -> Iterator[Link]:
     yield link
     if manifest is None:
         return
-    yield check_images(storage, manifest, place, progress)
+    pixels = check_images(storage, manifest, place, progress)
+    yield pixels
 
     links, checkpoints = check_checkpoints(storage, manifest)
     if not links and "train" in finished:
@@ -55,6 +68,8 @@ def _links(storage: RunStorage, progress: UnitProgress) -> Iterator[Link]:
 
     links, cells = check_cells(storage, manifest, synthetic)
     yield from links
+    if not pixels.is_broken:
+        yield from check_scores(storage, manifest, cells, progress, sample)
     if compared:
         yield from check_report(storage, manifest, synthetic, cells)
 

@@ -51,6 +51,7 @@ def write_cell(
             "parameters": result.parameters,
             "train_images": result.train_images,
             "seconds": result.seconds,
+            "drawn": result.drawn,
             "sums": {name: file_sha256(folder / name) for name in SUMMED},
             "history": result.history,
             "environment": result.environment,
@@ -75,8 +76,7 @@ def read_cell(folder: Path) -> CellResult:
             if file_sha256(folder / name) != sums[name]:
                 raise CheckpointError(f"{folder / name} was altered or is incomplete: {again}")
         with np.load(folder / layout.CELL_SCORES, allow_pickle=False) as scores:
-            return CellResult(
-                key=folder.name, validation_scores=scores["validation"], test_scores=scores["test"], **record
-            )
+            kept = {"validation_scores": scores["validation"], "test_scores": scores["test"]}
+        return CellResult(key=folder.name, sums={name: sums[name] for name in SUMMED}, **kept, **record)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile) as error:
         raise CheckpointError(f"the cell {folder} is absent or incomplete: {again}") from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,8 @@ class CellResult:
         gan: The number of the GAN whose synthetic images it was trained on, from 0; None without synthetic images. It
             follows from the plan of the comparison and is not kept with the cell.
         environment: On what it was computed, see `compute.environment`; None if an earlier version computed it.
+        drawn: What its training drew, as `WatchedTrainingSet.drawn` returns it; None in cells of versions before it.
+        sums: The SHA-256 of the files that hold its scores and its weights, by their names, once it is kept.
     """
 
     key: str
@@ -47,6 +49,8 @@ class CellResult:
     test_scores: npt.NDArray[np.float64]
     gan: int | None = None
     environment: dict[str, Any] | None = None
+    drawn: dict[str, Any] | None = None
+    sums: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -56,11 +60,13 @@ class Findings:
     Attributes:
         ratio: {`value`, `searched`}; see `ratio.choose_ratio`.
         curves: The rows of `learning_curves.curve_rows`.
-        canaries: {`shuffled_labels`, `planted_test_image`}; see `canaries`.
+        canaries: {`shuffled_labels`, `planted_test_image`, `watched_training`}; see `canaries`.
         steps: {`value`, `given`, `tried`}; see `training_length.choose_steps`.
+        cells: The SHA-256 of the files of each cell that was used, by its key and the file's name; not in the report.
     """
 
     ratio: dict[str, Any] | None = None
     curves: list[dict[str, Any]] | None = None
     canaries: dict[str, Any] | None = None
     steps: dict[str, Any] | None = None
+    cells: dict[str, dict[str, str]] = field(default_factory=dict)

@@ -27,7 +27,8 @@ from gan_aug.data.splits.subsets import Subset, take_subset
 from gan_aug.data.synthetic.shards import ShardedImages, SyntheticManifest, open_shards
 from gan_aug.data.transforms import ClassicAugmentation
 from gan_aug.errors import CheckpointError
-from gan_aug.evaluation.arms import TrainingSet, plan_arm, shuffle_labels
+from gan_aug.evaluation.arms import plan_arm, shuffle_labels
+from gan_aug.evaluation.cells.drawn import WatchedTrainingSet, held_out_contents
 from gan_aug.evaluation.cells.files import FILES, read_cell, write_cell
 from gan_aug.evaluation.cells.plan import THREADS, Cell, cell_seed
 from gan_aug.evaluation.cells.result import CellResult
@@ -219,18 +220,19 @@ def _compute(context: CellContext, cell: Cell, train: Callable[..., Fitted]) -> 
         history=fitted.history,
         validation_scores=predict_scores(fitted.model, validation.images, manifest.task),
         test_scores=_test_scores(context, cell, fitted.model),
+        drawn=training.drawn(),
     )
     taken = time.perf_counter() - start
     return dataclasses.replace(result, seconds=taken, environment=environment()), fitted.model
 
 
-def _training_set(context: CellContext, cell: Cell, seed: int) -> TrainingSet:
+def _training_set(context: CellContext, cell: Cell, seed: int) -> WatchedTrainingSet:
     manifest, request = context.manifest, cell.request
     plan = plan_arm(cell.arm, manifest, context.synthetic, request["ratio"] or 0.0)
     if request.get("shuffled"):
         plan = shuffle_labels(plan, seed)
     augmentation = ClassicAugmentation(manifest.shape, tuple(request["flips"])) if plan.classic else None
-    return TrainingSet(plan, context.images, context.synthetic_images, augmentation)
+    return WatchedTrainingSet(plan, context.images, context.synthetic_images, augmentation, held_out_contents(manifest))
 
 
 def _test_scores(context: CellContext, cell: Cell, model: torch.nn.Module) -> npt.NDArray[np.float64]:

@@ -200,11 +200,30 @@ class PlantedTestImage(Part):
     refused: Refused
 
 
+class RefusedInTraining(Part):
+    """Which planted image the training of a classifier refused."""
+
+    test: bool
+    validation: bool
+
+
+class WatchedTraining(Part):
+    """Whether a held-out image would be noticed in a classifier's training; how many cells recorded what they drew."""
+
+    passed: bool
+    refused: RefusedInTraining
+    cells: int
+    recorded: int
+    images: int
+
+
 class ReportedCanaries(Part):
     """Tests of the comparison itself."""
 
     shuffled_labels: ShuffledLabels
     planted_test_image: PlantedTestImage
+    watched_training: WatchedTraining | None = None
+    """None in reports of version 0.2 and earlier."""
 
 
 class Pair(Part):
@@ -287,6 +306,8 @@ class ReportedProvenance(Part):
     trained_on: Literal["training split", "unknown"] | None
     look_alikes: LookAlikes | None
     margins: tuple[float, ...] | None = None
+    results: str | None = None
+    """The fingerprint of all figures, scores and weights; None in reports of version 0.2 and earlier."""
 
 
 class Report(Part):

@@ -147,13 +147,27 @@ def canaries_table(report: Report) -> Table | None:
             ),
             _verdict(planted),
         ),
+        *_watched_row(canaries.get("watched_training")),
     )
     caption = (
         "Tests of this comparison itself, made along with it. Shuffled labels must not give an AUC above 0.5. If its "
         "interval lies above, as it does by chance about once in forty times, further shuffles are made. The canary "
-        "fails if their interval lies above 0.5 too."
+        "fails if their interval lies above 0.5 too. Held-out images are known by their content: one that was saved "
+        "anew or brightened is not the same image."
     )
     return Table(caption, ("Canary", "What happened", "Verdict"), rows, text_columns=(0, 1, 2))
+
+
+def _watched_row(watched: dict[str, Any] | None) -> list[tuple[str, str, str]]:
+    """The row of the canary in training; none in reports of versions before it."""
+    if watched is None:
+        return []
+    refused = "; ".join(
+        f"a {split} image: {'refused' if is_refused else 'LET IN'}" for split, is_refused in watched["refused"].items()
+    )
+    cells = f"{watched['recorded']} of {watched['cells']}" if watched["recorded"] < watched["cells"] else "all"
+    drew = f"; {cells} trainings compared what they drew, {counted(watched['images'], 'image')} in all, none held out"
+    return [("A held-out image planted in a classifier’s training", f"{refused}{drew}", _verdict(watched))]
 
 
 def _further(again: dict[str, Any] | None) -> str:

@@ -228,6 +228,7 @@ def sources_table(report: Report) -> Table:
         ("Synthetic images", f"fingerprint {provenance['synthetic']}" if provenance["synthetic"] else "none"),
         ("Made by checkpoint", _maker(provenance)),
         ("Classifier", _classifier(report)),
+        *((("Results", f"fingerprint {provenance['results']}"),) if provenance.get("results") else ()),
         ("Seeds", ", ".join(str(seed["seed"]) for seed in seeds)),
         ("Means and intervals", basis(report)),
         *((what, said) for what, said in computing if said),

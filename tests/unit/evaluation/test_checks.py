@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
+from itertools import islice
 from typing import get_args
 
 import numpy as np
@@ -17,13 +18,22 @@ from gan_aug.config.data import DataConfig
 from gan_aug.errors import CheckpointError, DataError, LeakageError
 from gan_aug.evaluation import canaries as canary_module
 from gan_aug.evaluation.arm_catalogue import ARMS
-from gan_aug.evaluation.canaries import failures, plan_shuffled, planted_test_image, shuffled_labels
+from gan_aug.evaluation.canaries import (
+    failures,
+    plan_shuffled,
+    planted_in_training,
+    planted_test_image,
+    shuffled_labels,
+    watched_training,
+)
 from gan_aug.evaluation.cells.files import read_cell
-from gan_aug.evaluation.cells.plan import plan_cells
+from gan_aug.evaluation.cells.plan import cell_seed, plan_cells
 from gan_aug.evaluation.cells.result import CellResult
 from gan_aug.evaluation.cells.run import CellContext, load_context, run_cell
+from gan_aug.evaluation.classifiers.fit import image_order
 from gan_aug.evaluation.comparison_plan import ComparisonPlan
 from gan_aug.evaluation.ratio import check_search, choose_ratio, plan_search
+from gan_aug.run.files import json_sha256
 from gan_aug.run.folder import RunDir
 from gan_aug.stages.compare import run_comparison
 from gan_aug.stages.context import StageContext
@@ -213,3 +223,44 @@ def test_images_of_arms_without_classic_reach_the_network_as_they_are_and_digits
 
 def held_out_image(context: CellContext) -> np.ndarray:
     return context.images[context.manifest.indices("test")[0]]
+
+
+def test_a_held_out_image_in_training_is_noticed_and_a_blind_guard_too(context, monkeypatch):
+    """Shuffled labels cannot show it: the canary drives the training of the cells with a planted image."""
+    images, classifier = context.images, small_config().classifier
+    refused = planted_in_training(context.manifest, classifier, images)
+    said = watched_training(refused, [])
+    assert said == {
+        "passed": True,
+        "refused": {"test": True, "validation": True},
+        "cells": 0,
+        "recorded": 0,
+        "images": 0,
+    }
+    monkeypatch.setattr(canary_module, "held_out_contents", lambda manifest: {})
+    said = watched_training(planted_in_training(context.manifest, classifier, images), [])
+    assert not said["passed"]
+    sound = {"passed": True}
+    (sentence,) = failures({"shuffled_labels": sound, "planted_test_image": sound, "watched_training": said})
+    assert "a test and a validation image planted among a classifier's training images was not noticed" in sentence
+
+
+def test_a_cell_that_draws_a_test_image_stops_and_others_say_what_they_drew(context, tmp_path):
+    (cell,) = plan_cells(context.manifest, None, small_config(arms=["real"], seeds=1))
+    kept = read_cell(context.cells / run_cell(context, cell))
+    few, train = small_config().classifier, context.manifest.indices("train")
+    drawn = list(islice(image_order(len(train), few.batch, cell_seed(0, 0)), few.steps))
+    contents = sorted({context.manifest.studies[train[k]].content for k in np.concatenate(drawn)})
+    assert kept.drawn == {"real": len(contents), "synthetic": 0, "sha256": json_sha256(contents)}
+    assert watched_training({"test": True}, [kept, kept, result("", kept.test_scores[:0])]) == {
+        "passed": True,
+        "refused": {"test": True},
+        "cells": 2,
+        "recorded": 1,
+        "images": len(contents),
+    }
+    wrong = dataclasses.replace(context, cells=tmp_path, images=np.array(context.images))
+    wrong.images[train[drawn[-1][-1]]] = wrong.images[wrong.manifest.indices("test")[0]]
+    with pytest.raises(LeakageError, match="about to be trained on a test image"):
+        run_cell(wrong, cell)
+    assert not list(tmp_path.iterdir())

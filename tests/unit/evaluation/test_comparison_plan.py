@@ -21,7 +21,10 @@ MANIFEST = make_manifest()
 SYNTHETIC = make_synthetic(MANIFEST, 240)
 SAMPLE = make_cells(MANIFEST, ("real",), 1)[0]
 BEST = 2.0
-PLANTED = {"passed": True, "refused": {"trained_on": True, "content": True}}
+PLANTED = {
+    "planted_test_image": {"passed": True, "refused": {"trained_on": True, "content": True}},
+    "watched_training": {"refused": {"test": True, "validation": True}},
+}
 
 
 class Computed:
@@ -77,7 +80,7 @@ def follow(plan: ComparisonPlan, computed: Computed) -> tuple[list[CellResult], 
     plan = plan.settled(computed)
     cells = plan.cells(plan.ratio(computed), sets_of(plan))
     found = computed(cells.all, cells.what)
-    planted = PLANTED if cells.shuffles else None
+    planted = PLANTED if cells.shuffles else {}
     return [found[cell.key] for cell in cells.main], plan.findings(cells, found, computed, planted)
 
 
@@ -122,7 +125,8 @@ def test_further_shuffles_are_asked_for_when_the_first_came_out_above_chance(lea
     computed = Computed(leak)
     _, findings = follow(plan_of(), computed)
     assert findings.canaries["shuffled_labels"]["passed"] is passed
-    assert findings.canaries["planted_test_image"] == PLANTED
+    assert findings.canaries["planted_test_image"] == PLANTED["planted_test_image"]
+    assert findings.canaries["watched_training"]["cells"] == 2 * 2 + 5
     why = "further shuffles, as the first ones are above chance"
     assert [count for what, count in computed.asked if what == why] == further
 
@@ -134,7 +138,8 @@ def test_what_was_computed_is_found_again_from_the_kept_cells(compare) -> None:
     report = {"canaries": findings.canaries}
     again, found = recomputed_comparison(plan, report, sets_of(plan), computed.results)
     assert [result.key for result in again] == [result.key for result in results]
-    assert found == findings
+    assert dataclasses.replace(found, cells={}) == findings
+    assert found.cells.keys() == computed.results.keys()
     for key in computed.results:
         kept = {other: result for other, result in computed.results.items() if other != key}
         with pytest.raises(CheckpointError, match="1 of the cells that report.json rests on are not there whole"):

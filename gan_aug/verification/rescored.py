@@ -1,0 +1,208 @@
+"""Scores validation and test images again with the kept weights of each cell, and compares with the kept scores."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import numpy.typing as npt
+
+from gan_aug.compute.threads import torch_threads
+from gan_aug.data.image_store import open_images
+from gan_aug.data.manifest import Manifest, Split
+from gan_aug.errors import CheckpointError, DataError
+from gan_aug.evaluation.cells.plan import THREADS
+from gan_aug.evaluation.cells.result import CellResult
+from gan_aug.evaluation.classifiers.networks import load_classifier, predict_scores
+from gan_aug.evaluation.statistics.ground_truth import GroundTruth
+from gan_aug.run import layout
+from gan_aug.run.artefacts import copy_files, local_copy
+from gan_aug.run.events import UnitProgress
+from gan_aug.run.stores import below
+from gan_aug.stages.storage import RunStorage
+from gan_aug.verification.chain import Link, broken_link
+
+CELLS = f"{layout.COMPARE}/{layout.CELLS}"
+
+TOLERANCE = 0.05
+"""The largest difference of log-odds that counts as none.
+
+On the same processor with the same libraries there is none at all. Other instructions round sums in another order: by
+trial, that alters log-odds by less than 0.0001. Convolutions on a GPU keep ten binary digits (TF32): imitated, 0.01.
+"""
+
+AUC_TOLERANCE = 0.001
+"""The largest difference of a cell's AUC that counts as none: by the same trials, rounding alters it by 0.0001."""
+
+LARGEST_ODDS = 30.0
+"""Log-odds beyond it are cut off: the probability then is nearer to 0 or 1 than a sum can show."""
+
+HELD_OUT: tuple[Split, ...] = ("validation", "test")
+
+Scores = npt.NDArray[np.float64]
+Rows = npt.NDArray[np.int64]
+Images = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class _Again:
+    """A cell scored again.
+
+    `odds` and `auc` are the largest differences, `row` is the row of the split `split` with the largest one, `kept` and
+    `made` are its scores. `test` are the new scores of all test images; empty if only some were scored.
+    """
+
+    odds: float
+    auc: float
+    split: str
+    row: int
+    kept: Scores
+    made: Scores
+    test: Scores
+
+    @property
+    def is_as_kept(self) -> bool:
+        return self.odds <= TOLERANCE and self.auc <= AUC_TOLERANCE
+
+
+@contextmanager
+def cell_folder(storage: RunStorage, key: str) -> Iterator[Path]:
+    """The folder of a kept cell: in the run folder, or else a temporary copy from the store.
+
+    Raises CheckpointError if the store does not hold it whole.
+    """
+    folder = storage.folder / CELLS / key
+    if folder.exists() or storage.cells is None:
+        yield folder
+        return
+    with TemporaryDirectory() as temporary:
+        place = below(storage.cells, key)
+        if not copy_files(place, Path(temporary, key)):
+            raise CheckpointError(f"the cell at {place} is absent, cut short or altered")
+        yield Path(temporary, key)
+
+
+def check_scores(
+    storage: RunStorage,
+    manifest: Manifest,
+    cells: Mapping[str, CellResult],
+    progress: UnitProgress,
+    sample: int | None = None,
+) -> list[Link]:
+    """A link for each cell whose scores do not follow from its weights, and one for all others.
+
+    Args:
+        storage: The run's files.
+        manifest: The data set.
+        cells: The whole cells, by key.
+        progress: Is told how many cells were scored again.
+        sample: Score so many validation and test images of each cell, drawn anew at each call; None scores all.
+
+    Returns:
+        The links; none if there are no cells, or no images to score.
+    """
+    try:
+        images = open_images(local_copy(storage.folder / layout.DATASET, storage.dataset, layout.IMAGES), manifest)
+    except DataError:  # the link of the images says so
+        return []
+    links, again = [], {}
+    for done, (key, kept) in enumerate(cells.items(), start=1):
+        rows = {split: _drawn(len(manifest.indices(split)), sample) for split in HELD_OUT}
+        try:
+            with cell_folder(storage, key) as cell, torch_threads(THREADS):
+                again[key] = _score(cell, manifest, images, kept, rows)
+        except CheckpointError as error:
+            links.append(broken_link(f"{CELLS}/{key}", error))
+        progress("cells scored again", done, len(cells))
+    for key, found in again.items():
+        if not found.is_as_kept:
+            says = _difference(key, found, cells)
+            links.append(Link(f"{CELLS}/{key}/{layout.CELL_SCORES}", "ALTERED", says, CheckpointError))
+    whole = [found for found in again.values() if found.is_as_kept]
+    if whole:
+        links.append(Link(f"{CELLS}/*/{layout.CELL_SCORES}", "ok", _agreement(whole, sample)))
+    return links
+
+
+def _drawn(count: int, sample: int | None) -> Rows:
+    """All rows of a split, or some that nobody can know in advance, in order."""
+    if sample is None or sample >= count:
+        return np.arange(count)
+    return np.sort(np.random.default_rng(secrets.randbits(64)).choice(count, sample, replace=False))
+
+
+def _score(folder: Path, manifest: Manifest, images: Images, kept: CellResult, rows: Mapping[Split, Rows]) -> _Again:
+    """Score the rows of both splits again; raises CheckpointError if the cell is not of this data set."""
+    model, card = load_classifier(folder)
+    if (card.shape, card.labels, card.task) != (manifest.shape, manifest.labels, manifest.task):
+        raise CheckpointError("its classifier is for other images or labels than the data set's")
+    kept_scores = {"validation": kept.validation_scores, "test": kept.test_scores}
+    found: list[_Again] = []
+    for split, of_split in rows.items():
+        own, positions = kept_scores[split], manifest.indices(split)
+        if split == "test" and not len(own):
+            continue  # a search for a ratio keeps none
+        if own.shape != (len(positions), len(manifest.labels)):
+            raise CheckpointError(f"it holds scores {own.shape} for {len(positions)} {split} images: compute it again")
+        made = predict_scores(model, images[positions[of_split]], manifest.task)
+        gaps = _gaps(own[of_split], made).max(axis=1)
+        worst = int(gaps.argmax())
+        whole = split == "test" and len(made) == len(own)
+        auc = _auc_gap(manifest, own, made) if whole else 0.0
+        row = int(of_split[worst])
+        found.append(_Again(float(gaps[worst]), auc, split, row, own[row], made[worst], made if whole else made[:0]))
+    worst_split = max(found, key=lambda again: again.odds)
+    return replace(worst_split, auc=max(again.auc for again in found), test=found[-1].test)
+
+
+def _gaps(kept: Scores, made: Scores) -> Scores:
+    """The differences of log-odds, `(N, K)`; infinite for a score that is no probability."""
+    valid = (kept >= 0) & (kept <= 1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ours, theirs = (np.log(scores) - np.log1p(-scores) for scores in (made, np.where(valid, kept, 0.5)))
+    gaps = np.abs(np.clip(ours, -LARGEST_ODDS, LARGEST_ODDS) - np.clip(theirs, -LARGEST_ODDS, LARGEST_ODDS))
+    return np.where(valid, gaps, np.inf)
+
+
+def _auc_gap(manifest: Manifest, kept: Scores, made: Scores) -> float:
+    if not np.isfinite(kept).all():
+        return float("inf")
+    truth = GroundTruth.of(manifest, "test")
+    return abs(truth.auc(made).value - truth.auc(kept).value)
+
+
+def _difference(key: str, found: _Again, cells: Mapping[str, CellResult]) -> str:
+    """What is wrong with a cell whose scores do not follow from its weights."""
+    cell = cells[key]
+    says = f"the scores of the arm {cell.arm!r} with seed {cell.seed} do not follow from its weights: "
+    if found.odds > TOLERANCE:
+        label = int(np.abs(found.kept - found.made).argmax())
+        says += (
+            f"{found.split} image {found.row} has {found.kept[label]:.4f} for label {label}, and its weights give "
+            f"{found.made[label]:.4f}"
+        )
+    else:
+        says += f"by its weights its AUC differs by {found.auc:.4f}"
+    for other in cells.values():
+        same = other.key != key and other.test_scores.shape == found.test.shape and len(found.test)
+        if same and _gaps(other.test_scores, found.test).max() <= TOLERANCE:
+            return f"{says}; the weights are those of the arm {other.arm!r} with seed {other.seed} ({other.key[:12]})"
+    return says
+
+
+def _agreement(whole: Sequence[_Again], sample: int | None) -> str:
+    """How well the other cells' scores follow from their weights."""
+    what = f"{sample} images of each split, drawn at random, and" if sample else "all validation and test images, and"
+    equal, odds = sum(found.odds == 0 for found in whole), max(found.odds for found in whole)
+    if equal == len(whole):
+        return f"{len(whole)} cells scored again on {what} every score is equal to the bit"
+    auc = "" if sample else f", no AUC by more than {max(found.auc for found in whole):.1g}"
+    return (
+        f"{len(whole)} cells scored again on {what} the scores follow from the weights: {equal} equal to the bit, "
+        f"and log-odds differ by {odds:.1g} at most{auc}, as rounding on other processors does"
+    )
