@@ -19,6 +19,9 @@ from gan_aug.run import layout
 REASONS = 12
 """How many reasons the terminal lists; the report has them all."""
 
+NOTED = 8
+"""How many assumptions every report about the data set repeats."""
+
 LISTED = 30
 """How many original sizes and spacings the report lists; rarer ones are counted together."""
 
@@ -65,7 +68,7 @@ def import_notes(
         notes.append("patient numbers restart per split: patients could not be told apart across splits")
     if read.rejected:
         notes.append(f"files or rows set aside, listed in {layout.IMPORT_REPORT}: {len(read.rejected)}")
-    notes += [f"assumed of {count} {what}" for what, count in assumed_counts(source, read).items()]
+    notes += _assumed_notes(assumed_counts(source, read))
     if read.coloured:
         notes.append(f"coloured images turned grey: {len(read.coloured)}, the first {read.coloured[0]}")
     if repeated:
@@ -73,6 +76,13 @@ def import_notes(
     if conflicts := _conflicts(read.candidates):
         notes.append(f"images that stand in the set more than once with different labels: {conflicts}")
     return notes
+
+
+def _assumed_notes(counts: dict[str, int]) -> list[str]:
+    """A sentence for each of the most frequent assumptions, and one for the others."""
+    notes = [f"assumed of {count} files or images: {what}" for what, count in counts.items()]
+    others = len(notes) - NOTED
+    return notes[:NOTED] + ([f"other assumptions, listed in {layout.IMPORT_REPORT}: {others}"] if others > 0 else [])
 
 
 def assumed_counts(source: Source, read: Readings | None = None) -> dict[str, int]:
@@ -163,11 +173,13 @@ def describe_rejected(report: dict[str, Any]) -> str:
 def describe_assumed(report: dict[str, Any]) -> str:
     """What an import report says was assumed for want of a usable value, one per line; empty if nothing was."""
     counts = report.get("assumed", {})
-    return _listed("assumed, as files lack a value or hold one that makes no sense:", counts) if counts else ""
+    return _listed("assumed of files or images, as they lack a value or hold one that makes no sense:", counts or {})
 
 
 def _listed(head: str, counts: Mapping[str, int]) -> str:
-    """A head and the first REASONS of `counts`, one per line."""
+    """A head and the first REASONS of `counts`, one per line; empty without any."""
+    if not counts:
+        return ""
     lines = [f"  {number:,}: {what}" for what, number in counts.items()]
     rest = [f"  and {len(lines) - REASONS} more, in {layout.IMPORT_REPORT}"] if len(lines) > REASONS else []
     return "\n".join([head, *lines[:REASONS], *rest])
