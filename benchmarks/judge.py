@@ -19,7 +19,8 @@ The columns, in % of trials:
 - `any`: some comparison of the table says "improves" although no arm differs (at most 5).
 - `none`: no verdict is given, because of one seed or few cases.
 - `at`, `found`: the mean of the gains that the first trials called detectable, and how often the headline says
-  "improves" if that is the true gain of `mixed` over all others (should be 75 to 85). A dash: most trials name none.
+  "improves" if that is the true gain of `mixed` over all others (should be 75 to 85). A dash: more than a fifth of the
+  trials name none, and those that name one underrate the noise.
 - `equal`, `said`: how often the first trials say that the headline would be "non-inferior" or better if the arms were
   equal, and how often it is.
 """
@@ -253,7 +254,7 @@ class Simulation:
             rows.append([*self.covers(trial), *flags])
         shares = 100 * np.mean(rows, axis=0)
         known = [gain for gain in gains if gain is not None]
-        at = float(np.mean(known)) if len(known) > len(gains) / 2 else math.nan
+        at = float(np.mean(known)) if known and len(known) >= 0.8 * len(gains) else math.nan
         values = (
             *shares[:3],
             self.improves(self.separations(lower=LOWER), trials),

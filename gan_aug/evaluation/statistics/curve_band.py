@@ -10,7 +10,14 @@ from scipy import special
 
 from gan_aug.evaluation.statistics.ground_truth import GroundTruth
 from gan_aug.evaluation.statistics.intervals import ALPHA
-from gan_aug.evaluation.statistics.uncertainty import BoolArray, FloatArray, Gans, cluster_weights, variance_of_mean
+from gan_aug.evaluation.statistics.uncertainty import (
+    BoolArray,
+    FloatArray,
+    Gans,
+    cluster_weights,
+    few_of,
+    variance_of_mean,
+)
 
 REPLICATES = 100
 Curve = Callable[[BoolArray, FloatArray, FloatArray], FloatArray]
@@ -49,12 +56,12 @@ def curve_band(
     """
     curves, replicates = bootstrap_curves(truth, seeds, curve)
     parts = cluster_weights(gans, len(seeds))
-    shares = parts.sum(axis=1)
+    shares, few = parts.sum(axis=1), few_of(gans)
     means = parts / shares[:, None]
     centred = np.tensordot(means, replicates - replicates.mean(axis=1, keepdims=True), axes=1)
     covariances = np.einsum("crg,drg->gcd", centred, centred) / (REPLICATES - 1)
     of_points = zip((means @ curves).T, covariances, strict=True)
-    variances = np.array([variance_of_mean(values, covariance, shares) for values, covariance in of_points])
+    variances = np.array([variance_of_mean(values, covariance, shares, few) for values, covariance in of_points])
     half = special.stdtrit(variances[:, 1], 1 - ALPHA / 2) * np.sqrt(np.maximum(0.0, variances[:, 0]))
     mean = curves.mean(axis=0)
     return CurveBand(grid, mean, np.clip(mean - half, 0, 1), np.clip(mean + half, 0, 1))

@@ -28,7 +28,6 @@ from scipy import special
 from gan_aug.evaluation.statistics.detectable import POWER, placement_ratio, shrinkage, slope_ratio
 from gan_aug.evaluation.statistics.intervals import ALPHA, exact_interval, t_quantile
 from gan_aug.evaluation.statistics.uncertainty import (
-    FEW,
     NO_VARIANCE,
     FloatArray,
     Gans,
@@ -36,6 +35,7 @@ from gan_aug.evaluation.statistics.uncertainty import (
     IntArray,
     cluster_form,
     cluster_weights,
+    few_of,
     patient_totals,
 )
 
@@ -54,6 +54,7 @@ class Study:
         of_patients: `(A, A)`, the covariance over patients that clusters have in common.
         shares: `(C,)`, the weight of each cluster in the mean.
         independent: See `intervals.exact_interval`.
+        few: See `uncertainty.sum_of_variances`.
         beside: The p-values of the other comparisons of the table.
     """
 
@@ -62,6 +63,7 @@ class Study:
     of_patients: FloatArray
     shares: FloatArray
     independent: int
+    few: int
     beside: tuple[float, ...] = ()
 
     @classmethod
@@ -101,6 +103,7 @@ class Study:
             of_patients=of_patients,
             shares=shares,
             independent=independent,
+            few=few_of(gans),
             beside=tuple(beside),
         )
 
@@ -153,7 +156,7 @@ class Study:
         of_seeds = squares * float((self.shares**2).sum()) / trace
         of_pairs = np.diag(patients)[1:] + patients[0, 0] - 2 * patients[0, 1:]
         total = np.maximum(NO_VARIANCE, of_seeds + np.maximum(0.0, of_pairs))
-        return found, np.sqrt(total), _degrees(of_seeds / total, df)
+        return found, np.sqrt(total), _degrees(of_seeds / total, df, self.few)
 
     def _adjusted(self, p_values: FloatArray) -> FloatArray:
         """The p-values `(R, A - 1)` after Holm's adjustment, for themselves and those beside them."""
@@ -196,13 +199,13 @@ def _root(covariance: FloatArray) -> FloatArray:
     return root
 
 
-def _degrees(part: FloatArray, df: float) -> FloatArray:
+def _degrees(part: FloatArray, df: float, few: int) -> FloatArray:
     """The degrees of freedom as by `uncertainty.sum_of_variances`; `part` is the share of the trainings' variance."""
-    if df > FEW - 1 + 1e-9:
+    if df > few - 1 + 1e-9:
         return df / np.maximum(1e-12, part) ** 2
-    few, many = t_quantile(1 - ALPHA / 2, df), t_quantile(1 - ALPHA / 2, np.inf)
+    low, high = t_quantile(1 - ALPHA / 2, np.inf), t_quantile(1 - ALPHA / 2, df)
     inverse, quantiles = _quantiles()
-    return 1 / np.maximum(1e-12, np.interp(part * few + (1 - part) * many, quantiles, inverse))
+    return 1 / np.maximum(1e-12, np.interp(part * high + (1 - part) * low, quantiles, inverse))
 
 
 @cache

@@ -66,6 +66,8 @@ Gans = Sequence[int | None]
 NO_VARIANCE = 1e-24
 # With so few values a sample variance is too uncertain for Satterthwaite's degrees of freedom (docs/decisions/0010).
 FEW = 3
+# GANs differ so much that this holds of more of them (docs/decisions/0022).
+FEW_GANS = 5
 
 
 @dataclass(frozen=True)
@@ -148,6 +150,15 @@ def patient_totals(seeds: Sequence[Influence], patients: IntArray) -> FloatArray
     return np.array([np.bincount(patients, weights=seed.cases) for seed in seeds])
 
 
+def few_of(gans: Gans) -> int:
+    """Up to how many clusters count as few: see `sum_of_variances`."""
+    return FEW_GANS if _are_several(gans) else FEW
+
+
+def _are_several(gans: Gans) -> bool:
+    return len({gan for gan in gans if gan is not None}) > 1
+
+
 def crossed_estimate(
     values: FloatArray, covariance: FloatArray, independent: int, scale: Scale, gans: Gans = ()
 ) -> Estimate:
@@ -165,12 +176,11 @@ def crossed_estimate(
     Returns:
         The mean with its interval.
     """
-    several = len({gan for gan in gans if gan is not None}) > 1
-    sources = ("patients", *(("seeds",) if len(values) > 1 else ()), *(("gans",) if several else ()))
+    sources = ("patients", *(("seeds",) if len(values) > 1 else ()), *(("gans",) if _are_several(gans) else ()))
     parts = cluster_weights(gans, len(values))
     shares = parts.sum(axis=1)
     means = parts / shares[:, None]
-    variance = variance_of_mean(means @ values, means @ covariance @ means.T, shares)
+    variance = variance_of_mean(means @ values, means @ covariance @ means.T, shares, few_of(gans))
     return _estimate(float(values.mean()), variance, independent, scale, sources)
 
 
@@ -224,13 +234,16 @@ def _estimate(
     return Estimate(value, se, df, interval(value, se, df), sources, independent)
 
 
-def variance_of_mean(values: FloatArray, covariance: FloatArray, shares: FloatArray) -> tuple[float, float]:
+def variance_of_mean(
+    values: FloatArray, covariance: FloatArray, shares: FloatArray, few: int = FEW
+) -> tuple[float, float]:
     """The variance of a mean of clusters, and its degrees of freedom; the module's docstring has the formula.
 
     Args:
         values: `(C,)`, the mean of each cluster of seeds.
         covariance: `(C, C)`, their covariance over patients.
         shares: `(C,)`, the weight of each cluster; their sum is 1.
+        few: See `sum_of_variances`.
 
     Returns:
         The variance, and its degrees of freedom.
@@ -243,7 +256,7 @@ def variance_of_mean(values: FloatArray, covariance: FloatArray, shares: FloatAr
     of_seeds, df = _of_clusters(values, shares)
     if of_seeds <= NO_VARIANCE:
         return of_patients, math.inf
-    return sum_of_variances([(of_seeds, df)], max(0.0, shared))
+    return sum_of_variances([(of_seeds, df)], max(0.0, shared), few)
 
 
 def _of_clusters(values: FloatArray, shares: FloatArray) -> tuple[float, float]:
@@ -253,9 +266,9 @@ def _of_clusters(values: FloatArray, shares: FloatArray) -> tuple[float, float]:
     of equal variance. As a quadratic form with the matrix A it has `tr(A)^2 / tr(A^2)` degrees of freedom. With equal
     weights these are the sample variance / C and C - 1.
     """
-    form = cluster_form(shares)
+    form, squares = cluster_form(shares), float((shares**2 * (values - shares @ values) ** 2).sum())
     trace = float(np.trace(form))
-    return float(values @ form @ values) * float((shares**2).sum()) / trace, trace**2 / float((form**2).sum())
+    return squares * float((shares**2).sum()) / trace, trace**2 / float((form**2).sum())
 
 
 def cluster_form(shares: FloatArray) -> FloatArray:
@@ -265,14 +278,19 @@ def cluster_form(shares: FloatArray) -> FloatArray:
     return form
 
 
-def sum_of_variances(parts: Sequence[tuple[float, float]], known: float) -> tuple[float, float]:
+def sum_of_variances(parts: Sequence[tuple[float, float]], known: float, few: int = FEW) -> tuple[float, float]:
     """The sum of variances, and its degrees of freedom.
 
-    `parts` holds variances, not all 0, each with its degrees of freedom. `known` is a variance with practically
-    infinite degrees of freedom.
+    Args:
+        parts: Variances, not all 0, each with its degrees of freedom.
+        known: A variance with practically infinite degrees of freedom.
+        few: Up to so many values, one more than the degrees of freedom, Cochran's quantile is taken.
+
+    Returns:
+        The sum, and its degrees of freedom.
     """
     total = sum(part for part, _ in parts) + known
-    if min(df for _, df in parts) > FEW - 1 + 1e-9:  # df of a quadratic form are rounded
+    if min(df for _, df in parts) > few - 1 + 1e-9:  # df of a quadratic form are rounded
         return total, total**2 / sum(part**2 / df for part, df in parts)
     weighted = sum(part * t_quantile(1 - ALPHA / 2, df) for part, df in parts)
     quantile = (weighted + known * t_quantile(1 - ALPHA / 2, math.inf)) / total

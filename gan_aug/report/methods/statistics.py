@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gan_aug.evaluation.arm_catalogue import REFERENCE
 from gan_aug.evaluation.statistics.comparison import FEWEST_CASES
-from gan_aug.evaluation.statistics.uncertainty import FEW
+from gan_aug.evaluation.statistics.uncertainty import FEW, FEW_GANS
 from gan_aug.report.words.text import Report, counted, gans_of, listed, metric
 
 
@@ -53,15 +53,14 @@ def _seeds(report: Report, cite: Citations) -> str:
     seeds, gans = len(report["arms"]["real"]["seeds"]), gans_of(report)
     if seeds == 1:
         return ""
-    clusters = {seeds} | ({gans} if gans > 1 else set())
-    few, many = (listed(sorted(str(n) for n in clusters if (n <= FEW) == is_few)) for is_few in (True, False))
     rockette = cite("obuchowski")
-    hillis = f"the degrees of freedom of Hillis {cite('hillis')}" if many else ""
-    mean = f"the quantile of Cochran {cite('cochran')}, a mean of those of both variances" if few else ""
-    used = f"{hillis} (for {many} trainings) or {mean} (for {few})" if few and many else hillis or mean
+    hillis = "" if seeds <= FEW else f"the degrees of freedom of Hillis {cite('hillis')}"
+    if seeds <= FEW or 1 < gans <= FEW_GANS:
+        mean = f"the quantile of Cochran {cite('cochran')}, a mean of those of both variances"
+        hillis = f"{hillis} (for arms with a GAN {mean})" if hillis else mean
     text = (
         "Training seeds were treated as the readers of a multi-reader study, with variances after Obuchowski and "
-        f"Rockette {rockette} and {used}. So the 95 % confidence intervals include both which patients were "
+        f"Rockette {rockette} and {hillis}. So the 95 % confidence intervals include both which patients were "
         "tested and how the training happened to run."
     )
     if gans <= 1:

@@ -7,7 +7,14 @@ from scipy import stats
 from gan_aug.data.manifest import Manifest, Study
 from gan_aug.errors import DataError
 from gan_aug.evaluation.statistics.auc import auc, delong_test
-from gan_aug.evaluation.statistics.comparison import compare_arms, estimate_auc, estimate_difference, holm, verdict
+from gan_aug.evaluation.statistics.comparison import (
+    compare_arms,
+    estimate_auc,
+    estimate_difference,
+    holm,
+    holm_level,
+    verdict,
+)
 from gan_aug.evaluation.statistics.ground_truth import GroundTruth
 from gan_aug.evaluation.statistics.uncertainty import Estimate, crossed_estimate, mean_over_seeds
 
@@ -194,3 +201,49 @@ def test_the_truth_follows_the_manifest_and_refuses_scores_of_another_shape():
     np.testing.assert_array_equal(truth.target_labels[:, 0], [True, False] * 4)
     with pytest.raises(DataError, match=r"shape \(8, 3\)"):
         truth.auc(np.zeros((8, 3)))
+
+
+@pytest.mark.parametrize("count", [2, 3, 5, 7])
+def test_seeds_that_agree_exactly_have_no_variance_whatever_the_rounding(count):
+    for value in (1.0, 0.0, 0.1, 1 / 3):
+        estimate = crossed_estimate(np.full(count, value), np.zeros((count, count)), 50, "wilson", range(count))
+        assert estimate.se == 0
+
+
+def test_seeds_of_one_gan_are_averaged_first():
+    rng = np.random.default_rng(3)
+    values, root = rng.normal(0.8, 0.02, 6), rng.normal(size=(6, 40)) * 0.003
+    gans = [0, 1, 2, 0, 1, 2]
+    averaging = np.array([[gan == one for gan in gans] for one in range(3)]) / 2
+    clusters = crossed_estimate(values, root @ root.T, 50, "identity", gans)
+    inner = averaging @ root
+    plain = crossed_estimate(averaging @ values, inner @ inner.T, 50, "identity")
+    assert clusters.value == pytest.approx(values.mean())
+    assert (clusters.se, clusters.df) == pytest.approx((plain.se, plain.df))
+    assert clusters.sources == ("patients", "seeds", "gans")
+    # With one GAN, or a GAN of its own for each seed, the variance is that of seeds.
+    own, one, none = (crossed_estimate(values, root @ root.T, 50, "identity", g) for g in (range(6), [0] * 6, ()))
+    assert own.se == pytest.approx(one.se)
+    assert one.se == none.se
+    assert one.sources == none.sources == ("patients", "seeds")
+
+
+def test_gans_with_unequal_numbers_of_seeds_keep_the_mean_over_seeds_and_an_unbiased_variance():
+    rng, gans = np.random.default_rng(4), [0, 1, 2, 0, 1]
+    means, variances = [], []
+    for _ in range(4000):
+        values = rng.normal(size=3)[gans]
+        estimate = crossed_estimate(0.01 * values, np.zeros((5, 5)), 50, "identity", gans)
+        means.append(estimate.value)
+        variances.append(estimate.se**2)
+    assert np.mean(variances) == pytest.approx(np.var(means), rel=0.08)
+    assert np.mean(variances) == pytest.approx(1e-4 * (0.4**2 + 0.4**2 + 0.2**2), rel=0.05)
+
+
+def test_the_level_left_by_holm_is_the_one_at_which_it_decides():
+    rng = np.random.default_rng(5)
+    for _ in range(50):
+        p_values = (rng.random(5) ** 4).tolist()
+        level = holm_level(p_values, 2)
+        for p, is_found in ((level * 0.999, True), (level * 1.001, False)):
+            assert (holm([*p_values[:2], p, *p_values[3:]])[2] < 0.05) == is_found
