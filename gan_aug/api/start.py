@@ -92,11 +92,12 @@ def open(folder: str | Path) -> Run:  # noqa: A001 - it is called as gan_aug.ope
 
 
 def plan(config: str | Path | Mapping[str, Any] | Config, folder: str | Path, *, verb: Verb = "run") -> dict[str, Any]:
-    """What `run` would do with the same arguments, as JSON values, without touching anything.
+    """What `run` would do with the same arguments, as JSON values; nothing is left behind but the user's cache.
 
-    Raises what `run` would raise, as far as it can be known without reading images.
+    Images are imported for a look: all of them, or a sample of large sets. Raises what `run` would raise before it
+    trains.
     """
-    from gan_aug.stages.launch import dry_run
+    from gan_aug.stages.dry_run.plan import dry_run
 
     return dry_run(_known(verb), configs.read(config), Path(folder))
 

@@ -42,7 +42,9 @@ SetOption = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="override one key, e.g. train.images=10000")
 ]
 OnOption = Annotated[api.Where, typer.Option("--on", help="this machine, or Ray (compute.address)")]
-DryOption = Annotated[bool, typer.Option("--dry-run", help="say what would be done, and do nothing")]
+DryOption = Annotated[
+    bool, typer.Option("--dry-run", help="look at the images, say what would be done, and do nothing")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="print the result as JSON")]
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="a run folder", show_default=False)]
 

@@ -19,10 +19,34 @@ class Columns(Section):
         "label", description="column with the label; a list names one column of 0 and 1 for each label"
     )
     patient: str | None = Field(
-        None, description="column with the patient; all images of a patient are put in the same split"
+        None,
+        description="column with the patient; all images of a patient are put in the same split; default: the column "
+        "that is called so (patient, patient_id, subject, mrn, ...) if there is one; '' for none",
     )
     split: str | None = Field(
-        None, description="column with train, validation or test; without it the images are split by patient"
+        None,
+        description="column with train, validation or test; default: the column that holds nothing else if there is "
+        "one, and without it the images are split by patient; '' for none",
+    )
+
+
+class SlicesConfig(Section):
+    """Which slices of volumes are images (NIfTI, `.npy`, and the pages of TIFF files)."""
+
+    axis: Literal[0, 1, 2] | None = Field(
+        None,
+        description="axis that slices are counted along; for NIfTI the anatomical one: 0 left to right, 1 back to "
+        "front, 2 feet to head; default: 2 for NIfTI, 0 for .npy",
+    )
+    index: (
+        Annotated[int, Field(ge=0)]
+        | Literal["first", "middle", "all"]
+        | tuple[Annotated[int, Field(ge=0)], ...]
+        | (None)
+    ) = Field(
+        None,
+        description="the slice or page of each file: its number from 0, first, middle, a list of numbers, or all; "
+        "without it files with several are set aside",
     )
 
 
@@ -110,6 +134,7 @@ class DataConfig(Section):
     columns: Columns = Columns()
     dicom: DicomConfig = DicomConfig()
     dicomweb: DicomWebConfig = DicomWebConfig()
+    slices: SlicesConfig = SlicesConfig()
     label_separator: str | None = Field(
         None, description="separates several labels in one cell, such as '|'; makes the data set multi-label"
     )
@@ -129,8 +154,8 @@ class DataConfig(Section):
     )
     window: Literal["auto", "full", "percentile"] = Field(
         "auto",
-        description="grey range: full (of the file format), percentile (0.5 to 99.5), or auto (percentile for 16-bit "
-        "images, else full)",
+        description="grey range: full (of the file format; of the image itself if its numbers are not 8 or 16 bit), "
+        "percentile (0.5 to 99.5), or auto (full for 8-bit images, else percentile)",
     )
     positive: str | None = Field(None, description="the label of the disease")
     flips: tuple[Literal["horizontal", "vertical"], ...] | None = Field(

@@ -75,14 +75,20 @@ class ImageWriter:
             return np.zeros((0, *self._shape), dtype=np.uint8)
         return np.memmap(self._temporary, np.uint8, "r", self._offset, (count, *self._shape))
 
-    def commit(self, positions: Sequence[int]) -> None:
-        """Keep the images at `positions`, which must rise, flush them to disk and give the file its final name."""
+    def keep(self, positions: Sequence[int]) -> None:
+        """Keep the images at `positions`, which must rise, and forget the others; arrays of `images` are then void."""
         size = int(np.prod(self._shape))
         with storage_errors(self._path):
             for target, position in enumerate(positions):
                 if target != position:
                     self._move(position * size, target * size, size)
             self._file.truncate(self._offset + len(positions) * size)
+            self._file.seek(0, os.SEEK_END)
+
+    def commit(self, positions: Sequence[int]) -> None:
+        """Keep the images at `positions`, which must rise, flush them to disk and give the file its final name."""
+        self.keep(positions)
+        with storage_errors(self._path):
             self._file.seek(0)
             # numpy pads the header so that the count can grow: the length of the header stays the same.
             self._file.write(_header((len(positions), *self._shape)))

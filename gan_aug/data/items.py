@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,11 +12,12 @@ import numpy as np
 import numpy.typing as npt
 
 from gan_aug.data.assumptions import NOTHING, Assumed
+from gan_aug.data.labels import spelling_key
 from gan_aug.data.manifest import Split, Task
 from gan_aug.errors import ConfigError
 
 Pixels = npt.NDArray[Any]
-"""A decoded image, `(H, W)` or `(H, W, 3)`, uint8 or uint16."""
+"""A decoded image, `(H, W)` or `(H, W, 3)`, uint8, uint16 or float32."""
 
 SPLIT_WORDS: dict[str, Split] = {
     **dict.fromkeys(("train", "training", "training_set"), "train"),
@@ -23,6 +25,17 @@ SPLIT_WORDS: dict[str, Split] = {
     **dict.fromkeys(("test", "testing", "test_set"), "test"),
 }
 """The words that folders and tables use for a split, in lower case."""
+
+_SPLIT_ENDINGS = re.compile(r"(?:set|data|images?|imgs?|split|part)$")
+
+
+def split_of(word: str) -> Split | None:
+    """The split that a word of a folder or table means, however it is written: `Train`, `test-set`, `val_images`.
+
+    None for any other word.
+    """
+    letters = re.sub(r"[\s_.-]+", "", word.lower())
+    return SPLIT_WORDS.get(letters) or SPLIT_WORDS.get(_SPLIT_ENDINGS.sub("", letters))
 
 
 @dataclass(frozen=True)
@@ -97,6 +110,9 @@ class Source:
         cacheable: Whether the next import will find the files at the same paths. Files that are fetched from an
             archive for one import will not be there.
         details: For each origin, what was found and what was assumed; for the import report.
+        split_column: The table's column that gives the splits, or None.
+        notes: How the files were understood, as sentences that every report about the data set must repeat.
+        remarks: What else is to be said to who imports them, such as a column that is not used.
     """
 
     name: str
@@ -112,6 +128,9 @@ class Source:
     window: Literal["full"] | None = None
     cacheable: bool = True
     details: dict[str, dict[str, Any]] = field(default_factory=dict)
+    split_column: str | None = None
+    notes: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
     def counts(self) -> dict[str, dict[str, int]]:
         """The number of items per split and label. The split is `unsplit` if the source gives none."""
@@ -131,6 +150,9 @@ class Source:
         Raises:
             ConfigError: If a key of `names` is not a label, or if one class would be left of several.
         """
+        # `0` in the config is the label `0.0` of a table, if there is no label `0`.
+        spelled = {spelling_key(label): label for label in self.labels if label not in names}
+        names = {key if key in self.labels else spelled.get(spelling_key(key), key): new for key, new in names.items()}
         if unknown := [label for label in names if label not in self.labels]:
             known = ", ".join(self.labels)
             raise ConfigError(f"data.names: there is no label {unknown[0]!r}: the labels are {known}")

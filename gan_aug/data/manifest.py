@@ -15,6 +15,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from gan_aug.data.labels import positive_by_default
 from gan_aug.errors import DataError, ManifestError
 from gan_aug.run.files import json_sha256, write_text
 from gan_aug.run.stores import MissingObject, Place, read_file
@@ -117,6 +118,12 @@ class Manifest:
         if self.positive is not None:
             return self.labels.index(self.positive)
         return 1 if self.task == "multi-class" and len(self.labels) == 2 else None
+
+    @property
+    def positive_by_default(self) -> str | None:
+        """That a label counts as the disease only because it is the second of two, as sentences; else None."""
+        index = self.positive_index
+        return None if self.positive or index is None else positive_by_default(self.labels, self.labels[index])
 
     def save(self, path: Path) -> None:
         """Write the manifest as JSON, one study per line. The file appears complete or not at all."""

@@ -7,7 +7,7 @@ from gan_aug.compute.local.parent import cores
 from gan_aug.config.stages import DatasetRequest
 from gan_aug.data.image_store import open_images
 from gan_aug.data.importing.dataset import import_dataset
-from gan_aug.data.importing.report import describe_assumed, describe_rejected
+from gan_aug.data.importing.findings import findings
 from gan_aug.data.manifest import SPLITS, Manifest
 from gan_aug.data.reading.image_cache import user_cache
 from gan_aug.run import layout
@@ -39,10 +39,8 @@ def import_studies(context: StageContext, request: DatasetRequest) -> Manifest:
         workers=context.compute.workers or cores(),
         cache=user_cache(context.compute.cache),
     )
-    report = read_json(run.dataset / layout.IMPORT_REPORT)
-    for said in (describe_rejected(report), describe_assumed(report)):
-        if said:
-            run.emit("dataset", "note", said)
+    for said in findings(manifest, read_json(run.dataset / layout.IMPORT_REPORT)):
+        run.emit("dataset", "note", said)
     storage.push_dataset()
     run.emit("dataset", "finish", describe(manifest))
     return manifest

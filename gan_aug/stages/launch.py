@@ -6,24 +6,20 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from gan_aug import config as configs
 from gan_aug.compute.executor import Executor
 from gan_aug.compute.local.executor import LocalExecutor
 from gan_aug.compute.local.torchrun import TorchrunExecutor, launched
 from gan_aug.config import Config
 from gan_aug.config.compute import ComputeConfig
 from gan_aug.config.stages import Verb
-from gan_aug.data.sources.open import opened_source
 from gan_aug.run import layout
 from gan_aug.run.events import Listener
 from gan_aug.run.folder import RunDir
 from gan_aug.run.signals import stopped_by_signals
 from gan_aug.stages.context import saved_request, saved_storage
-from gan_aug.stages.train import check_size
 from gan_aug.stages.trained.further import Counts, plan_further_set
-from gan_aug.stages.trained.parent import check_start
 from gan_aug.stages.verbs import start, start_together
 
 
@@ -102,34 +98,6 @@ def launch_further_set(
             stack.enter_context(stopped_by_signals(made))
         wanted.make(made, executor, compute.device)
     return place
-
-
-def dry_run(verb: Verb, request: Config, folder: Path) -> dict[str, Any]:
-    """What a verb would do, as JSON values, without touching anything.
-
-    Args:
-        verb: One of VERBS.
-        request: The config.
-        folder: The run folder, which may be absent.
-
-    Returns:
-        The verb, the run folder and its state, what the source holds, and the whole config.
-
-    Raises:
-        GanAugError: If the run would refuse the source or the image size.
-    """
-    if verb == "train" or (verb == "run" and request.compare.synthetic is None):
-        check_size(request.data.size)
-        check_start(folder, request.train)
-    with opened_source(request.data, None) as source:
-        counts = {split: {"images": sum(row.values()), "labels": row} for split, row in source.counts().items()}
-    return {
-        "verb": verb,
-        "run": str(folder),
-        "state": "resumes or checks what is there" if (folder / layout.REQUEST).exists() else "new",
-        "source": {"name": source.name, "task": source.task, "images": len(source.items), "by split": counts},
-        "config": configs.dump(request),
-    }
 
 
 @contextmanager

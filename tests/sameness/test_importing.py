@@ -16,9 +16,9 @@ from gan_aug.config.data import DataConfig
 from gan_aug.data.importing.dataset import import_dataset
 from gan_aug.data.items import Pixels
 from gan_aug.data.reading import cache_keys
+from gan_aug.data.reading import decode as decoding
 from gan_aug.data.reading.decode import decode
 from gan_aug.data.reading.image_cache import CacheFolder
-from gan_aug.data.sources import folder as source_folder
 
 FILES = ("images.npy", "manifest.json", "import-report.json")
 
@@ -77,7 +77,7 @@ def deadly(path: Path) -> Pixels:
 def test_files_that_kill_or_hang_their_process_are_set_aside(
     films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(source_folder, "decode", deadly)
+    monkeypatch.setattr(decoding, "decode", deadly)
     config = asked(films, channels=1, max_rejected=0.1, seconds_per_file=15)
     manifest = import_dataset(config, 0, tmp_path / "out", workers=2)
     assert len(manifest.studies) == 57

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
@@ -13,17 +12,18 @@ from typing import Literal
 from gan_aug.compute.local.crash_safe_pool import CrashSafePool
 from gan_aug.config.data import DataConfig
 from gan_aug.data.image_store import ImageWriter
-from gan_aug.data.importing.report import Readings, duplicates, import_notes, import_report
-from gan_aug.data.items import Rejected, Source
+from gan_aug.data.importing.readings import Readings, check_rejected, read_images, without_contradictions
+from gan_aug.data.importing.report import duplicates, import_notes, import_report, refusal_report
+from gan_aug.data.items import Source
 from gan_aug.data.manifest import SPLITS, Manifest, Split, Study
 from gan_aug.data.patients import PatientHasher
 from gan_aug.data.reading.image_cache import CacheFolder
 from gan_aug.data.reading.raster import Raster
 from gan_aug.data.reading.reader import Reader
 from gan_aug.data.sources.open import opened_source
-from gan_aug.data.splits.assign import Assignment, Candidate, Fold, assign_splits, check_classes
-from gan_aug.data.splits.near_duplicate_policy import NearDuplicateSearch, apply_policy, near_duplicates_record
-from gan_aug.errors import Cancelled, ConfigError, DataError
+from gan_aug.data.splits.assign import Assignment, Candidate, Dropped, Fold, assign_splits, check_classes
+from gan_aug.data.splits.near_duplicate_policy import NearDuplicateSearch, Policy, apply_policy, near_duplicates_record
+from gan_aug.errors import ConfigError, DataError, LeakageError
 from gan_aug.run import layout
 from gan_aug.run.events import Progress, UnitProgress
 from gan_aug.run.files import storage_errors, write_json
@@ -68,34 +68,72 @@ def import_dataset(
         StorageError: If the disk is full or not writable.
         Cancelled: If `cancelled` says so.
     """
+    with opened_reader(config, cancelled, workers, cache) as reader:
+        told = partial(progress, "files") if progress else None
+        with opened_source(config, folder, reader, told) as source:
+            read_with = reader if source.cacheable else replace(reader, cache=None)
+            shown = partial(progress, "images") if progress else None
+            return import_source(config, source, seed, folder, read_with, shown)
+
+
+@contextmanager
+def opened_reader(
+    config: DataConfig, cancelled: Callable[[], bool] | None, workers: int | None, cache: CacheFolder | None
+) -> Iterator[Reader]:
+    """What reads the files of a data set, for the length of a block; see `import_dataset` for the arguments.
+
+    Args:
+        config: The section `data`.
+        cancelled: Says whether to stop, or None.
+        workers: How many processes decode files, or None.
+        cache: Holds what earlier imports read, or None.
+
+    Yields:
+        The reader.
+    """
     with CrashSafePool(workers or 1, config.seconds_per_file) as pool:
-        reader = Reader(pool if workers else None, cache, cancelled)
-        with opened_source(config, folder, reader, partial(progress, "files") if progress else None) as source:
-            _check_source(config, source)
-            reader = reader if source.cacheable else replace(reader, cache=None)
-            return _import(config, source, seed, folder, reader, partial(progress, "images") if progress else None)
+        yield Reader(pool if workers else None, cache, cancelled)
 
 
-def _import(
+def import_source(
     config: DataConfig, source: Source, seed: int, folder: Path, reader: Reader, progress: Progress | None
 ) -> Manifest:
-    positive = _positive(config, source)
-    raster = _raster(config, source, reader)
+    """Import an opened source; see `import_dataset`.
+
+    If it is refused, `import-report.json` is written before that, with every file that was set aside or leaks.
+
+    Args:
+        config: The section `data`.
+        source: The source.
+        seed: The seed of the splits.
+        folder: The dataset folder to write.
+        reader: Reads the items.
+        progress: Is told (images, images in all).
+
+    Returns:
+        The manifest.
+    """
+    check_source(config, source, folder)
+    positive = check_positive(config, source)
+    raster = raster_for(config, source, reader)
     with storage_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    patients = PatientHasher(folder, config.patient_scope) if any(item.patient for item in source.items) else None
+    patients = hasher_for(config, source, folder)
     with ImageWriter(folder, raster.shape) as writer:
-        read = _read(source, raster, writer, patients, progress, reader)
-        _check_rejected(config, source, read.rejected)
-        images = writer.images(len(read.candidates))
-        search = NearDuplicateSearch(images, read.candidates, reader.cache, reader.cancelled)
-        policy = config.near_duplicates or ("drop" if _on_leak(config, source) == "drop" else "drop made")
-        assigned, near, copies = apply_policy(policy, search, _assign(config, source, seed, search))
-        labels = [candidate.labels for candidate in read.candidates]
-        given: set[Split | None] = {item.split for item in source.items}
-        check_classes(source.labels, labels, assigned.splits, _needed(config), given)
+        every = read_images(source, source.items, raster, writer, patients, reader, progress)
+        read, rows = without_contradictions(every, source.labels)
+        with lists_written_first(folder, source, read) as leaks:
+            check_rejected(config, source.name, _total(source), read.rejected)
+            writer.keep(rows)
+            images = writer.images(len(read.candidates))
+            search = NearDuplicateSearch(images, read.candidates, reader.cache, reader.cancelled)
+            assigned = assign(config, source, seed, search, leaks)
+            assigned, near, copies = apply_policy(policy_for(config, source), search, assigned)
+            labels = [candidate.labels for candidate in read.candidates]
+            given: set[Split | None] = {item.split for item in source.items}
+            check_classes(source.labels, labels, assigned.splits, needed_splits(config), given)
         writer.commit([row for row, split in enumerate(assigned.splits) if split])
-    studies = _studies(read.candidates, assigned)
+    studies = studies_of(read.candidates, assigned)
     repeated = sum(duplicates(studies).values())
     manifest = Manifest(
         name=source.name,
@@ -105,9 +143,9 @@ def _import(
         studies=studies,
         positive=positive,
         flips=source.flips if config.flips is None else config.flips,
-        notes=(*assigned.notes, *import_notes(config, source, read, patients, repeated)),
+        notes=(*source.notes, *assigned.notes, *import_notes(config, source, raster, read, patients, repeated)),
         patient_key=patients.key_name if patients else None,
-        splits_from=_splits_from(config, assigned),
+        splits_from=splits_from(source, assigned),
         near_copies=asdict(copies),
     )
     report = import_report(source, raster, read, assigned, manifest)
@@ -116,37 +154,90 @@ def _import(
     return manifest
 
 
-def _assign(config: DataConfig, source: Source, seed: int, search: NearDuplicateSearch) -> Assignment:
-    return assign_splits(
-        search.candidates,
-        validation=config.validation,
-        test=config.test,
-        on_leak=_on_leak(config, source),
-        seed=seed,
-        ties=search.all_pairs() if config.near_duplicates == "move" else (),
-        fold=Fold(config.fold, config.folds) if config.folds else None,
-        rule=config.assignment or "strata",
-    )
+@contextmanager
+def lists_written_first(folder: Path, source: Source, read: Readings) -> Iterator[list[Dropped]]:
+    """Write `import-report.json` with every file that is meant, before a refusal leaves the block and names it.
+
+    Args:
+        folder: The dataset folder.
+        source: What was read.
+        read: What reading gave so far.
+
+    Yields:
+        A list, to be filled with what leaks between splits.
+
+    Raises:
+        DataError: As raised within the block, with the file's path in its message if there is anything to list.
+    """
+    leaks: list[Dropped] = []
+    try:
+        yield leaks
+    except DataError as error:
+        if not read.rejected and not leaks:
+            raise
+        path = folder / layout.IMPORT_REPORT
+        write_json(path, refusal_report(source, read, leaks, error))
+        raise type(error)(f"{error}; all of them are listed in {path}") from error
 
 
-def _on_leak(config: DataConfig, source: Source) -> Literal["error", "drop"]:
-    return config.on_leak or source.on_leak
+def assign(
+    config: DataConfig, source: Source, seed: int, search: NearDuplicateSearch, leaks: list[Dropped]
+) -> Assignment:
+    """The splits.
+
+    Args:
+        config: The section `data`.
+        source: The source.
+        seed: The seed of the splits.
+        search: The images, and the search for near copies among them.
+        leaks: Is filled with what leaks between given splits, if that is refused.
+
+    Returns:
+        The splits, before anything is done about near copies.
+
+    Raises:
+        DataError: They cannot be made, or given splits share a patient or an image.
+    """
+
+    def assigned(on_leak: Literal["error", "drop"]) -> Assignment:
+        return assign_splits(
+            search.candidates,
+            validation=config.validation,
+            test=config.test,
+            on_leak=on_leak,
+            seed=seed,
+            ties=search.all_pairs() if config.near_duplicates == "move" else (),
+            fold=Fold(config.fold, config.folds) if config.folds else None,
+            rule=config.assignment or "strata",
+        )
+
+    try:
+        return assigned(config.on_leak or source.on_leak)
+    except LeakageError:
+        leaks += assigned("drop").dropped
+        raise
 
 
-def _splits_from(config: DataConfig, assigned: Assignment) -> str:
+def policy_for(config: DataConfig, source: Source) -> Policy:
+    """What is done about near copies: by default they are dropped if exact ones are, or if the splits are made here."""
+    return config.near_duplicates or ("drop" if (config.on_leak or source.on_leak) == "drop" else "drop made")
+
+
+def splits_from(source: Source, assigned: Assignment) -> str:
     """How the splits were made, with the column that gives them, if there is one."""
-    own, column = "the set's own", config.columns.split
+    own, column = "the set's own", source.split_column
     return assigned.origin.replace(own, f"{own}, by its column {column!r}", 1) if column else assigned.origin
 
 
-def _positive(config: DataConfig, source: Source) -> str | None:
+def check_positive(config: DataConfig, source: Source) -> str | None:
+    """The label of the disease; raises ConfigError if the config names one that there is not."""
     if config.positive is not None and config.positive not in source.labels:
         names = ", ".join(repr(label) for label in source.labels)
         raise ConfigError(f"data.positive: {config.positive!r} is not a label of {source.name}: use one of {names}")
     return config.positive or source.positive
 
 
-def _needed(config: DataConfig) -> list[Split]:
+def needed_splits(config: DataConfig) -> list[Split]:
     """The splits that need every class: those with a share above 0."""
     shares: dict[Split, float] = {
         "train": 1,
@@ -156,11 +247,22 @@ def _needed(config: DataConfig) -> list[Split]:
     return [split for split in SPLITS if shares[split] > 0]
 
 
-def _check_source(config: DataConfig, source: Source) -> None:
-    """Check all that can be checked before anything is decoded."""
-    if not source.items:
-        _check_rejected(config, source, list(source.rejected))
-        raise DataError(f"{source.name} has no images: check data.root and data.source")
+def check_source(config: DataConfig, source: Source, folder: Path) -> None:
+    """Check all that can be checked before anything is decoded.
+
+    Args:
+        config: The section `data`.
+        source: The source.
+        folder: The dataset folder, in which lists are written before a refusal.
+
+    Raises:
+        DataError: There are no images, or a class has none in a split.
+        ConfigError: A setting does not fit the data set.
+    """
+    with lists_written_first(folder, source, Readings([], list(source.rejected))):
+        if not source.items:
+            check_rejected(config, source.name, _total(source), source.rejected)
+            raise DataError(f"{source.name} has no images: check data.root and data.source")
     given: set[Split | None] = {item.split for item in source.items}
     if config.patient_scope == "split" and None in given:
         raise ConfigError(
@@ -178,68 +280,31 @@ def _check_source(config: DataConfig, source: Source) -> None:
     positions = {name: position for position, name in enumerate(source.labels)}
     labels = [tuple(positions[label] for label in item.labels) for item in source.items]
     present: list[Split] = [split for split in SPLITS if split in given]
-    check_classes(source.labels, labels, [item.split or "train" for item in source.items], present, given)
+    with lists_written_first(folder, source, Readings([], list(source.rejected))):
+        check_classes(source.labels, labels, [item.split or "train" for item in source.items], present, given)
 
 
-def _raster(config: DataConfig, source: Source, reader: Reader) -> Raster:
+def raster_for(config: DataConfig, source: Source, reader: Reader) -> Raster:
+    """The form of the stored images."""
     size = config.size or source.size or SIZE
     height, width = (size, size) if isinstance(size, int) else size
     channels = config.channels or source.channels or reader.channels(source.items)
     return Raster(channels, height, width, config.fit, config.filter, source.window or config.window)
 
 
-def _read(
-    source: Source,
-    raster: Raster,
-    writer: ImageWriter,
-    patients: PatientHasher | None,
-    progress: Progress | None,
-    reader: Reader,
-) -> Readings:
-    """Read every item and append it to the stored images, or set it aside."""
-    positions = {name: position for position, name in enumerate(source.labels)}
-    read = Readings([], list(source.rejected), [], Counter(), Counter())
-    total = len(source.items)
-    with closing(reader.readings(source.items, raster)) as readings:
-        for done, item in enumerate(source.items, start=1):
-            if reader.cancelled and reader.cancelled():
-                raise Cancelled(f"the import was stopped after {done - 1} of {total} images: run it again")
-            reading = next(readings)
-            if isinstance(reading, str):
-                read.rejected.append(Rejected(item.origin, reading))
-            else:
-                writer.append(reading.image)
-                read.original_sizes[reading.original_size] += 1
-                read.spacings[item.spacing] += 1
-                if reading.assumed:
-                    read.assumed[item.origin] = reading.assumed
-                if raster.channels == 1 and reading.coloured:
-                    read.coloured.append(item.origin)
-                patient = patients(item.patient, item.split) if patients and item.patient else None
-                labels = tuple(sorted(positions[label] for label in item.labels))
-                read.candidates.append(Candidate(reading.content, labels, patient, item.split, item.origin))
-            if progress and (done % max(1, total // 100) == 0 or done == total):
-                progress(done, total)
-    return read
+def hasher_for(config: DataConfig, source: Source, folder: Path) -> PatientHasher | None:
+    """What hashes the patients with the key in `folder`, or None if the source names none."""
+    return PatientHasher(folder, config.patient_scope) if any(item.patient for item in source.items) else None
 
 
-def _check_rejected(config: DataConfig, source: Source, rejected: list[Rejected]) -> None:
-    counted = [item for item in rejected if item.counts]
-    total = len(source.items) + sum(item.counts for item in source.rejected)
-    if not counted or len(counted) <= config.max_rejected * total:
-        return
-    reason, count = Counter(item.reason for item in counted).most_common(1)[0]
-    first = next(item.origin for item in counted if item.reason == reason)
-    many = "all" if count == len(counted) else str(count)
-    raise DataError(
-        f"{len(counted)} of {total} files of {source.name} were set aside, {many} because {reason} (the first is "
-        f"{first}): repair or remove them, or raise data.max_rejected, now {config.max_rejected:g}"
-    )
-
-
-def _studies(candidates: list[Candidate], assigned: Assignment) -> tuple[Study, ...]:
+def studies_of(candidates: Sequence[Candidate], assigned: Assignment) -> tuple[Study, ...]:
+    """The candidates with their splits, without those that were dropped."""
     return tuple(
         Study(candidate.content, candidate.labels, split, candidate.patient, candidate.origin)
         for candidate, split in zip(candidates, assigned.splits, strict=True)
         if split
     )
+
+
+def _total(source: Source) -> int:
+    return len(source.items) + sum(item.counts for item in source.rejected)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from gan_aug.config.data import DataConfig
 from gan_aug.data.assumptions import Assumed, in_words
-from gan_aug.data.items import Rejected, Source
+from gan_aug.data.importing.readings import Readings, kind_of
+from gan_aug.data.items import Source
 from gan_aug.data.manifest import SPLITS, Manifest, Split, Study
 from gan_aug.data.patients import PatientHasher
 from gan_aug.data.reading.raster import Raster
-from gan_aug.data.splits.assign import Assignment, Candidate
+from gan_aug.data.splits.assign import Assignment, Candidate, Dropped
+from gan_aug.errors import GanAugError
 from gan_aug.run import layout
 
 REASONS = 12
@@ -26,36 +28,20 @@ LISTED = 30
 """How many original sizes and spacings the report lists; rarer ones are counted together."""
 
 
-@dataclass(frozen=True)
-class Readings:
-    """The result of reading the items.
-
-    Attributes:
-        candidates: The images, in stored order.
-        rejected: What was set aside.
-        coloured: The origins of the images that lost their colour because the data set is stored in grey.
-        original_sizes: How many images had each (height, width) in pixels before resizing.
-        assumed: What was assumed to decode an image, by its origin.
-        spacings: How many images have each distance between pixel centres, (down, across) in millimetres; None counts
-            those without a known distance.
-    """
-
-    candidates: list[Candidate]
-    rejected: list[Rejected]
-    coloured: list[str]
-    original_sizes: Counter[tuple[int, int]]
-    spacings: Counter[tuple[float, float] | None]
-    assumed: dict[str, Assumed] = field(default_factory=dict)
-
-
 def import_notes(
-    config: DataConfig, source: Source, read: Readings, patients: PatientHasher | None, repeated: int
+    config: DataConfig,
+    source: Source,
+    raster: Raster,
+    read: Readings,
+    patients: PatientHasher | None,
+    repeated: int,
 ) -> list[str]:
     """The sentences that every report about the data set must repeat.
 
     Args:
         config: Says whether patient numbers restart in each split.
         source: What was read.
+        raster: The form of the stored images.
         read: What reading the items gave.
         patients: The hasher of patients, or None if the data set names none.
         repeated: How many images repeat another image of their split.
@@ -69,7 +55,7 @@ def import_notes(
     if read.rejected:
         notes.append(f"files or rows set aside, listed in {layout.IMPORT_REPORT}: {len(read.rejected)}")
     notes += _assumed_notes(assumed_counts(source, read))
-    if read.coloured:
+    if read.coloured and raster.channels == 1:
         notes.append(f"coloured images turned grey: {len(read.coloured)}, the first {read.coloured[0]}")
     if repeated:
         notes.append(f"images that repeat another of their split, and stay: {repeated}")
@@ -144,8 +130,10 @@ def import_report(
         "read": len(source.items) + len(source.rejected),
         "used": len(manifest.studies),
         "rejected": [asdict(item) for item in read.rejected],
-        "reasons": dict(Counter(item.reason for item in read.rejected).most_common()),
+        "reasons": _reasons(read),
         "dropped": [asdict(item) for item in assigned.dropped],
+        "remarks": source.remarks,
+        "coloured": len(read.coloured),
         "duplicates": duplicates(manifest.studies),
         "native_sizes": _most_common(Counter({f"{h}x{w}": count for (h, w), count in read.original_sizes.items()})),
         "spacings": _most_common(Counter({_spacing(found): count for found, count in read.spacings.items()})),
@@ -156,6 +144,33 @@ def import_report(
         "notes": manifest.notes,
         "assumed": assumed_counts(source, read),
         "files": _with_assumed(source.details, read.assumed),
+    }
+
+
+def refusal_report(source: Source, read: Readings, dropped: Sequence[Dropped], error: GanAugError) -> dict[str, Any]:
+    """The content of `import-report.json` if the import is refused: all that is known until then.
+
+    Args:
+        source: What was read.
+        read: What reading the items gave.
+        dropped: What leaks from one split into another.
+        error: Why it is refused.
+
+    Returns:
+        The record, ready for JSON.
+    """
+    return {
+        "schema": 1,
+        "source": source.name,
+        "refused": str(error),
+        "read": len(source.items) + len(source.rejected),
+        "used": 0,
+        "rejected": [asdict(item) for item in read.rejected],
+        "reasons": _reasons(read),
+        "dropped": [asdict(item) for item in dropped],
+        "remarks": source.remarks,
+        "notes": source.notes,
+        "files": source.details,
     }
 
 
@@ -183,6 +198,10 @@ def _listed(head: str, counts: Mapping[str, int]) -> str:
     lines = [f"  {number:,}: {what}" for what, number in counts.items()]
     rest = [f"  and {len(lines) - REASONS} more, in {layout.IMPORT_REPORT}"] if len(lines) > REASONS else []
     return "\n".join([head, *lines[:REASONS], *rest])
+
+
+def _reasons(read: Readings) -> dict[str, int]:
+    return dict(Counter(kind_of(item.reason) for item in read.rejected).most_common())
 
 
 def _most_common(counts: Counter[str]) -> dict[str, int]:

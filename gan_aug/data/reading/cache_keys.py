@@ -19,8 +19,8 @@ MIN_AGE_SECONDS = 2.0
 """A file that changed later than this before the import began may still be changing: it gets no key."""
 
 LIBRARIES = (
-    "numpy", "pillow", "pydicom", "pylibjpeg", "pylibjpeg-libjpeg", "pylibjpeg-openjpeg", "pylibjpeg-rle", "pyjpegls",
-    "python-gdcm",
+    "numpy", "pillow", "nibabel", "pydicom", "pylibjpeg", "pylibjpeg-libjpeg", "pylibjpeg-openjpeg", "pylibjpeg-rle",
+    "pyjpegls", "python-gdcm",
 )  # fmt: skip
 """What decodes: other versions may decode otherwise."""
 

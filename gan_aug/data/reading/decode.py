@@ -1,19 +1,49 @@
-"""Decode PNG, JPEG, TIFF and BMP files; a file that cannot be used gives a reason, never a crash."""
+"""Decode image files; a file that cannot be used gives a reason, never a crash."""
 
 from __future__ import annotations
 
 import struct
 import warnings
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from gan_aug.config.data import SlicesConfig
 from gan_aug.data.items import Pixels
+from gan_aug.data.reading.arrays import Index, chosen, npy_slices, read_npy
+from gan_aug.data.reading.nifti import nifti_slices, read_nifti
 from gan_aug.errors import DataError
 
-SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"}
-FORMATS = ("PNG", "JPEG", "TIFF", "BMP")
+FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "WEBP", "JPEG2000", "PPM", "GIF")
+PICTURES = (
+    ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".tif", ".tiff", ".bmp", ".webp", ".jp2", ".j2k", ".pgm", ".ppm", ".pnm",
+    ".gif",
+)  # fmt: skip
+NIFTI = (".nii", ".nii.gz")
+NPY = (".npy",)
+PAGED = ("TIFF", "GIF", "WEBP")
+"""Formats whose files may hold several pages or frames."""
+
+ELSEWHERE = {
+    ".dcm": "a DICOM file: data.source: dicom reads it",
+    ".dicom": "a DICOM file: data.source: dicom reads it",
+    ".npz": "an archive of several arrays (npz): save each image as a .npy file",
+    ".zip": "an archive, which is not opened: unpack it",
+    **dict.fromkeys(
+        (".mha", ".mhd", ".nrrd", ".mgz", ".mgh", ".hdr", ".img"),
+        "a volume of a kind that is not read: save it as NIfTI (.nii.gz)",
+    ),
+    **dict.fromkeys(
+        (".heic", ".avif", ".jxl", ".svs", ".ndpi"), "an image of a kind that is not read: save it as PNG or TIFF"
+    ),
+}
+"""Why files with these endings are not read here, and what to do."""
+
+Answer = TypeVar("Answer")
 
 _DAMAGED = (
     OSError, SyntaxError, ValueError, TypeError, LookupError, ArithmeticError, EOFError, struct.error,
@@ -22,21 +52,102 @@ _DAMAGED = (
 """What Pillow's parsers raise on files that are truncated or altered."""
 
 
-def decode(path: Path) -> Pixels:
-    """The image in the file `path`: grey `(H, W)` of uint8 or uint16, or colour `(H, W, 3) uint8`.
+def is_image_file(path: Path) -> bool:
+    """Whether the file's ending is that of an image that `decode` reads."""
+    return path.name.lower().endswith((*PICTURES, *NIFTI, *NPY))
 
-    Palettes are expanded, alpha is dropped and the EXIF orientation is applied. Raises DataError if it cannot be
-    decoded; the message is the reason and names no path.
+
+def why_not(path: Path) -> str:
+    """Why a file that is not an image file by its ending is set aside."""
+    reason = ELSEWHERE.get(path.suffix.lower())
+    if reason:
+        return reason
+    try:
+        with path.open("rb") as file:
+            return ELSEWHERE[".dcm"] if file.read(132)[128:] == b"DICM" else "not an image file"
+    except OSError:
+        return "not an image file"
+
+
+def images_in_file(path: Path, slices: SlicesConfig) -> list[tuple[int | None, Callable[[], Pixels]]]:
+    """The images that a file gives: one, or the slices of a volume that `data.slices` asks for.
+
+    Args:
+        path: The file.
+        slices: The section `data.slices`.
+
+    Returns:
+        For each image its slice's number, None for a file with one image, and what decodes it.
+
+    Raises:
+        DataError: The slices of a volume cannot be counted; the message is the reason.
     """
+    axis, wanted = slices.axis, slices.index
+    if not isinstance(wanted, tuple) and wanted != "all":
+        return [(None, partial(decode, path, axis, wanted) if _may_be_volume(path) else partial(decode, path))]
+    count = _count(path, axis) if _may_be_volume(path) else None
+    if count is None:
+        return [(None, partial(decode, path))]
+    numbers = range(count) if wanted == "all" else wanted
+    return [(number, partial(decode, path, axis, number)) for number in numbers]
+
+
+def decode(path: Path, axis: int | None = None, index: Index = None) -> Pixels:
+    """The image in the file `path`, or one slice or page of it.
+
+    Palettes are expanded, alpha is dropped and the EXIF orientation is applied.
+
+    Args:
+        path: The file.
+        axis: The axis that slices of a volume are counted along.
+        index: Which slice or page is meant if there are several; see `Index`.
+
+    Returns:
+        Grey `(H, W)` of uint8, uint16 or float32, or colour `(H, W, 3)`.
+
+    Raises:
+        DataError: It cannot be decoded; the message is the reason and names no path.
+    """
+    name = path.name.lower()
     try:
         if path.stat().st_size == 0:
             raise DataError("the file is empty")
+    except FileNotFoundError as error:
+        raise DataError("there is no such file") from error
+    except PermissionError as error:
+        raise DataError("permission to read the file is denied") from error
+    except OSError as error:
+        raise DataError(f"the file cannot be read ({error.strerror or error})") from error
+    if name.endswith(NIFTI):
+        return read_nifti(path, axis, index)
+    if name.endswith(NPY):
+        return read_npy(path, axis, index)
+    return _with_pillow(path, lambda image: _pixels(image, index))
+
+
+def _may_be_volume(path: Path) -> bool:
+    return path.name.lower().endswith((*NIFTI, *NPY, ".tif", ".tiff", ".gif", ".webp"))
+
+
+def _count(path: Path, axis: int | None) -> int | None:
+    """How many slices or pages a file has; None if it is one image."""
+    name = path.name.lower()
+    if name.endswith(NIFTI):
+        return nifti_slices(path, axis)
+    if name.endswith(NPY):
+        return npy_slices(path, axis)
+    pages = _with_pillow(path, _page_count)
+    return pages if pages > 1 else None
+
+
+def _with_pillow(path: Path, use: Callable[[Image.Image], Answer]) -> Answer:
+    try:
         with warnings.catch_warnings():
             # Pillow warns of unusual but harmless tags. Its warning of a decompression bomb must be an error.
             warnings.simplefilter("ignore")
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(path, formats=FORMATS) as image:
-                return _pixels(image)
+                return use(image)
     except FileNotFoundError as error:
         raise DataError("there is no such file") from error
     except PermissionError as error:
@@ -49,15 +160,20 @@ def decode(path: Path) -> Pixels:
         raise DataError("the image file is truncated or corrupt") from error
 
 
-def _pixels(image: Image.Image) -> Pixels:
-    if image.format == "TIFF" and getattr(image, "n_frames", 1) > 1:
-        raise DataError("the file holds several pages, not one image")
+def _page_count(image: Image.Image) -> int:
+    return int(getattr(image, "n_frames", 1)) if image.format in PAGED else 1
+
+
+def _pixels(image: Image.Image, index: Index) -> Pixels:
+    pages = _page_count(image)
+    if pages > 1:
+        image.seek(chosen(pages, index, "pages"))
     image.load()
     upright = ImageOps.exif_transpose(image)
     if upright.mode.startswith("I"):
-        return _to_uint16(upright)
+        return _whole_numbers(upright)
     if upright.mode == "F":
-        raise DataError("its pixels are floating-point numbers, not 8 or 16 bit whole numbers")
+        return np.asarray(upright, dtype=np.float32)
     if upright.mode in ("1", "L", "LA", "La"):
         return np.asarray(upright.convert("L"))
     if upright.mode == "P":
@@ -65,9 +181,9 @@ def _pixels(image: Image.Image) -> Pixels:
     return np.asarray(upright.convert("RGB"))
 
 
-def _to_uint16(image: Image.Image) -> Pixels:
-    """A 16-bit image as uint16; Pillow may hold it in 32 bits."""
+def _whole_numbers(image: Image.Image) -> Pixels:
+    """A 16-bit image as uint16, which Pillow may hold in 32 bits; values beyond 16 bit as float32."""
     values = np.asarray(image)
     if values.min() < 0 or values.max() > np.iinfo(np.uint16).max:
-        raise DataError("its pixels are 32 bit numbers, not 8 or 16 bit")
+        return values.astype(np.float32)
     return values.astype(np.uint16)

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from gan_aug.data.assumptions import Assumed, assume
 from gan_aug.data.items import Pixels
 from gan_aug.errors import DataError
 
@@ -16,6 +17,9 @@ GREY = np.array([0.299, 0.587, 0.114], dtype=np.float32)
 """ITU-R 601 weights of red, green and blue."""
 
 Floats = npt.NDArray[np.float32]
+
+PERCENTILES = (0.5, 99.5)
+"""The share of grey values, in percent, that a window by percentiles begins and ends at."""
 
 GAP = {"bilinear": 4.0, "hamming": 4.0, "bicubic": 4.0, "lanczos": 4.0}
 """Pillow's `reducing_gap`: an image at least eight times too large is first averaged over whole pixels, to about this
@@ -34,8 +38,9 @@ class Raster:
         fit: What happens if the aspect ratio differs: `pad` adds black borders, `crop` cuts borders off, `stretch`
             changes the ratio.
         filter: Pillow's resampling filter.
-        window: The grey range that becomes 0 to 255: `full` is the range of the dtype, `percentile` the percentiles
-            0.5 to 99.5 of that image, `auto` percentile for 16 bit and full for 8 bit.
+        window: The grey range that becomes 0 to 255: `full` is the range of the dtype, for float32 that of the image's
+            finite values; `percentile` the percentiles 0.5 to 99.5 of that image; `auto` full for 8 bit, else
+            percentile.
     """
 
     channels: int
@@ -51,7 +56,7 @@ class Raster:
         return self.channels, self.height, self.width
 
     def __call__(self, pixels: Pixels) -> npt.NDArray[np.uint8]:
-        """`pixels`, `(H, W)` or `(H, W, 3)` of uint8 or uint16, as `(channels, height, width) uint8`.
+        """`pixels`, `(H, W)` or `(H, W, 3)` of uint8, uint16 or float32, as `(channels, height, width) uint8`.
 
         8-bit pixels that have the stored form already keep their values. Raises DataError with the reason for other
         arrays.
@@ -107,21 +112,43 @@ def has_colour(pixels: Pixels) -> bool:
 
 
 def _check(pixels: npt.NDArray[Any]) -> None:
-    if pixels.dtype not in (np.uint8, np.uint16):
-        raise DataError(f"its pixels are {pixels.dtype}, not 8 or 16 bit whole numbers")
+    if pixels.dtype not in (np.uint8, np.uint16, np.float32):
+        raise DataError(f"its pixels are {pixels.dtype}, not uint8, uint16 or float32")
     if pixels.ndim not in (2, 3) or (pixels.ndim == 3 and pixels.shape[2] != 3) or 0 in pixels.shape:
         raise DataError(f"its array is {pixels.shape}, not (height, width) or (height, width, 3)")
 
 
 def _windowed(pixels: Pixels, window: str) -> Floats:
     """The chosen grey range as 0 to 255 in float32, so that resizing loses no precision."""
+    if pixels.dtype == np.float32:
+        return _finite_window(pixels, (0.0, 100.0) if window == "full" else PERCENTILES)
     if pixels.dtype == np.uint16 and window == "full":
         return np.divide(pixels, np.float32(257), dtype=np.float32)  # exact for what was 8 bit
     values: Floats = pixels.astype(np.float32)
     if window == "percentile" or (window == "auto" and pixels.dtype == np.uint16):
-        low, high = np.percentile(pixels, [0.5, 99.5])
+        low, high = np.percentile(pixels, PERCENTILES)
         # An (almost) constant image has no range of its own: it keeps its values in the range of the dtype.
         if high > low:
             stretched: Floats = np.clip((values - np.float32(low)) * np.float32(255 / (high - low)), 0, 255)
             return stretched
     return values if pixels.dtype == np.uint8 else values / np.float32(257)
+
+
+def _finite_window(pixels: Pixels, percentiles: tuple[float, float]) -> Floats:
+    """The grey range between two percentiles of the finite values as 0 to 255.
+
+    What is not a number is black, and what is infinite is black or white by its sign. A constant image is black.
+    """
+    values = pixels.astype(np.float64)
+    finite = values[np.isfinite(values)]
+    if not finite.size:
+        raise DataError("none of its pixels is a finite number")
+    if finite.size < values.size:
+        assume(Assumed.NOT_FINITE)
+    low, high = np.percentile(finite, percentiles)
+    if high <= low:
+        low, high = finite.min(), finite.max()
+    if high <= low:
+        return np.zeros(pixels.shape, dtype=np.float32)
+    scaled: Floats = np.nan_to_num(np.clip((values - low) * (255 / (high - low)), 0, 255), nan=0.0).astype(np.float32)
+    return scaled

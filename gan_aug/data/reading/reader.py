@@ -118,7 +118,7 @@ def read_item(raster: Raster, read: Read) -> Reading | str:
     try:
         with collected() as assumed:
             pixels = read()
-        image = raster(pixels)
+            image = raster(pixels)
     except DataError as error:
         return str(error)
     except MemoryError:

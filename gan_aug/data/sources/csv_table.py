@@ -2,28 +2,51 @@
 
 from __future__ import annotations
 
-import csv
-import difflib
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
 
 from gan_aug.config.data import DataConfig
-from gan_aug.data.items import SPLIT_WORDS, Item, Rejected, Source
-from gan_aug.data.labels import label_order
+from gan_aug.data.items import Item, Rejected, Source, split_of
+from gan_aug.data.labels import is_missing, label_order
 from gan_aug.data.locate import data_folder
-from gan_aug.data.manifest import Task
-from gan_aug.data.reading.decode import decode
+from gan_aug.data.manifest import Split, Task
+from gan_aug.data.reading.decode import images_in_file, is_image_file, why_not
+from gan_aug.data.sources.file_names import FolderIndex, readable
+from gan_aug.data.sources.table import Row, Table, open_table
 from gan_aug.errors import ConfigError, DataError
 
-Row = dict[str, str]
-TRUE, FALSE = {"1", "1.0", "true", "yes"}, {"0", "0.0", "false", "no", ""}
+TRUE = {"1", "1.0", "true", "yes", "pos", "positive"}
+FALSE = {"0", "0.0", "false", "no", "neg", "negative", ""}
 NO_LABEL = {"", "no finding"}
 """Cells, in lower case, that say that none of several labels holds."""
 
 
 class SetAsideError(Exception):
     """A row or file that cannot be used; its message is the reason."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One usable row.
+
+    Attributes:
+        line: Its line in the table.
+        origin: The file as the table names it, below the data folder.
+        path: The file on the disk.
+        labels: Its labels.
+        split: Its split, or None.
+        patient: Its patient, or None.
+    """
+
+    line: int
+    origin: str
+    path: Path
+    labels: tuple[str, ...]
+    split: Split | None
+    patient: str | None
 
 
 def open_csv(config: DataConfig) -> Source:
@@ -33,25 +56,41 @@ def open_csv(config: DataConfig) -> Source:
     ConfigError if neither `data.root` nor `data.table` is given, and DataError for a table or column that is not there
     or a path that leaves the folder.
     """
-    table, root = _table_and_root(config)
-    columns, rows = read_table(table)
-    check_columns(config, table, columns)
+    path, root = _table_and_root(config)
+    table = open_table(config, path)
     read_labels = label_reader(config)
-    items: list[Item] = []
+    folders = [FolderIndex(folder) for folder in dict.fromkeys((root, path.parent))]
+    entries: list[Entry] = []
     rejected: list[Rejected] = []
-    for number, row in rows:
-        origin = _origin(row[config.columns.file], table, number)
+    for line, row in table.rows:
+        origin = _origin(row[config.columns.file], table, line, folders)
         try:
-            items.append(_item(config, row, origin, read_labels(row), [root, table.parent]))
+            entries.append(_entry(table, line, row, origin, read_labels(row), folders))
         except SetAsideError as error:
-            rejected.append(Rejected(origin or f"line {number}", str(error)))
+            rejected.append(Rejected(origin or f"line {line}", str(error)))
+    entries, contradicting = _without_repeats(entries)
+    items: list[Item] = []
+    for entry in entries:
+        try:
+            items += _items(entry, config)
+        except DataError as error:
+            rejected.append(Rejected(entry.origin, str(error)))
     found = {label for item in items for label in item.labels}
     several = isinstance(config.columns.label, tuple) and len(config.columns.label) > 1
     labels = tuple(config.columns.label) if several else label_order(found)
     if items and not labels:
-        raise DataError(f"{table} says of every image that no label holds: check data.columns.label")
+        raise DataError(f"{path} says of every image that no label holds: check data.columns.label")
     task: Task = "multi-label" if several or config.label_separator is not None else "multi-class"
-    return Source(root.resolve().name, task, labels, tuple(items), rejected=tuple(rejected))
+    return Source(
+        readable(root.resolve().name),
+        task,
+        labels,
+        tuple(items),
+        rejected=(*rejected, *contradicting),
+        split_column=table.split,
+        notes=table.notes,
+        remarks=(*table.remarks, *_renamed(entries)),
+    )
 
 
 def _table_and_root(config: DataConfig) -> tuple[Path, Path]:
@@ -67,67 +106,23 @@ def _table_and_root(config: DataConfig) -> tuple[Path, Path]:
     return table, root or table.parent
 
 
-def read_table(table: Path) -> tuple[list[str], list[tuple[int, Row]]]:
-    """The table's column names, and its rows with their line numbers.
+def _origin(text: str, table: Table, line: int, folders: list[FolderIndex]) -> str:
+    """The path in the table below the folder that holds it, with forward slashes; an empty text stays empty.
 
-    Commas, semicolons or tabs separate its cells. Raises DataError if it cannot be read or has no rows.
+    Raises DataError if it leaves the folder.
     """
-    try:
-        with table.open(encoding="utf-8-sig", newline="") as file:
-            head = file.readline()
-            file.seek(0)
-            delimiter = max(",;\t", key=head.count)
-            reader = csv.DictReader(file, delimiter=delimiter, restval="")
-            columns = [name.strip() for name in reader.fieldnames or []]
-            reader.fieldnames = columns
-            rows = [(reader.line_num, {k: (v or "").strip() for k, v in row.items() if k}) for row in reader]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{table} cannot be read as a table ({error}): save it as CSV in UTF-8") from error
-    if not rows:
-        raise DataError(f"{table} has no rows: check data.table")
-    return columns, rows
-
-
-def check_columns(config: DataConfig, table: Path, columns: list[str]) -> None:
-    """Raise DataError if the config names a column that a table does not have, or has more than once.
-
-    Args:
-        config: The section `data`.
-        table: The table's path, for the message.
-        columns: The table's column names.
-
-    Raises:
-        DataError: A column is missing or repeated.
-    """
-    label = config.columns.label
-    labels = {f"label.{k}": name for k, name in enumerate(label)} if isinstance(label, tuple) else {"label": label}
-    asked = {
-        "file": config.columns.file,
-        **labels,
-        "patient": config.columns.patient,
-        "split": config.columns.split,
-    }
-    for key, name in asked.items():
-        if name is None or name in columns:
-            continue
-        close = difflib.get_close_matches(name, columns, n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
-        raise DataError(
-            f"data.columns.{key}: {table} has no column {name!r}, it has {', '.join(map(repr, columns))}{hint}"
-        )
-    repeated = [name for name in asked.values() if name is not None and columns.count(name) > 1]
-    if repeated:
-        raise DataError(f"{table} has more than one column {repeated[0]!r}: give each its own name")
-
-
-def _origin(text: str, table: Path, number: int) -> str:
-    """The path in the table as written, with forward slashes; raises DataError if it leaves the folder."""
     path = PurePosixPath(text.replace("\\", "/"))
-    if path.is_absolute() or ".." in path.parts or path.as_posix()[1:3] == ":/":
-        raise DataError(
-            f"{table} line {number} names {text!r}, outside the data folder: use paths below data.root, without '..'"
-        )
-    return path.as_posix() if text else ""
+    if not text:
+        return ""
+    if path.as_posix()[1:3] != ":/":
+        for base in (place for one in folders for place in (one.folder, one.folder.resolve())):
+            whole = Path(os.path.normpath(Path(os.path.abspath(base)) / path))  # noqa: PTH100 - links stay as they are
+            if whole.is_relative_to(os.path.abspath(base)):  # noqa: PTH100
+                return whole.relative_to(os.path.abspath(base)).as_posix()  # noqa: PTH100
+    raise DataError(
+        f"{table.path} line {line} names {text!r}, outside the data folder {folders[0].folder}: use paths below "
+        "data.root, or name the folder that holds the files as data.root"
+    )
 
 
 def label_reader(config: DataConfig) -> Callable[[Row], tuple[str, ...]]:
@@ -143,7 +138,7 @@ def label_reader(config: DataConfig) -> Callable[[Row], tuple[str, ...]]:
         if not separator:
             raise ConfigError("data.label_separator is empty: give the sign between labels, such as '|'")
         return partial(_from_cell, name, separator)
-    return partial(_from_value, name)
+    return partial(_from_value, name, frozenset(config.names))
 
 
 def _from_columns(columns: tuple[str, ...], row: Row) -> tuple[str, ...]:
@@ -158,28 +153,84 @@ def _from_columns(columns: tuple[str, ...], row: Row) -> tuple[str, ...]:
 
 
 def _from_cell(column: str, separator: str, row: Row) -> tuple[str, ...]:
-    parts = (part.strip() for part in row[column].split(separator))
+    parts = [part.strip() for part in row[column].split(separator)]
+    if row[column] and all(is_missing(part) for part in parts):
+        raise SetAsideError("it has no label")
     return tuple(dict.fromkeys(part for part in parts if part.lower() not in NO_LABEL))
 
 
-def _from_value(column: str, row: Row) -> tuple[str, ...]:
-    if not row[column]:
+def _from_value(column: str, named: frozenset[str], row: Row) -> tuple[str, ...]:
+    if is_missing(row[column]) and row[column] not in named - {""}:
         raise SetAsideError("it has no label")
     return (row[column],)
 
 
-def _item(config: DataConfig, row: Row, origin: str, labels: tuple[str, ...], folders: list[Path]) -> Item:
+def _entry(
+    table: Table, line: int, row: Row, origin: str, labels: tuple[str, ...], folders: list[FolderIndex]
+) -> Entry:
     if not origin:
         raise SetAsideError("its row names no file")
     split = None
-    if config.columns.split:
-        split = SPLIT_WORDS.get(row[config.columns.split].lower())
+    if table.split:
+        split = split_of(row[table.split])
         if split is None:
             raise SetAsideError("its split is not train, validation or test")
-    patient = row[config.columns.patient] if config.columns.patient else None
-    if patient == "":
+    patient = row[table.patient] if table.patient else None
+    if patient is not None and is_missing(patient):
         raise SetAsideError("its row names no patient")
-    path = next((folder / origin for folder in folders if (folder / origin).is_file()), None)
+    path = next((found for folder in folders if (found := folder.find(origin))), None)
     if path is None:
-        raise SetAsideError("there is no such file below data.root or beside the table")
-    return Item(origin, labels, partial(decode, path), split, patient, path)
+        other = next((name for folder in folders if (name := folder.zeros_lost(origin))), None)
+        hint = f", but there is {other}: were zeros lost?" if other else ""
+        raise SetAsideError(f"there is no such file below data.root or beside the table{hint}")
+    if not is_image_file(path) and path.suffix and (reason := why_not(path)) != "not an image file":
+        raise SetAsideError(reason)
+    return Entry(line, origin, path, labels, split, patient)
+
+
+def _items(entry: Entry, config: DataConfig) -> Iterator[Item]:
+    for number, read in images_in_file(entry.path, config.slices):
+        origin = entry.origin if number is None else f"{entry.origin} slice {number}"
+        # The slices of one volume are of one patient, whoever that is.
+        patient = entry.patient or (None if number is None else f"\0{entry.origin}")
+        yield Item(origin, entry.labels, read, entry.split, patient, entry.path)
+
+
+def _without_repeats(entries: list[Entry]) -> tuple[list[Entry], list[Rejected]]:
+    """The rows without those that repeat or contradict another row about the same file.
+
+    A file in two splits stays in both, since `data.on_leak` says what is done about it.
+    """
+    of_file: dict[Path, list[Entry]] = {}
+    for entry in entries:
+        of_file.setdefault(entry.path, []).append(entry)
+    if len(of_file) == len(entries):
+        return entries, []
+    kept: list[Entry] = []
+    rejected: list[Rejected] = []
+    for rows in of_file.values():
+        lines = f"lines {rows[0].line} and {rows[-1].line}"
+        if len({row.labels for row in rows}) > 1:
+            said = " and ".join(repr(", ".join(one) or "none") for one in sorted({row.labels for row in rows})[:3])
+            reason = f"{lines} of the table give it different labels ({said})"
+            rejected += [Rejected(row.origin, reason) for row in rows]
+        elif len({row.patient for row in rows}) > 1:
+            rejected += [Rejected(row.origin, f"{lines} of the table give it different patients") for row in rows]
+        else:
+            first = {row.split: row for row in reversed(rows)}
+            kept += sorted(first.values(), key=lambda row: row.line)
+            again = [row for row in rows if first[row.split] is not row]
+            rejected += [
+                Rejected(row.origin, f"line {rows[0].line} of the table says the same", False) for row in again
+            ]
+    return sorted(kept, key=lambda row: row.line), rejected
+
+
+def _renamed(entries: list[Entry]) -> Iterator[str]:
+    """That files were found whose names on the disk are spelled otherwise."""
+    other = [entry for entry in entries if not os.fsencode(entry.path).endswith(entry.origin.encode())]
+    if other:
+        yield (
+            f"{len(other)} files are spelled otherwise on the disk than in the table, the first {other[0].origin!r} as "
+            f"{readable(other[0].path.name)!r}"
+        )

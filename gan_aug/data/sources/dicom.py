@@ -14,14 +14,16 @@ from gan_aug.data.dicom.files import DicomFile, find_files
 from gan_aug.data.dicom.header import Header, read_header
 from gan_aug.data.dicom.header_reader import HeaderReader, read_headers
 from gan_aug.data.dicom.pixels import read_frame
-from gan_aug.data.items import SPLIT_WORDS, Item, Rejected, Source
-from gan_aug.data.labels import label_order
+from gan_aug.data.items import Item, Rejected, Source, split_of
+from gan_aug.data.labels import is_missing, label_order
 from gan_aug.data.manifest import Split, Task
 from gan_aug.data.patients import IdentityKey
 from gan_aug.data.reading.raster import Raster
 from gan_aug.data.reading.reader import Reader
-from gan_aug.data.sources.csv_table import SetAsideError, check_columns, label_reader, read_table
+from gan_aug.data.sources.csv_table import SetAsideError, label_reader
+from gan_aug.data.sources.folder_layout import Layout, layout_of
 from gan_aug.data.sources.kind import FileKind, NewImages, Opening
+from gan_aug.data.sources.table import Table, open_table
 from gan_aug.errors import ConfigError, DataError
 from gan_aug.run.events import Progress
 
@@ -30,6 +32,9 @@ NAME = "dicom"
 
 ONE_CLASS = "image"
 """The label of every image if `data.dicom.label_from` is none."""
+
+ENDINGS = ("", ".dcm", ".dicom", ".dic", ".ima")
+"""How the names of DICOM files end, if not with a number."""
 
 CODED = {"CS", "AS", "IS", "DS", "US", "SS", "UL", "SL", "FL", "FD"}
 """Value representations that labels may come from: codes and numbers. Free text, dates and names may identify."""
@@ -58,7 +63,8 @@ def open_dicom(config: DataConfig, opening: Opening) -> Iterator[Source]:
     """
     check_installed(NAME)
     files, rejected = find_files(config.root)
-    source = dicom_source(config, files, rejected, opening.identity_key(), opening.reader, opening.progress)
+    layout = _layout(config, files)
+    source = dicom_source(config, files, rejected, opening.identity_key(), opening.reader, opening.progress, layout)
     if not source.items and not source.rejected:
         raise DataError(f"data.root: {config.root} holds no files: name the folder, DICOMDIR or zip that does")
     yield source
@@ -71,6 +77,7 @@ def dicom_source(
     identity: IdentityKey,
     reader: Reader,
     progress: Progress | None = None,
+    layout: Layout | None = None,
 ) -> Source:
     """The images in `files`, which are looked at as they come.
 
@@ -81,6 +88,7 @@ def dicom_source(
         identity: The key for who an image is of.
         reader: What looks at headers if `files` are a sequence.
         progress: Is told (files looked at, files in all).
+        layout: How folders are read for labels and splits, if labels come from there.
 
     Returns:
         The source, whose images have had their grey range applied.
@@ -91,7 +99,12 @@ def dicom_source(
     """
     label_from = config.dicom.label_from or ("table" if config.table else "folder")
     tag = None if label_from in ("table", "folder", "none") else _checked_tag(label_from)
-    annotate = _from_table(config, identity) if label_from == "table" else partial(_from_folder_or_header, label_from)
+    table = _table(config) if label_from == "table" else None
+    annotate = (
+        _from_table(config, table, identity)
+        if table
+        else partial(_from_folder_or_header, label_from, layout or Layout())
+    )
     items: list[Item] = []
     details: dict[str, dict[str, Any]] = {}
     for file, header in read_headers(files, HeaderReader(config.dicom, identity, tag), reader, progress):
@@ -105,7 +118,18 @@ def dicom_source(
             continue
         details[file.origin] = {"assumed": header.assumed, "spacing_mm": header.spacing, "frames": header.frames}
     labels, task = _labels(config, label_from, items)
-    return Source(NAME, task, labels, tuple(items), rejected=tuple(rejected), window="full", details=details)
+    return Source(
+        NAME,
+        task,
+        labels,
+        tuple(items),
+        rejected=tuple(rejected),
+        window="full",
+        details=details,
+        split_column=table.split if table else None,
+        notes=table.notes if table else (),
+        remarks=table.remarks if table else _remarks(label_from, layout, labels),
+    )
 
 
 def new_frames(path: Path, config: DataConfig, raster: Raster) -> NewImages:
@@ -193,42 +217,65 @@ def _labels(config: DataConfig, label_from: str, items: list[Item]) -> tuple[tup
     return label_order({label for item in items for label in item.labels}), "multi-label" if several else "multi-class"
 
 
-def _from_folder_or_header(label_from: str, file: DicomFile, header: Header) -> Annotation:
-    """What folder names or the header say; a first folder named after a split gives the split."""
+def _layout(config: DataConfig, files: list[DicomFile]) -> Layout | None:
+    """How the folders above the files are to be read, if labels come from them; what is no DICOM has no say."""
+    if (config.dicom.label_from or ("table" if config.table else "folder")) != "folder":
+        return None
+    paths = [PurePosixPath(file.name) for file in files]
+    likely = [path for path in paths if path.suffix.lower() in ENDINGS or path.suffix[1:].isdigit()]
+    return layout_of([path.parts[:-1] for path in likely or paths], "data.root", numbered=False)
+
+
+def _remarks(label_from: str, layout: Layout | None, labels: tuple[str, ...]) -> tuple[str, ...]:
+    """How folders were read; their names, which could be a patient's, are not repeated."""
+    said = []
+    if layout and layout.base:
+        said.append(f"one folder of data.root holds all others: labels are the folders {len(layout.base)} below it")
+    if layout and layout.splits == "below":
+        said.append("splits are the folders named after them in each class")
+    if label_from == "folder" and len(labels) == 1:
+        said.append("all images are in one folder of data.root and get one label")
+    return tuple(said)
+
+
+def _from_folder_or_header(label_from: str, layout: Layout, file: DicomFile, header: Header) -> Annotation:
+    """What folder names or the header say."""
     if label_from == "none":
         return Annotation((ONE_CLASS,))
     if label_from != "folder":
         if not header.label_value:
             raise SetAsideError(f"it has no label: its {label_from} is empty")
         return Annotation((header.label_value,))
-    folders = PurePosixPath(file.name).parts[:-1]
-    split = SPLIT_WORDS.get(folders[0].lower()) if folders else None
-    folders = folders[1:] if split else folders
-    if not folders:
+    place = layout.place(PurePosixPath(file.name).parts[:-1])
+    if place is None:
         raise SetAsideError("it has no label: it is not in a class folder")
-    return Annotation((folders[0],), split)
+    return Annotation((place.label,), place.split)
 
 
-def _from_table(config: DataConfig, identity: IdentityKey) -> Annotator:
-    """Look images up in `data.table` by the key that `data.dicom.label_key` names."""
+def _table(config: DataConfig) -> Table:
+    """The table of labels, `data.table`."""
     if config.table is None:
         raise ConfigError("data.dicom.label_from: table needs data.table: name the CSV file with the labels")
     table = config.table if config.table.is_file() or config.root is None else Path(config.root) / config.table
     if not table.is_file():
         raise DataError(f"there is no table {config.table}: name it in data.table")
-    columns, rows = read_table(table)
-    check_columns(config, table, columns)
+    return open_table(config, table)
+
+
+def _from_table(config: DataConfig, table: Table, identity: IdentityKey) -> Annotator:
+    """Look images up in the table by the key that `data.dicom.label_key` names."""
     found: dict[str, dict[str, str] | None] = {}
-    for _, row in rows:
+    for _, row in table.rows:
         key = row[config.columns.file]
         key = key if config.dicom.label_key == "file" else identity(key)
         # Two rows that agree are one; if they differ, nobody knows which is right.
         found[key] = row if found.get(key, row) == row else None
-    return partial(_looked_up, config, label_reader(config), found, identity)
+    return partial(_looked_up, config, table, label_reader(config), found, identity)
 
 
 def _looked_up(
     config: DataConfig,
+    table: Table,
     read_labels: Callable[[dict[str, str]], tuple[str, ...]],
     rows: dict[str, dict[str, str] | None],
     identity: IdentityKey,
@@ -244,10 +291,10 @@ def _looked_up(
     if row is None:
         raise SetAsideError(f"the table has rows that differ for its {key}")
     split = None
-    if config.columns.split:
-        split = SPLIT_WORDS.get(row[config.columns.split].lower())
+    if table.split:
+        split = split_of(row[table.split])
         if split is None:
             raise SetAsideError("its split is not train, validation or test")
     # Hashed as the header's is, since a row without a patient falls back on that.
-    patient = identity(row[config.columns.patient]) if config.columns.patient else None
-    return Annotation(read_labels(row), split, patient)
+    who = row[table.patient] if table.patient else ""
+    return Annotation(read_labels(row), split, None if is_missing(who) else identity(who))

@@ -1,92 +1,170 @@
-"""A folder of image files: one sub-folder per class, or such a folder per split."""
+"""A folder of image files: one sub-folder per class, with split folders above or below them if there are any."""
 
 from __future__ import annotations
 
 import os
-from functools import partial
+import zipfile
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 from gan_aug.config.data import DataConfig
-from gan_aug.data.items import SPLIT_WORDS, Item, Rejected, Source
+from gan_aug.data.items import Item, Rejected, Source, split_of
 from gan_aug.data.labels import label_order, natural_key
 from gan_aug.data.locate import data_folder
-from gan_aug.data.manifest import Split
-from gan_aug.data.reading.decode import SUFFIXES, decode
+from gan_aug.data.reading.decode import images_in_file, is_image_file, why_not
+from gan_aug.data.sources.file_names import readable
+from gan_aug.data.sources.folder_layout import Layout, Place, layout_of
 from gan_aug.errors import ConfigError, DataError
+
+TABLES = (".csv", ".tsv", ".xlsx", ".xls")
 
 
 def open_folder(config: DataConfig) -> Source:
     """The images below `data.root`, labelled by their class folder; hidden files are passed over.
 
-    Raises ConfigError without a root, and DataError if there are no class folders or one has no images.
+    Raises ConfigError without a root, and DataError if there are no class folders, one has no images, or they can be
+    read in several ways.
     """
     if config.root is None:
         raise ConfigError("data.root is needed for the folder source: name the folder that holds one folder per class")
+    if config.root.is_file() and zipfile.is_zipfile(config.root):
+        raise ConfigError(f"data.root: {config.root} is a zip archive: unpack it, and name the folder")
     root = data_folder(config.root)
+    files = sorted(_files(root), key=lambda path: natural_key(path.as_posix()))
+    shown = [tuple(readable(part) for part in path.relative_to(root).parts) for path in files]
+    images = [is_image_file(path) for path in files]
+    layout = layout_of(
+        (parts[:-1] for parts, image in zip(shown, images, strict=True) if image), readable(root.resolve().name)
+    )
     items: list[Item] = []
-    rejected = [Rejected(path.name, "not in a class folder") for path in _children(root) if path.is_file()]
-    classes: set[str] = set()
-    for split, folder in _split_folders(root):
-        if split:
-            stray = [path for path in _children(folder) if path.is_file()]
-            rejected += [Rejected(_origin(path, root), "not in a class folder") for path in stray]
-        for class_folder in _folders(folder):
-            classes.add(class_folder.name)
-            for path in _files(class_folder):
-                if path.suffix.lower() in SUFFIXES:
-                    read = partial(decode, path)
-                    items.append(Item(_origin(path, root), (class_folder.name,), read, split, file=path))
-                else:
-                    rejected.append(Rejected(_origin(path, root), "not an image file"))
-    if not classes:
-        raise DataError(f"{root} has no class folders: put the images of each class in a folder of its own")
-    if empty := classes - {item.labels[0] for item in items}:
-        name = label_order(empty)[0]
-        raise DataError(f"class {name!r} of {root} has no images: add some, or remove its folder")
-    return Source(root.resolve().name, "multi-class", label_order(classes), tuple(items), rejected=tuple(rejected))
+    rejected: list[Rejected] = []
+    for path, parts, image in zip(files, shown, images, strict=True):
+        found = _used(path, parts, image, layout, config)
+        if isinstance(found, Rejected):
+            rejected.append(found)
+        else:
+            items += found
+    labels = {label for item in items for label in item.labels}
+    _check_classes(root, layout, labels, rejected)
+    return Source(
+        readable(root.resolve().name),
+        "multi-class",
+        label_order(labels),
+        tuple(items),
+        rejected=tuple(rejected),
+        remarks=(*layout.remarks, *_remarks(root, layout)),
+    )
 
 
-def _split_folders(root: Path) -> list[tuple[Split | None, Path]]:
-    """The folders that hold class folders, with their split: those named after splits, or `root` itself."""
-    folders = _folders(root)
-    named = [folder for folder in folders if folder.name.lower() in SPLIT_WORDS]
-    if not named:
-        return [(None, root)]
-    if others := [folder.name for folder in folders if folder not in named]:
+def _used(path: Path, parts: tuple[str, ...], image: bool, layout: Layout, config: DataConfig) -> list[Item] | Rejected:
+    """The images in a file, or why it is set aside."""
+    origin, place = "/".join(parts), layout.place(parts[:-1])
+    if place is None:
+        return Rejected(origin, "not in a class folder")
+    if not image:
+        return Rejected(origin, why_not(path))
+    try:
+        return [
+            Item(
+                origin if number is None else f"{origin} slice {number}",
+                (place.label,),
+                read,
+                place.split,
+                # The slices of one volume are of one patient, whoever that is.
+                None if number is None else f"\0{origin}",
+                path,
+            )
+            for number, read in images_in_file(path, config.slices)
+        ]
+    except DataError as error:
+        return Rejected(origin, str(error))
+
+
+def _check_classes(root: Path, layout: Layout, labels: set[str], rejected: list[Rejected]) -> None:
+    """Raise DataError if there are no classes, a class folder has no images, or two of them are one folder."""
+    places: dict[Path, str] = {}
+    for path, place in _class_folders(root, layout):
+        if not path.exists():
+            raise DataError(f"the class folder {readable(path.name)!r} of {readable(str(root))} is a link to nothing: "
+                            "mend it, or remove it")  # fmt: skip
+        other = places.setdefault(path.resolve(), place.label)
+        if other != place.label:
+            raise DataError(
+                f"the classes {other!r} and {place.label!r} of {readable(str(root))} are one folder with two names: "
+                "keep one of them"
+            )
+    if not places:
         raise DataError(
-            f"{root} has folders named after splits ({named[0].name}) beside others ({others[0]}): keep one folder per "
-            "split with the classes in them, or one per class"
+            f"{readable(str(root))} has no class folders: put the images of each class in a folder of its own"
+            + (f"; or use data.source: csv with its table {tables[0]}" if (tables := _tables(root)) else "")
         )
-    return [(SPLIT_WORDS[folder.name.lower()], folder) for folder in named]
+    if empty := set(places.values()) - labels:
+        name = label_order(empty)[0]
+        reasons = Counter(one.reason for one in rejected if name in one.origin.split("/"))
+        why = f" ({reasons.most_common(1)[0][0]})" if reasons else ""
+        raise DataError(f"class {name!r} of {readable(str(root))} has no images{why}: add some, or remove its folder")
 
 
-def _children(folder: Path) -> list[Path]:
-    """The files and folders in a folder, in natural order, without hidden ones."""
-    return sorted((p for p in folder.iterdir() if not _hidden(p.name)), key=lambda path: natural_key(path.name))
+def _class_folders(root: Path, layout: Layout) -> Iterator[tuple[Path, Place]]:
+    """The class folders on the disk, those without images too."""
+    folder = root
+    for part in layout.base:
+        folder = next(path for path in _folders(folder) if readable(path.name) == part)
+    if layout.splits != "above":
+        yield from ((path, Place(readable(path.name))) for path in _folders(folder))
+        return
+    for split in _folders(folder):
+        inner = [split]
+        for _ in range(layout.skip):
+            inner = [path for one in inner for path in _folders(one)]
+        if split_of(split.name):
+            yield from ((path, Place(readable(path.name))) for one in inner for path in _folders(one))
+
+
+def _remarks(root: Path, layout: Layout) -> Iterator[str]:
+    """What lies beside the images and is not used."""
+    for name in _tables(root):
+        yield f"the table {name} in {readable(root.name)} is not used: data.source: csv would read it"
+    if (own := split_of(root.name)) and not layout.splits:
+        beside = [path.name for path in _folders(root.resolve().parent) if split_of(path.name) not in (None, own)]
+        if beside:
+            yield (
+                f"data.root is the folder {root.name}, and {beside[0]} beside it is not used: name the folder above "
+                "to use both"
+            )
+
+
+def _tables(root: Path) -> list[str]:
+    return sorted(readable(p.name) for p in root.iterdir() if p.suffix.lower() in TABLES and not _hidden(p.name))
 
 
 def _folders(folder: Path) -> list[Path]:
-    return [path for path in _children(folder) if path.is_dir()]
+    """The folders in a folder, in natural order, without hidden ones; a link to nothing counts as one."""
+    found = [p for p in folder.iterdir() if not _hidden(p.name) and (p.is_dir() or (p.is_symlink() and not p.exists()))]
+    # A link that hangs may have been an image: only a name without an ending is taken for a folder's.
+    return sorted((p for p in found if p.is_dir() or not p.suffix), key=lambda path: natural_key(path.name))
 
 
-def _files(folder: Path) -> list[Path]:
-    """All files at any depth, in natural order, without hidden ones."""
-    found: list[Path] = []
-    for place, folders, files in os.walk(folder, onerror=_fail):
-        folders[:] = [name for name in folders if not _hidden(name)]
-        found += [Path(place, name) for name in files if not _hidden(name)]
-    return sorted(found, key=lambda path: natural_key(path.as_posix()))
+def _files(root: Path) -> Iterator[Path]:
+    """All files at any depth without hidden ones; links to folders are followed, but never in a circle."""
+    above = {root.resolve()}
 
+    def walk(folder: Path, above: set[Path]) -> Iterator[Path]:
+        with os.scandir(folder) as entries:
+            found = [entry for entry in entries if not _hidden(entry.name)]
+        for entry in found:
+            path = folder / entry.name
+            if not entry.is_dir():
+                yield path
+                continue
+            real = path.resolve() if entry.is_symlink() else path
+            if real not in above:
+                yield from walk(path, above | {real})
 
-def _fail(error: OSError) -> None:
-    """Raise the error of a folder that cannot be read, which os.walk passes over by default."""
-    raise error
+    yield from walk(root, above)
 
 
 def _hidden(name: str) -> bool:
     """Whether a file manager put it there and not the user."""
     return name.startswith(".") or name in ("__MACOSX", "Thumbs.db", "desktop.ini")
-
-
-def _origin(path: Path, root: Path) -> str:
-    return path.relative_to(root).as_posix()

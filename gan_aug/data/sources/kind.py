@@ -13,13 +13,13 @@ import numpy.typing as npt
 from gan_aug.config.data import DataConfig
 from gan_aug.data.items import Source
 from gan_aug.data.patients import IdentityKey
-from gan_aug.data.reading.decode import decode
+from gan_aug.data.reading.decode import images_in_file
 from gan_aug.data.reading.raster import Raster
 from gan_aug.data.reading.reader import Reader
 from gan_aug.run.events import Progress
 
 NewImages = Iterator[tuple[int | None, npt.NDArray[np.uint8]]]
-"""The images in a file, `(C, H, W) uint8`, each with its frame number from 1 if the file has several."""
+"""The images in a file, `(C, H, W) uint8`, each with its number if there are several (frames from 1, slices from 0)."""
 
 
 @dataclass(frozen=True)
@@ -49,12 +49,12 @@ class FileKind:
 
 
 def _image_file(path: Path, config: DataConfig, raster: Raster) -> NewImages:
-    del config  # nothing in it alters how such a file is decoded
-    yield None, raster(decode(path))
+    for number, read in images_in_file(path, config.slices):
+        yield number, raster(read())
 
 
 IMAGE_FILES = FileKind(_image_file)
-"""PNG, JPEG, TIFF and BMP: also what is meant by a new file for sources that have no files of their own."""
+"""PNG, JPEG, TIFF, NIfTI and the like: also what is meant by a new file for sources that have no files of their own."""
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import difflib
 import shutil
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from gan_aug.config.data import DataConfig
 from gan_aug.data.items import Source
-from gan_aug.data.reading.decode import SUFFIXES
+from gan_aug.data.labels import check_synonyms, one_spelling
+from gan_aug.data.reading.decode import is_image_file
 from gan_aug.data.reading.raster import Raster
 from gan_aug.data.reading.reader import Reader
 from gan_aug.data.sources.csv_table import open_csv
@@ -75,9 +78,29 @@ def opened_source(
             raise DataError(
                 f"{place} cannot be read ({error.strerror or error}): check the path and its rights"
             ) from error
+        source = _spelled(config, source)
         if config.names:
             source = source.named(config.names)
         yield source if config.limit is None else source.limited(config.limit)
+
+
+def _spelled(config: DataConfig, source: Source) -> Source:
+    """The source with one spelling for labels that differ in spelling alone; those of sets that name them are kept.
+
+    Raises DataError if two labels are words for the same.
+    """
+    column = config.columns.label
+    if not any(item.file for item in source.items) or (config.table and isinstance(column, tuple) and len(column) > 1):
+        return source
+    counts = Counter(label for item in source.items for label in item.labels)
+    new = one_spelling(counts, config.names)
+    if new:
+        joined = ", ".join(f"{label!r} ({counts[label]}) to {name!r}" for label, name in sorted(new.items()))
+        note = f"labels that differ in spelling alone were joined: {joined}"
+        source = replace(source.named(new), notes=(*source.notes, note))
+    if source.task == "multi-class":
+        check_synonyms(source.labels, config.names, source.name)
+    return source
 
 
 def open_source(
@@ -149,4 +172,4 @@ def _file_kind(file: Path, source: str) -> FileKind:
     for kind in SOURCES:
         if kind.files.recognises(file):
             return kind.files
-    return IMAGE_FILES if file.suffix.lower() in SUFFIXES else source_kind(source).files
+    return IMAGE_FILES if is_image_file(file) else source_kind(source).files

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from gan_aug.data.items import Pixels
 from gan_aug.data.labels import folder_names, natural_key
 from gan_aug.data.manifest import Manifest
-from gan_aug.data.reading.decode import SUFFIXES, decode
+from gan_aug.data.reading.decode import decode, is_image_file
 from gan_aug.data.reading.npz import ZippedArray
 from gan_aug.errors import DataError
 from gan_aug.run.files import file_sha256, json_sha256
@@ -77,7 +77,7 @@ def _files(root: Path) -> list[tuple[Path, Path]]:
         if folder.name.startswith((".", "__MACOSX")):
             continue
         inside = sorted(folder.rglob("*"), key=lambda p: natural_key(p.as_posix()))
-        files = [p for p in inside if p.suffix.lower() in SUFFIXES and not p.name.startswith(".")]
+        files = [p for p in inside if is_image_file(p) and not p.name.startswith(".")]
         if not files:
             raise DataError(f"{KEY}: the class folder {folder.name!r} of {root} has no images: add some, or remove it")
         found += [(folder, file) for file in files]

@@ -44,6 +44,7 @@ def describe_dataset(manifest: Manifest, patient_scope: str) -> dict[str, Any]:
         "images_per_patient": {split: _spread(images[split]) for split in SPLITS} if named else None,
         "labels": manifest.labels,
         "positive": None if positive is None else manifest.labels[positive],
+        "positive_by_default": manifest.positive_by_default is not None,
         "notes": manifest.notes,
         "splits_from": manifest.splits_from,
         "flips": manifest.flips,

@@ -84,6 +84,8 @@ class ReportedDataset(Part):
     images_per_patient: dict[str, ImagesPerPatient | None] | None = None
     labels: tuple[str, ...]
     positive: str | None
+    positive_by_default: bool = False
+    """Whether nobody named it: the second of two labels then counts as the disease."""
     notes: tuple[str, ...]
     splits_from: str | None
     flips: tuple[Literal["horizontal", "vertical"], ...]

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from gan_aug.data.labels import positive_by_default
 from gan_aug.evaluation.statistics.comparison import FEWEST_CASES
 from gan_aug.report.words.leakage import unknown_patients
 from gan_aug.report.words.text import Report, counted, digits, gans_of, looked_alike, share, signed
@@ -32,6 +33,11 @@ def caveats(report: Report) -> list[Caveat]:
     """What limits the report's verdict: first what withholds it, else in the order of `CAVEATS`."""
     found = [caveat for row in CAVEATS if (caveat := row(report))]
     return sorted(found, key=lambda caveat: not caveat.withholds)
+
+
+def _positive_by_default(report: Report) -> Caveat | None:
+    data = report["dataset"]
+    return Caveat(positive_by_default(data["labels"], data["positive"])) if data.get("positive_by_default") else None
 
 
 def _one_seed(report: Report) -> Caveat | None:
@@ -114,6 +120,7 @@ def _not_above_the_baseline(report: Report) -> Caveat | None:
 
 
 CAVEATS: tuple[Callable[[Report], Caveat | None], ...] = (
+    _positive_by_default,
     _one_seed,
     _few_cases,
     _margin_changed,

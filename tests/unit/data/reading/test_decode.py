@@ -59,20 +59,16 @@ def test_broken_files_are_reasons(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert reason(path) == "the file is empty"
     path.write_text("hello")
     assert reason(path) == "not an image that can be decoded"
-    Image.fromarray(GREY.astype(np.float32)).save(tmp_path / "x.tif")
-    assert reason(tmp_path / "x.tif").startswith("its pixels are floating-point")
-    Image.fromarray(GREY.astype(np.int32) * 10**6).save(tmp_path / "y.tif")
-    assert reason(tmp_path / "y.tif").startswith("its pixels are 32 bit")
     pages = [Image.fromarray(GREY)] * 2
     pages[0].save(tmp_path / "z.tif", save_all=True, append_images=pages[1:])
-    assert reason(tmp_path / "z.tif") == "the file holds several pages, not one image"
+    assert reason(tmp_path / "z.tif") == "it holds 2 pages, not one image: say which with data.slices.index"
     Image.fromarray(GREY).save(path)
     for limit in (10, 20):  # an error and a warning of Pillow's
         monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
         assert reason(path) == "the image has too many pixels to be opened safely"
 
 
-@pytest.mark.parametrize("ending", ["png", "jpg", "tif", "bmp"])
+@pytest.mark.parametrize("ending", ["png", "jpg", "tif", "bmp", "webp", "jp2", "ppm", "gif"])
 def test_a_file_cut_or_altered_anywhere_never_crashes(tmp_path: Path, ending: str) -> None:
     path = tmp_path / f"x.{ending}"
     Image.fromarray(np.tile(COLOUR, (4, 4, 1))).save(path)

@@ -98,7 +98,8 @@ def test_pad_centres_and_crop_cuts_both_sides() -> None:
 @pytest.mark.parametrize(
     ("pixels", "reason"),
     [
-        (np.zeros((4, 4), dtype=np.float32), "float32"),
+        (np.zeros((4, 4), dtype=np.float64), "float64"),
+        (np.full((4, 4), np.nan, dtype=np.float32), "none of its pixels is a finite number"),
         (np.zeros((4, 4), dtype=np.int32), "int32"),
         (np.zeros((4, 4, 4), dtype=np.uint8), r"\(4, 4, 4\)"),
         (np.zeros((0, 4), dtype=np.uint8), r"\(0, 4\)"),

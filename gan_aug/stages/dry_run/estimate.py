@@ -1,0 +1,167 @@
+"""How long a run would take on this machine: a few steps of each network are timed on noise."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+
+from gan_aug.compute.device import choose_device
+from gan_aug.compute.local.parent import cores
+from gan_aug.config import Config
+from gan_aug.data.importing.preview import Preview
+from gan_aug.data.manifest import Manifest
+from gan_aug.evaluation.arm_catalogue import need_synthetic
+from gan_aug.evaluation.canaries import SHUFFLES, STEPS
+from gan_aug.evaluation.classifiers.fit import loss_of, make_optimizer
+from gan_aug.evaluation.classifiers.networks import build, to_input
+from gan_aug.evaluation.training_length import default_steps
+from gan_aug.gan.ranks import Ranks
+from gan_aug.gan.trainer import GanTrainer
+from gan_aug.stages.train import build_trainer
+from gan_aug.synthesis.plan import plan_labels
+
+ENOUGH_SECONDS = 4.0
+"""A network is timed no longer than this, after its first step."""
+
+MOST_STEPS = 8
+
+
+def estimate(request: Config, manifest: Manifest, preview: Preview | None) -> dict[str, Any]:
+    """About how long the stages of a run take on this machine, in seconds, if nothing else works on it.
+
+    The import is what the dry run took for the images that it decoded, for all of them. The GAN and the classifier are
+    timed for a few steps. Fidelity, the report and what a learning curve's GANs take are not in it.
+
+    Args:
+        request: The config.
+        manifest: The data set, imported or planned.
+        preview: What the dry run decoded; None if the data set is there.
+
+    Returns:
+        JSON values: the seconds of each stage and of all, rounded, and `counted`, which says what they are for.
+    """
+    workers, device = request.compute.workers or cores(), choose_device(request.compute.device)
+    found: dict[str, float] = {}
+    if preview and preview.decoded:
+        found["import"] = preview.seconds / preview.decoded * preview.images
+    counted = {}
+    if need_synthetic(request.compare.arms) and request.compare.synthetic is None:
+        step, making = _gan_seconds(request, manifest, device)
+        gans, steps = _gans(request), -(-request.train.images // request.train.batch)
+        found["train"] = gans * steps * step
+        made = len(plan_labels(request.synthesis_wanted, manifest))
+        found["generate"] = gans * made * making / workers
+        counted["train"] = f"{gans} GAN{'s' * (gans > 1)} of {steps:,} steps"
+    cells, steps = _cells(request, manifest)
+    found["compare"] = _classifier_seconds(request, manifest, device) * steps / min(workers, max(1, cells))
+    counted["compare"] = f"{cells} classifiers, {steps:,} steps in all"
+    rounded = {stage: _rounded(seconds) for stage, seconds in found.items()}
+    return {**rounded, "all": _rounded(sum(found.values())), "counted": counted}
+
+
+def in_words(seconds: float) -> str:
+    """A time as people say it: `40 s`, `12 min`, `3 h 20 min`."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def _gans(request: Config) -> int:
+    """How many GANs are trained on all images."""
+    return int(getattr(request.compare, "gans", None) or 1)
+
+
+def _cells(request: Config, manifest: Manifest) -> tuple[int, int]:
+    """How many classifiers are trained on all images, and how many steps they take together."""
+    classifier = request.classifier
+    steps = classifier.steps or default_steps(len(manifest.indices("train")), classifier.batch)
+    cells = len(request.compare.arms) * request.compare.seeds
+    extra = 0 if classifier.steps else 1  # the arm real is trained with twice as many steps, to see if that helps
+    shuffles = SHUFFLES if request.compare.canaries else 0
+    return cells + extra + shuffles, (cells + 2 * extra) * steps + shuffles * min(STEPS, steps)
+
+
+def _gan_seconds(request: Config, manifest: Manifest, device: torch.device) -> tuple[float, float]:
+    """The seconds of one step of the GAN's training, and of making one image."""
+    with _threads(request.compute.threads or max(1, cores() // request.compute.ranks)):
+        trainer = _trainer_on_noise(request, manifest, device)
+        trainer.step()  # the first one also prepares the libraries, and may have the gradient penalty
+        seconds = _timed(trainer.step, device)
+    every = request.gan.penalty_every
+    penalised = 0.0
+    if request.gan.regularizer_wanted == "r1" and every > MOST_STEPS:
+        penalised = seconds / every  # the penalty costs about one more step, and was not in those that were timed
+    with _threads(1):
+        noise = torch.randn(request.train.batch, request.gan.latent, device=device)
+        labels = torch.eye(len(manifest.labels), device=device)[
+            torch.arange(request.train.batch) % len(manifest.labels)
+        ]
+        with torch.no_grad():
+            generator = trainer.average.eval()
+            made = _timed(lambda: generator(noise, labels), device) / request.train.batch
+    return seconds + penalised, made
+
+
+def _trainer_on_noise(request: Config, manifest: Manifest, device: torch.device) -> GanTrainer:
+    """The trainer of the run on as many images of noise as a batch has, with the labels of training images."""
+    rows = manifest.indices("train")[: max(request.train.batch, 2)]
+    small = Manifest(
+        manifest.name, manifest.labels, manifest.task, manifest.shape, tuple(manifest.studies[row] for row in rows)
+    )
+    images = np.random.default_rng(0).integers(0, 256, (len(rows), *manifest.shape), dtype=np.uint8)
+    wanted = request.train_request
+    long = wanted.model_copy(update={"train": wanted.train.model_copy(update={"images": 10**9})})
+    return build_trainer(long, images, small, Ranks(), device)
+
+
+def _classifier_seconds(request: Config, manifest: Manifest, device: torch.device) -> float:
+    """The seconds of one step of the classifier's training, in one thread."""
+    batch = request.classifier.batch
+    images = np.random.default_rng(0).integers(0, 256, (batch, *manifest.shape), dtype=np.uint8)
+    count = len(manifest.labels)
+    one_hot = torch.eye(count, device=device)[torch.arange(batch) % count]
+    with _threads(1), torch.random.fork_rng(devices=[]):
+        model = build(request.classifier.name, manifest.shape, count)
+        model = model.to(device).to(memory_format=torch.channels_last).train()
+        optimizer = make_optimizer(request.classifier, model)
+
+        def step() -> None:
+            optimizer.zero_grad(set_to_none=True)
+            loss = loss_of(model(to_input(images, device)), one_hot, manifest.task)
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+
+        step()
+        return _timed(step, device)
+
+
+def _timed(step: Any, device: torch.device) -> float:
+    """The mean seconds of a few calls."""
+    began, done = time.perf_counter(), 0
+    while done < MOST_STEPS and (not done or time.perf_counter() - began < ENOUGH_SECONDS):
+        step()
+        done += 1
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return (time.perf_counter() - began) / done
+
+
+@contextmanager
+def _threads(count: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _rounded(seconds: float) -> float:
+    """With two digits: more would claim what nobody knows."""
+    return float(f"{seconds:.2g}")

@@ -1,0 +1,142 @@
+"""What a verb would do, found out without leaving anything behind."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from gan_aug import config as configs
+from gan_aug.compute.local.parent import cores
+from gan_aug.config import Config
+from gan_aug.config.stages import Verb
+from gan_aug.data.importing.findings import findings
+from gan_aug.data.importing.preview import Preview, preview_dataset
+from gan_aug.data.manifest import SPLITS, Manifest
+from gan_aug.data.reading.image_cache import user_cache
+from gan_aug.data.synthetic.external import open_external
+from gan_aug.errors import CheckpointError, DataError, StorageError
+from gan_aug.run import layout
+from gan_aug.run.files import read_json
+from gan_aug.run.folder import RunDir, present_products
+from gan_aug.run.stage_requests import check
+from gan_aug.stages.dry_run.estimate import estimate, in_words
+from gan_aug.stages.train import check_size
+from gan_aug.stages.trained.parent import check_start
+from gan_aug.stages.verbs import preflight
+
+TRAINS = ("run", "train")
+COMPARES = ("run", "compare")
+
+
+def dry_run(verb: Verb, request: Config, folder: Path) -> dict[str, Any]:
+    """What a verb would do, as JSON values; the images are imported for a look and forgotten.
+
+    Args:
+        verb: One of VERBS.
+        request: The config.
+        folder: The run folder, which may be absent, and stays as it is.
+
+    Returns:
+        What to know first (`positive`, `findings`), the verb, the run folder and its state, what the source holds, how
+        the splits would be, what would be set aside, about how long it would take, and the whole config.
+
+    Raises:
+        GanAugError: What the run would raise before it trains.
+    """
+    _check_folder(verb, request, folder)
+    if verb in TRAINS and request.compare.synthetic is None:
+        check_size(request.data.size)
+        check_start(folder, request.train)
+    if verb in COMPARES and (made := request.compare.synthetic) and not made.exists():
+        raise DataError(
+            f"compare.synthetic: there is nothing at {made}: name a folder of class folders, or an npz file"
+        )
+    manifest, report, preview = _looked_at(request, folder)
+    if verb == "run":
+        preflight(request, manifest)
+    if verb in COMPARES and request.compare.synthetic:
+        open_external(request.compare.synthetic, manifest)
+    said = findings(manifest, report)
+    found: dict[str, Any] = {
+        **({"positive": manifest.positive_by_default} if manifest.positive_by_default else {}),
+        "findings": said,
+        "verb": verb,
+        "run": str(folder),
+        "state": "resumes or checks what is there" if (folder / layout.REQUEST).exists() else "new",
+        "source": _source(manifest, report, preview),
+        "splits": {
+            split: {"images": len(manifest.indices(split)), "labels": manifest.counts()[split]} for split in SPLITS
+        },
+        "set aside": {
+            "files": len(report["rejected"]),
+            "reasons": report["reasons"],
+            "first": [f"{one['origin']}: {one['reason']}" for one in report["rejected"][:10]],
+        },
+    }
+    if verb == "run":
+        time = estimate(request, manifest, preview)
+        parts = ", ".join(f"{key} {in_words(value)}" for key, value in time.items() if isinstance(value, float))
+        said.append(f"about {in_words(time['all'])} on this machine if it does nothing else ({parts})")
+        found["seconds"] = time
+    return found | {"config": configs.dump(request)}
+
+
+def _looked_at(request: Config, folder: Path) -> tuple[Manifest, dict[str, Any], Preview | None]:
+    """The data set with its import report: the one in the run folder, else a look at the source."""
+    dataset = folder / layout.DATASET
+    if (dataset / layout.MANIFEST).exists():
+        check(RunDir.existing(folder), layout.DATASET, request.dataset_request.to_json())
+        manifest = Manifest.load(dataset / layout.MANIFEST)
+        empty = {"read": len(manifest.studies), "used": len(manifest.studies), "rejected": [], "reasons": {}}
+        report = read_json(dataset / layout.IMPORT_REPORT) if (dataset / layout.IMPORT_REPORT).exists() else empty
+        older = {"remarks": [], "dropped": [], "coloured": report["used"]}
+        return manifest, older | report, None
+    workers, cache = request.compute.workers or cores(), user_cache(request.compute.cache)
+    preview = preview_dataset(request.data, request.seed, workers=workers, cache=cache)
+    return preview.manifest, preview.report, preview
+
+
+def _source(manifest: Manifest, report: dict[str, Any], preview: Preview | None) -> dict[str, Any]:
+    images = preview.images if preview else len(manifest.studies)
+    decoded = preview.decoded if preview else len(manifest.studies)
+    if preview is None:
+        looked = "imported before"
+    elif decoded == images:
+        looked = "all images were decoded"
+    elif decoded:
+        looked = f"{decoded:,} of {images:,} images were decoded, evenly spread: the others may hold more faults"
+    else:
+        looked = "no image was decoded: the files are still in the archive"
+    channels, height, width = manifest.shape
+    stored = {"stored": f"{height}x{width}, {'grey' if channels == 1 else 'colour'}"} if decoded else {}
+    return {
+        "name": manifest.name,
+        "task": manifest.task,
+        "files": report["read"],
+        "images": images,
+        "looked at": looked,
+        **stored,
+        "labels": {label: sum(counts[label] for counts in manifest.counts().values()) for label in manifest.labels},
+    }
+
+
+def _check_folder(verb: Verb, request: Config, folder: Path) -> None:
+    """Raise the error of a run folder that cannot be made, or lacks what the verb goes on from."""
+    place = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    if not place.is_dir():
+        raise StorageError(f"cannot write {folder}: {place} is a file: choose another place with --run")
+    if not os.access(place, os.W_OK | os.X_OK):
+        raise StorageError(f"cannot write {folder}: permission is denied in {place}: choose another place with --run")
+    there = present_products(folder)
+    if verb == "generate" and not there["model"] and not request.compute.storage:
+        raise CheckpointError(f"{folder} holds no trained GAN: run `gan-aug train` on it first")
+    needs = verb == "compare" and request.compare.synthetic is None and not request.compute.storage
+    if needs and not there["synthetic"] and _uses_synthetic(request):
+        raise DataError(f"{folder} holds no synthetic set for the arms: run `gan-aug generate` on it first")
+
+
+def _uses_synthetic(request: Config) -> bool:
+    from gan_aug.evaluation.arm_catalogue import need_synthetic
+
+    return need_synthetic(request.compare.arms)
