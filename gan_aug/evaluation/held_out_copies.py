@@ -63,7 +63,7 @@ def find_held_out_copies(
     Returns:
         JSON values: `images` is how many were found, `of` the number of all synthetic images, and `pairs` has one entry
         for each that was found, in their order. A pair holds the row of the `synthetic` image, the `case` that it looks
-        like most (a row of the manifest), the case's `split`, and the `correlation` of their fine details. None if the
+        like most (a row of the manifest), the case's `split`, and their `correlation`, as in `Pair`. None if the
         images are too small to tell.
 
     Raises:

@@ -31,7 +31,7 @@ class NearDuplicate:
         split: Its split.
         like: The origin of the other image.
         like_split: The split of the other image.
-        correlation: The correlation of their fine details, up to 1.
+        correlation: The correlation of their fine details or of all pixels, whichever is higher; up to 1.
     """
 
     origin: str
@@ -154,14 +154,15 @@ def apply_policy(
 def _notes(copies: NearCopies, splits: Sequence[Split | None]) -> list[str]:
     """What a report must say of near-duplicates: which were dropped, and which images still have one."""
     notes = []
-    pairs: tuple[tuple[Split, int, str], ...] = (
+    gone: tuple[tuple[Split, int, str], ...] = (
         ("train", copies.dropped_train, "validation or test"),
         ("validation", copies.dropped_validation, "test"),
     )
-    for split, number, others in pairs:
+    for split, number, others in gone:
         if number:
-            images, were = ("image", "was") if number == 1 else ("images", "were")
-            notes.append(f"{number} {NAMES[split]} {images} nearly the same as one in {others} {were} dropped")
+            were = "was" if number == 1 else "were"
+            of = f"{number} of {splits.count(split)} {NAMES[split]} images"
+            notes.append(f"{of} {were} dropped: nearly the same as one in {others}")
     kept: tuple[tuple[Split, int, Split], ...] = (
         ("test", copies.test_in_train, "train"),
         ("test", copies.test_in_validation, "validation"),

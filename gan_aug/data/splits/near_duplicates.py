@@ -3,8 +3,9 @@
 There are three steps; each is more exact and slower than the one before. First, a 64-bit perceptual hash, from the
 lowest frequencies of a thumbnail, rules out most pairs. Second, the thumbnails of the remaining pairs are correlated.
 Third, the few best matches of each image are compared in their fine detail, which unrelated films do not share, however
-similar they look from a distance; if all of these are copies, so are the next ones that have no pair yet. Mirrored,
-rotated or cropped copies are not searched for, nor copies shifted by more than about a fiftieth of their side.
+similar they look from a distance; if all of these are copies, so are the next ones that have no pair yet. Images that
+correlate almost perfectly as a whole count as copies, too. Mirrored, rotated or cropped copies are not searched for,
+nor copies shifted by more than about a fiftieth of their side.
 """
 
 from __future__ import annotations
@@ -30,6 +31,9 @@ MAX_DIFFERING_BITS = 8
 MIN_THUMB_CORRELATION = 0.9
 """Thumbnails with a lower correlation rule a pair out."""
 
+MIN_CORRELATION = 0.999
+"""The correlation of all pixels from which images count as copies, even if they have hardly any fine detail."""
+
 EXAMINED = 4
 """How many of the most similar images are compared in detail with each image; more if all of these are copies."""
 
@@ -43,7 +47,7 @@ Floats = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Pair:
-    """Two rows of the stored images that are nearly the same, and the correlation of their fine details."""
+    """Two rows of stored images that are nearly the same, and the correlation of their details or of all pixels."""
 
     first: int
     second: int
@@ -96,11 +100,9 @@ def near_duplicates(
         while len(query):
             best = _rank(query) < EXAMINED
             a, b = first[found[best]], part[query[best]]
-            detail = _detail_correlations(images, a, b)
-            copies = detail >= least
-            pairs += [
-                Pair(int(x), int(y), float(c)) for x, y, c in zip(a[copies], b[copies], detail[copies], strict=True)
-            ]
+            detail, whole = _correlations(images, a, b)
+            copies = (detail >= least) | (whole >= MIN_CORRELATION)
+            pairs += map(Pair, a[copies].tolist(), b[copies].tolist(), np.maximum(detail, whole)[copies].tolist())
             paired[found[best][copies]] = True
             # If all that were examined are copies there may be more, of which those without a pair are examined.
             crowded = np.bincount(query[best][copies], minlength=len(part)) == EXAMINED
@@ -154,12 +156,14 @@ def _rank(queries: Rows) -> Rows:
     return np.arange(len(queries)) - np.searchsorted(queries, queries)
 
 
-def _detail_correlations(images: ImagesByRow, first: Rows, second: Rows) -> Floats:
-    """The correlation of fine detail of each pair of rows."""
-    if not len(first):
-        return np.zeros(0, dtype=np.float32)
-    blocks = zip(_blocks(first, PAIRS), _blocks(second, PAIRS), strict=True)
-    return np.concatenate([_detail_correlation(images[a], images[b]) for a, b in blocks])
+def _correlations(images: ImagesByRow, first: Rows, second: Rows) -> tuple[Floats, Floats]:
+    """The correlations of each pair of rows: of their fine detail, and of all their pixels."""
+    detail, whole = np.zeros(len(first), dtype=np.float32), np.zeros(len(first), dtype=np.float32)
+    for part in (slice(start, start + PAIRS) for start in range(0, len(first), PAIRS)):
+        a, b = images[first[part]], images[second[part]]
+        detail[part] = _detail_correlation(a, b)
+        whole[part] = np.einsum("ij,ij->i", *(_unit(pixels.reshape(len(pixels), -1)) for pixels in (a, b)))
+    return detail, whole
 
 
 def _shifted(images: Images) -> Iterator[Images]:

@@ -38,10 +38,13 @@ def unknown_patients(report: Report) -> str | None:
     """What follows if patients cannot be told apart; None if all can be."""
     data = report["dataset"]
     if data["test_patients"] is None:
+        copies = _near_copies(report) or {}
+        number = sum(copies.get(key, 0) for key in ("test_in_train", "validation_in_train", "dropped_train"))
+        some = f" The near copies that were found ({thousands(number)}) suggest that some have." if number else ""
         return (
             "The data set names no patients, so each image counts as a patient of its own. If patients have several "
             "images, some may be both in training and in the test: the AUC is then too good, and the intervals are too "
-            "narrow."
+            f"narrow.{some}"
         )
     if report["config"]["data"]["patient_scope"] == "split":
         return (
@@ -93,7 +96,10 @@ def near_copies_searched(report: Report) -> str:
         )
         if number
     ]
-    return f"Near copies were searched for across the splits: {'; '.join((done, *left))}."
+    return (
+        "Near copies (compressed again, brightened or shifted a little, but not mirrored, rotated or cropped) were "
+        f"searched for across the splits: {'; '.join((done, *left))}."
+    )
 
 
 def _near_copies(report: Report) -> dict[str, Any] | None:

@@ -36,7 +36,7 @@ def looked_alike(report: Report) -> str:
     )
     return (
         f"{thousands(found['images'])} of the {many} look nearly the same as one of those, so the results of the arms "
-        "with synthetic images may be too good (row numbers in the two manifests, and the correlation of details: "
+        "with synthetic images may be too good (row numbers in the two manifests, and how far they correlate: "
         f"{shown})."
     )
 

@@ -74,6 +74,15 @@ def test_all_of_many_copies_are_found_though_few_are_examined_at_a_time() -> Non
     assert {row for pair in together for row in (pair.first, pair.second)} == {*range(30), 90, 91}
 
 
+def test_images_without_fine_detail_are_compared_as_a_whole() -> None:
+    rng = np.random.default_rng(0)
+    smooth = [gaussian_filter(rng.normal(size=(64, 64)), 8) for _ in range(80)]
+    images = np.stack([255 * (image - image.min()) / np.ptp(image) for image in smooth])[:, None]
+    again = (images[:40] * 0.95 + rng.normal(size=(40, 1, 64, 64))).clip(0, 255)
+    pairs = near_duplicates(np.concatenate([images, again]).astype(np.uint8), np.arange(80), np.arange(80, 120))
+    assert [(pair.first, pair.second) for pair in pairs] == [(n, 80 + n) for n in range(40)]
+
+
 def test_small_or_blank_images_are_not_judged() -> None:
     blank = np.zeros((20, 1, 32, 32), dtype=np.uint8)
     assert near_duplicates(blank, np.arange(10), np.arange(10, 20)) == []
@@ -134,8 +143,8 @@ def test_by_default_they_are_dropped_wherever_identical_images_are(tmp_path: Pat
     dropped, report = imported(tmp_path, None, "drop", on_leak="drop")
     assert dropped.near_copies == copies(dropped_train=9, dropped_validation=1)
     assert dropped.notes[:2] == (
-        "9 training images nearly the same as one in validation or test were dropped",
-        "1 validation image nearly the same as one in test was dropped",
+        "9 of 72 training images were dropped: nearly the same as one in validation or test",
+        "1 of 8 validation images was dropped: nearly the same as one in test",
     )
     assert len(dropped.studies) == 100
     assert len(report["dropped"]) == 10
