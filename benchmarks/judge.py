@@ -56,7 +56,7 @@ SHARED = 0.3
 MARGIN = 0.03
 WITHOUT = ("real", "duplicate", "classic")
 COLUMNS = ("covered", "covered AUC", "improves", "worst", "any", "none", "at", "found", "equal", "said")
-NAMED = 40
+NAMED = 30
 """So many trials say what they could have shown, which takes longer than the rest."""
 LOWER = 0.8
 """By how much the separation of the other arms is lower in the column `worst`."""

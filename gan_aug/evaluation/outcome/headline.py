@@ -30,6 +30,9 @@ from gan_aug.evaluation.statistics.intervals import ALPHA
 from gan_aug.evaluation.statistics.power import Study
 from gan_aug.evaluation.statistics.uncertainty import Gans
 
+FEWEST_FOR_POWER = 3
+"""From two trainings their spread is hardly known, and so is what could have been shown."""
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -161,7 +164,7 @@ def headline(
     own = own_rows(comparisons, choice.arm)
     missing = missing_for_verdict(truth, len(cells[choice.arm]))
     gain = power = None
-    if not missing:
+    if not missing and len(cells[choice.arm]) >= FEWEST_FOR_POWER:
         names = (choice.arm, *(row.against for row in own))
         aucs = [[truth.auc(cell.test_scores) for cell in cells[name]] for name in names]
         study = Study.of(aucs, truth.patients, truth.pairs, gans, [row.p for row in comparisons if row not in own])

@@ -142,19 +142,15 @@ class Study:
     def _repeated(self, gain: float) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Of each repetition and opponent the difference, its standard error and degrees of freedom, `(R, A - 1)`."""
         here, there = float(self.levels[0]), float(self.levels[1:].max()) + gain
-        trainings = _scaled(self.of_trainings, slope_ratio(there, here))
-        patients = _scaled(self.of_patients, placement_ratio(there, here) ** 0.5)
+        new_trainings, new_patients = _chance(len(self.shares), len(self.levels))
         form = cluster_form(self.shares)
         trace = float(np.trace(form))
         df = trace**2 / float((form**2).sum())
-        new_trainings, new_patients = _chance(len(self.shares), len(self.levels))
-        shifts = new_trainings @ _root(trainings).T / shrinkage(df)
-        apart = shifts[:, :, :1] - shifts[:, :, 1:]
-        tested = new_patients @ _root(patients).T
-        found = np.tensordot(apart, self.shares, axes=(1, 0)) + tested[:, :1] - tested[:, 1:] + there - self.levels[1:]
+        apart, _ = _differences(new_trainings / shrinkage(df), self.of_trainings, slope_ratio(there, here))
+        tested, of_pairs = _differences(new_patients, self.of_patients, placement_ratio(there, here) ** 0.5)
+        found = np.tensordot(apart, self.shares, axes=(1, 0)) + tested + there - self.levels[1:]
         squares = np.einsum("rco,cd,rdo->ro", apart, form, apart, optimize=True)
         of_seeds = squares * float((self.shares**2).sum()) / trace
-        of_pairs = np.diag(patients)[1:] + patients[0, 0] - 2 * patients[0, 1:]
         total = np.maximum(NO_VARIANCE, of_seeds + np.maximum(0.0, of_pairs))
         return found, np.sqrt(total), _degrees(of_seeds / total, df, self.few)
 
@@ -186,10 +182,22 @@ def _chance(clusters: int, arms: int) -> tuple[FloatArray, FloatArray]:
     return rng.normal(size=(REPETITIONS, clusters, arms)), rng.normal(size=(REPETITIONS, arms))
 
 
-def _scaled(covariance: FloatArray, factor: float) -> FloatArray:
-    """The covariance if the first figure's deviations are larger by a factor."""
-    factors = np.array([factor, *np.ones(len(covariance) - 1)])
-    return covariance * np.outer(factors, factors)
+def _differences(chance: FloatArray, covariance: FloatArray, factor: float) -> tuple[FloatArray, FloatArray]:
+    """Random deviations of the differences `(..., A - 1)` from standard normal `chance (..., A)`, and their variances.
+
+    The arm's deviations are multiplied by `factor`. What it had in common with an opponent then cancels no longer, or
+    by accident altogether, if the covariance is one of few trainings. So the variance of a difference is not below the
+    one observed, times the factor's square.
+    """
+    size = len(covariance)
+    scaled = covariance * np.outer(factors := np.array([factor, *np.ones(size - 1)]), factors)
+    variances, observed = (
+        np.maximum(0.0, matrix[0, 0] + np.diag(matrix)[1:] - 2 * matrix[0, 1:]) for matrix in (scaled, covariance)
+    )
+    wanted = np.maximum(variances, factor**2 * observed)
+    stretch = np.sqrt(np.divide(wanted, variances, out=np.ones_like(wanted), where=variances > NO_VARIANCE))
+    drawn = chance @ _root(scaled).T
+    return (drawn[..., :1] - drawn[..., 1:]) * stretch, wanted
 
 
 def _root(covariance: FloatArray) -> FloatArray:

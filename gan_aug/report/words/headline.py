@@ -83,29 +83,25 @@ def headline_of(report: Report) -> Found | None:
 
 
 def _better(report: Report, found: Found) -> str:
-    return (
-        f"{_subject(report, found)} gave a better classifier than {_strongest(found)}{_nor(found, 'and than')}: the "
-        f"AUC is higher by {_apart(report, _against_strongest(found))}."
-    )
+    return f"{_subject(report, found)} gave a better classifier than {_others(found)}: {_changed(report, found)}."
 
 
 def _no_worse(report: Report, found: Found) -> str:
-    lower = [one for one in found["against"] if one["ci95"][1] < 0]
-    said = "that it is better is not shown"
-    if lower:
-        said = f"it is lower than with {listed([_name(one['arm']) for one in lower])}, but by less than that"
+    lower = [_name(one["arm"]) for one in found["against"] if one["ci95"][1] < 0]
+    said = f"it is lower than with {listed(lower)}, but by less" if lower else "that it is better is not shown"
     return (
-        f"{_subject(report, found)} gave no worse a classifier than {_strongest(found)}{_nor(found, 'nor than')}: a "
-        f"loss of AUC of {found['margin']:g} or more is ruled out; {said}."
+        f"{_subject(report, found)} gave no worse a classifier than {_others(found)}: {_changed(report, found)}; a "
+        f"loss of {found['margin']:g} or more is ruled out, {said}."
     )
 
 
 def _worse(report: Report, found: Found) -> str:
     lowest = min(found["against"], key=lambda one: one["ci95"][1])
+    low, high = (signed(end, digits(report)) for end in lowest["ci95"])
     strongest = f", {_STRONGEST}" if lowest["arm"] == found["strongest"] and len(found["against"]) > 1 else ""
     return (
         f"{_subject(report, found)} gave a worse classifier than {_name(lowest['arm'])}{strongest}: the AUC is lower "
-        f"by {_apart(report, lowest)}."
+        f"by {size(abs(lowest['difference']), digits(report))} (95 % CI {low} to {high})."
     )
 
 
@@ -117,20 +113,11 @@ def _open(report: Report, found: Found) -> str:
             f"{_name(found['strongest'])}, and not with {listed([_name(name) for name in found['untested']])}. A "
             "comparison made anew with this version does."
         )
-    apart = signed(_against_strongest(found)["difference"], digits(report))
-    low, high = (signed(end, digits(report)) for end in _against_strongest(found)["ci95"])
-    return (
-        f"{start} than {_strongest(found)}{_nor(found, 'and than')}, cannot be told: the AUC differs from that by "
-        f"{apart} (95 % CI {low} to {high}), {_why_open(found)}."
-    )
-
-
-def _why_open(found: Found) -> str:
-    """Why there is no verdict: a gain over all is not shown, and a loss against some is neither shown nor ruled out."""
     several = len(found["against"]) > 1
     return (
-        f"a gain{' over all of these' if several else ''} is not shown, and a loss of {found['margin']:g} or more"
-        f"{' against one of them' if several else ''} is neither shown nor ruled out"
+        f"{start} than {_others(found)} cannot be told: {_changed(report, found)}; a gain"
+        f"{' over all of these' if several else ''} is not shown, and a loss of {found['margin']:g} or more"
+        f"{' against one of them' if several else ''} is neither shown nor ruled out."
     )
 
 
@@ -149,7 +136,7 @@ _SAID: dict[str, tuple[Word, Callable[[Report, Found], str]]] = {
 def _numbers(report: Report, found: Found) -> str:
     """The differences, and what the study could have shown."""
     decimals = digits(report)
-    apart = "; ".join(f"from {_name(one['arm'])} {_apart(report, one, signs=True)}" for one in found["against"])
+    apart = "; ".join(f"from {_name(one['arm'])} {_apart(report, one)}" for one in found["against"])
     text = f"Difference in AUC of the arm “{found['arm']}”: {apart}."
     if found["missing"] or found["untested"]:
         return text
@@ -160,7 +147,7 @@ def _numbers(report: Report, found: Found) -> str:
     gain, likely = found["smallest_detectable"], found["power_if_equal"]
     if gain is not None:
         text += f" A study like this shows a gain of {size(gain, decimals)} over {best} four times in five."
-    elif found["verdict"] != "improves":
+    elif found["verdict"] != "improves" and likely is not None:
         text += f" A study like this shows no gain over {best} four times in five, however large."
     if likely is not None and found["verdict"] == "inconclusive":
         text += f" If the two were equally good, it would say “no worse” in {percent(likely)} of cases."
@@ -176,27 +163,23 @@ def _name(arm: str) -> str:
     return words_of(arm).in_short
 
 
-def _strongest(found: Found) -> str:
+def _others(found: Found) -> str:
     several = len(found["against"]) > 1
-    return f"{_name(found['strongest'])}, {_STRONGEST}," if several else _name(found["strongest"])
+    return "anything that was tried without a GAN" if several else _name(found["strongest"])
 
 
-def _nor(found: Found, joint: str) -> str:
-    """The other arms without a GAN, joined to the strongest by some words; empty if there are none."""
-    others = [_name(one["arm"]) for one in found["against"] if one["arm"] != found["strongest"]]
-    return f" {joint} {listed(others)}" if others else ""
+def _changed(report: Report, found: Found) -> str:
+    """The difference from the strongest arm without a GAN, with its name if there are several."""
+    own = next(one for one in found["against"] if one["arm"] == found["strongest"])
+    several = len(found["against"]) > 1
+    beside = f"compared with {_name(found['strongest'])}, {_STRONGEST}, " if several else ""
+    return f"{beside}the AUC changed by {_apart(report, own)}"
 
 
-def _against_strongest(found: Found) -> dict[str, Any]:
-    own: dict[str, Any] = next(one for one in found["against"] if one["arm"] == found["strongest"])
-    return own
-
-
-def _apart(report: Report, one: dict[str, Any], *, signs: bool = False) -> str:
+def _apart(report: Report, one: dict[str, Any]) -> str:
     decimals = digits(report)
     low, high = (signed(end, decimals) for end in one["ci95"])
-    amount = signed(one["difference"], decimals) if signs else size(abs(one["difference"]), decimals)
-    return f"{amount} (95 % CI {low} to {high})"
+    return f"{signed(one['difference'], decimals)} (95 % CI {low} to {high})"
 
 
 def _lower_first(text: str) -> str:

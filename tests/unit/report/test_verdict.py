@@ -13,7 +13,9 @@ from gan_aug.evaluation.statistics.comparison import holm, verdict
 from gan_aug.evaluation.statistics.uncertainty import Estimate
 from gan_aug.report.pages.html import to_html
 from gan_aug.report.pages.markdown import to_markdown
+from gan_aug.report.pages.terminal import to_terminal
 from gan_aug.report.plots.all import draw_figures
+from gan_aug.report.words.headline import opening
 from gan_aug.report.words.tables import comparisons_table
 from gan_aug.report.words.verdict import answer, verdict_sentence
 from tests.support.evaluation_samples import make_cells, make_manifest, make_report, make_synthetic
@@ -193,3 +195,105 @@ def test_what_could_have_been_shown_fits_below_an_auc_of_1() -> None:
     several = {**REPORT, "comparisons": [none, none], "config": config}
     assert "a single comparison could have shown a gain of 0.016" in verdict_sentence(several, CASES[0][0])
     assert comparisons_table({**REPORT, "comparisons": [none]}).rows[0][-1] == "–"
+
+
+def with_headline(verdict: str, *against: tuple[str, float, float, float], **changes: Any) -> dict[str, Any]:
+    """A report whose headline has this verdict and these differences; the last is from the strongest arm."""
+    rows = [
+        {"arm": arm, "difference": value, "ci95": [low, high], "p": 0.01, "p_adjusted": 0.03, "verdict": verdict}
+        for arm, value, low, high in against
+    ]
+    found = {
+        **REPORT["headline"],
+        "arm": "mixed",
+        "strongest": against[-1][0],
+        "verdict": verdict,
+        "against": rows,
+        "p": 0.03,
+        "margin": 0.02,
+        "smallest_detectable": 0.031,
+        "power_if_equal": 0.234,
+        **changes,
+    }
+    mixed = REPORT["arms"]["mixed"]
+    own = {**mixed, "seeds": [{**seed, "gan": number} for number, seed in enumerate(mixed["seeds"])]}
+    return {**REPORT, "headline": found, "arms": {**REPORT["arms"], "mixed": own}}
+
+
+REAL, CLASSIC = ("real", 0.03, 0.01, 0.05), ("classic", 0.02, 0.004, 0.036)
+OPENINGS = [
+    (
+        with_headline("improves", REAL, CLASSIC),
+        "better",
+        "Adding GAN images to the real ones gave a better classifier than anything that was tried without a GAN: "
+        "compared with classic augmentation, the strongest without a GAN, the AUC changed by +0.020 (95 % CI +0.004 "
+        "to +0.036).",
+    ),
+    (
+        with_headline("non-inferior", REAL, ("classic", -0.002, -0.012, 0.008)),
+        "no worse",
+        "Adding GAN images to the real ones gave no worse a classifier than anything that was tried without a GAN: "
+        "compared with classic augmentation, the strongest without a GAN, the AUC changed by −0.002 (95 % CI −0.012 to "
+        "+0.008); a loss of 0.02 or more is ruled out, that it is better is not shown.",
+    ),
+    (
+        with_headline("inferior", REAL, ("classic", -0.05, -0.07, -0.03)),
+        "worse",
+        "Adding GAN images to the real ones gave a worse classifier than classic augmentation, the strongest without a "
+        "GAN: the AUC is lower by 0.050 (95 % CI −0.070 to −0.030).",
+    ),
+    (
+        with_headline("inconclusive", ("real", 0.005, -0.03, 0.04)),
+        "cannot tell",
+        "Whether adding GAN images to the real ones gives a better or a worse classifier than the real images alone "
+        "cannot be told: the AUC changed by +0.005 (95 % CI −0.030 to +0.040); a gain is not shown, and a loss of 0.02 "
+        "or more is neither shown nor ruled out.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("report", "word", "sentence"), OPENINGS, ids=[word for _, word, _ in OPENINGS])
+def test_a_report_opens_with_one_word_and_one_sentence(report: dict[str, Any], word: str, sentence: str) -> None:
+    first = opening(report)
+    assert first is not None
+    assert (first.word, first.sentence) == (word, sentence)
+    assert first.numbers.endswith("would say “no worse” in 23.4 % of cases.") == (word == "cannot tell")
+    assert first.limits == ()
+    text = to_markdown(report)
+    assert f"> **{word[0].upper()}{word[1:]}.** {sentence}" in text
+    assert sentence in " ".join(to_terminal(report).split())
+
+
+def test_what_withholds_a_verdict_takes_its_place() -> None:
+    one = make_report(BINARY, make_cells(BINARY, ("real", "mixed"), 1), make_synthetic(BINARY))
+    first = opening(one)
+    assert first is not None
+    assert first.word == "cannot tell"
+    assert "cannot be told from this run. Each classifier was trained once" in first.sentence
+    assert first.limits == ("One GAN: how much another training of it would differ is not known.",)
+    few = make_manifest(per_label=4)
+    first = opening(make_report(few, make_cells(few, ("real", "mixed"), 3), make_synthetic(few)))
+    assert first is not None
+    assert "Of the class “normal” the test has 4 patients, too few for a verdict" in first.sentence
+
+
+def test_a_margin_that_was_changed_is_told_at_once() -> None:
+    report = {**REPORT, "provenance": {**REPORT["provenance"], "margins": [0.02, 0.05]}}
+    said = "The margin was changed after results were there: it was 0.02, then 0.05."
+    first = opening(report)
+    assert first is not None
+    assert any(limit.startswith(said) for limit in first.limits)
+    assert "The margin was 0.02, then 0.05, changed after results were there." in to_markdown(report)
+
+
+def test_a_report_of_an_earlier_version_claims_nothing_of_what_it_did_not_compare() -> None:
+    old = {key: value for key, value in REPORT.items() if key != "headline"}
+    old["comparisons"] = [{**REPORT["comparisons"][0], "verdict": "improves", "difference": 0.03, "ci95": [0.01, 0.05]}]
+    first = opening(old)
+    assert first is not None
+    assert first.word == "better"  # no other arm without a GAN was run
+    arms = {**old["arms"], "classic": old["arms"]["real"]}
+    first = opening({**old, "arms": arms})
+    assert first is not None
+    assert first.word == "cannot tell"
+    assert "this report compares it with the real images alone, and not with classic augmentation" in first.sentence
