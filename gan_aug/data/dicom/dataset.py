@@ -24,6 +24,9 @@ INFLATED = b"1.2.840.10008.1.2.1\0\0\0"
 HEADER_BYTES = 64 * 2**20
 """Bytes that a header may have, in addition to the pixels."""
 
+FIRST_GROUPS = (b"\x02\x00", b"\x08\x00", b"\x00\x08")
+"""How a dataset without a preamble begins: with group 2 or 8, in either byte order."""
+
 UNDEFINED_LENGTH = 0xFFFFFFFF
 """The length of encapsulated (compressed) pixel data."""
 
@@ -104,7 +107,7 @@ def open_file(file: DicomFile, config: DicomConfig, tags: Sequence[Any], *, pixe
 
         # Without the prefix DICM pydicom accepts any bytes as DICOM: the caller must check what was read.
         bare = start[128:132] != b"DICM"
-        with _damage(source, bare=bare):
+        with _damage(source, "not a DICOM file" if bare and start[:2] not in FIRST_GROUPS else ""):
             try:
                 dataset = read_partial(source, at_pixels, force=bare, specific_tags=list(tags))  # type: ignore[arg-type]
             except InvalidDicomError as error:
@@ -128,10 +131,10 @@ def _second_beginning(start: bytes) -> int | None:
 
 
 @contextmanager
-def _damage(source: _BoundedFile, *, bare: bool) -> Iterator[None]:
+def _damage(source: _BoundedFile, reason: str) -> Iterator[None]:
     """Turn what pydicom raises within the block into a DataError: also an OSError, which it raises for a lack of bytes.
 
-    `bare` says that the file does not begin as DICOM files do.
+    `reason` is what it says, unless it is empty; then it says what is wrong with the header.
     """
     try:
         yield
@@ -141,7 +144,7 @@ def _damage(source: _BoundedFile, *, bare: bool) -> Iterator[None]:
         raise UnreadError("there is not enough memory to read it") from error
     except Exception as error:  # pydicom lets through whatever its parsers raise
         damaged = "the file is truncated within its header" if source.exhausted else "its header is damaged"
-        raise DataError("not a DICOM file" if bare else damaged) from error
+        raise DataError(reason or damaged) from error
 
 
 def _inflated(start: bytes, content: bytes, limit: int) -> bytes:

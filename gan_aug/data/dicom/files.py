@@ -20,6 +20,9 @@ MAX_MEMBERS = 1_000_000
 """Files that a zip archive may list: one with more is taken for an attack on the program that opens it."""
 
 
+ENCRYPTED = 1
+"""The flag of an encrypted file in a zip archive."""
+
 Entries = dict[Path, dict[str, str]]
 """The names in folders, by the folder and by what is left of a name without its case and version."""
 
@@ -68,8 +71,10 @@ class DicomFile:
             return self.path.open("rb"), size
         except FileNotFoundError as error:
             raise UnreadError("there is no such file, although it is listed") from error
+        except PermissionError as error:
+            raise UnreadError("the file cannot be opened: permission is denied") from error
         except OSError as error:
-            raise UnreadError("the file cannot be opened: check its permissions") from error
+            raise UnreadError(f"the file cannot be opened ({error.strerror})") from error
 
 
 def find_files(root: Path | None) -> tuple[list[DicomFile], list[Rejected]]:
@@ -136,18 +141,29 @@ def _leads_outside(name: str) -> bool:
 def _open_member(archive: Path, name: str, limit: int) -> tuple[BinaryIO, int]:
     try:
         with zipfile.ZipFile(archive) as file:
+            found = file.getinfo(name)
+            _check_open(found)
             # The archive may state a false size: no more than the limit is ever unpacked.
-            _check_size(file.getinfo(name).file_size, limit)
+            _check_size(found.file_size, limit)
             with file.open(name) as member:
                 content = member.read(limit + 1)
     except DataError:
         raise
-    except RuntimeError as error:
-        raise DataError("the archive is encrypted: unpack it first") from error
+    except NotImplementedError as error:
+        raise DataError("the archive compresses it by a method that Python cannot undo: unpack it first") from error
+    except MemoryError as error:
+        raise UnreadError("there is not enough memory to read it") from error
+    except OSError as error:
+        raise UnreadError("the disk or network failed while the archive was read") from error
     except Exception as error:  # zipfile lets through whatever its decompressors raise
         raise DataError("the archive is damaged at this file") from error
     _check_size(len(content), limit)
     return BytesIO(content), len(content)
+
+
+def _check_open(member: zipfile.ZipInfo) -> None:
+    if member.flag_bits & ENCRYPTED:
+        raise DataError("the archive is encrypted: unpack it first")
 
 
 def _check_size(size: int, limit: int) -> None:
@@ -165,8 +181,11 @@ def _in_dicomdir(path: Path) -> tuple[list[DicomFile], list[Rejected]]:
             records: Any = dcmread(path).DirectoryRecordSequence
             ids = [record.ReferencedFileID for record in records if "ReferencedFileID" in record]
             parts = [[one] if isinstance(one, str) else [str(part) for part in one] for one in ids]
+    except OSError as error:
+        raise DataError(f"data.root: {path} cannot be read ({error.strerror or 'it is truncated'})") from error
     except Exception as error:  # pydicom lets through whatever its parsers raise
-        raise DataError(f"data.root: {path} is neither a folder, a DICOMDIR nor a zip archive: name one") from error
+        reason = "is neither a folder, a DICOMDIR nor a zip archive, or is a damaged one: name another"
+        raise DataError(f"data.root: {path} {reason}") from error
     names = sorted({"/".join(one) for one in parts})
     entries: Entries = {}
     files = [
