@@ -8,7 +8,7 @@ further digits may depend on the order of additions, which differs between machi
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from gan_aug.data.manifest import Manifest
@@ -19,6 +19,7 @@ from gan_aug.evaluation.cells.result import CellResult, Findings
 from gan_aug.evaluation.outcome.dataset import describe_dataset
 from gan_aug.evaluation.outcome.files import SCORES, figure_files
 from gan_aug.evaluation.outcome.headline import Headline, choose, headline, judged_pairs
+from gan_aug.evaluation.outcome.under_training import under_trained
 from gan_aug.evaluation.statistics.calibration import calibration_curve, error_if_perfect, expected_calibration_error
 from gan_aug.evaluation.statistics.comparison import Comparison, compare_arms, estimate_auc
 from gan_aug.evaluation.statistics.ground_truth import GroundTruth
@@ -81,11 +82,15 @@ def build_report(
     """
     arms = group_by_arm(cells)
     test, validation = GroundTruth.of(manifest, "test"), GroundTruth.of(manifest, "validation")
-    compared, found = _judged(test, validation, arms, config["compare"])
+    brief = {arm: under_trained(of_arm, validation, config["compare"]["pretrain"]) for arm, of_arm in arms.items()}
+    compared, found = _judged(test, validation, arms, config["compare"], {arm for arm, why in brief.items() if why})
     figures = {
         "schema": SCHEMA,
         "dataset": describe_dataset(manifest, config["data"]["patient_scope"]),
-        "arms": {arm: _arm(of_arm, test, validation) for arm, of_arm in arms.items()},
+        "arms": {
+            arm: {**_arm(of_arm, test, validation), "under_trained": asdict(why) if (why := brief[arm]) else None}
+            for arm, of_arm in arms.items()
+        },
         "comparisons": [
             {**asdict(comparison), "size": arms[comparison.against][0].train_images["real"]} for comparison in compared
         ],
@@ -109,21 +114,34 @@ def build_report(
 
 
 def _judged(
-    test: GroundTruth, validation: GroundTruth, arms: dict[str, list[CellResult]], compare: dict[str, Any]
+    test: GroundTruth,
+    validation: GroundTruth,
+    arms: dict[str, list[CellResult]],
+    compare: dict[str, Any],
+    brief: set[str],
 ) -> tuple[list[Comparison], Headline | None]:
-    """The comparisons of the table, and the headline; that is by rule 2 even if the table is by rule 1."""
+    """The comparisons of the table, and the headline; that is by rule 2 even if the table is by rule 1.
+
+    By rule 2 no verdict rests on one of the arms in `brief`, which were trained too briefly.
+    """
     rule = compare.get("rule", 1)  # a config without the key is of a version that knew rule 1 alone
     scores = {arm: [cell.test_scores for cell in of_arm] for arm, of_arm in arms.items()}
     gans = {arm: gans_behind(of_arm) for arm, of_arm in arms.items()}
     choice = choose(validation, arms)
     pairs = judged_pairs(arms, choice)
-    rows = compare_arms(test, scores, pairs, compare["margin"], gans=gans)
+    rows = [_withheld(row, brief) for row in compare_arms(test, scores, pairs, compare["margin"], gans=gans)]
     found = headline(test, choice, rows, arms, gans[choice.arm]) if choice else None
     if rule == 1:
         alike = [(arm.name, arm.alike) for arm in known(arms) if arm.alike and arm.alike in arms]
         pairs = [*(pair for pair in pairs if pair[1] == REFERENCE), *alike]
         rows = compare_arms(test, scores, pairs, compare["margin"], gans=gans, rule=1)
     return rows, found
+
+
+def _withheld(row: Comparison, brief: set[str]) -> Comparison:
+    """A comparison without a verdict if it rests on an arm that was trained too briefly."""
+    resting = tuple(arm for arm in (row.arm, row.against) if arm in brief)
+    return replace(row, verdict="inconclusive", under_trained=resting) if resting else row
 
 
 def group_by_arm(cells: Sequence[CellResult]) -> dict[str, list[CellResult]]:

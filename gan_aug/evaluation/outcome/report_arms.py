@@ -115,6 +115,16 @@ class SeedFigures(Part):
     """The GAN whose images it was trained on, by number; None without synthetic images, and before version 0.2."""
 
 
+class ReportedUnderTraining(Part):
+    """Why an arm counts as trained too briefly, as means over its seeds."""
+
+    late_gain: float
+    kept_at: float
+    train_loss: float
+    validation_loss: float
+    hardly_begun: bool
+
+
 class ReportedArm(Part):
     """The figures of one arm on the test images, means over its seeds."""
 
@@ -135,6 +145,8 @@ class ReportedArm(Part):
     train_images: TrainImages
     history: tuple[tuple[HistoryPoint, ...], ...]
     seeds: tuple[SeedFigures, ...]
+    under_trained: ReportedUnderTraining | None = None
+    """None if it was trained long enough, and in reports of version 0.2 and earlier."""
 
 
 class ReportedComparison(Part):
@@ -153,6 +165,8 @@ class ReportedComparison(Part):
     margin: float
     smallest_detectable: float | None
     sources: tuple[Source, ...]
+    under_trained: tuple[str, ...] = ()
+    """The arms of the two that were trained too briefly, so that the verdict is withheld."""
 
 
 class ReportedOpponent(Part):

@@ -44,6 +44,7 @@ class Comparison:
     - `smallest_detectable` is the gain that this comparison finds with 80 % power, see `detectable_gain`: at the level
       that Holm's adjustment left for it (see `holm_level`). By rule 1 at 5 %, without adjustment.
     - `sources` names the sources of variance in the interval.
+    - `under_trained` names those of the two arms that were trained too briefly for a verdict.
     """
 
     arm: str
@@ -58,6 +59,7 @@ class Comparison:
     margin: float
     smallest_detectable: float | None
     sources: tuple[str, ...]
+    under_trained: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

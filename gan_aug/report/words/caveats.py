@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 from gan_aug.data.labels import positive_by_default
 from gan_aug.evaluation.statistics.comparison import FEWEST_CASES
+from gan_aug.evaluation.training_length import default_steps
 from gan_aug.report.words.leakage import unknown_patients
-from gan_aug.report.words.text import Report, counted, digits, gans_of, looked_alike, share, signed
+from gan_aug.report.words.text import Report, counted, digits, gans_of, listed, looked_alike, share, signed, thousands
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,35 @@ def _few_cases(report: Report) -> Caveat | None:
         f"Of the class “{label}” the test has {counted(cases, 'patient' if found else 'image')}, too few for a "
         f"verdict: it needs {FEWEST_CASES} of each class at least.",
         withholds=True,
+    )
+
+
+def _trained_too_briefly(report: Report) -> Caveat | None:
+    arms, steps = report["arms"], report["arms"]["real"]["optimizer_steps"]
+    brief = {name: arm["under_trained"] for name, arm in arms.items() if arm.get("under_trained")}
+    if not brief:
+        return None
+    begun = [f"“{name}”" for name, why in brief.items() if why["hardly_begun"]]
+    late = [f"“{name}”" for name, why in brief.items() if not why["hardly_begun"]]
+    gained = max((why["late_gain"] for why in brief.values()), default=0.0)
+    said = []
+    if late:
+        said.append(
+            f"{listed(late)} still improved when training ended (in the second half of the {thousands(steps)} steps "
+            f"the validation loss fell by up to {100 * gained:.0f} % of that of guessing)"
+        )
+    if begun:
+        said.append(f"{listed(begun)} had hardly begun to learn")
+    classifier = report["config"]["classifier"]
+    enough = max(2 * steps, default_steps(report["dataset"]["counts"]["train"], classifier["batch"]))
+    given = classifier["steps"] is not None
+    found = report.get("headline")
+    judged = {found["arm"], *(one["arm"] for one in found["against"])} if found else set()
+    return Caveat(
+        f"Trained too briefly: {'; '.join(said)}. No verdict can rest on {'it' if len(brief) == 1 else 'them'}. Set "
+        f"classifier.steps to {enough} (now {steps})"
+        + (", or leave it out: the number is then chosen and tested." if given else "."),
+        withholds=bool(found and found["verdict"] == "inconclusive" and judged & brief.keys()),
     )
 
 
@@ -123,6 +153,7 @@ CAVEATS: tuple[Callable[[Report], Caveat | None], ...] = (
     _positive_by_default,
     _one_seed,
     _few_cases,
+    _trained_too_briefly,
     _margin_changed,
     _patients,
     _one_gan,

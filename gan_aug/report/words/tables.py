@@ -34,6 +34,7 @@ def arms_table(report: Report) -> Table:
     rows = []
     for name, arm in report["arms"].items():
         images, steps = training_images(name, arm["train_images"]), f"{arm['optimizer_steps']}; {_kept(arm)}"
+        steps += ", too few" if arm.get("under_trained") else ""
         rows.append((name, images, steps, *_auc_and_accuracy(arm, decimals)))
     if baseline := report.get("baseline"):
         used = counted(baseline["train_images"], "real image")
@@ -44,6 +45,7 @@ def arms_table(report: Report) -> Table:
         f"Each arm on the same {tested}, after the same number of optimiser steps: AUC {metric(report)} and accuracy "
         f"{_called(report)}, with 95 % intervals. The tested weights are those with the lowest validation loss. Kept "
         "at: the step that they come from, as the median over seeds with its range."
+        + (" Too few: trained too briefly for a verdict." if any(row[2].endswith("too few") for row in rows) else "")
         + (" Baseline: no network, nor an arm; the arm “real” should be clearly above it." if baseline else "")
     )
     head = ("Arm", "Training images", "Steps; kept at", "AUC (95 % CI)", "Accuracy (95 % CI)")
@@ -119,7 +121,7 @@ def comparisons_table(report: Report) -> Table | None:
             p_text(c["p"]).removeprefix("p ").removeprefix("= "),
             p_text(c["p_adjusted"]).removeprefix("p ").removeprefix("= "),
             f"{signed(c['difference_delong'], decimals)}, {p_text(c['p_delong'])}",
-            c["verdict"],
+            "withheld" if c.get("under_trained") else c["verdict"],
             "–" if c["smallest_detectable"] is None else size(c["smallest_detectable"], decimals),
         )
         for c in report["comparisons"]
@@ -128,12 +130,17 @@ def comparisons_table(report: Report) -> Table | None:
         "Difference in AUC, paired by patient and by training seed. p: two-sided test of no difference. p (Holm): "
         f"adjusted for the {counted(len(rows), 'comparison')} of this table. The verdicts non-inferior and inferior "
         "compare the interval, which is not adjusted, with the margin of "
-        f"{report['comparisons'][0]['margin']:g} set in the configuration. Detectable: {_detectable(report)} Averaged "
-        "scores (DeLong): a secondary test of another quantity, the difference in AUC of the scores averaged over "
-        "seeds, with every image taken as independent."
+        f"{report['comparisons'][0]['margin']:g} set in the configuration.{_withheld(report)} Detectable: "
+        f"{_detectable(report)} Averaged scores (DeLong): a secondary test of another quantity, the difference in AUC "
+        "of the scores averaged over seeds, with every image taken as independent."
     )
     head = ("Arms", "Difference", "95 % CI", "p", "p (Holm)", "Averaged scores (DeLong)", "Verdict", "Detectable")
     return Table(caption, head, rows)
+
+
+def _withheld(report: Report) -> str:
+    resting = any(c.get("under_trained") for c in report["comparisons"])
+    return " Withheld: an arm of the two was trained too briefly." if resting else ""
 
 
 def _detectable(report: Report) -> str:

@@ -13,6 +13,7 @@ from gan_aug.report.words.text import (
     Report,
     digits,
     interval,
+    listed,
     metric,
     p_text,
     percent,
@@ -100,13 +101,15 @@ def verdict_sentence(report: Report, comparison: dict[str, Any]) -> str:
 
     Bounds are rounded outwards: what is said to be ruled out lies outside the interval.
     """
-    if is_missing(report):
-        numbers = _numbers(comparison, digits(report))
-        kind = "synthetic" if report["provenance"]["trained_on"] == "unknown" else "GAN"
-        return f"{verdict_subject(comparison['arm'], comparison['against'], kind)}: no verdict ({numbers})."
-    said = {**comparison, "could": _could(report, comparison)}
     kind = "synthetic" if report["provenance"]["trained_on"] == "unknown" else "GAN"
     done = verdict_subject(comparison["arm"], comparison["against"], kind)
+    if is_missing(report):
+        return f"{done}: no verdict ({_numbers(comparison, digits(report))})."
+    if brief := comparison.get("under_trained"):
+        arms = listed([f"“{arm}”" for arm in brief])
+        numbers = _numbers(comparison, digits(report))
+        return f"{done}: no verdict, as {arms} {'was' if len(brief) == 1 else 'were'} trained too briefly ({numbers})."
+    said = {**comparison, "could": _could(report, comparison)}
     return _WORDS[comparison["verdict"]](done, said, digits(report))
 
 
