@@ -21,6 +21,7 @@ class RankGroup:
     - `threads`: CPU threads of each process.
     - `gpus`: GPUs of each process, possibly a fraction; 0 for none.
     - `shared_folder`: a folder that all processes see, for temporary files of the launcher.
+    - `gan`: which of a run's GANs they train, for ranks that a launcher started and that wait to be told.
     - `cancelled`: whether a stop was asked for. Ranks at work check this themselves; the launcher checks it only while
       none is at work.
     """
@@ -31,6 +32,7 @@ class RankGroup:
     threads: int
     gpus: float
     shared_folder: Path
+    gan: int = 0
     cancelled: Callable[[], bool] = lambda: False
 
 

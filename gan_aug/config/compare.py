@@ -17,6 +17,8 @@ RATIO_ARMS: tuple[ArmName, ...] = ("mixed", "classic+mixed")
 FeaturesName = Literal["classifier", "random", "inception", "resnet18", "resnet50", "densenet121"]
 WEIGHTED: tuple[FeaturesName, ...] = ("resnet18", "resnet50", "densenet121")
 """The feature networks whose weights are in the file `compare.weights`."""
+GANS = 3
+"""How many GANs a comparison has if `compare.gans` does not say, and there are as many seeds."""
 
 
 class ClassifierConfig(Section):
@@ -56,6 +58,12 @@ class CompareConfig(Section):
         description="the arms: how the training images of each classifier are chosen",
     )
     seeds: Annotated[int, Field(ge=1, le=100)] = 3
+    gans: Annotated[int, Field(ge=1, le=100)] | None = Field(
+        None,
+        description="GANs trained on the same images from different seeds, at most one for each of `seeds`: the "
+        "classifier of seed i trains on the images of GAN i modulo gans; default: as many as the run folder has, and 3 "
+        "in a new one",
+    )
     ratio: Positive | Literal["search"] = Field(
         1.0,
         description="synthetic images for each real one in the arm `mixed`; search: the value of `ratios` with the "
@@ -158,6 +166,11 @@ class CompareConfig(Section):
                 f"{', '.join(WEIGHTED)}"
             )
         return self
+
+    @property
+    def gans_wanted(self) -> int:
+        """How many GANs the seeds use; 1 with images made elsewhere, which are one set."""
+        return 1 if self.synthetic is not None else min(self.gans or GANS, self.seeds)
 
     @property
     def largest_ratio(self) -> float:

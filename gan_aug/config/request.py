@@ -22,7 +22,7 @@ from gan_aug.errors import ConfigError
 
 EARLIER: dict[str, dict[str, Any]] = {
     "classifier": {"steps": 2000},
-    "compare": {"rule": 1},
+    "compare": {"rule": 1, "gans": 1},
     "data": {"assignment": "largest-first"},
 }
 """By section, the keys whose default is not what was done before they existed, with what was done then.
@@ -148,6 +148,21 @@ def parse(values: dict[str, Any], origin: str) -> Config:
         faults = faults_of(error, Config)
         count = "1 fault" if len(faults) == 1 else f"{len(faults)} faults"
         raise ConfigError(f"{origin} has {count}:\n" + "\n".join(f"  {fault}" for fault in faults)) from error
+
+
+def settled(config: Config, before: dict[str, Any] | None) -> Config:
+    """The config with a number for `compare.gans`: its own, else that of the folder's last request, else the default.
+
+    Args:
+        config: What is asked for.
+        before: The config of the last request, as JSON values; None in a new run folder.
+    """
+    gans = config.compare.gans
+    if gans is None and isinstance(before, dict):
+        gans = with_earlier(before).get("compare", {}).get("gans")
+    values = dump(config)
+    values["compare"]["gans"] = gans or config.compare.gans_wanted
+    return parse(values, "the config")
 
 
 def with_ranks(config: Config, ranks: int) -> Config:

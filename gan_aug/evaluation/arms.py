@@ -71,7 +71,9 @@ class TrainingSet:
         return batch
 
 
-def plan_arm(arm: ArmName, manifest: Manifest, synthetic: SyntheticManifest | None, ratio: float) -> ArmPlan:
+def plan_arm(
+    arm: ArmName, manifest: Manifest, synthetic: SyntheticManifest | None, ratio: float, images: int | None = None
+) -> ArmPlan:
     """The training set of an arm, as its row of the catalogue says.
 
     Args:
@@ -80,6 +82,7 @@ def plan_arm(arm: ArmName, manifest: Manifest, synthetic: SyntheticManifest | No
         synthetic: The synthetic set, or None.
         ratio: Synthetic images for each real image, for arms whose number of images depends on it. If the set has
             fewer, all are used.
+        images: How many images an arm of repeated images has; None follows from the ratio and the synthetic set.
 
     Raises:
         DataError: If a synthetic set is needed and absent, a label has no image, or (multi-label) a label has all.
@@ -98,7 +101,7 @@ def plan_arm(arm: ArmName, manifest: Manifest, synthetic: SyntheticManifest | No
     if row.real == "none":
         real = real[:0]
     elif row.real == "repeated":
-        real = repeated(real, len(real) + synthetic_count(manifest, synthetic, ratio))
+        real = repeated(real, images or len(real) + synthetic_count(manifest, synthetic, ratio))
     labels = manifest.label_matrix()[real]
     if row.pretrain:
         _check_classes(arm, labels, manifest.labels, manifest.task)

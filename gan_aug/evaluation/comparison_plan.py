@@ -20,7 +20,7 @@ from gan_aug.data.manifest import Manifest
 from gan_aug.data.splits.subsets import Subset, take_subset
 from gan_aug.data.synthetic.shards import SyntheticManifest
 from gan_aug.errors import ConfigError
-from gan_aug.evaluation.arm_catalogue import need_synthetic
+from gan_aug.evaluation.arm_catalogue import ARMS, need_synthetic
 from gan_aug.evaluation.canaries import plan_shuffled, shuffled_labels, watched_training
 from gan_aug.evaluation.cells.plan import Cell, plan_cells
 from gan_aug.evaluation.cells.result import CellResult, Findings
@@ -81,14 +81,19 @@ class ComparisonPlan:
     Attributes:
         request: What is asked.
         manifest: The data set.
-        synthetic: Its synthetic set; None if no arm needs one.
+        sets: The synthetic set of each GAN; empty if no arm needs one.
         steps: {`value`, `given`, `tried`}, as `choose_steps` returns it; None before `settled`.
     """
 
     request: CompareRequest
     manifest: Manifest
-    synthetic: SyntheticManifest | None
+    sets: tuple[SyntheticManifest, ...]
     steps: dict[str, Any] | None = None
+
+    @property
+    def synthetic(self) -> SyntheticManifest | None:
+        """The synthetic set of GAN 0, if there is one."""
+        return self.sets[0] if self.sets else None
 
     @property
     def needs_synthetic(self) -> bool:
@@ -102,7 +107,7 @@ class ComparisonPlan:
 
     def check(self) -> None:
         """Check all that can be checked before training; raises the errors of `plan_cells` and `subsets_of`."""
-        plan_cells(self.manifest, self.synthetic, self.request)
+        plan_cells(self.manifest, self.sets, self.request)
         subsets_of(self.request.compare, self.manifest)
 
     def settled(self, results: Results) -> ComparisonPlan:
@@ -116,12 +121,24 @@ class ComparisonPlan:
         Returns JSON values: `value`, and `searched` as in `choose_ratio`, or None without a search.
         """
         compare = self.request.compare
-        if compare.ratio != "search" or self.synthetic is None:
+        if compare.ratio != "search" or not self.sets:
             return {"value": compare.largest_ratio, "searched": None}
-        cells = plan_search(self.manifest, self.synthetic, self.request)
+        cells = plan_search(self.manifest, self.sets, self.request)
         tried = ", ".join(f"{ratio:g}" for ratio in compare.ratios)
         found = results(cells, f"the ratios {tried} on validation images")
         return choose_ratio(self.manifest, cells, results_of(cells, found))
+
+    def cells_without_gan(self) -> list[Cell]:
+        """The cells of a settled plan, on all training images, that need no synthetic image.
+
+        They can be computed before any image is made: the sets need no more than their labels.
+        """
+        request, searched = self.request, self.request.compare.ratio == "search"
+        cells = plan_cells(self.manifest, self.sets, request)
+        shuffles = plan_shuffled(self.manifest, request) if request.compare.canaries else []
+        return [
+            cell for cell in (*cells, *shuffles) if cell.gan is None and not (searched and ARMS[cell.arm].needs_ratio)
+        ]
 
     def cells(self, ratio: dict[str, Any], sets: Mapping[Subset, SyntheticManifest | None]) -> PlannedCells:
         """The cells at a ratio.
@@ -131,11 +148,15 @@ class ComparisonPlan:
             sets: The synthetic set of each subset, if arms need one.
         """
         request, manifest, value = self.request, self.manifest, ratio["value"]
-        main = plan_cells(manifest, self.synthetic, request, ratio=value)
+        main = plan_cells(manifest, self.sets, request, ratio=value)
         shuffles = plan_shuffled(manifest, request) if request.compare.canaries else []
         of_subsets = {
             subset: plan_cells(
-                take_subset(manifest, subset, request.seed), sets.get(subset), request, ratio=value, subset=subset
+                take_subset(manifest, subset, request.seed),
+                [own] if (own := sets.get(subset)) else [],
+                request,
+                ratio=value,
+                subset=subset,
             )
             for subset in self.subsets
         }

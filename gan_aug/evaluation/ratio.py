@@ -11,32 +11,34 @@ from gan_aug.data.synthetic.shards import SyntheticManifest
 from gan_aug.errors import DataError
 from gan_aug.evaluation.arm_catalogue import SEARCHED
 from gan_aug.evaluation.arms import plan_arm
-from gan_aug.evaluation.cells.plan import MIN_IMAGES, Cell, cell_request, make_cell
+from gan_aug.evaluation.cells.plan import MIN_IMAGES, Cell, cell_request, gan_of, make_cell, set_of
 from gan_aug.evaluation.cells.result import CellResult
 from gan_aug.evaluation.leakage import check_synthetic_set
 from gan_aug.evaluation.statistics.ground_truth import GroundTruth
 
 
-def plan_search(manifest: Manifest, synthetic: SyntheticManifest, comparison: CompareRequest) -> list[Cell]:
+def plan_search(manifest: Manifest, sets: Sequence[SyntheticManifest], comparison: CompareRequest) -> list[Cell]:
     """The cells of the search: the arm SEARCHED at each ratio with each seed. They keep validation scores only.
 
     Args:
         manifest: The data set.
-        synthetic: The synthetic set.
+        sets: The synthetic set of each GAN; each seed trains on the one that it trains on in the comparison.
         comparison: The request of the comparison.
 
     Raises:
         DataError: If the search is not possible.
-        LeakageError: If `synthetic` may not be used.
+        LeakageError: If one of `sets` may not be used.
     """
-    check_search(manifest, comparison.compare.ratios, len(synthetic.image_labels))
-    check_synthetic_set(synthetic, manifest)
+    for synthetic in sets:
+        check_search(manifest, comparison.compare.ratios, len(synthetic.image_labels))
+        check_synthetic_set(synthetic, manifest)
     cells = []
     for ratio in comparison.compare.ratios:
-        plan_arm(SEARCHED, manifest, synthetic, ratio)
         for seed in range(comparison.compare.seeds):
-            request = cell_request(manifest, synthetic, comparison, SEARCHED, seed, ratio)
-            cells.append(make_cell({**request, "search": True}))
+            own = set_of(sets, seed)
+            plan_arm(SEARCHED, manifest, own, ratio)
+            request = cell_request(manifest, own, comparison, SEARCHED, seed, ratio)
+            cells.append(make_cell({**request, "search": True}, gan=gan_of(sets, seed)))
     return cells
 
 

@@ -72,7 +72,7 @@ def choose_steps(
     if given is not None:
         return {"value": given, "given": True, "tried": None}
     value = default_steps(len(manifest.indices("train")), comparison.classifier.batch)
-    if not _has_auc(manifest):
+    if not has_auc(manifest):
         return {"value": value, "given": False, "tried": None}
     validation, tried = GroundTruth.of(manifest, "validation"), list[dict[str, Any]]()
     for _ in range(DOUBLINGS):
@@ -98,7 +98,7 @@ def _cell(manifest: Manifest, comparison: CompareRequest, steps: int) -> Cell:
     return make_cell(cell_request(manifest, None, with_steps(comparison, steps), REFERENCE, 0, 0.0))
 
 
-def _has_auc(manifest: Manifest) -> bool:
+def has_auc(manifest: Manifest) -> bool:
     """Whether the validation split has enough images of each label, and without it, for an AUC and its variance."""
     total = len(manifest.indices("validation"))
     return all(min(count, total - count) >= MIN_IMAGES for count in manifest.counts()["validation"].values())

@@ -19,6 +19,7 @@ from gan_aug.report.words.caveats import caveats
 from gan_aug.report.words.checks import alarm, canaries_table, curves_answer, curves_table, ratio_table
 from gan_aug.report.words.examples import Examples, examples_gallery
 from gan_aug.report.words.fidelity import fidelity_classes_table, fidelity_table, fidelity_text
+from gan_aug.report.words.gans import gans_table, gans_text
 from gan_aug.report.words.headline import opening
 from gan_aug.report.words.tables import (
     arms_table,
@@ -127,6 +128,11 @@ def _fidelity(material: Material) -> Blocks:
     return [Paragraphs(sentences) if sentences else None, fidelity_table(report), fidelity_classes_table(report)]
 
 
+def _gans(material: Material) -> Blocks:
+    sentences = tuple(gans_text(material.report))
+    return [Paragraphs(sentences) if sentences else None, gans_table(material.report)]
+
+
 def _classes(material: Material) -> Blocks:
     return [material.figures.get("confusion"), per_class_table(material.report)]
 
@@ -154,6 +160,7 @@ SECTIONS: tuple[Section, ...] = (
     Section("precision-recall", "Precision–recall curves", _figure_alone("precision-recall"), Medium.PAGE),
     Section("examples", "Example images", _examples, Medium.PAGE),
     Section("fidelity", "Fidelity", _fidelity),
+    Section("gans", "The GANs", _gans),
     Section("classes", "Classes", _classes),
     Section("calibration", "Calibration", _figure_alone("calibration"), Medium.PAGE),
     Section("history", "How training went", _figure_alone("history"), Medium.PAGE),

@@ -28,7 +28,7 @@ class RunDir:
         self.path = path
         with storage_errors(path):
             path.mkdir(parents=True, exist_ok=True)
-        self._events = EventLog(path / layout.EVENTS, listeners)
+        self._events = EventLog(self.events, listeners)
         self._stopping = False
 
     def __reduce__(self) -> tuple[type[RunDir], tuple[Path]]:
@@ -41,6 +41,16 @@ class RunDir:
         if not (path / layout.REQUEST).is_file():
             raise RunConflict(f"{path} is not a run folder (no {layout.REQUEST}): give the folder that --run named")
         return cls(path)
+
+    @property
+    def root(self) -> Path:
+        """The folder to name to `gan-aug resume`: for a part of a run, that of the run around it."""
+        return self.path
+
+    @property
+    def events(self) -> Path:
+        """The file of the events."""
+        return self.path / layout.EVENTS
 
     @property
     def dataset(self) -> Path:

@@ -19,6 +19,7 @@ DATASET = "dataset"
 TRAIN = "train"
 SYNTHETIC = "synthetic"
 COMPARE = "compare"
+GANS = "gans"
 SIZES = "sizes"
 REPORT = "report.json"
 REPORT_PAGE = "report.html"
@@ -87,6 +88,11 @@ def sample_grid(images: int) -> str:
 def further_set(seed: int) -> str:
     """The folder in `sets/` of a further set made from `seed`, unless another one is asked for."""
     return f"seed-{seed}"
+
+
+def gan_folder(number: int) -> str:
+    """The folder, below the run folder, with `train` and `synthetic` of the GAN of this number; of GAN 0 it is `.`."""
+    return f"{GANS}/{number}" if number else "."
 
 
 def shard(number: int) -> str:

@@ -9,8 +9,9 @@ from functools import partial
 from typing import Any
 
 from gan_aug.compute.environment import record_environment
-from gan_aug.config.stages import CurveRequest
+from gan_aug.config.stages import CompareRequest, CurveRequest
 from gan_aug.data.image_store import open_images
+from gan_aug.data.manifest import Manifest
 from gan_aug.data.splits.subsets import Subset
 from gan_aug.data.synthetic.shards import SyntheticManifest
 from gan_aug.evaluation.canaries import failures, planted_in_training, planted_test_image
@@ -22,7 +23,7 @@ from gan_aug.run import layout
 from gan_aug.run.files import write_json
 from gan_aug.run.folder import RunDir
 from gan_aug.stages.context import StageContext
-from gan_aug.stages.curve_sets import SubsetDir, make_synthetic_sets
+from gan_aug.stages.gans.curve_sets import make_synthetic_sets, subset_dir
 
 
 def run_comparison(
@@ -43,7 +44,7 @@ def run_comparison(
     """
     run = context.run
     plan.check()
-    compute = Remembered(partial(_compute, context, plan.synthetic is not None))
+    compute = Remembered(partial(_compute, context, len(plan.sets)))
     plan = plan.settled(compute)
     if plan.steps and plan.steps["tried"]:
         run.emit("compare", "note", f"{plan.steps['value']} optimiser steps in every arm, chosen on validation AUC")
@@ -62,11 +63,27 @@ def run_comparison(
     return results_of(cells.main, results), dataclasses.replace(findings, cells=compute.sums)
 
 
-def _compute(context: StageContext, synthetic: bool, cells: Sequence[Cell], what: str) -> dict[str, CellResult]:
-    """Compute every cell that is not finished; the results by key. `synthetic`: whether cells need a synthetic set."""
+def early_cells(
+    context: StageContext, request: CompareRequest, manifest: Manifest, planned: tuple[tuple[int, ...], ...]
+) -> list[Cell]:
+    """The cells that need no synthetic image, planned before there is any; the number of steps is settled first.
+
+    Args:
+        context: The run's.
+        request: The comparison.
+        manifest: The data set.
+        planned: The labels of the synthetic images that will be made.
+    """
+    of_set = manifest.labels, manifest.task, manifest.shape, 0, "planned", manifest.fingerprint
+    plan = ComparisonPlan(request, manifest, (SyntheticManifest(*of_set, (), planned, ()),))
+    return plan.settled(partial(_compute, context, 0)).cells_without_gan()
+
+
+def _compute(context: StageContext, sets: int, cells: Sequence[Cell], what: str) -> dict[str, CellResult]:
+    """Compute every cell that is not finished; the results by key. `sets`: how many synthetic sets cells need."""
     run, storage = context.run, context.storage
     cells = unique(cells)
-    run.cells.mkdir(exist_ok=True)
+    run.cells.mkdir(parents=True, exist_ok=True)
     missing = [cell for cell in cells if not is_finished(run.cells / cell.key, storage.cells)]
     there = f"; {len(cells) - len(missing)} are there" if len(missing) < len(cells) else ""
     run.emit("compare", "start", f"{len(cells)} cells: {what}{there}")
@@ -75,10 +92,10 @@ def _compute(context: StageContext, synthetic: bool, cells: Sequence[Cell], what
     setup = partial(
         load_context,
         run.dataset,
-        storage.synthetic if synthetic else None,
+        [storage.gan(gan).synthetic for gan in range(sets)],
         run.cells,
         context.compute.device,  # each worker chooses its own device: this process may be on another machine
-        subset_sets=storage.sizes if synthetic else None,
+        subset_sets=storage.sizes if sets else None,
         stored_dataset=storage.dataset,
         stored_cells=storage.cells,
     )
@@ -101,7 +118,7 @@ def _synthetic_sets(run: RunDir, plan: ComparisonPlan) -> dict[Subset, Synthetic
     """The synthetic set of each subset's own GAN; empty if no arm needs one."""
     if not plan.needs_synthetic:
         return {}
-    places = {subset: SubsetDir(run.path, subset).synthetic / layout.MANIFEST for subset in plan.subsets}
+    places = {subset: subset_dir(run.path, subset).synthetic / layout.MANIFEST for subset in plan.subsets}
     return {subset: SyntheticManifest.load(place) for subset, place in places.items()}
 
 

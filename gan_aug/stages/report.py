@@ -45,7 +45,7 @@ def write_reports(
     config: dict[str, Any],
     cells: Sequence[CellResult],
     findings: Findings,
-    fidelity: dict[str, Any] | None,
+    fidelity: Sequence[dict[str, Any]],
 ) -> dict[str, Any]:
     """Write the report into the run folder: figures, scores, `report.html`, `report.md`, last `report.json`.
 
@@ -55,7 +55,7 @@ def write_reports(
         config: The whole config, as `gan_aug.config.reported` gives it.
         cells: The results on all training images.
         findings: The findings beside them. Learning curves are also drawn to a file of their own.
-        fidelity: The fidelity figures, or None if they were not measured.
+        fidelity: The fidelity figures of each synthetic set; empty if they were not measured.
 
     Returns:
         The content of `report.json`.
@@ -63,7 +63,7 @@ def write_reports(
     run, manifest, synthetic = context.run, plan.manifest, plan.synthetic
     report = build_report(
         manifest,
-        synthetic,
+        plan.sets,
         cells,
         config,
         provenance={

@@ -6,6 +6,7 @@ Requests, events, manifests and reports are always in the run folder. In a store
 - `train/N/`: the checkpoint after N images, with the request and the losses so far,
 - `synthetic/`: shards, each with its marker, and their manifest,
 - `cells/KEY/`: finished cells of the comparison,
+- `gans/N/`: `train` and `synthetic` of GAN N, from 1 on,
 - `sizes/SIZE-DRAW/`: `train` and `synthetic` of the GAN of one subset, for learning curves,
 - `request.json`: the verb and the config that were last run.
 """
@@ -63,6 +64,14 @@ class RunStorage:
     def cells(self) -> Place | None:
         """The place of the comparison's finished cells in the store."""
         return below(self.place, layout.CELLS) if self.place else None
+
+    def gan(self, number: int) -> RunStorage:
+        """The storage of one of several GANs: its `train` and `synthetic`."""
+        return self.part(layout.gan_folder(number)) if number else self
+
+    def part(self, folder: str) -> RunStorage:
+        """The storage of a part of the run, in a folder of this name below the run folder and the run's prefix."""
+        return RunStorage(self.folder / folder, below(self.place, folder) if self.place else None)
 
     def checkpoint(self, name: str) -> Place | None:
         """The place in the store of the checkpoint `name`, which is the number of images it has seen."""

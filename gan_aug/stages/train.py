@@ -56,13 +56,14 @@ RECORDS = 400
 GRID_ROWS, GRID_COLUMNS = 16, 10
 
 
-def train(context: StageContext, request: TrainRequest, manifest: Manifest) -> Checkpoint:
+def train(context: StageContext, request: TrainRequest, manifest: Manifest, gan: int = 0) -> Checkpoint:
     """Train until `train.images`, from the newest whole checkpoint in the run folder.
 
     Args:
         context: The run's.
         request: The networks and the training.
         manifest: The data set, of which the training split is used.
+        gan: The number of the GAN in its run.
 
     Returns:
         The last checkpoint.
@@ -95,6 +96,7 @@ def train(context: StageContext, request: TrainRequest, manifest: Manifest) -> C
         threads=threads,
         gpus=compute.gpus_per_worker,
         shared_folder=run.train,
+        gan=gan,
         cancelled=run.cancelled,
     )
 
@@ -155,7 +157,7 @@ def train_rank(run: RunDir, storage: RunStorage, request: TrainRequest, manifest
                 record.picture(manifest)
         if stopping and not trainer.finished:
             ranks.any(True)  # wait until rank 0 has written: the first rank that ends may end all
-            raise Cancelled(f"stopped at {trainer.images:,} images: `gan-aug resume {run.path}` goes on from there")
+            raise Cancelled(f"stopped at {trainer.images:,} images: `gan-aug resume {run.root}` goes on from there")
     if leads:
         run.emit("train", "finish", f"trained on {trainer.images:,} images")
 
@@ -243,10 +245,14 @@ def _check_levels(size: tuple[int, int]) -> None:
 
 def _threads(context: StageContext) -> int:
     """The threads of the config, else those of the first start (they alter the last bits), else a part of the cores."""
-    path, compute = context.run.train / layout.REQUEST, context.compute
-    if compute.threads is None and path.exists():
-        return int(read_json(path)["threads"])
-    return compute.threads or context.executor.threads(compute.ranks)
+    compute = context.compute
+    return compute.threads or threads_before(context.run) or context.executor.threads(compute.ranks)
+
+
+def threads_before(run: RunDir) -> int | None:
+    """The threads of the training's first start; None if it was not started."""
+    path = run.train / layout.REQUEST
+    return int(read_json(path)["threads"]) if path.exists() else None
 
 
 def _ranks(context: StageContext) -> int:

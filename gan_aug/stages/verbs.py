@@ -23,6 +23,7 @@ from gan_aug.run.folder import RunDir
 from gan_aug.run.stage_requests import settled
 from gan_aug.stages import generate as generating
 from gan_aug.stages.context import StageContext
+from gan_aug.stages.gans.parts import gan_count
 from gan_aug.stages.ingest import import_studies
 from gan_aug.stages.storage import storage_of
 
@@ -33,20 +34,22 @@ def import_images(request: Config, run: RunDir, executor: Executor) -> Manifest:
 
 
 def train_gan(request: Config, run: RunDir, executor: Executor) -> Any:
-    """Train the GAN on the training split alone, importing first if needed; returns the last Checkpoint."""
-    from gan_aug.stages.train import train
+    """Train the GANs on the training split alone, importing first if needed; returns the last Checkpoint of each."""
+    from gan_aug.stages.gans.train import train_gans
     from gan_aug.stages.trained.parent import check_start
 
     check_start(run.path, request.train)
     context = StageContext.of(request.compute, run, executor)
-    return train(context, request.train_request, import_studies(context, request.dataset_request))
+    manifest = import_studies(context, request.dataset_request)
+    return train_gans(context, request.train_request, manifest, gan_count(request.compare))
 
 
 def generate(request: Config, run: RunDir, executor: Executor) -> Any:
-    """Make the synthetic set of the trained GAN; returns its SyntheticManifest."""
+    """Make the synthetic sets of the trained GANs; returns the SyntheticManifest of each."""
     context = StageContext.of(request.compute, run, executor)
     manifest = import_studies(context, request.dataset_request)
-    return generating.generate(context, request.synthesis_wanted, request.train_request, manifest)
+    gans = gan_count(request.compare)
+    return generating.generate(context, request.synthesis_wanted, request.train_request, manifest, gans)
 
 
 def compare(request: Config, run: RunDir, executor: Executor) -> dict[str, Any]:
@@ -65,8 +68,11 @@ def run_all(request: Config, run: RunDir, executor: Executor) -> dict[str, Any]:
     Faults that would stop a later stage are looked for before the GAN is trained. With synthetic images made elsewhere
     (`compare.synthetic`) no GAN is trained.
     """
-    from gan_aug.stages.train import check_size, train
+    from gan_aug.stages.compare import early_cells
+    from gan_aug.stages.gans.train import train_gans
+    from gan_aug.stages.train import check_size
     from gan_aug.stages.trained.parent import check_start
+    from gan_aug.synthesis.plan import plan_labels
 
     if request.compare.synthetic:
         return compare(request, run, executor)
@@ -75,8 +81,12 @@ def run_all(request: Config, run: RunDir, executor: Executor) -> dict[str, Any]:
     context = StageContext.of(request.compute, run, executor)
     manifest = import_studies(context, request.dataset_request)
     preflight(request, manifest)
-    train(context, request.train_request, manifest)
-    generating.generate(context, request.synthesis_wanted, request.train_request, manifest)
+    gans, cells = gan_count(request.compare), list[Any]()
+    if gans > 1:
+        planned = plan_labels(request.synthesis_wanted, manifest)
+        cells = early_cells(context, request.compare_request, manifest, planned)
+    train_gans(context, request.train_request, manifest, gans, meanwhile=cells)
+    generating.generate(context, request.synthesis_wanted, request.train_request, manifest, gans)
     return _compare(request, context, manifest)
 
 
@@ -143,6 +153,7 @@ def start(verb: Verb, request: Config, run: RunDir, executor: Executor) -> Any:
     with run.locked():
         request, path = settled(run, request), run.path / layout.REQUEST
         before = read_json(path) if path.exists() else None
+        request = configs.settled(request, before.get("config") if isinstance(before, dict) else None)
         write_json(path, {"schema": 1, "verb": verb, "config": configs.dump(request)})
         storage = storage_of(run, request.compute.storage)
         try:
@@ -168,6 +179,7 @@ def start_together(verb: Verb, request: Config, run: RunDir, executor: TorchrunE
     Raises:
         GanAugError: As `start`.
     """
+    from gan_aug.stages.gans.parts import PartDir, gan_training
     from gan_aug.stages.train import train_rank
 
     request = configs.with_ranks(request, executor.size)
@@ -178,11 +190,12 @@ def start_together(verb: Verb, request: Config, run: RunDir, executor: TorchrunE
             executor.release_ranks()
         return
 
-    def join() -> None:
+    def join(gan: int) -> None:
         storage, manifest = storage_of(run, request.compute.storage), Manifest.load(run.dataset / layout.MANIFEST)
-        train_rank(run, storage, request.train_request, manifest, request.compute.device)
+        part, asked = PartDir(run.path, layout.gan_folder(gan)), gan_training(request.train_request, gan)
+        train_rank(part, storage.gan(gan), asked, manifest, request.compute.device)
 
-    executor.join_training(join)
+    executor.join_trainings(join)
 
 
 def _compare(request: Config, context: StageContext, manifest: Manifest) -> dict[str, Any]:
@@ -199,21 +212,23 @@ def _compare(request: Config, context: StageContext, manifest: Manifest) -> dict
     run, comparison, wanted = context.run, request.compare_request, request.synthesis_wanted
     if comparison.compare.synthetic:
         bring_synthetic(context, comparison.compare.synthetic, request.data, request.synthesis.shard, manifest)
-    synthetic = generating.synthetic_for(context, comparison.compare, wanted, request.train_request)
-    if synthetic:
+    sets = generating.synthetic_for(context, comparison.compare, wanted, request.train_request)
+    if sets:
         check_weights(comparison.compare, manifest.shape[0])
     margins = keep_margin(run.compare, comparison.compare.margin)
     if len(margins) > 1:
         said = ", then ".join(f"{margin:g}" for margin in margins)
         run.emit("compare", "note", f"the margin was changed after results were there: {said}")
     write_json(run.compare / layout.REQUEST, comparison.to_json())
-    plan = ComparisonPlan(comparison, manifest, synthetic)
+    plan = ComparisonPlan(comparison, manifest, sets)
     results, findings = run_comparison(context, plan, request.curve_request)
-    fidelity = None
-    if synthetic and comparison.compare.fidelity:
+    fidelity = []
+    if sets and comparison.compare.fidelity:
         run.emit("compare", "note", "measuring fidelity")
-        folders, device = (run.dataset, context.storage.synthetic, run.compare), choose_device(context.compute.device)
-        fidelity = run_fidelity(*folders, results, comparison.compare, device, cancelled=run.cancelled)
+        for gan in range(len(sets)):
+            folders = run.dataset, context.storage.gan(gan).synthetic, run.compare
+            device = choose_device(context.compute.device)
+            fidelity.append(run_fidelity(*folders, results, comparison.compare, device, cancelled=run.cancelled))
     report = write_reports(context, plan, configs.reported(request), results, findings, fidelity)
     run.emit("compare", "finish", f"report in {run.path / layout.REPORT_PAGE}")
     return report

@@ -30,10 +30,12 @@ from gan_aug.report import to_markdown
 from gan_aug.run import layout
 from gan_aug.run.artefacts import local_copy
 from gan_aug.run.stores import open_store
+from gan_aug.stages.gans.parts import gan_count
 from gan_aug.stages.storage import RunStorage
 from gan_aug.verification.chain import Link, broken_link
 from gan_aug.verification.curve_sets import fingerprints, synthetic_sets
 from gan_aug.verification.findings import recomputed_comparison
+from gan_aug.verification.gans import Sets, training_differences
 from gan_aug.verification.rescored import CELLS, cell_folder
 from gan_aug.version import __version__
 
@@ -43,12 +45,10 @@ RESULTS = "provenance.results"
 """The name of the last link: the fingerprint of the results in `report.json`."""
 
 
-def check_cells(
-    storage: RunStorage, manifest: Manifest, synthetic: SyntheticManifest | None
-) -> tuple[list[Link], dict[str, CellResult]]:
+def check_cells(storage: RunStorage, manifest: Manifest, sets: Sets) -> tuple[list[Link], dict[str, CellResult]]:
     """A link for each broken cell and one for all whole cells; and the whole cells by key."""
     links, whole = [], {}
-    fingerprint = synthetic.fingerprint if synthetic else None
+    usable = {None, *(synthetic.fingerprint for synthetic in sets.values())}
     subsets = fingerprints(storage, manifest)
     for key in _cell_keys(storage):
         name = f"{CELLS}/{key}"
@@ -68,8 +68,8 @@ def check_cells(
         elif request["dataset"] != manifest.fingerprint:
             says = f"it was computed on the data {request['dataset']}, which are not those on disk"
             links.append(Link(name, "ALTERED", says, CheckpointError))
-        elif request["synthetic"] not in (None, fingerprint):
-            says = f"it was trained on the synthetic set {request['synthetic']}, which is not the one on disk"
+        elif request["synthetic"] not in usable:
+            says = f"it was trained on the synthetic set {request['synthetic']}, which is not on disk"
             links.append(Link(name, "ALTERED", says, CheckpointError))
         else:
             whole[key] = result
@@ -79,15 +79,13 @@ def check_cells(
     return links, whole
 
 
-def check_report(
-    storage: RunStorage, manifest: Manifest, synthetic: SyntheticManifest | None, cells: Mapping[str, CellResult]
-) -> list[Link]:
+def check_report(storage: RunStorage, manifest: Manifest, sets: Sets, cells: Mapping[str, CellResult]) -> list[Link]:
     """The links of `report.json`, its scores and `report.md`, recomputed from the cells.
 
     Args:
         storage: The run's files.
         manifest: The data set.
-        synthetic: The synthetic set, if there is a whole one.
+        sets: The whole synthetic sets.
         cells: The whole cells, by key.
 
     Returns:
@@ -98,7 +96,7 @@ def check_report(
         return [Link(path.name, "missing", "the comparison finished, and its report is not there")]
     try:
         report = json.loads(path.read_text(encoding="utf-8"))
-        links = _check_figures(report, storage, manifest, synthetic, cells)
+        links = _check_figures(report, storage, manifest, sets, cells)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         return [Link(path.name, "ALTERED", f"it is not a report of this version ({type(error).__name__}: {error})")]
     except (ConfigError, DataError) as error:
@@ -113,7 +111,7 @@ def _check_figures(
     report: dict[str, Any],
     storage: RunStorage,
     manifest: Manifest,
-    synthetic: SyntheticManifest | None,
+    sets: Sets,
     cells: Mapping[str, CellResult],
 ) -> list[Link]:
     """The links of a report and its scores: whether the cells that its config needs give its figures.
@@ -122,20 +120,22 @@ def _check_figures(
     """
     config = configs.parse(configs.with_earlier(report["config"]), "the config in report.json")
     folder = storage.folder
-    if not report["provenance"]["synthetic"]:
-        synthetic = None
-    elif synthetic is None:
-        return [Link("synthetic", "missing", "report.json rests on a synthetic set, and no whole one is there")]
+    gans = gan_count(config.compare) if report["provenance"]["synthetic"] else 0
+    if absent := [gan for gan in range(gans) if gan not in sets]:
+        of = f" of GAN {absent[0]}" if absent[0] else ""
+        return [Link("synthetic", "missing", f"report.json rests on a synthetic set{of}, and no whole one is there")]
+    used = tuple(sets[gan] for gan in range(gans))
     try:
-        plan = ComparisonPlan(config.compare_request, manifest, synthetic)
+        plan = ComparisonPlan(config.compare_request, manifest, used)
         results, found = recomputed_comparison(plan, report, synthetic_sets(storage), cells)
     except CheckpointError as error:
         return [Link(CELLS, "missing", str(error), CheckpointError)]
     baseline = _recomputed_baseline(report, storage, manifest, results)
-    again = _recomputed_report(report, config.compare, folder, manifest, synthetic, results, found, baseline)
+    again = _recomputed_report(report, config.compare, folder, manifest, used, results, found, baseline)
     if changes := [
         *differences(report, again if _is_of_this_version(report) else _as_far_as(report, again)),
         *_request_differences(report["config"], config.synthesis_wanted, folder),
+        *training_differences(config, storage, gans),
     ]:
         more = f" and {len(changes) - 3} more" if len(changes) > 3 else ""
         says = f"made again from the cells, it differs: {'; '.join(changes[:3])}{more}"
@@ -150,24 +150,31 @@ def _recomputed_report(
     compare: CompareConfig,
     folder: Path,
     manifest: Manifest,
-    synthetic: SyntheticManifest | None,
+    sets: Sequence[SyntheticManifest],
     results: list[CellResult],
     found: Findings,
     baseline: dict[str, Any] | None,
 ) -> dict[str, Any]:
     """The report of these cells, with the fidelity figures that were saved beside them."""
-    fidelity = None
-    if synthetic is not None and report["fidelity"] is not None:
+    fidelity = []
+    if report["fidelity"] is not None:
         weights = report["fidelity"]["extractor"]["weights"]
-        fidelity = stored_fidelity(folder / layout.COMPARE, manifest, synthetic, results, compare, weights)
+        stored = [
+            stored_fidelity(folder / layout.COMPARE, manifest, synthetic, results, compare, weights)
+            for synthetic in sets
+        ]
+        fidelity = [figures for figures in stored if figures is not None]
+        if len(fidelity) < len(stored):
+            fidelity = []  # so the report made again has none
+    of_first = sets[0] if sets else None
     provenance: dict[str, Any] = {
-        "look_alikes": load_held_out_copies(folder / layout.SYNTHETIC, manifest, synthetic),
+        "look_alikes": load_held_out_copies(folder / layout.SYNTHETIC, manifest, of_first),
         "margins": load_margins(folder / layout.COMPARE),
     }
     if "results" in report["provenance"]:  # it has a check of its own
         provenance["results"] = report["provenance"]["results"]
     # The config is compared with the stages' requests instead.
-    again = build_report(manifest, synthetic, results, report["config"], provenance, {}, {}, fidelity, found, baseline)
+    again = build_report(manifest, sets, results, report["config"], provenance, {}, {}, fidelity, found, baseline)
     return json.loads(json.dumps(again))  # type: ignore[no-any-return]
 
 

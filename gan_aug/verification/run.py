@@ -18,6 +18,7 @@ from gan_aug.run.stores import open_store
 from gan_aug.stages.storage import RunStorage
 from gan_aug.verification.chain import Chain, Link
 from gan_aug.verification.curve_sets import check_subsets
+from gan_aug.verification.gans import check_gans
 from gan_aug.verification.images_and_sets import check_checkpoints, check_images, check_synthetic, load_dataset
 from gan_aug.verification.report import check_cells, check_report
 from gan_aug.verification.rescored import check_scores
@@ -60,18 +61,21 @@ def _links(storage: RunStorage, progress: UnitProgress, sample: int | None) -> I
         links = [Link(name, "missing", "the training finished, and none is there", CheckpointError)]
     yield from links
 
-    synthetic: SyntheticManifest | None = None
+    sets: dict[int, SyntheticManifest] = {}
     if generated:
         links, synthetic = check_synthetic(storage, manifest, checkpoints, progress)
         yield from links
+        if synthetic:
+            sets[0] = synthetic
+    yield from check_gans(storage, manifest, sets, progress)
     yield from check_subsets(storage, manifest, compared, progress)
 
-    links, cells = check_cells(storage, manifest, synthetic)
+    links, cells = check_cells(storage, manifest, sets)
     yield from links
     if not pixels.is_broken:
         yield from check_scores(storage, manifest, cells, progress, sample)
     if compared:
-        yield from check_report(storage, manifest, synthetic, cells)
+        yield from check_report(storage, manifest, sets, cells)
 
 
 def _names(storage: RunStorage) -> list[str]:

@@ -15,8 +15,8 @@ SAME = ("request.json", "scores.npz", "classifier.safetensors", "classifier.json
 
 
 def run(data: CellData, cells: Path, workers: int) -> list[str]:
-    plan = plan_cells(data.manifest, data.generated, small_config(seeds=1, arms=get_args(ArmName)))
-    setup = partial(load_context, data.dataset, data.synthetic, cells)
+    plan = plan_cells(data.manifest, [data.generated], small_config(seeds=1, arms=get_args(ArmName)))
+    setup = partial(load_context, data.dataset, [data.synthetic], cells)
     done = dict(LocalExecutor(workers).map(run_cell, plan, setup=setup))
     assert [done[i] for i in range(len(plan))] == [cell.key for cell in plan]
     return [cell.key for cell in plan]

@@ -21,7 +21,7 @@ train: {images: 12000, batch: 32, checkpoint_every: 1600, sample_every: 12000}
 gan: {width: 4}
 synthesis: {counts: 300, shard: 64}
 classifier: {name: small-cnn, steps: 150, epochs: 3}
-compare: {seeds: 2, arms: [real, synthetic, mixed], canaries: false}
+compare: {seeds: 2, gans: 1, arms: [real, synthetic, mixed], canaries: false}
 compute: {workers: 2, threads: 1}
 """
 

@@ -80,12 +80,12 @@ def test_a_worker_without_the_run_folder_computes_the_same_cells(
     for path in cell_data.synthetic.iterdir():
         open_store(f"{url}/synthetic").upload(path.name, path)
     (cell,) = [
-        c for c in plan_cells(cell_data.manifest, cell_data.generated, small_config(seeds=1)) if c.arm == "mixed"
+        c for c in plan_cells(cell_data.manifest, [cell_data.generated], small_config(seeds=1)) if c.arm == "mixed"
     ]
-    here = load_context(cell_data.dataset, cell_data.synthetic, tmp_path / "here")
+    here = load_context(cell_data.dataset, [cell_data.synthetic], tmp_path / "here")
     there = load_context(
         tmp_path / "not-there",
-        f"{url}/synthetic",
+        [f"{url}/synthetic"],
         tmp_path / "there",
         stored_dataset=f"{url}/dataset",
         stored_cells=f"{url}/cells",

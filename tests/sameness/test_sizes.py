@@ -20,7 +20,7 @@ from gan_aug.run.artefacts import put_files
 from gan_aug.run.events import Event
 from gan_aug.run.folder import RunDir
 from gan_aug.stages.context import saved_storage
-from gan_aug.stages.curve_sets import _make_set
+from gan_aug.stages.gans.curve_sets import _make_set
 from gan_aug.stages.storage import RunStorage, adopt
 from gan_aug.stages.verbs import start
 from gan_aug.verification.run import verify_run

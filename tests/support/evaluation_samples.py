@@ -5,6 +5,7 @@ import numpy as np
 from gan_aug.config import parse, reported
 from gan_aug.data.manifest import Manifest, Study
 from gan_aug.data.synthetic.shards import SyntheticManifest
+from gan_aug.evaluation.arm_catalogue import ARMS
 from gan_aug.evaluation.cells.result import CellResult
 from gan_aug.evaluation.outcome.figures import build_report
 
@@ -30,12 +31,12 @@ def make_synthetic(manifest, count=60):
     )
 
 
-def make_cells(manifest, arms=("real", "synthetic", "mixed"), seeds=3, sharpness=1.0):
+def make_cells(manifest, arms=("real", "synthetic", "mixed"), seeds=3, sharpness=1.0, gans=1):
     """`sharpness` scales how far apart the classes are; 20 separates them perfectly."""
-    return [_cell(manifest, arm, seed, sharpness) for arm in arms for seed in range(seeds)]
+    return [_cell(manifest, arm, seed, sharpness, gans) for arm in arms for seed in range(seeds)]
 
 
-def _cell(manifest, arm, seed, sharpness):
+def _cell(manifest, arm, seed, sharpness, gans):
     rng = np.random.default_rng([seed, *arm.encode()])
     effect = sharpness * (EFFECTS.get(arm, 2.0) + 0.1 * rng.normal())
     scores = {split: _scores(manifest, split, effect, rng) for split in ("validation", "test")}
@@ -55,6 +56,7 @@ def _cell(manifest, arm, seed, sharpness):
         history=_history(effect, rng),
         validation_scores=scores["validation"],
         test_scores=scores["test"],
+        gan=seed % gans if arm in ARMS and ARMS[arm].needs_synthetic else None,
     )
 
 
@@ -92,9 +94,11 @@ def make_config(**compare):
     return parse({"data": data, "classifier": {"steps": 400}, "compare": compare}, "sample")
 
 
-def make_report(manifest, cells, synthetic=None, fidelity=None, **compare):
+def make_report(manifest, cells, synthetic=None, fidelity=None, gans=1, **compare):
+    """`gans` GANs have made sets and figures that are alike."""
     timing, environment = {"total": 99.0}, {"python": "3.11"}
-    return build_report(manifest, synthetic, cells, reported(make_config(**compare)), {}, timing, environment, fidelity)
+    sets, figures = ([each] * gans if each else [] for each in (synthetic, fidelity))
+    return build_report(manifest, sets, cells, reported(make_config(**compare)), {}, timing, environment, figures)
 
 
 def make_fidelity(manifest):

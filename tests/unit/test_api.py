@@ -32,7 +32,7 @@ FILMS: dict[str, Any] = {
     "train": {"images": 128, "batch": 32, "checkpoint_every": 128, "sample_every": 128},
     "synthesis": {"shard": 64},
     "classifier": {"name": "softmax", "steps": 10, "epochs": 1},
-    "compare": {"arms": ["real", "mixed"], "seeds": 2, "canaries": False, "features": "random"},
+    "compare": {"arms": ["real", "mixed"], "seeds": 2, "gans": 1, "canaries": False, "features": "random"},
     "compute": {"workers": 1, "threads": 1, "device": "cpu"},
 }
 """A run of some seconds, on digits that are called films."""

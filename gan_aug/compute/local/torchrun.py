@@ -15,6 +15,7 @@ import os
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 from gan_aug.compute.executor import OnPoll, RankGroup
@@ -26,7 +27,10 @@ if TYPE_CHECKING:
     from torch.distributed.distributed_c10d import Store
 
 CALL_KEY = "training"
-"""The key under which rank 0 tells the others `join`, or `over` if its verb ended without them."""
+"""The start of the keys under which rank 0 calls the others: the number of the GAN to train next, or OVER."""
+
+OVER = "over"
+"""Rank 0's last call: its verb has ended."""
 
 
 def launched() -> bool:
@@ -42,42 +46,56 @@ class TorchrunExecutor(LocalExecutor):
         super().__init__(workers)
         self.rank, self.size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
         self._store: Store | None = None
+        self._trainings = 0
 
     def train(self, work: Callable[[], None], group: RankGroup, on_poll: OnPoll) -> None:
         """See Executor.train: call the other ranks and train with them.
 
         Args:
             work: What every rank does.
-            group: Not used: torchrun sets the number of ranks and the retries.
+            group: Its `gan` is passed to the other ranks; torchrun sets the number of ranks and the retries.
             on_poll: Not used.
         """
-        del group, on_poll
-        self._rendezvous().set(CALL_KEY, "join")
+        del on_poll
+        self._rendezvous().set(self._call, str(group.gan))
         self._work_in_group(work)
 
     def release_ranks(self) -> None:
-        """As rank 0: tell the other ranks that they will not be called, so that they end."""
-        if not self._rendezvous().check([CALL_KEY]):
-            self._rendezvous().set(CALL_KEY, "over")
+        """As rank 0: tell the other ranks that they will not be called again, so that they end."""
+        self._rendezvous().set(self._call, OVER)
 
-    def join_training(self, work: Callable[[], None]) -> None:
-        """As another rank: wait for rank 0's call, without a time limit, and do `work` with the others."""
+    def join_trainings(self, work: Callable[[int], None]) -> None:
+        """As another rank: wait for each of rank 0's calls, without a time limit, and train with the others.
+
+        `work` is called with the number of the GAN, until rank 0's verb has ended.
+        """
         store = self._rendezvous()
-        while not store.check([CALL_KEY]):
-            time.sleep(POLL_SECONDS)
-        if store.get(CALL_KEY) == b"join":
-            self._work_in_group(work)
+        while True:
+            while not store.check([self._call]):
+                time.sleep(POLL_SECONDS)
+            call = store.get(self._call).decode()
+            if call == OVER:
+                return
+            self._work_in_group(partial(work, int(call)))
 
     def _work_in_group(self, work: Callable[[], None]) -> None:
         import torch.distributed as dist
+        from torch.distributed.distributed_c10d import PrefixStore
 
         here = int(os.environ.get("LOCAL_WORLD_SIZE", self.size))
         name = backend(here, int(os.environ.get("LOCAL_RANK", self.rank)))
-        dist.init_process_group(name, store=self._rendezvous(), rank=self.rank, world_size=self.size)
+        store = PrefixStore(f"group/{self._trainings}", self._rendezvous())  # two groups must not share keys
+        self._trainings += 1
+        dist.init_process_group(name, store=store, rank=self.rank, world_size=self.size)
         try:
             work()
         finally:
             dist.destroy_process_group()
+
+    @property
+    def _call(self) -> str:
+        """The key of rank 0's next call."""
+        return f"{CALL_KEY}/{self._trainings}"
 
     def _rendezvous(self) -> Store:
         """The key-value store that all ranks share.

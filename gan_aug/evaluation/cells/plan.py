@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,7 +52,7 @@ class Cell:
 
 def plan_cells(
     manifest: Manifest,
-    synthetic: SyntheticManifest | None,
+    sets: Sequence[SyntheticManifest],
     comparison: CompareRequest,
     *,
     ratio: float | None = None,
@@ -62,7 +62,8 @@ def plan_cells(
 
     Args:
         manifest: The data set, or that of `subset`.
-        synthetic: The synthetic set, or that of `subset`; None if no arm needs one.
+        sets: The synthetic set of each GAN, or that of `subset`; empty if no arm needs one. Seed i trains on set i
+            modulo their number.
         comparison: The request of the comparison.
         ratio: Synthetic images for each real image; None is the largest ratio of the config.
         subset: The part of the training split that is used; None is all of it.
@@ -72,20 +73,31 @@ def plan_cells(
 
     Raises:
         DataError: If an arm cannot be made, or a split or a class is absent.
-        LeakageError: If `synthetic` may not be used.
+        LeakageError: If one of `sets` may not be used.
     """
     check_comparison(manifest, comparison.classifier)
-    if synthetic is not None:
+    for synthetic in sets:
         check_synthetic_set(synthetic, manifest)
     if ratio is None:
         ratio = comparison.compare.largest_ratio
     for arm in comparison.compare.arms:
-        plan_arm(arm, manifest, synthetic, ratio)
+        for own in sets or (None,):
+            plan_arm(arm, manifest, own, ratio)
     return [
-        make_cell(cell_request(manifest, synthetic, comparison, arm, seed, ratio), subset)
+        make_cell(cell_request(manifest, set_of(sets, seed), comparison, arm, seed, ratio), subset, gan_of(sets, seed))
         for seed in range(comparison.compare.seeds)
         for arm in comparison.compare.arms
     ]
+
+
+def gan_of(sets: Sequence[SyntheticManifest], seed: int) -> int:
+    """The number of the GAN whose images a seed trains on."""
+    return seed % max(1, len(sets))
+
+
+def set_of(sets: Sequence[SyntheticManifest], seed: int) -> SyntheticManifest | None:
+    """The synthetic set that a seed trains on; None if there is none."""
+    return sets[gan_of(sets, seed)] if sets else None
 
 
 def cell_request(
@@ -130,10 +142,16 @@ def cell_request(
     return request
 
 
-def make_cell(request: dict[str, Any], subset: Subset | None = None) -> Cell:
-    """The cell of a request; its key is the request's hash."""
-    gan = 0 if ARMS[request["arm"]].needs_synthetic else None
-    return Cell(json_sha256(request), request["arm"], request["seed"], request, subset, gan)
+def make_cell(request: dict[str, Any], subset: Subset | None = None, gan: int = 0) -> Cell:
+    """The cell of a request.
+
+    Args:
+        request: All that its result depends on; its hash is the cell's key.
+        subset: See Cell.
+        gan: The number of the GAN whose images the seed trains on, if the arm needs synthetic images.
+    """
+    own = gan if ARMS[request["arm"]].needs_synthetic else None
+    return Cell(json_sha256(request), request["arm"], request["seed"], request, subset, own)
 
 
 def cell_seed(base: int, seed: int) -> int:

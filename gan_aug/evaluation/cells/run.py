@@ -6,7 +6,7 @@ import dataclasses
 import secrets
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -42,14 +42,21 @@ from gan_aug.run.stores import Place, below
 
 
 @dataclass(frozen=True)
+class SyntheticSet:
+    """A synthetic set that may be used: its manifest, and its images `(M, C, H, W) uint8`."""
+
+    manifest: SyntheticManifest
+    images: npt.NDArray[np.uint8] | ShardedImages
+
+
+@dataclass(frozen=True)
 class CellContext:
     """What all cells of a comparison share; loaded once per worker.
 
     Attributes:
         manifest: The data set.
         images: Its stored images, `(N, C, H, W) uint8`.
-        synthetic: The manifest of the synthetic set, or None.
-        synthetic_images: The images of the synthetic set, `(M, C, H, W) uint8`, or None.
+        sets: The synthetic set of each GAN, or that of a subset's own GAN.
         cells: The folder of the cells.
         device: The device to train on.
         stored_cells: Where the cells are kept in an object store too, or None.
@@ -59,8 +66,7 @@ class CellContext:
 
     manifest: Manifest
     images: npt.NDArray[np.uint8]
-    synthetic: SyntheticManifest | None
-    synthetic_images: npt.NDArray[np.uint8] | ShardedImages | None
+    sets: tuple[SyntheticSet, ...]
     cells: Path
     device: torch.device
     stored_cells: Place | None = None
@@ -70,7 +76,7 @@ class CellContext:
 
 def load_context(
     dataset: Path,
-    synthetic: Place | None,
+    synthetic: Sequence[Place],
     cells: Path,
     device: str = "cpu",
     *,
@@ -78,11 +84,11 @@ def load_context(
     stored_dataset: Place | None = None,
     stored_cells: Place | None = None,
 ) -> CellContext:
-    """Open a data set and its synthetic set, and check that the synthetic set may be used.
+    """Open a data set and its synthetic sets, and check that these may be used.
 
     Args:
         dataset: The dataset folder.
-        synthetic: Where the synthetic set is, or None.
+        synthetic: Where the synthetic set of each GAN is.
         cells: The folder of the cells.
         device: `compute.device`, from which each worker chooses its own device.
         subset_sets: Where the synthetic sets of the learning curves' subsets are, or None.
@@ -91,21 +97,21 @@ def load_context(
 
     Raises:
         ManifestError: If a set is absent or altered.
-        LeakageError: If the synthetic set may not be used.
+        LeakageError: If a synthetic set may not be used.
     """
     dataset = local_copy(dataset, stored_dataset, layout.MANIFEST)
     manifest = Manifest.load(dataset / layout.MANIFEST)
     images = open_images(dataset, manifest)
-    generated, pixels = _load_synthetic(synthetic, manifest) if synthetic else (None, None)
-    return CellContext(manifest, images, generated, pixels, cells, choose_device(device), stored_cells, subset_sets)
+    sets = tuple(_load_synthetic(place, manifest) for place in synthetic)
+    return CellContext(manifest, images, sets, cells, choose_device(device), stored_cells, subset_sets)
 
 
-def _load_synthetic(place: Place, manifest: Manifest) -> tuple[SyntheticManifest, ShardedImages]:
+def _load_synthetic(place: Place, manifest: Manifest) -> SyntheticSet:
     generated = SyntheticManifest.load(below(place, layout.MANIFEST))
     check_synthetic_set(generated, manifest)
     pixels = open_shards(place, generated)
     check_synthetic_images(pixels, manifest)
-    return generated, pixels
+    return SyntheticSet(generated, pixels)
 
 
 def _context_of(context: CellContext, cell: Cell) -> CellContext:
@@ -115,11 +121,9 @@ def _context_of(context: CellContext, cell: Cell) -> CellContext:
     if cell.subset not in context.of_subset:
         manifest = take_subset(context.manifest, cell.subset, cell.request["base_seed"])
         place = below(context.subset_sets, f"{cell.subset.name}/{layout.SYNTHETIC}") if context.subset_sets else None
-        generated, pixels = _load_synthetic(place, manifest) if place else (None, None)
+        sets = (_load_synthetic(place, manifest),) if place else ()
         context.of_subset.clear()  # cells come subset by subset: one set in memory is enough
-        context.of_subset[cell.subset] = dataclasses.replace(
-            context, manifest=manifest, synthetic=generated, synthetic_images=pixels
-        )
+        context.of_subset[cell.subset] = dataclasses.replace(context, manifest=manifest, sets=sets)
     return context.of_subset[cell.subset]
 
 
@@ -228,11 +232,13 @@ def _compute(context: CellContext, cell: Cell, train: Callable[..., Fitted]) -> 
 
 def _training_set(context: CellContext, cell: Cell, seed: int) -> WatchedTrainingSet:
     manifest, request = context.manifest, cell.request
-    plan = plan_arm(cell.arm, manifest, context.synthetic, request["ratio"] or 0.0)
+    own = None if cell.gan is None else context.sets[cell.gan]
+    generated, images = (own.manifest, own.images) if own else (None, None)
+    plan = plan_arm(cell.arm, manifest, generated, request["ratio"] or 0.0, request.get("images"))
     if request.get("shuffled"):
         plan = shuffle_labels(plan, seed)
     augmentation = ClassicAugmentation(manifest.shape, tuple(request["flips"])) if plan.classic else None
-    return WatchedTrainingSet(plan, context.images, context.synthetic_images, augmentation, held_out_contents(manifest))
+    return WatchedTrainingSet(plan, context.images, images, augmentation, held_out_contents(manifest))
 
 
 def _test_scores(context: CellContext, cell: Cell, model: torch.nn.Module) -> npt.NDArray[np.float64]:

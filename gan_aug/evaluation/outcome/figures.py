@@ -18,6 +18,7 @@ from gan_aug.evaluation.arm_catalogue import REFERENCE, arm_order, known
 from gan_aug.evaluation.cells.result import CellResult, Findings
 from gan_aug.evaluation.outcome.dataset import describe_dataset
 from gan_aug.evaluation.outcome.files import SCORES, figure_files
+from gan_aug.evaluation.outcome.gans import gan_rows
 from gan_aug.evaluation.outcome.headline import Headline, choose, headline, judged_pairs
 from gan_aug.evaluation.outcome.under_training import under_trained
 from gan_aug.evaluation.statistics.calibration import calibration_curve, error_if_perfect, expected_calibration_error
@@ -48,13 +49,13 @@ _HISTORY = ("epoch", "step", "train_loss", "train_accuracy", "validation_loss", 
 
 def build_report(
     manifest: Manifest,
-    synthetic: SyntheticManifest | None,
+    sets: Sequence[SyntheticManifest],
     cells: Sequence[CellResult],
     config: dict[str, Any],
     provenance: dict[str, Any],
     timing: dict[str, Any],
     environment: dict[str, Any],
-    fidelity: dict[str, Any] | None = None,
+    fidelity: Sequence[dict[str, Any]] = (),
     findings: Findings = Findings(),  # noqa: B008 - it is frozen
     baseline: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
@@ -62,14 +63,14 @@ def build_report(
 
     Args:
         manifest: The data set.
-        synthetic: The synthetic set, or None if no arm uses one.
+        sets: The synthetic set of each GAN; empty if no arm uses one.
         cells: The results, in any order.
         config: What was asked for, as `gan_aug.config.reported` gives it.
-        provenance: Added to {manifest, checkpoint, synthetic, trained_on}, which follow from the manifests;
+        provenance: Added to {manifest, checkpoint, synthetic, trained_on, gans}, which follow from the manifests;
             `look_alikes` is the result of `load_held_out_copies`, `margins` that of `load_margins`.
         timing: The seconds of each stage; those of each arm are added.
         environment: The machine, the versions of the libraries, and the config's compute section.
-        fidelity: The result of `measure_fidelity`, or None if it was not measured.
+        fidelity: The results of `measure_fidelity`, one for each set; empty if it was not measured.
         findings: What was found in addition to the arms.
         baseline: The result of `baseline_figures`, or None if it was not computed.
 
@@ -100,13 +101,14 @@ def build_report(
         "ratio": findings.ratio,
         "curves": findings.curves,
         "canaries": findings.canaries,
-        "fidelity": fidelity,
+        "fidelity": fidelity[0] if fidelity else None,
+        "gans": gan_rows(manifest, sets, arms, fidelity),
         "privacy": None,
     }
     return {
         **_plain(figures),
         "files": {"scores": SCORES, "figures": figure_files(figures)},
-        "provenance": _provenance(manifest, synthetic) | provenance,
+        "provenance": _provenance(manifest, sets) | provenance,
         "config": config,
         "environment": environment,
         "timing": {**timing, "arms": {arm: sum(cell.seconds for cell in of_arm) for arm, of_arm in arms.items()}},
@@ -273,12 +275,18 @@ def _worst_class(test: GroundTruth, per_class: dict[str, dict[str, Any]]) -> dic
     return {"label": label, "by": by, "value": known[label]}
 
 
-def _provenance(manifest: Manifest, synthetic: SyntheticManifest | None) -> dict[str, Any]:
+def _provenance(manifest: Manifest, sets: Sequence[SyntheticManifest]) -> dict[str, Any]:
+    synthetic = sets[0] if sets else None
     return {
         "manifest": manifest.fingerprint,
         "checkpoint": synthetic.checkpoint if synthetic else None,
         "synthetic": synthetic.fingerprint if synthetic else None,
         "trained_on": _trained_on(synthetic),
+        "gans": [
+            {"gan": gan, "checkpoint": of_gan.checkpoint, "synthetic": of_gan.fingerprint}
+            for gan, of_gan in enumerate(sets)
+            if of_gan.is_traced
+        ],
         "look_alikes": None,
         "margins": None,
     }

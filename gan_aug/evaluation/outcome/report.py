@@ -22,6 +22,7 @@ from gan_aug.evaluation.outcome.report_arms import (
     ReportedHeadline,
     TrainImages,
 )
+from gan_aug.evaluation.outcome.report_gans import GanProvenance, KidPair, Pair, ReportedGan
 
 
 class Counts(Part):
@@ -228,20 +229,6 @@ class ReportedCanaries(Part):
     """None in reports of version 0.2 and earlier."""
 
 
-class Pair(Part):
-    """A figure of the synthetic images beside the same figure of real ones."""
-
-    value: float
-    real: float
-
-
-class KidPair(Pair):
-    """The kernel distance of both, with standard errors."""
-
-    se: float
-    real_se: float
-
-
 class Likeness(Part):
     """How like the real images the synthetic ones are; None for what too few images allow."""
 
@@ -300,7 +287,7 @@ class LookAlikes(Part):
 
 
 class ReportedProvenance(Part):
-    """What the figures rest on: fingerprints of the data set, the checkpoint and the synthetic set."""
+    """What the figures rest on: fingerprints of the data set, the checkpoint and the synthetic set, these of GAN 0."""
 
     manifest: str
     checkpoint: str | None
@@ -310,6 +297,7 @@ class ReportedProvenance(Part):
     margins: tuple[float, ...] | None = None
     results: str | None = None
     """The fingerprint of all figures, scores and weights; None in reports of version 0.2 and earlier."""
+    gans: tuple[GanProvenance, ...] = ()
 
 
 class Report(Part):
@@ -327,6 +315,7 @@ class Report(Part):
     curves: tuple[CurvePoint, ...] | None
     canaries: ReportedCanaries | None
     fidelity: ReportedFidelity | None
+    gans: tuple[ReportedGan, ...] | None = None
     files: ReportedFiles
     provenance: ReportedProvenance
     config: dict[str, Any] = Field(repr=False)

@@ -9,6 +9,7 @@ from gan_aug.evaluation.canaries import failures
 from gan_aug.evaluation.statistics.intervals import ALPHA
 from gan_aug.report.blocks import Table
 from gan_aug.report.words.arms import saving_arm, words_of
+from gan_aug.report.words.gans import gans_alarm
 from gan_aug.report.words.leakage import known_leaks
 from gan_aug.report.words.text import Report, counted, digits, interval, listed, p_text, share, signed, size, thousands
 
@@ -118,9 +119,9 @@ def ratio_table(report: Report) -> Table | None:
 
 
 def alarm(report: Report) -> list[str]:
-    """What must be said before anything else: known leaks between the splits, and which canaries failed."""
+    """What must be said before anything else: known leaks, which canaries failed, which GANs look broken."""
     failed = failures(report["canaries"]) if report["canaries"] else []
-    return [*known_leaks(report), *(f"CANARY FAILED: {failure}." for failure in failed)]
+    return [*known_leaks(report), *(f"CANARY FAILED: {failure}." for failure in failed), *gans_alarm(report)]
 
 
 def canaries_table(report: Report) -> Table | None:

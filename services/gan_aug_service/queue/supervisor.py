@@ -13,6 +13,7 @@ import time
 
 from sqlalchemy import func, select, update
 
+from gan_aug import config as configs
 from gan_aug.errors import Cancelled, ConfigError, GanAugError, RunConflict
 from gan_aug.run import layout
 from gan_aug.run.files import write_json, write_text
@@ -121,11 +122,14 @@ class Supervisor:
     def _write_request(self, job: Job) -> None:
         """Write the job's request into its run folder; the request before it is stored in the database first."""
         run = RunDir(self._settings.runs / job.run_id)
-        path, text = run.path / layout.REQUEST, {"schema": 1, "verb": job.verb, "config": json.loads(job.request)}
+        path = run.path / layout.REQUEST
+        asked = configs.parse(configs.with_earlier(json.loads(job.request)), "the request")
         for tries_left in (4, 3, 2, 1, 0):
             try:
                 with run.locked():
                     before = path.read_text(encoding="utf-8") if path.exists() else None
+                    settled = configs.settled(asked, json.loads(before).get("config") if before else None)
+                    text = {"schema": 1, "verb": job.verb, "config": configs.dump(settled)}
                     if before is not None and job.replaced is None and json.loads(before) != text:
                         self._update(job, replaced=before)
                     write_json(path, text)

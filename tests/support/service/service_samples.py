@@ -28,7 +28,7 @@ TINY: dict[str, Any] = {
     "gan": {"width": 4},
     "synthesis": {"counts": 10},
     "classifier": {"name": "softmax", "steps": 20, "epochs": 2},
-    "compare": {"seeds": 2},
+    "compare": {"seeds": 2, "gans": 1},
     "compute": {"workers": 1},
 }
 WHO = {

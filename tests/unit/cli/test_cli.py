@@ -17,7 +17,7 @@ def config(tmp_path: Path) -> Path:
         "data: {source: digits, size: 16, limit: 30}\n"
         "train: {images: 320, batch: 32, checkpoint_every: 160, sample_every: 320}\n"
         "gan: {width: 4}\nsynthesis: {counts: 10}\n"
-        "classifier: {name: softmax, steps: 20, epochs: 2}\ncompare: {seeds: 2}\ncompute: {workers: 1}\n"
+        "classifier: {name: softmax, steps: 20, epochs: 2}\ncompare: {seeds: 2, gans: 1}\ncompute: {workers: 1}\n"
     )
     return path
 

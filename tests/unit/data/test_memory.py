@@ -75,7 +75,7 @@ def own():
 
 dataset, synthetic, cells = map(Path, sys.argv[1:])
 start = own()
-images = load_context(dataset, synthetic, cells).synthetic_images
+images = load_context(dataset, [synthetic], cells).sets[0].images
 peak = own()
 for first in range(0, len(images), 512):
     images[np.arange(first, min(first + 512, len(images)))]

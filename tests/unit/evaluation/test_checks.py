@@ -51,16 +51,16 @@ def test_a_test_image_planted_in_any_arm_is_refused(cell_data, arm, tmp_path):
     planted[7] = cell_data.images[cell_data.manifest.indices("test")[0]]
     told = write_synthetic(tmp_path / "set", planted, cell_data.manifest)
     with pytest.raises(LeakageError, match="1 of the 300 synthetic images are copies"):
-        load_context(cell_data.dataset, tmp_path / "set", tmp_path)
+        load_context(cell_data.dataset, [tmp_path / "set"], tmp_path)
     seen = dataclasses.replace(told, trained_on=(*told.trained_on, cell_data.manifest.studies[-1].content))
     with pytest.raises(LeakageError, match="1 of the 301 images"):
-        plan_cells(cell_data.manifest, seen, small_config(arms=["real", arm]))
+        plan_cells(cell_data.manifest, [seen], small_config(arms=["real", arm]))
 
 
 def test_the_search_reads_no_test_image_and_keeps_no_test_score(cell_data, tmp_path):
-    cells = plan_search(cell_data.manifest, cell_data.generated, small_config(ratio="search", ratios=[0.25, 1.0]))
+    cells = plan_search(cell_data.manifest, [cell_data.generated], small_config(ratio="search", ratios=[0.25, 1.0]))
     assert [(c.request["ratio"], c.seed) for c in cells] == [(0.25, 0), (0.25, 1), (1.0, 0), (1.0, 1)]
-    context = load_context(cell_data.dataset, cell_data.synthetic, tmp_path / "one")
+    context = load_context(cell_data.dataset, [cell_data.synthetic], tmp_path / "one")
     blind = context.images.copy()
     blind[cell_data.manifest.indices("test")] = 0
     other = dataclasses.replace(context, images=blind, cells=tmp_path / "two")
@@ -77,7 +77,7 @@ def test_the_search_reads_no_test_image_and_keeps_no_test_score(cell_data, tmp_p
 
 def test_the_best_ratio_on_validation_wins_and_of_equal_ones_the_smallest(cell_data):
     cells = plan_search(
-        cell_data.manifest, cell_data.generated, small_config(seeds=1, ratio="search", ratios=[0.25, 0.5, 1.0])
+        cell_data.manifest, [cell_data.generated], small_config(seeds=1, ratio="search", ratios=[0.25, 0.5, 1.0])
     )
     right = cell_data.manifest.label_matrix()[cell_data.manifest.indices("validation")].astype(np.float64)
     noise = np.random.default_rng(0).random(right.shape)
@@ -90,7 +90,7 @@ def test_the_best_ratio_on_validation_wins_and_of_equal_ones_the_smallest(cell_d
 def test_a_search_that_cannot_be_made_says_why(cell_data):
     config = small_config(ratio="search", ratios=[0.5, 3])
     with pytest.raises(DataError, match="the largest of compare.ratios needs 900 synthetic images, but there are 300"):
-        plan_search(cell_data.manifest, cell_data.generated, config)
+        plan_search(cell_data.manifest, [cell_data.generated], config)
     studies = tuple(s for s in cell_data.manifest.studies if s.split != "validation" or s.labels != (3,))
     with pytest.raises(DataError, match="0 images with the label '3'.*too few to choose a ratio by"):
         check_search(dataclasses.replace(cell_data.manifest, studies=studies), config.compare.ratios, 10_000)
@@ -98,7 +98,7 @@ def test_a_search_that_cannot_be_made_says_why(cell_data):
 
 @pytest.fixture(scope="module")
 def context(cell_data, tmp_path_factory) -> CellContext:
-    return load_context(cell_data.dataset, None, tmp_path_factory.mktemp("canaries"))
+    return load_context(cell_data.dataset, [], tmp_path_factory.mktemp("canaries"))
 
 
 def canary(context: CellContext, monkeypatch: pytest.MonkeyPatch, steps: int = 60) -> dict[str, object]:
@@ -162,7 +162,7 @@ def test_further_shuffles_are_computed_once_kept_and_verified(cell_data, tmp_pat
     run.compare.mkdir()
     config = small_config(arms=["real"], seeds=1, canaries=True)
     config = config.model_copy(update={"classifier": config.classifier.model_copy(update={"steps": 60})})
-    plan = ComparisonPlan(config, cell_data.manifest, None)
+    plan = ComparisonPlan(config, cell_data.manifest, ())
     there: list[set[str]] = []
     for _ in range(2):
         context = StageContext.of(ComputeConfig(device="cpu"), run, LocalExecutor(1))
@@ -198,7 +198,7 @@ def test_the_keys_of_arms_hold_what_they_depend_on(cell_data):
     def keys(flips=(), **compare):
         manifest = dataclasses.replace(cell_data.manifest, flips=flips)
         config = small_config(seeds=1, arms=get_args(ArmName), **compare)
-        return {cell.arm: cell.key for cell in plan_cells(manifest, cell_data.generated, config)}
+        return {cell.arm: cell.key for cell in plan_cells(manifest, [cell_data.generated], config)}
 
     def changed(**other):
         return {arm for arm, key in keys(**other).items() if key != keys()[arm]}
@@ -211,8 +211,8 @@ def test_the_keys_of_arms_hold_what_they_depend_on(cell_data):
 def test_images_of_arms_without_classic_reach_the_network_as_they_are_and_digits_are_never_mirrored(cell_data):
     from gan_aug.evaluation.cells.run import _training_set
 
-    context = load_context(cell_data.dataset, cell_data.synthetic, cell_data.dataset)
-    for cell in plan_cells(cell_data.manifest, cell_data.generated, small_config(seeds=1, arms=get_args(ArmName))):
+    context = load_context(cell_data.dataset, [cell_data.synthetic], cell_data.dataset)
+    for cell in plan_cells(cell_data.manifest, [cell_data.generated], small_config(seeds=1, arms=get_args(ArmName))):
         training = _training_set(context, cell, 0)
         assert (training.augmentation is not None) == ARMS[cell.arm].classic
         if training.augmentation:

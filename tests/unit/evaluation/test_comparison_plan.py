@@ -61,7 +61,7 @@ class Computed:
 
 def plan_of(**compare: object) -> ComparisonPlan:
     asked = {"arms": ["real", "mixed"], "seeds": 2, "ratio": "search", "ratios": [0.5, 1.0, BEST], **compare}
-    return ComparisonPlan(make_config(**asked).compare_request, MANIFEST, SYNTHETIC)
+    return ComparisonPlan(make_config(**asked).compare_request, MANIFEST, (SYNTHETIC,))
 
 
 def sets_of(plan: ComparisonPlan) -> dict[Subset, object]:
@@ -94,7 +94,7 @@ def test_the_cells_come_in_one_order_and_hold_the_ratio_that_was_found() -> None
         ("real, mixed x 2 seeds, and 5 of canaries", 4 + 5 + 4 * 4),
     ]
     assert [(result.arm, result.seed) for result in results] == [("real", 0), ("mixed", 0), ("real", 1), ("mixed", 1)]
-    assert [r.key for r in results] == [c.key for c in plan_cells(MANIFEST, SYNTHETIC, plan.request, ratio=BEST)]
+    assert [r.key for r in results] == [c.key for c in plan_cells(MANIFEST, [SYNTHETIC], plan.request, ratio=BEST)]
     plan = plan.settled(computed)
     assert [cell.subset for cell in plan.cells(findings.ratio, sets_of(plan)).all] == [
         *[None] * 9,
@@ -148,7 +148,7 @@ def test_what_was_computed_is_found_again_from_the_kept_cells(compare) -> None:
 
 def test_without_an_arm_of_synthetic_images_there_is_nothing_to_search_and_no_gan_to_train() -> None:
     plan = ComparisonPlan(
-        make_config(arms=["real", "classic"], sizes=[20], draws=1, seeds=1).compare_request, MANIFEST, None
+        make_config(arms=["real", "classic"], sizes=[20], draws=1, seeds=1).compare_request, MANIFEST, ()
     )
     assert not plan.needs_synthetic
     assert plan.ratio(Computed()) == {"value": 1.0, "searched": None}

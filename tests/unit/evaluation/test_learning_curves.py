@@ -170,7 +170,7 @@ def test_the_report_shows_curves_ratio_and_canaries_and_shouts_when_one_died(tmp
     ratio = {"value": 2.0, "searched": [{"ratio": r, "validation_auc": 0.8 + r / 100, "seeds": [0.8]} for r in (1, 2)]}
     findings = Findings(ratio, curve_rows(TRUTH, points()), canaries)
     cells = make_cells(MANIFEST)
-    report = build_report(MANIFEST, None, cells, reported(make_config()), {}, {}, {}, findings=findings)
+    report = build_report(MANIFEST, [], cells, reported(make_config()), {}, {}, {}, findings=findings)
     schema = json.loads(Path("docs/reference/report.schema.json").read_text(encoding="utf-8"))
     jsonschema.Draft202012Validator(schema).validate(report)
     for text in (to_markdown(report), to_html(report, draw_figures(report, cells, MANIFEST), {}, {})):

@@ -113,14 +113,14 @@ def test_without_both_classes_in_validation_nothing_can_be_tried() -> None:
 
 
 def test_every_arm_takes_the_steps_that_were_chosen_and_verify_follows() -> None:
-    plan, trained = ComparisonPlan(ASKED, MANIFEST, None), Trained({1000: 0.5, 2000: 3.0, 4000: 3.0})
+    plan, trained = ComparisonPlan(ASKED, MANIFEST, ()), Trained({1000: 0.5, 2000: 3.0, 4000: 3.0})
     plan.check()
     settled = plan.settled(trained)
     cells = settled.cells(settled.ratio(trained), {})
     assert {cell.request["classifier"]["steps"] for cell in cells.all} == {2000}
     # The trained cell of the arm real is one of them, so it is not trained twice.
     assert cells.main[0].key in trained.results
-    assert [cell.key for cell in cells.main] == [c.key for c in plan_cells(MANIFEST, None, with_steps(ASKED, 2000))]
+    assert [cell.key for cell in cells.main] == [c.key for c in plan_cells(MANIFEST, [], with_steps(ASKED, 2000))]
     findings = settled.findings(cells, trained(cells.all, cells.what), trained, None)
     report = {"canaries": None}
     again, found = recomputed_comparison(plan, report, {}, trained.results)

@@ -23,8 +23,8 @@ def data(cell_data):
 @pytest.fixture(scope="module")
 def done(data, tmp_path_factory):
     """A context and its first cell of each arm, computed."""
-    context = load_context(data.dataset, data.synthetic, tmp_path_factory.mktemp("cells"))
-    cells = plan_cells(data.manifest, data.generated, small_config(seeds=1))
+    context = load_context(data.dataset, [data.synthetic], tmp_path_factory.mktemp("cells"))
+    cells = plan_cells(data.manifest, [data.generated], small_config(seeds=1))
     for cell in cells:
         run_cell(context, cell)
     return context, cells
@@ -32,7 +32,10 @@ def done(data, tmp_path_factory):
 
 def keys(data, synthetic="as is", **compare):
     generated = data.generated if synthetic == "as is" else synthetic
-    return {(c.arm, c.seed): c.key for c in plan_cells(data.manifest, generated, small_config(**compare))}
+    return {
+        (c.arm, c.seed): c.key
+        for c in plan_cells(data.manifest, [generated] if generated else [], small_config(**compare))
+    }
 
 
 def test_the_key_holds_what_the_arm_depends_on_and_no_more(data):
@@ -62,8 +65,8 @@ def test_a_cell_reads_back_as_computed(data, done):
 def test_arms_of_equal_size_share_initialisation_and_order(data, tmp_path):
     train = data.images[data.manifest.indices("train")]
     copies = write_synthetic(tmp_path / "copies", train, data.manifest)
-    context = load_context(data.dataset, tmp_path / "copies", tmp_path / "cells")
-    cells = plan_cells(data.manifest, copies, small_config(seeds=1, arms=("real", "synthetic")))
+    context = load_context(data.dataset, [tmp_path / "copies"], tmp_path / "cells")
+    cells = plan_cells(data.manifest, [copies], small_config(seeds=1, arms=("real", "synthetic")))
     results = [read_cell(context.cells / run_cell(context, cell)) for cell in cells]
     np.testing.assert_array_equal(results[0].test_scores, results[1].test_scores)
 
@@ -111,24 +114,24 @@ def test_torn_and_foreign_cells_are_computed_again(data, done, tmp_path):
 def test_a_missing_split_is_said_before_anything_is_trained(data, split):
     studies = tuple(dataclasses.replace(s, split="train") if s.split == split else s for s in data.manifest.studies)
     with pytest.raises(DataError, match=rf"no {split} images: set data\.{split}"):
-        plan_cells(dataclasses.replace(data.manifest, studies=studies), None, small_config(arms=("real",)))
+        plan_cells(dataclasses.replace(data.manifest, studies=studies), [], small_config(arms=("real",)))
 
 
 def test_a_leaking_synthetic_set_is_refused_by_plan_and_by_workers(data, tmp_path):
     test = data.images[data.manifest.indices("test")]
     leaked = write_synthetic(tmp_path / "leaked", test, data.manifest)
     with pytest.raises(LeakageError, match="200 of the 200 synthetic images are copies"):
-        load_context(data.dataset, tmp_path / "leaked", tmp_path)
+        load_context(data.dataset, [tmp_path / "leaked"], tmp_path)
     told = dataclasses.replace(leaked, trained_on=(data.manifest.studies[-1].content,))
     with pytest.raises(LeakageError, match="1 of the 1 images"):
-        plan_cells(data.manifest, told, small_config())
+        plan_cells(data.manifest, [told], small_config())
 
 
 def test_an_altered_synthetic_set_is_refused(data, tmp_path):
     generated = write_synthetic(tmp_path / "set", data.fakes, data.manifest)
     (tmp_path / "set" / generated.shards[0].file).write_bytes(b"no")
     with pytest.raises(ManifestError, match="gan-aug generate"):
-        load_context(data.dataset, tmp_path / "set", tmp_path)
+        load_context(data.dataset, [tmp_path / "set"], tmp_path)
 
 
 def test_a_kept_cell_predicts_as_it_scored(data, done):

@@ -29,9 +29,9 @@ CPU = torch.device("cpu")
 def judged(cell_data, tmp_path_factory):
     """A comparison folder with the cell of the arm real, seed 0, and its result."""
     folder = tmp_path_factory.mktemp("compare")
-    context = load_context(cell_data.dataset, cell_data.synthetic, folder / "cells")
+    context = load_context(cell_data.dataset, [cell_data.synthetic], folder / "cells")
     asked = small_config().model_copy(update={"classifier": ClassifierConfig(steps=150, batch=32)})
-    cell = plan_cells(cell_data.manifest, cell_data.generated, asked)[0]
+    cell = plan_cells(cell_data.manifest, [cell_data.generated], asked)[0]
     run_cell(context, cell)
     return folder, [read_cell(folder / "cells" / cell.key)]
 

@@ -49,6 +49,7 @@ def test_the_report_says_what_was_scored_and_on_what():
         "trained_on": "training split",
         "look_alikes": None,
         "margins": None,
+        "gans": [{"gan": 0, "checkpoint": synthetic.checkpoint, "synthetic": synthetic.fingerprint}],
     }
     arm = report["arms"]["mixed"]
     assert arm["train_images"] == {"real": 120, "synthetic": 120}
@@ -62,7 +63,7 @@ def test_the_same_report_comes_of_cells_in_any_order_and_holds_no_time_or_path_e
     slower = [dataclasses.replace(cell, seconds=cell.seconds * 2) for cell in cells]
     random.Random(1).shuffle(slower)
     first = make_report(BINARY, cells)
-    second = build_report(BINARY, None, slower, reported(make_config()), {}, {"total": 1.0}, {"python": "3.12"})
+    second = build_report(BINARY, [], slower, reported(make_config()), {}, {"total": 1.0}, {"python": "3.12"})
     assert first["timing"]["arms"] == {"real": 37.5, "synthetic": 37.5, "mixed": 37.5}
     for report in (first, second):
         report.pop("environment")
@@ -169,7 +170,7 @@ def test_images_made_elsewhere_that_look_like_test_images_are_a_limit_and_said_a
     pairs = [{"synthetic": 7 + k, "case": 200, "split": "test", "correlation": 0.991} for k in range(count or 0)]
     found = None if count is None else {"images": count, "of": 60, "pairs": pairs}
     cells = make_cells(BINARY, seeds=1)
-    report = build_report(BINARY, synthetic, cells, reported(make_config()), {"look_alikes": found}, {}, {})
+    report = build_report(BINARY, [synthetic], cells, reported(make_config()), {"look_alikes": found}, {}, {})
     assert valid(report)
     text = to_markdown(report)
     limits = text[text.index("## Limits") : text.index("## Figures")]

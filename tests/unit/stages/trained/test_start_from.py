@@ -34,8 +34,8 @@ def asked(parent: Path, **data: Any) -> Config:
 
 
 def trained(folder: Path, request: Config) -> Checkpoint:
-    checkpoint: Checkpoint = start("train", request, RunDir(folder), LocalExecutor(1))
-    return checkpoint
+    checkpoints: list[Checkpoint] = start("train", request, RunDir(folder), LocalExecutor(1))
+    return checkpoints[0]
 
 
 def test_it_trains_on_with_the_same_data_and_needs_the_other_run_no_more(tmp_path: Path) -> None:

@@ -23,36 +23,20 @@ from gan_aug.errors import ManifestError
 from gan_aug.evaluation.cells.plan import THREADS
 from gan_aug.run import layout
 from gan_aug.run.artefacts import local_copy
-from gan_aug.run.files import write_json
 from gan_aug.run.folder import RunDir
 from gan_aug.run.stage_requests import check, claim
 from gan_aug.run.stores import below
 from gan_aug.stages.context import StageContext
+from gan_aug.stages.gans.parts import PartDir
 from gan_aug.stages.storage import RunStorage
 from gan_aug.stages.train import train
 from gan_aug.synthesis.plan import plan_labels
 from gan_aug.synthesis.write import is_whole, write_synthetic_set
 
 
-class SubsetDir(RunDir):
-    """The folder of one subset's GAN. Its images are those of the run around it, and it stops with that run.
-
-    `images` is the folder of the images on a host that does not have the run folder.
-    """
-
-    def __init__(self, run: Path, subset: Subset, images: Path | None = None) -> None:
-        self._run, self._images = run, images or run / layout.DATASET
-        super().__init__(run / layout.SIZES / subset.name)
-
-    @property
-    def dataset(self) -> Path:
-        """The folder of the images of the run around it."""
-        return self._images
-
-    @property
-    def cancel_mark(self) -> Path:
-        """The mark of the run around it."""
-        return self._run / layout.CANCEL
+def subset_dir(run: Path, subset: Subset, images: Path | None = None) -> PartDir:
+    """The part of a run folder with one subset's GAN; `images` is as for PartDir."""
+    return PartDir(run, f"{layout.SIZES}/{subset.name}", images)
 
 
 def make_synthetic_sets(context: StageContext, request: CurveRequest, subsets: Sequence[Subset]) -> None:
@@ -77,8 +61,8 @@ def make_synthetic_sets(context: StageContext, request: CurveRequest, subsets: S
     for done, (index, made) in enumerate(context.executor.map(work, missing, cancelled=run.cancelled), start=1):
         subset = missing[index]
         if storage.place:
-            _claim(SubsetDir(run.path, subset), request.synthesis, made.checkpoint)
-            made.save(SubsetDir(run.path, subset).synthetic / layout.MANIFEST)
+            _claim(subset_dir(run.path, subset), request.synthesis, made.checkpoint)
+            made.save(subset_dir(run.path, subset).synthetic / layout.MANIFEST)
         message = f"{subset.size} images, draw {subset.draw}"
         run.emit("sizes", "progress", message, done=done, total=len(missing), unit="GANs")
     run.emit("sizes", "finish", f"{len(subsets)} synthetic sets, each of a GAN that saw its subset alone")
@@ -99,7 +83,7 @@ def _is_whole(run: RunDir, storage: RunStorage, request: CurveRequest, subset: S
     own = run.path / layout.SIZES / subset.name / layout.SYNTHETIC / layout.MANIFEST
     if not own.exists():
         return False
-    folder = SubsetDir(run.path, subset)
+    folder = subset_dir(run.path, subset)
     check(folder, layout.TRAIN, subset_training(request, subset).to_json())
     check(folder, layout.SYNTHETIC, {"synthesis": request.synthesis.model_dump(mode="json")})
     try:
@@ -123,18 +107,10 @@ def _make_set(
     the same number of threads on every machine.
     """
     images = local_copy(storage.folder / layout.DATASET, storage.dataset, layout.MANIFEST)
-    folder = SubsetDir(storage.folder, subset, images)
-    if storage.place:
-        write_json(folder.path / layout.STORAGE, {"name": subset.name})
-    alone = compute.model_copy(
-        update={
-            "threads": THREADS,
-            "ranks": 1,
-            "min_ranks": None,
-            "storage": str(storage.sizes) if storage.place else None,
-        }
-    )
-    context = StageContext.of(alone, folder, LocalExecutor(1))
+    folder = subset_dir(storage.folder, subset, images)
+    alone = compute.model_copy(update={"threads": THREADS, "ranks": 1, "min_ranks": None})
+    part = storage.part(f"{layout.SIZES}/{subset.name}")
+    context = StageContext(folder, part, LocalExecutor(1), alone)
     manifest = take_subset(Manifest.load(images / layout.MANIFEST), subset, request.seed)
     with torch_threads(THREADS):
         checkpoint = train(context, subset_training(request, subset), manifest)
@@ -151,7 +127,7 @@ def _make_set(
         )
 
 
-def _claim(folder: SubsetDir, wanted: SynthesisConfig, checkpoint: str) -> None:
+def _claim(folder: PartDir, wanted: SynthesisConfig, checkpoint: str) -> None:
     """Save the request of the subset's synthetic set, or check it against the one that was saved before."""
     made_of = {"synthesis": wanted.model_dump(mode="json"), "checkpoint": checkpoint}
     claim(folder, layout.SYNTHETIC, made_of, products=f"{layout.SHARD}*")

@@ -1,0 +1,60 @@
+"""What a report says of the GANs one by one, as typed values; `report.py` has the whole report."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from gan_aug.evaluation.outcome.report_arms import Part
+
+
+class Pair(Part):
+    """A figure of the synthetic images beside the same figure of real ones."""
+
+    value: float
+    real: float
+
+
+class KidPair(Pair):
+    """The kernel distance of both, with standard errors."""
+
+    se: float
+    real_se: float
+
+
+class GanFidelity(Part):
+    """How like the real images those of one GAN are."""
+
+    kid: KidPair | None
+    coverage: Pair | None
+    label_agreement: Pair | None
+    ms_ssim: Pair | None
+
+
+class GanCheck(Part):
+    """One check of a GAN, without test images: it fails below `limit`, unless chance explains that."""
+
+    check: Literal["auc", "labels", "coverage"]
+    value: float
+    expected: float
+    limit: float
+    passed: bool
+
+
+class ReportedGan(Part):
+    """One GAN: the AUCs of the arms that train on its images, its fidelity, and whether it looks broken."""
+
+    gan: int
+    seeds: tuple[int, ...]
+    auc: dict[str, float]
+    validation_auc: dict[str, float]
+    fidelity: GanFidelity | None
+    checks: tuple[GanCheck, ...]
+    broken: bool
+
+
+class GanProvenance(Part):
+    """The checkpoint of one GAN, and the fingerprint of its synthetic set."""
+
+    gan: int
+    checkpoint: str
+    synthetic: str

@@ -1,0 +1,132 @@
+"""What a report says of the GANs one by one: which looks broken, and how far they are apart."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable
+from typing import Any
+
+from gan_aug.report.blocks import Table
+from gan_aug.report.words.text import Report, digits, listed, percent, share
+
+_CHECKS: dict[str, Callable[[dict[str, Any], int], str]] = {
+    "auc": lambda check, decimals: (
+        f"a classifier trained on its images alone has a validation AUC of {share(check['value'], decimals)}, where "
+        f"{share(check['expected'], decimals)} was to be expected"
+    ),
+    "labels": lambda check, _: (
+        f"a classifier trained on real images sees the label asked for in {percent(check['value'])} of its images, "
+        f"as a mean over the classes, and in {percent(check['expected'])} of real ones"
+    ),
+    "coverage": lambda check, _: (
+        f"only {percent(check['value'])} of the real images have one of its images nearby, and "
+        f"{percent(check['expected'])} have another real one"
+    ),
+}
+
+
+def gans_of(report: Report) -> list[dict[str, Any]]:
+    """The GANs that a report tells of; none without them, or in a report of an earlier version."""
+    return report.get("gans") or []
+
+
+def gans_alarm(report: Report) -> list[str]:
+    """A sentence for each GAN that looks broken."""
+    rows, decimals = gans_of(report), digits(report)
+    found = []
+    for row in rows:
+        failed = {check["check"]: check for check in row["checks"] if not check["passed"]}
+        if failed:
+            which = f"GAN {row['gan']} (of GANs 0 to {len(rows) - 1})" if len(rows) > 1 else "THE GAN"
+            said = listed([_CHECKS[name](check, decimals) for name, check in failed.items()])
+            found.append(
+                f"{which} LOOKS BROKEN: {said}. Its images are in every figure of the arms with synthetic images, by "
+                f"{_seeds(row)}, so these figures do not show what a sound GAN would do."
+            )
+    return found
+
+
+def gans_text(report: Report) -> list[str]:
+    """How far the GANs are apart, or that there was one; empty without synthetic images of the run's own."""
+    rows = gans_of(report)
+    if not rows:
+        return []
+    if len(rows) == 1:
+        return [
+            "One GAN made all synthetic images, so nothing here shows how much another training of it, from another "
+            "seed, would change the results. compare.gans asks for several."
+        ]
+    decimals = digits(report)
+    apart = [
+        f"{share(min(values), decimals)} to {share(max(values), decimals)} (arm “{arm}”)"
+        for arm in rows[0]["auc"]
+        if len(values := [row["auc"][arm] for row in rows if arm in row["auc"]]) > 1
+    ]
+    return [
+        f"{len(rows)} GANs were trained on the same images from different seeds. Each classifier seed trains on the "
+        f"images of one of them. By GAN, the test AUC is {listed(apart)}."
+    ]
+
+
+def gans_table(report: Report) -> Table | None:
+    """Each GAN with the AUC of the arms that train on its images, and its images' fidelity; the spread comes last."""
+    rows, decimals = gans_of(report), digits(report)
+    if not rows:
+        return None
+    arms, measured = list(rows[0]["auc"]), all(row["fidelity"] for row in rows)
+    columns: list[tuple[str, list[float | None], Callable[[float], str]]] = [
+        (f"AUC “{arm}”", [row["auc"].get(arm) for row in rows], lambda value: share(value, decimals)) for arm in arms
+    ]
+    if measured:
+        columns += [
+            ("KID", [_value(row, "kid") for row in rows], lambda value: f"{value:.4f}".replace("-", "−")),
+            ("Coverage", [_value(row, "coverage") for row in rows], percent),
+            ("Label agreement", [_value(row, "label_agreement") for row in rows], percent),
+            ("MS-SSIM", [_value(row, "ms_ssim") for row in rows], lambda value: f"{value:.3f}"),
+        ]
+    lines = [
+        (
+            str(row["gan"]),
+            ", ".join(map(str, row["seeds"])),
+            *(_cell(values[number], spell) for _, values, spell in columns),
+            _verdict(row),
+        )
+        for number, row in enumerate(rows)
+    ]
+    if len(rows) > 1:
+        lines.append(("SD", "", *(_spread(values, spell) for _, values, spell in columns), ""))
+    caption = (
+        "Each GAN by itself: the mean test AUC over the seeds that train on its images"
+        + (", and how its images fare beside real ones, as in the tables above" if measured else "")
+        + ". Whether one looks broken is judged without test images: by the validation AUC of training on its images "
+        "alone"
+        + (", by the labels that its images show and by how many real images they cover" if measured else "")
+        + ". SD: standard deviation over the GANs."
+    )
+    head = ("GAN", "Seeds", *(name for name, _, _ in columns), "Checks")
+    return Table(caption, head, tuple(lines), text_columns=(0, 1, len(head) - 1))
+
+
+def _verdict(row: dict[str, Any]) -> str:
+    if row["broken"]:
+        return "LOOKS BROKEN"
+    return "passed" if row["checks"] else "none possible"
+
+
+def _seeds(row: dict[str, Any]) -> str:
+    seeds = row["seeds"]
+    return f"{'seed' if len(seeds) == 1 else 'seeds'} {', '.join(map(str, seeds))}"
+
+
+def _value(row: dict[str, Any], name: str) -> float | None:
+    figure = row["fidelity"][name]
+    return figure and float(figure["value"])
+
+
+def _cell(value: float | None, spell: Callable[[float], str]) -> str:
+    return "–" if value is None else spell(value)
+
+
+def _spread(values: list[float | None], spell: Callable[[float], str]) -> str:
+    known = [value for value in values if value is not None]
+    return spell(statistics.stdev(known)) if len(known) > 1 else "–"
