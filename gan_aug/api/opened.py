@@ -108,10 +108,10 @@ class Run:
         opened = partial(open_images, self.folder.absolute() / layout.DATASET, manifest)
         return LabelledImages(opened, rows, manifest.label_matrix()[rows], manifest.labels, manifest.task)
 
-    def synthetic_images(self) -> LabelledImages:
-        """The synthetic set as a map-style `torch.utils.data.Dataset`; see LabelledImages for its items.
+    def synthetic_images(self, gan: int = 0) -> LabelledImages:
+        """The synthetic set of a GAN as a map-style `torch.utils.data.Dataset`; see LabelledImages for its items.
 
-        Raises ManifestError if there is none yet, or it was altered.
+        `gan` is the GAN's number, from 0. Raises ManifestError if there is no set yet, or it was altered.
         """
         import numpy as np
 
@@ -119,17 +119,18 @@ class Run:
         from gan_aug.data.torch_dataset import LabelledImages
         from gan_aug.run.stores import below
 
-        place = self._storage().synthetic
+        place = self._gan(gan).synthetic
         made = SyntheticManifest.load(below(place, layout.MANIFEST))
         matrix = made.label_matrix()
         return LabelledImages(partial(open_shards, place, made), np.arange(len(matrix)), matrix, made.labels, made.task)
 
-    def generator(self, device: str = "cpu") -> TrainedGenerator:
-        """The generator of the newest checkpoint; raises CheckpointError if nothing was trained yet."""
+    def generator(self, device: str = "cpu", gan: int = 0) -> TrainedGenerator:
+        """The generator of the newest checkpoint of GAN `gan`; raises CheckpointError if nothing was trained yet."""
         from gan_aug.synthesis.generator import load_generator
 
-        self._storage().pull_training()
-        return load_generator(self.folder, device)
+        own = self._gan(gan)
+        own.pull_training()
+        return load_generator(own.folder, device)
 
     def generate(
         self,
@@ -137,11 +138,12 @@ class Run:
         *,
         seed: int | None = None,
         out: str | Path | None = None,
+        gan: int = 0,
         on: Where = "local",
         progress: Listener | None = None,
         stop_on_signals: bool = False,
     ) -> SyntheticSet:
-        """Make a further synthetic set with the trained GAN, in a folder of its own.
+        """Make a further synthetic set with a trained GAN, in a folder of its own.
 
         Image k depends on the seed, k and its label alone, as in the run's own set and in `TrainedGenerator.sample`.
         Called again with the same values, it goes on from what is whole in the folder.
@@ -150,7 +152,9 @@ class Run:
             counts: A number for each label (others get none), one number for all, or "like-real": as many as in the
                 training split.
             seed: Not that of the run's own set, whose images it would make again. By default the next one.
-            out: The folder, which must be empty or not there; by default `sets/seed-N` in the run folder.
+            out: The folder, which must be empty or not there; by default `sets/seed-N` in the run folder, and for GAN N
+                from 1 on in `gans/N`.
+            gan: The number of the GAN.
             on: As for `gan_aug.run`.
             progress: As for `gan_aug.run`.
             stop_on_signals: As for `gan_aug.run`.
@@ -168,7 +172,9 @@ class Run:
 
         listeners, place = (progress or default_listener(),), Path(out) if out else None
         return SyntheticSet(
-            launch_further_set(self.folder, counts, seed, place, on, listeners, stop_on_signals=stop_on_signals)
+            launch_further_set(
+                self.folder, counts, seed, place, on, listeners, gan=gan, stop_on_signals=stop_on_signals
+            )
         )
 
     def predict(
@@ -192,24 +198,26 @@ class Run:
         files = [Path(image) for image in images]
         return predict_files(RunDir.existing(self.folder), files, arm, Path(picture) if picture else None)
 
-    def export(self, to: FormatName, out: str | Path) -> int:
-        """Write the synthetic set in a format that other tools read, whole or not at all.
+    def export(self, to: FormatName, out: str | Path, gan: int = 0) -> int:
+        """Write the synthetic set of a GAN in a format that other tools read, whole or not at all.
 
         Args:
             to: The name of a format, such as "png" or "npz"; all are in `gan_aug.export.formats`.
             out: The folder or file to write, which must not be there yet.
+            gan: The number of the GAN.
 
         Returns:
             The number of images.
 
         Raises:
             ConfigError: If there is no such format.
+            CheckpointError: If the run has no such GAN.
             ManifestError: If the run has no synthetic set, or it was altered.
             StorageError: If there is something at `out` already.
         """
         from gan_aug.stages.release import export
 
-        return export(self.folder, to, Path(out))
+        return export(self.folder, to, Path(out), gan)
 
     def verify(self, progress: Listener | None = None, *, quick: bool = False) -> Chain:
         """Compute the provenance chain again from the files, and where it breaks; nothing is altered.
@@ -267,6 +275,11 @@ class Run:
         from gan_aug.stages.context import saved_storage
 
         return saved_storage(self.folder)
+
+    def _gan(self, gan: int) -> RunStorage:
+        from gan_aug.stages.context import saved_gan
+
+        return saved_gan(self.folder, gan)
 
     def _dataset(self) -> Path:
         """The folder of the data set, which is fetched first if it is only in the run's store."""

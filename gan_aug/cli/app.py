@@ -46,6 +46,9 @@ DryOption = Annotated[
     bool, typer.Option("--dry-run", help="look at the images, say what would be done, and do nothing")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="print the result as JSON")]
+GanOption = Annotated[
+    int, typer.Option(metavar="N", help="of a run with several GANs (compare.gans): whose images", show_default=True)
+]
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="a run folder", show_default=False)]
 
 _EXPORT_TO = either(row.description for row in FORMATS.values())
@@ -106,16 +109,17 @@ def generate(
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="with RUN: where to  [default: RUN/sets/seed-N]")
     ] = None,
+    gan: GanOption = 0,
     on: OnOption = "local",
     dry_run: DryOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Make the synthetic set of CONFIG, or a further set with the trained GAN of RUN."""
     if not source.is_dir():
-        if counts or seed is not None or out:
+        if counts or seed is not None or out or gan:
             raise ConfigError(
-                f"{source} is no run folder, which --counts, --seed and --out need: for a config set synthesis.counts "
-                "and synthesis.seed by --set"
+                f"{source} is no run folder, which --counts, --seed, --out and --gan need: for a config set "
+                "synthesis.counts and synthesis.seed by --set"
             )
         _start("generate", source, run, overrides, on, dry_run, as_json)
         return
@@ -123,7 +127,7 @@ def generate(
         raise ConfigError(f"{source} is a run folder: --run, --set and --dry-run go with a config file")
     with shown_progress() as listener:
         made = api.open(source).generate(
-            parsed_counts(counts or []), seed=seed, out=out, on=on, progress=listener, stop_on_signals=True
+            parsed_counts(counts or []), seed=seed, out=out, gan=gan, on=on, progress=listener, stop_on_signals=True
         )
     _print(further_set(made, as_json), as_json)
 
@@ -151,11 +155,12 @@ def export(
     folder: Folder,
     out: Annotated[Path, typer.Option("--out", metavar="PATH", help=_EXPORT_OUT)],
     to: Annotated[FormatName, typer.Option("--to", help=_EXPORT_TO)] = "png",
+    gan: GanOption = 0,
     as_json: JsonOption = False,
 ) -> None:
     """Write a run's synthetic set, or a further set, in a format that other tools read."""
     further = (folder / layout.SET).is_file()
-    count = (api.SyntheticSet(folder) if further else api.open(folder)).export(to, out)
+    count = api.SyntheticSet(folder).export(to, out) if further else api.open(folder).export(to, out, gan)
     _print({"images": count, "out": str(out)} if as_json else f"{count:,} images in {out}", as_json)
 
 

@@ -47,7 +47,8 @@ def detail(event: Event) -> str:
     """What a progress event says beside its count: rate and losses of a training, else its message."""
     values = event.values
     if "rate" in values:
-        return f"{values['rate']:,.0f}/s  loss D {values['loss_d']:.2f} G {values['loss_g']:.2f}"
+        which = f"{event.message} " if event.message else ""  # which of several GANs
+        return f"{values['rate']:,.0f}/s  {which}loss D {values['loss_d']:.2f} G {values['loss_g']:.2f}"
     return event.message
 
 

@@ -11,7 +11,7 @@ from gan_aug.compute.executor import Executor
 from gan_aug.config import Config
 from gan_aug.config.compute import ComputeConfig
 from gan_aug.config.stages import Verb
-from gan_aug.errors import RunConflict
+from gan_aug.errors import CheckpointError, RunConflict
 from gan_aug.run import layout
 from gan_aug.run.files import read_json
 from gan_aug.run.folder import RunDir
@@ -50,6 +50,17 @@ def saved_request(path: Path) -> tuple[Verb, Config]:
     if not isinstance(values, dict):
         raise RunConflict(f"{file} holds no config: start the run again with its config")
     return verb, configs.parse(configs.with_earlier(values), str(file))
+
+
+def saved_gan(path: Path, gan: int) -> RunStorage:
+    """The files of one GAN of the run in the folder `path`; raises CheckpointError if it has no GAN of that number."""
+    storage = saved_storage(path)
+    own = storage.gan(gan)
+    if gan < 0 or not own.folder.exists():
+        most = len([folder for folder in (path / layout.GANS).glob("[0-9]*") if folder.is_dir()])
+        known = f"it has GAN 0 to GAN {most}" if most else "it has GAN 0 alone"
+        raise CheckpointError(f"{path} has no GAN {gan}: {known} (compare.gans)")
+    return own
 
 
 def saved_storage(path: Path) -> RunStorage:

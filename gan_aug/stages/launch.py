@@ -18,7 +18,7 @@ from gan_aug.run import layout
 from gan_aug.run.events import Listener
 from gan_aug.run.folder import RunDir
 from gan_aug.run.signals import stopped_by_signals
-from gan_aug.stages.context import saved_request, saved_storage
+from gan_aug.stages.context import saved_gan, saved_request, saved_storage
 from gan_aug.stages.trained.further import Counts, plan_further_set
 from gan_aug.stages.verbs import start, start_together
 
@@ -67,9 +67,10 @@ def launch_further_set(
     on: Literal["local", "ray"],
     listeners: tuple[Listener, ...],
     *,
+    gan: int = 0,
     stop_on_signals: bool,
 ) -> Path:
-    """Make a further synthetic set of the GAN in a run folder, on the machines that its config names.
+    """Make a further synthetic set of a GAN in a run folder, on the machines that its config names.
 
     Args:
         folder: The run folder.
@@ -78,6 +79,7 @@ def launch_further_set(
         out: The folder of the set; None is one in the run folder, named by the seed.
         on: As for `launch`.
         listeners: Are called with each event.
+        gan: The number of the GAN.
         stop_on_signals: As for `launch`.
 
     Returns:
@@ -86,9 +88,9 @@ def launch_further_set(
     Raises:
         GanAugError: What `plan_further_set` and `FurtherSet.make` raise.
     """
-    compute, storage = saved_request(folder)[1].compute, saved_storage(folder)
-    wanted = plan_further_set(storage, storage, counts, seed)
-    place = out or folder / layout.SETS / layout.further_set(wanted.synthesis.seed)
+    compute, own = saved_request(folder)[1].compute, saved_gan(folder, gan)
+    wanted = plan_further_set(saved_storage(folder), own, counts, seed)
+    place = out or folder / layout.gan_folder(gan) / layout.SETS / layout.further_set(wanted.synthesis.seed)
     wanted.check_folder(place)
     made = RunDir(place.absolute() if on == "ray" else place, listeners)
     with ExitStack() as stack:

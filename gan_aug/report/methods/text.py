@@ -15,6 +15,7 @@ from gan_aug.evaluation.training_length import SMALLEST_GAIN
 from gan_aug.report.methods.statistics import Citations, statistics_text
 from gan_aug.report.words.arms import words_of
 from gan_aug.report.words.computed import software
+from gan_aug.report.words.gans import rows_of_gans
 from gan_aug.report.words.leakage import near_copies_searched
 from gan_aug.report.words.text import (
     Report,
@@ -125,7 +126,18 @@ def _generator(report: Report, cite: Citations) -> str:
         f"{train['batch']}{decay}). It saw {thousands(train['images'])} images; its noise had {gan['latent']} "
         f"dimensions.{augment} Images came from the generator with exponentially averaged weights (half-life "
         f"{thousands(round(gan['average']))} images seen) and were not selected. By content hashes, none of its "
-        f"training images was a validation or test image{apart}."
+        f"training images was a validation or test image{apart}.{_several(report)}"
+    )
+
+
+def _several(report: Report) -> str:
+    """That several such networks were trained, and which classifiers saw the images of which; empty for one."""
+    gans = len(rows_of_gans(report))
+    if gans < 2:
+        return ""
+    return (
+        f" In this way {gans} networks were trained on the same images from different seeds, and the classifiers of "
+        f"seed i were trained on the images of network i modulo {gans}, both counted from 0."
     )
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gan_aug.report.blocks import Gallery, Strip
+from gan_aug.report.words.gans import rows_of_gans
 from gan_aug.report.words.text import Report, counted
 
 Examples = Mapping[str, npt.NDArray[np.uint8]]
@@ -38,8 +39,8 @@ def examples_gallery(report: Report, real: Examples, synthetic: Examples) -> Gal
     if not rows:
         return None
     caption = (
-        "Not chosen by eye. The real images are training images. The synthetic ones are shown as the generator made "
-        "them, whatever they resemble."
+        "Not chosen by eye. The real images are training images. The synthetic ones are shown as the generator"
+        f"{' of GAN 0' if len(rows_of_gans(report)) > 1 else ''} made them, whatever they resemble."
     )
     return Gallery(caption, tuple(kind.capitalize() for kind in kinds), tuple(rows))
 

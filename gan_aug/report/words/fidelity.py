@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gan_aug.report.blocks import Table
+from gan_aug.report.words.gans import rows_of_gans
 from gan_aug.report.words.text import Report, counted, percent
 
 _MINUS = "−"
@@ -16,6 +17,8 @@ def fidelity_text(report: Report) -> list[str]:
     if fidelity is None:
         return []
     sentences = []
+    if len(rows_of_gans(report)) > 1:
+        sentences.append("These are the images of GAN 0; the section on the GANs has the main figures of each.")
     kid, fid = fidelity["kid"], fidelity["fid"]
     if kid:
         synthetic, real = _kid(kid)

@@ -25,14 +25,14 @@ _CHECKS: dict[str, Callable[[dict[str, Any], int], str]] = {
 }
 
 
-def gans_of(report: Report) -> list[dict[str, Any]]:
+def rows_of_gans(report: Report) -> list[dict[str, Any]]:
     """The GANs that a report tells of; none without them, or in a report of an earlier version."""
     return report.get("gans") or []
 
 
 def gans_alarm(report: Report) -> list[str]:
     """A sentence for each GAN that looks broken."""
-    rows, decimals = gans_of(report), digits(report)
+    rows, decimals = rows_of_gans(report), digits(report)
     found = []
     for row in rows:
         failed = {check["check"]: check for check in row["checks"] if not check["passed"]}
@@ -48,7 +48,7 @@ def gans_alarm(report: Report) -> list[str]:
 
 def gans_text(report: Report) -> list[str]:
     """How far the GANs are apart, or that there was one; empty without synthetic images of the run's own."""
-    rows = gans_of(report)
+    rows = rows_of_gans(report)
     if not rows:
         return []
     if len(rows) == 1:
@@ -70,7 +70,7 @@ def gans_text(report: Report) -> list[str]:
 
 def gans_table(report: Report) -> Table | None:
     """Each GAN with the AUC of the arms that train on its images, and its images' fidelity; the spread comes last."""
-    rows, decimals = gans_of(report), digits(report)
+    rows, decimals = rows_of_gans(report), digits(report)
     if not rows:
         return None
     arms, measured = list(rows[0]["auc"]), all(row["fidelity"] for row in rows)

@@ -232,8 +232,7 @@ def sources_table(report: Report) -> Table:
             "Validation images",
             f"{counted(counts['validation'], 'real image')}; weights and thresholds were chosen on them",
         ),
-        ("Synthetic images", f"fingerprint {provenance['synthetic']}" if provenance["synthetic"] else "none"),
-        ("Made by checkpoint", _maker(provenance)),
+        *_synthetic_sources(provenance),
         ("Classifier", _classifier(report)),
         *((("Results", f"fingerprint {provenance['results']}"),) if provenance.get("results") else ()),
         ("Seeds", ", ".join(str(seed["seed"]) for seed in seeds)),
@@ -266,6 +265,19 @@ def _maker(provenance: dict[str, Any]) -> str:
     if provenance["trained_on"] == "unknown":
         return f"{provenance['checkpoint']}; which images its generator was trained on is unknown"
     return f"{provenance['checkpoint']}, trained on the training images alone"
+
+
+def _synthetic_sources(provenance: dict[str, Any]) -> list[tuple[str, str]]:
+    """The rows of the synthetic images: for each GAN the fingerprint of its set and the checkpoint that made it."""
+    if not provenance["synthetic"]:
+        return [("Synthetic images", "none"), ("Made by checkpoint", "none")]
+    sets = provenance.get("gans") or [provenance]
+    of = [f", GAN {row['gan']}" if len(sets) > 1 else "" for row in sets]
+    rows = []
+    for name, row in zip(of, sets, strict=True):
+        rows.append((f"Synthetic images{name}", f"fingerprint {row['synthetic']}"))
+        rows.append((f"Made by checkpoint{name}", _maker({**provenance, "checkpoint": row["checkpoint"]})))
+    return rows
 
 
 def _size(shape: list[int]) -> str:

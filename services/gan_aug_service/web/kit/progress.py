@@ -87,6 +87,10 @@ def newest_grid(run: Path) -> str | None:
 
 
 def curves(events: list[Event]) -> str:
-    """The losses so far, as JSON for the page's script: `[[images, loss_d, loss_g], ...]`."""
-    wanted = (event for event in events if event.stage == "train" and {"loss_d", "loss_g"} <= event.values.keys())
-    return json.dumps([[event.done, event.values["loss_d"], event.values["loss_g"]] for event in wanted])
+    """The losses so far, as JSON for the page's script: `[[images, loss_d, loss_g], ...]`; of several GANs, GAN 0's."""
+    wanted = (
+        (event.values.get("images", event.done), event.values["loss_d"], event.values["loss_g"])
+        for event in events
+        if event.stage == "train" and {"loss_d", "loss_g"} <= event.values.keys() and not event.values.get("gan")
+    )
+    return json.dumps([list(point) for point in wanted])

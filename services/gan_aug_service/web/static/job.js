@@ -132,8 +132,8 @@ function handle(message) {
   }
   log(event);
   if (event.stage !== "train") return;
-  if (event.values && "loss_d" in event.values) {
-    losses.push([event.done, event.values.loss_d, event.values.loss_g]);
+  if (event.values && "loss_d" in event.values && !event.values.gan) { // of several GANs, GAN 0
+    losses.push([event.values.images ?? event.done, event.values.loss_d, event.values.loss_g]);
     drawSoon();
   }
   requestSamples().catch(() => {}); // the next request may succeed
