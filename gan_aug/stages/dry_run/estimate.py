@@ -22,6 +22,7 @@ from gan_aug.evaluation.classifiers.networks import build, to_input
 from gan_aug.evaluation.training_length import default_steps
 from gan_aug.gan.ranks import Ranks
 from gan_aug.gan.trainer import GanTrainer
+from gan_aug.stages.gans.parts import gan_count
 from gan_aug.stages.train import build_trainer
 from gan_aug.synthesis.plan import plan_labels
 
@@ -52,8 +53,9 @@ def estimate(request: Config, manifest: Manifest, preview: Preview | None) -> di
     counted = {}
     if need_synthetic(request.compare.arms) and request.compare.synthetic is None:
         step, making = _gan_seconds(request, manifest, device)
-        gans, steps = _gans(request), -(-request.train.images // request.train.batch)
-        found["train"] = gans * steps * step
+        gans, steps = gan_count(request.compare), -(-request.train.images // request.train.batch)
+        beside = workers // (request.compute.threads or 1) if request.compute.ranks == 1 else 1
+        found["train"] = gans * steps * step / max(1, min(gans, beside))  # cores that are left compute classifiers
         made = len(plan_labels(request.synthesis_wanted, manifest))
         found["generate"] = gans * made * making / workers
         counted["train"] = f"{gans} GAN{'s' * (gans > 1)} of {steps:,} steps"
@@ -72,11 +74,6 @@ def in_words(seconds: float) -> str:
     return f"{minutes} min" if minutes < 100 else f"{minutes // 60} h {minutes % 60} min"
 
 
-def _gans(request: Config) -> int:
-    """How many GANs are trained on all images."""
-    return int(getattr(request.compare, "gans", None) or 1)
-
-
 def _cells(request: Config, manifest: Manifest) -> tuple[int, int]:
     """How many classifiers are trained on all images, and how many steps they take together."""
     classifier = request.classifier
@@ -89,7 +86,9 @@ def _cells(request: Config, manifest: Manifest) -> tuple[int, int]:
 
 def _gan_seconds(request: Config, manifest: Manifest, device: torch.device) -> tuple[float, float]:
     """The seconds of one step of the GAN's training, and of making one image."""
-    with _threads(request.compute.threads or max(1, cores() // request.compute.ranks)):
+    own, ranks = request.compute.threads, request.compute.ranks
+    alone = gan_count(request.compare) == 1 or ranks > 1
+    with _threads(own or (max(1, cores() // ranks) if alone else 1)):
         trainer = _trainer_on_noise(request, manifest, device)
         trainer.step()  # the first one also prepares the libraries, and may have the gradient penalty
         seconds = _timed(trainer.step, device)
