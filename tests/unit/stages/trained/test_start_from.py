@@ -16,7 +16,7 @@ from gan_aug.errors import CheckpointError, ConfigError, LeakageError
 from gan_aug.gan.state import Checkpoint, newest_checkpoint
 from gan_aug.run.folder import RunDir
 from gan_aug.stages.context import saved_request, saved_storage
-from gan_aug.stages.launch import dry_run
+from gan_aug.stages.dry_run.plan import dry_run
 from gan_aug.stages.trained.parent import parent_in
 from gan_aug.stages.verbs import start
 from gan_aug.verification.run import verify_run
