@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from gan_aug.data.splits.near_duplicates import SMALLEST_SIDE
 from gan_aug.report.words.text import Report, counted, thousands
 
 PLAIN = 0.01
@@ -25,7 +26,8 @@ def known_leaks(report: Report) -> list[str]:
     found = []
     if number := copies["test_in_train"]:
         effect = "is" if number >= PLAIN * tested else "may be"
-        found.append(f"{_of_tested(number, tested)} a near copy in training: the AUC {effect} too good.")
+        said = f"{_of_tested(number, tested)} a near copy in training: the AUC {effect} too good."
+        found.append(f"{said} Import the data set again with data.near_duplicates: drop to leave these copies out.")
     if number := copies["test_in_validation"]:
         found.append(
             f"{_of_tested(number, tested)} a near copy among the validation images, on which weights and thresholds "
@@ -68,7 +70,8 @@ def images_tested(report: Report) -> str:
         return f"{images}, {thousands(number)} of them with a near copy in training" if number else images
     if report["provenance"]["trained_on"] == "unknown":
         return images
-    if copies is not None and not copies["searched"]:
+    # Earlier versions searched too, and noted what they found.
+    if not (copies["searched"] if copies else min(report["dataset"]["shape"][1:]) >= SMALLEST_SIDE):
         return f"{images}, none of them identical to a training image"
     return f"{images} it had never seen"
 
