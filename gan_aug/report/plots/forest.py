@@ -32,7 +32,7 @@ def forest_svg(rows: Sequence[ForestRow], margin: float) -> str:
         axes.set_yticklabels([row.label for row in rows])
         for label, row in zip(axes.get_yticklabels(), rows, strict=True):
             label.set_fontweight("bold" if row.is_main else "normal")
-        axes.locator_params(axis="x", nbins=5)  # more ticks with long numbers, such as -0.075, would overlap
+        axes.locator_params(axis="x", nbins=4)  # more ticks with long numbers, such as -0.075, would overlap
         axes.tick_params(axis="y", length=0)
         axes.grid(visible=False, axis="y")
         axes.spines["left"].set_visible(False)

@@ -89,6 +89,8 @@ def _better(report: Report, found: Found) -> str:
 def _no_worse(report: Report, found: Found) -> str:
     lower = [_name(one["arm"]) for one in found["against"] if one["ci95"][1] < 0]
     said = f"it is lower than with {listed(lower)}, but by less" if lower else "that it is better is not shown"
+    if all(one["ci95"][0] > 0 for one in found["against"]):
+        said += ", after adjustment for the number of comparisons"
     return (
         f"{_subject(report, found)} gave no worse a classifier than {_others(found)}: {_changed(report, found)}; a "
         f"loss of {found['margin']:g} or more is ruled out, {said}."
@@ -147,7 +149,7 @@ def _numbers(report: Report, found: Found) -> str:
     gain, likely = found["smallest_detectable"], found["power_if_equal"]
     if gain is not None:
         text += f" A study like this shows a gain of {size(gain, decimals)} over {best} four times in five."
-    elif found["verdict"] != "improves" and likely is not None:
+    elif likely is not None and found["verdict"] in ("non-inferior", "inconclusive"):
         text += f" A study like this shows no gain over {best} four times in five, however large."
     if likely is not None and found["verdict"] == "inconclusive":
         text += f" If the two were equally good, it would say “no worse” in {percent(likely)} of cases."
