@@ -12,7 +12,7 @@ from gan_aug.config import Config
 from gan_aug.config.stages import Verb
 from gan_aug.errors import ConfigError
 from gan_aug.run import layout
-from gan_aug.run.events import Event, Listener
+from gan_aug.run.events import Event, Kind, Listener
 from gan_aug.run.folder import RunDir, present_products
 from gan_aug.run.progress import default_listener
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from gan_aug.data.torch_dataset import LabelledImages
     from gan_aug.evaluation.outcome.report import Report
     from gan_aug.export.formats import FormatName
-    from gan_aug.stages.predict import FilePrediction
+    from gan_aug.stages.predict import Predictions
     from gan_aug.stages.storage import RunStorage
     from gan_aug.stages.trained.further import Counts
     from gan_aug.synthesis.generator import TrainedGenerator
@@ -178,25 +178,49 @@ class Run:
         )
 
     def predict(
-        self, images: Sequence[str | Path], arm: str = "real", *, picture: str | Path | None = None
-    ) -> list[FilePrediction]:
+        self,
+        images: Sequence[str | Path],
+        arm: str = "real",
+        *,
+        picture: str | Path | None = None,
+        table: str | Path | None = None,
+        progress: Listener | None = None,
+    ) -> Predictions:
         """Label new images with a classifier of the comparison, that of the arm's first seed.
 
+        A file that cannot be read is a row with its `error`, and the others go on. An image that is `unlike` the
+        training images is told; `likeness` of the result says how the limit was set.
+
         Args:
-            images: Image or DICOM files, brought to the data set's size and grey range as its own images were.
+            images: Image or DICOM files, brought to the data set's size and grey range as its own images were; and
+                folders, in which all such files are taken at any depth.
             arm: Whose classifier: real, synthetic, mixed, ...
-            picture: A PNG to draw the images to, each with its probabilities; none by default.
+            picture: A PNG to draw the first images to, each with its probabilities; none by default.
+            table: A CSV to write all rows to; none by default.
+            progress: Is called with an Event for each file.
 
         Returns:
-            Labels and probabilities of each image, and of each frame of a file with several.
+            A row for each image, and for each frame of a file with several.
 
         Raises:
-            DataError: If there is no such classifier, or a file is no image or may not be shown.
+            DataError: If there is no such classifier, or a folder without images.
         """
         from gan_aug.stages.predict import predict_files
 
-        files = [Path(image) for image in images]
-        return predict_files(RunDir.existing(self.folder), files, arm, Path(picture) if picture else None)
+        tell = progress or default_listener()
+
+        def report(done: int, total: int) -> None:
+            kind: Kind = "progress" if done else "start"
+            tell(Event("predict", kind, "" if done else f"reading {total:,} files", done, total, "files"))
+
+        return predict_files(
+            RunDir.existing(self.folder),
+            [Path(image) for image in images],
+            arm,
+            Path(picture) if picture else None,
+            Path(table) if table else None,
+            report,
+        )
 
     def export(self, to: FormatName, out: str | Path, gan: int = 0) -> int:
         """Write the synthetic set of a GAN in a format that other tools read, whole or not at all.

@@ -161,7 +161,11 @@ def test_a_report_is_written_again_and_its_chain_verified(old: api.Run) -> None:
     events: list[Event] = []
     chain = old.verify(events.append)
     assert chain.broken is None
-    assert {event.unit for event in events if event.kind == "progress"} == {"images", "synthetic images"}
+    assert {event.unit for event in events if event.kind == "progress"} == {
+        "images",
+        "synthetic images",
+        "cells scored again",
+    }
     shard = min(old.folder.glob("synthetic/shard-*.npy"))
     shard.write_bytes(shard.read_bytes()[:-1] + b"\0\0")
     with pytest.raises(ManifestError, match="shard-00000"):

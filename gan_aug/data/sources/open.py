@@ -42,6 +42,9 @@ SOURCES = (
 """Every source, in the order in which people see their names; the first row that knows a name has it."""
 
 
+DICOM_ENDINGS = (".dcm", ".dicom", ".ima")
+
+
 @contextmanager
 def opened_source(
     config: DataConfig, folder: Path | None, reader: Reader | None = None, progress: Progress | None = None
@@ -168,8 +171,24 @@ def images_in(file: Path, config: DataConfig, raster: Raster) -> NewImages:
         raise DataError(f"{file} cannot be read ({error}): leave it out") from error
 
 
+def is_readable(file: Path, source: str) -> bool:
+    """Whether a file found in a folder is an image by its signature or its ending.
+
+    Args:
+        file: The file.
+        source: `data.source` of the data set; if that is DICOM, files with the ending of none, or with a number as
+            DICOM's often have, are taken too.
+    """
+    if any(kind.files.recognises(file) for kind in SOURCES) or is_image_file(file):
+        return True
+    bare = not file.suffix or file.suffix[1:].isdigit()
+    return file.suffix.lower() in DICOM_ENDINGS or (bare and source_kind(source).files is DICOM_FILES)
+
+
 def _file_kind(file: Path, source: str) -> FileKind:
     for kind in SOURCES:
         if kind.files.recognises(file):
             return kind.files
+    if file.suffix.lower() in DICOM_ENDINGS:
+        return DICOM_FILES  # a file without the signature may still be one
     return IMAGE_FILES if is_image_file(file) else source_kind(source).files

@@ -11,11 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from gan_aug.errors import DataError
-from gan_aug.evaluation.classifiers.networks import load_classifier, predict_scores
+from gan_aug.evaluation.classifiers.networks import ClassifierCard, load_classifier, predict_scores
 
 if TYPE_CHECKING:
     from PIL.Image import Image
     from PIL.ImageDraw import ImageDraw
+    from torch import nn
 
 THRESHOLD = 0.5
 TILE = 144  # px; the width of one image and its bars on the sheet
@@ -40,7 +41,23 @@ def predict(cell: Path, images: npt.NDArray[np.uint8]) -> list[Prediction]:
 
     Raises CheckpointError if there is no complete classifier, and DataError if the images have another shape.
     """
-    model, card = load_classifier(cell)
+    return predict_with(*load_classifier(cell), images)
+
+
+def predict_with(model: nn.Module, card: ClassifierCard, images: npt.NDArray[np.uint8]) -> list[Prediction]:
+    """The predictions of a classifier that is loaded.
+
+    Args:
+        model: The classifier.
+        card: Its description.
+        images: `(N, C, H, W) uint8`.
+
+    Returns:
+        One for each image.
+
+    Raises:
+        DataError: The images have another shape than the classifier takes.
+    """
     if images.ndim != 4 or images.shape[1:] != card.shape or images.dtype != np.uint8:
         raise DataError(
             f"the images are {images.shape[1:]} {images.dtype}, but the classifier takes {card.shape} uint8: resize "

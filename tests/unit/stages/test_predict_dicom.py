@@ -75,7 +75,7 @@ def test_dicom_files_of_a_run_of_dicom_files(
         ("text.png", "not an image that can be decoded"),
         ("nothing", "the file is empty"),
         ("torn", "its pixel data is truncated"),
-        ("folder", "no image file at"),
+        ("folder", "no image file in"),
     ],
 )
 def test_what_cannot_be_shown_is_one_sentence(
