@@ -11,6 +11,12 @@ from gan_aug.errors import DataError
 MISSING = {"", "nan", "na", "n/a", "n.a.", "<na>", "#n/a", "null", "nil", "?"}
 """What stands in a cell, in lower case, if nothing is known."""
 
+HEALTHY = {
+    "normal", "healthy", "health", "well", "negative", "neg", "benign", "control", "controls", "no", "none", "no finding",
+    "no findings", "no disease", "absent", "false", "0",
+}  # fmt: skip
+"""Labels that hardly name a disease."""
+
 SAME = (
     {"0", "neg", "negative", "no", "false", "absent", "-"},
     {"1", "pos", "positive", "yes", "true", "present", "+"},
@@ -32,9 +38,10 @@ def natural_key(name: str) -> list[tuple[int, int, str]]:
 def positive_by_default(labels: Sequence[str], positive: str) -> str:
     """What it means that no label was named as the disease, so that the second of two counts as it."""
     other = next(label for label in labels if label != positive)
+    sounds = ", although it sounds healthy" if spelling_key(positive) in HEALTHY else ""
     order = "in alphabetical order" if tuple(labels) == label_order(set(labels)) else "in the data set's order"
     return (
-        f"“{positive}” counts as the disease, as the second of the two labels {order}, because data.positive names "
+        f"“{positive}” counts as the disease{sounds}, as the second of the two labels {order}, because data.positive names "
         f"none: sensitivity is the share of “{positive}” that is found, and specificity that of “{other}”. "
         f"If “{other}” is the disease, set data.positive to it."
     )
@@ -53,7 +60,8 @@ def is_missing(cell: str) -> bool:
 
 def spelling_key(label: str) -> str:
     """A text that is equal for labels that differ in spelling alone: capitals, spaces, `_` or `-`, or `0` and `0.0`."""
-    text = unicodedata.normalize("NFKC", label).casefold().strip()
+    visible = "".join(sign for sign in unicodedata.normalize("NFKC", label) if unicodedata.category(sign) != "Cf")
+    text = visible.casefold().strip()
     if number := re.fullmatch(r"([+-]?)0*(\d+)(?:[.,]0*)?", text):
         return number[1] + number[2]
     return re.sub(r"(?<=\w)[\s_-]+(?=\w)", " ", text)

@@ -85,7 +85,8 @@ def _leaks(manifest: Manifest, report: dict[str, Any]) -> Iterator[str]:
     if pairs := report.get("near_duplicates", {}).get("pairs"):
         yield f"{pairs:,} pairs of images in different splits are nearly the same"
     elif (manifest.near_copies or {}).get("searched"):
-        yield "no near copies were found across the splits"
+        among = " among the images that were decoded" if report.get("decoded") else ""
+        yield f"no near copies were found across the splits{among}"
 
 
 def _channels(manifest: Manifest, report: dict[str, Any]) -> Iterator[str]:

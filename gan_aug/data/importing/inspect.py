@@ -56,6 +56,7 @@ def describe_dataset(folder: Path, manifest: Manifest) -> dict[str, Any]:
         "assumed": report.get("assumed", {}),
         "dropped": len(report.get("dropped", [])),
         "notes": list(manifest.notes),
+        "remarks": report.get("remarks", []),
     }
 
 

@@ -40,8 +40,8 @@ from gan_aug.data.splits.near_duplicate_policy import NearDuplicateSearch, apply
 from gan_aug.run import layout
 from gan_aug.run.files import read_json
 
-MOST_IMAGES = 5000
-"""Up to this many images a look decodes all; of more, it decodes about this many, spread evenly."""
+MOST_IMAGES, MOST_ROWS = 6000, 20_000
+"""Up to this many images in files, or in one array, a look decodes all; of more about this many, spread evenly."""
 
 MOST_READ, MOST_STORED = 2 * 10**9, 10**9
 """It decodes fewer if their files would have more bytes than this, or the stored images more than this."""
@@ -121,7 +121,8 @@ def _most(config: DataConfig, source: Source) -> int:
     files = [item.file for item in source.items[:: max(1, len(source.items) // SIZED)] if item.file]
     sizes = [file.stat().st_size for file in files if file.is_file()]
     mean = sum(sizes) / len(sizes) if sizes else 1
-    return int(max(1, min(MOST_IMAGES, MOST_READ / max(1, mean), MOST_STORED / (3 * height * width))))
+    most = MOST_IMAGES if files else MOST_ROWS
+    return int(max(1, min(most, MOST_READ / max(1, mean), MOST_STORED / (3 * height * width))))
 
 
 def _clear(folder: Path) -> None:

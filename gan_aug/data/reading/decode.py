@@ -59,9 +59,10 @@ def is_image_file(path: Path) -> bool:
 
 def why_not(path: Path) -> str:
     """Why a file that is not an image file by its ending is set aside."""
-    reason = ELSEWHERE.get(path.suffix.lower())
-    if reason:
+    if reason := ELSEWHERE.get(path.suffix.lower()):
         return reason
+    if not path.is_file():
+        return "not a file"  # opening a pipe would wait for ever
     try:
         with path.open("rb") as file:
             return ELSEWHERE[".dcm"] if file.read(132)[128:] == b"DICM" else "not an image file"
@@ -109,6 +110,16 @@ def decode(path: Path, axis: int | None = None, index: Index = None) -> Pixels:
         DataError: It cannot be decoded; the message is the reason and names no path.
     """
     name = path.name.lower()
+    _check_file(path)
+    if name.endswith(NIFTI):
+        return read_nifti(path, axis, index)
+    if name.endswith(NPY):
+        return read_npy(path, axis, index)
+    return _with_pillow(path, lambda image: _pixels(image, index))
+
+
+def _check_file(path: Path) -> None:
+    """Raise DataError if there is no file with content."""
     try:
         if path.stat().st_size == 0:
             raise DataError("the file is empty")
@@ -118,11 +129,6 @@ def decode(path: Path, axis: int | None = None, index: Index = None) -> Pixels:
         raise DataError("permission to read the file is denied") from error
     except OSError as error:
         raise DataError(f"the file cannot be read ({error.strerror or error})") from error
-    if name.endswith(NIFTI):
-        return read_nifti(path, axis, index)
-    if name.endswith(NPY):
-        return read_npy(path, axis, index)
-    return _with_pillow(path, lambda image: _pixels(image, index))
 
 
 def _may_be_volume(path: Path) -> bool:
@@ -132,6 +138,7 @@ def _may_be_volume(path: Path) -> bool:
 def _count(path: Path, axis: int | None) -> int | None:
     """How many slices or pages a file has; None if it is one image."""
     name = path.name.lower()
+    _check_file(path)
     if name.endswith(NIFTI):
         return nifti_slices(path, axis)
     if name.endswith(NPY):

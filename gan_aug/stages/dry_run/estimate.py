@@ -31,9 +31,12 @@ ENOUGH_SECONDS = 4.0
 
 MOST_STEPS = 8
 
+START_SECONDS = 10.0
+"""What starting processes, drawing figures and the like take in any run."""
+
 
 def estimate(request: Config, manifest: Manifest, preview: Preview | None) -> dict[str, Any]:
-    """About how long the stages of a run take on this machine, in seconds, if nothing else works on it.
+    """About how long the stages of a run take on this machine, in seconds, at its present speed.
 
     The import is what the dry run took for the images that it decoded, for all of them. The GAN and the classifier are
     timed for a few steps. Fidelity, the report and what a learning curve's GANs take are not in it.
@@ -47,7 +50,7 @@ def estimate(request: Config, manifest: Manifest, preview: Preview | None) -> di
         JSON values: the seconds of each stage and of all, rounded, and `counted`, which says what they are for.
     """
     workers, device = request.compute.workers or cores(), choose_device(request.compute.device)
-    found: dict[str, float] = {}
+    found: dict[str, float] = {"start": START_SECONDS}
     if preview and preview.decoded:
         found["import"] = preview.seconds / preview.decoded * preview.images
     counted = {}

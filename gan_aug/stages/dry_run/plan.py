@@ -57,7 +57,7 @@ def dry_run(verb: Verb, request: Config, folder: Path) -> dict[str, Any]:
         preflight(request, manifest)
     if verb in COMPARES and request.compare.synthetic:
         open_external(request.compare.synthetic, manifest)
-    said = findings(manifest, report)
+    said = findings(manifest, report)[bool(manifest.positive_by_default) :]
     found: dict[str, Any] = {
         **({"positive": manifest.positive_by_default} if manifest.positive_by_default else {}),
         "findings": said,
@@ -76,8 +76,8 @@ def dry_run(verb: Verb, request: Config, folder: Path) -> dict[str, Any]:
     }
     if verb == "run":
         time = estimate(request, manifest, preview)
-        parts = ", ".join(f"{key} {in_words(value)}" for key, value in time.items() if isinstance(value, float))
-        said.append(f"about {in_words(time['all'])} on this machine if it does nothing else ({parts})")
+        parts = ", ".join(f"{key} {in_words(value)}" for key, value in time.items() if isinstance(value, float) and key != "all")
+        said.append(f"about {in_words(time['all'])} at the speed that this machine has now ({parts})")
         found["seconds"] = time
     return found | {"config": configs.dump(request)}
 

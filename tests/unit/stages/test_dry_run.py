@@ -34,7 +34,7 @@ def test_it_says_what_is_known_and_touches_nothing(
     plan = yaml.safe_load(said)
     assert plan["source"]["looked at"] == "all images were decoded"
     assert plan["splits"]["test"]["images"] == 12
-    assert set(plan["seconds"]) == {"import", "train", "generate", "compare", "all", "counted"}
+    assert set(plan["seconds"]) == {"start", "import", "train", "generate", "compare", "all", "counted"}
     assert plan["findings"][-1].startswith("about ")
     assert not (tmp_path / "run").exists()
     assert not list(tmp_path.glob("gan-aug-*"))
