@@ -212,6 +212,13 @@ class DataConfig(Section):
             )
         return name
 
+    @field_validator("root", "table")
+    @classmethod
+    def _can_be_written(cls, path: Path | None) -> Path | None:
+        if path is not None and any("\ud800" <= sign <= "\udfff" for sign in str(path)):
+            raise ValueError("its name holds bytes that are not UTF-8, and cannot be recorded: rename it")
+        return path
+
     @field_validator("names", mode="before")
     @classmethod
     def _written_as_in_tables(cls, names: object) -> object:

@@ -12,7 +12,7 @@ MISSING = {"", "nan", "na", "n/a", "n.a.", "<na>", "#n/a", "null", "nil", "?"}
 """What stands in a cell, in lower case, if nothing is known."""
 
 HEALTHY = {
-    "normal", "healthy", "health", "well", "negative", "neg", "benign", "control", "controls", "no", "none", "no finding",
+    "normal", "healthy", "well", "negative", "neg", "benign", "control", "controls", "no", "none", "no finding",
     "no findings", "no disease", "absent", "false", "0",
 }  # fmt: skip
 """Labels that hardly name a disease."""
@@ -41,8 +41,8 @@ def positive_by_default(labels: Sequence[str], positive: str) -> str:
     sounds = ", although it sounds healthy" if spelling_key(positive) in HEALTHY else ""
     order = "in alphabetical order" if tuple(labels) == label_order(set(labels)) else "in the data set's order"
     return (
-        f"“{positive}” counts as the disease{sounds}, as the second of the two labels {order}, because data.positive names "
-        f"none: sensitivity is the share of “{positive}” that is found, and specificity that of “{other}”. "
+        f"“{positive}” counts as the disease{sounds}, as the second of the two labels {order}, because data.positive "
+        f"names none: sensitivity is the share of “{positive}” that is found, and specificity that of “{other}”. "
         f"If “{other}” is the disease, set data.positive to it."
     )
 

@@ -190,9 +190,9 @@ def _doubts(folder: _Folder, where: str) -> Iterator[str]:
     if len(classes) == 1:
         yield f"all images of {where} are of one class, {_first(list(classes))!r}"
     within = [(name, child.children) for name, child in classes.items() if not child.direct and len(child.children) > 1]
-    if named := [(name, inner) for name, inner in within if not all(re.search(r"\d", one) for one in inner)]:
-        name, inner = named[0]
-        yield f"the folders within {name!r} ({_listed(inner)}) are not looked at: all their images are of that class"
+    if named := [(name, found) for name, found in within if not all(re.search(r"\d", one) for one in found)]:
+        name, found = named[0]
+        yield f"the folders within {name!r} ({_listed(found)}) are not looked at: all their images are of that class"
     held = {frozenset(child.children) for child in classes.values()}
     if (
         len(classes) > 1

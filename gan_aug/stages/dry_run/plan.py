@@ -76,7 +76,7 @@ def dry_run(verb: Verb, request: Config, folder: Path) -> dict[str, Any]:
     }
     if verb == "run":
         time = estimate(request, manifest, preview)
-        parts = ", ".join(f"{key} {in_words(value)}" for key, value in time.items() if isinstance(value, float) and key != "all")
+        parts = ", ".join(f"{key} {in_words(time[key])}" for key in time if key not in ("all", "counted"))
         said.append(f"about {in_words(time['all'])} at the speed that this machine has now ({parts})")
         found["seconds"] = time
     return found | {"config": configs.dump(request)}

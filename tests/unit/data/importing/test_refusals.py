@@ -95,7 +95,7 @@ def test_a_dry_run_leaves_a_list_only_if_it_refuses(
 def test_findings_say_all_that_is_known(films: Path) -> None:
     seen = preview_dataset(settings(films, on_leak="drop", near_duplicates="report"), 0)
     said = findings(seen.manifest, seen.report)
-    assert said[0].startswith("“b” counts as the disease, as the second)
+    assert said[0].startswith("“b” counts as the disease, as the second of the two")
     assert "If “a” is the disease, set data.positive to it." in said[0]
     text = "\n".join(said)
     assert "test: 12 images of 4 patients (a 50.0 %, b 50.0 %)" in text

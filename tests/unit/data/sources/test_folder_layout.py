@@ -18,6 +18,7 @@ from gan_aug.data.items import Source, split_of
 from gan_aug.data.sources.folder_layout import Place, layout_of
 from gan_aug.data.sources.open import open_source
 from gan_aug.errors import ConfigError, DataError
+from tests.support.dicom.samples import save
 
 NOISE = np.random.default_rng(0)
 
@@ -200,3 +201,21 @@ def test_series_in_a_single_folder_are_no_classes_in_dicom() -> None:
     assert layout_of(series, "x", numbered=False).place(("disc", "SER1")) == Place("disc")
     assert layout_of(series, "x").place(("disc", "SER1")) == Place("SER1")
     assert layout_of([("disc", "ill"), ("disc", "well")], "x", numbered=False).place(("disc", "ill")) == Place("ill")
+
+
+@pytest.mark.parametrize("outer", ["", "my films/"])
+@pytest.mark.parametrize("below", [False, True])
+def test_dicom_folders_are_read_in_the_same_way(tmp_path: Path, outer: str, below: bool) -> None:
+    for number, (split, name) in enumerate((s, n) for s in ("train", "Testing") for n in ("ill", "well")):
+        path = "/".join((name, split) if below else (split, name))
+        save(tmp_path / "in" / f"{outer}{path}/series/{number}.dcm")
+    (tmp_path / "in" / outer / "docs").mkdir(parents=True)
+    (tmp_path / "in" / outer / "docs/read me.txt").write_text("no film")
+    with zipfile.ZipFile(tmp_path / "in.zip", "w") as archive:
+        for path in (tmp_path / "in").rglob("*.*"):
+            archive.write(path, path.relative_to(tmp_path / "in"))
+    for root in (tmp_path / "in", tmp_path / "in.zip"):
+        source = open_source(DataConfig.model_validate({"source": "dicom", "root": root}))
+        assert found(source) == {(split, name): 1 for split in ("train", "test") for name in ("ill", "well")}
+        assert all("my films" not in said for said in source.remarks)  # it may be a patient's name
+    assert bool(source.remarks) == bool(outer or below)

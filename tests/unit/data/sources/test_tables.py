@@ -295,3 +295,8 @@ def test_the_same_bytes_with_two_labels_are_set_aside(tmp_path: Path) -> None:
 def test_a_name_that_is_no_label_is_still_refused(films: Path) -> None:
     with pytest.raises(ConfigError, match="there is no label '7': the labels are a, b"):
         opened(films, rows("file,label", "{k}.png,{ab}"), names={"7": "x"})
+
+
+def test_a_root_whose_name_cannot_be_recorded_is_refused() -> None:
+    with pytest.raises(ValueError, match="its name holds bytes that are not UTF-8, and cannot be recorded: rename it"):
+        DataConfig(source="folder", root=Path(os.fsdecode(b"/films/Geschw\xfcr")))
