@@ -21,6 +21,9 @@ DEFLATED = b"1.2.840.10008.1.2.1.99"
 INFLATED = b"1.2.840.10008.1.2.1\0\0\0"
 """The transfer syntax of what it holds once it is inflated, of the same length."""
 
+GE_BIG_ENDIAN_PIXELS = "1.2.840.113619.5.2"
+"""GE's private transfer syntax: Implicit VR Little Endian with big endian pixels."""
+
 HEADER_BYTES = 64 * 2**20
 """Bytes that a header may have, in addition to the pixels."""
 
@@ -58,8 +61,8 @@ class OpenedFile:
 
     @property
     def big_endian(self) -> bool:
-        """Whether the header is big endian, and with it uncompressed pixels."""
-        return self.dataset.original_encoding[1] is False
+        """Whether uncompressed pixels are big endian: as the header is, but for GE's private syntax."""
+        return self.dataset.original_encoding[1] is False or self.syntax == GE_BIG_ENDIAN_PIXELS
 
 
 def byte_limit(config: DicomConfig) -> int:

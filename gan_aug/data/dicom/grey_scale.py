@@ -18,8 +18,6 @@ Function = Literal["LINEAR", "LINEAR_EXACT", "SIGMOID"]
 FUNCTIONS: dict[str, Function] = {"LINEAR": "LINEAR", "LINEAREXACT": "LINEAR_EXACT", "SIGMOID": "SIGMOID"}
 """The functions by their letters."""
 
-FALL_BACK = "percentiles 0.5 to 99.5 of the image"
-
 
 @dataclass(frozen=True)
 class Window:
@@ -105,6 +103,7 @@ def _voi(
 ) -> Window | LookUpTable | None:
     """The VOI LUT or window to use, or None for percentiles."""
     chosen: Window | LookUpTable | None = None
+    which = "no window in the header"
     for group in header.of_frame(frame, "FrameVOILUTSequence"):
         tables = group.items("VOILUTSequence")
         windows = list(zip(*(group.numbers(name) for name in ("WindowCenter", "WindowWidth")), strict=False))
@@ -119,11 +118,10 @@ def _voi(
         if chosen is None and windows:
             first = names.index(window) if window in names[: len(windows)] else 0
             chosen = _first_window(group, [*windows[first:], *windows[:first]], fractional=fractional)
-        if chosen is None and windows:
-            return None
         if chosen is not None:
             return chosen
-    header.note(f"no window in the header: {FALL_BACK}")
+        which = "no valid window in the header"
+    header.note(f"{which}: percentiles 0.5 to 99.5 of the image")
     return None
 
 
@@ -149,7 +147,6 @@ def _first_window(group: Attributes, windows: list[tuple[Any, Any]], *, fraction
             return Window(float(center), float(width), "LINEAR_EXACT")
         else:
             return Window(float(center), float(width), function)
-    group.note(f"no valid window in the header: {FALL_BACK}")
     return None
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from gan_aug.config.data import DicomConfig
 from gan_aug.data.dicom.attributes import PIXEL_KEYWORDS, Attributes, named, tags
-from gan_aug.data.dicom.dataset import OpenedFile, open_file
+from gan_aug.data.dicom.dataset import GE_BIG_ENDIAN_PIXELS, OpenedFile, open_file
 from gan_aug.data.dicom.decode import ENCAPSULATED_NATIVE, is_compressed, lack_of_bytes, name_of
 from gan_aug.data.dicom.files import DicomFile
 from gan_aug.data.dicom.grey_scale import read_scale
@@ -28,6 +28,11 @@ ULTRASOUND = ("1.2.840.10008.5.1.4.1.1.3", "1.2.840.10008.5.1.4.1.1.6")
 
 DICOMDIR = "1.2.840.10008.1.3.10"
 """The SOP Class UID of a DICOMDIR: Media Storage Directory Storage."""
+
+PLAIN_SYNTAXES = (
+    "1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2", "1.2.840.10008.1.2.1.99", GE_BIG_ENDIAN_PIXELS,
+)  # fmt: skip
+"""The transfer syntaxes of pixels that are not compressed."""
 
 NO_PHOTOGRAPHS = {
     "1.2.840.10008.5.1.4.1.1.66.4": "Segmentation Storage",
@@ -198,16 +203,13 @@ def _check_length(opened: OpenedFile, header: Attributes, module: PixelModule) -
     """Check that uncompressed pixels have the bytes that the header implies, and note if there are more frames."""
     if is_compressed(opened.syntax):
         # Whether its pixels are in fragments for all that is seen only when they are read.
-        header.note(
-            f"{named('TransferSyntaxUID')} is a compressed one, its pixel data has the form of an uncompressed one"
-        )
+        header.note(f"{named('TransferSyntaxUID')} is a compressed one, and its pixel data is not encapsulated")
         return
     if reason := lack_of_bytes(opened, module):
         raise DataError(reason)
-    if not opened.syntax:
-        header.note(
-            f"{named('TransferSyntaxUID')} is absent: the encoding of the header is taken for that of the pixels"
-        )
+    if opened.syntax not in PLAIN_SYNTAXES:
+        says = "names none of the standard's" if opened.syntax else "is absent"
+        header.note(f"{named('TransferSyntaxUID')} {says}: pixels are taken to be encoded as the header is")
     held = opened.present * 8 // module.frame_bits
     if held > module.frames:
         header.note(
