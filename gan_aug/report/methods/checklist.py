@@ -98,7 +98,10 @@ def _training(report: Report) -> str:
     whole = report["dataset"]["counts"]["train"]
     number += sum(row["draws"] * row["seeds"] for row in report["curves"] or () if row["size"] != whole)
     number += sum(len(row["seeds"]) for row in (report["ratio"] or {}).get("searched") or ())
-    return f"{number} classifiers of {counted(arms['real']['optimizer_steps'], 'step')} each; Methods, configuration"
+    tried = len((report.get("steps") or {}).get("tried") or ()) - 1  # one of them is the first classifier of an arm
+    more = f", {tried} to choose that number" if tried > 0 else ""
+    steps = counted(arms["real"]["optimizer_steps"], "step")
+    return f"{number} classifiers of {steps} each{more}; Methods, configuration"
 
 
 def _robustness(report: Report) -> str:

@@ -6,6 +6,7 @@ from textwrap import fill
 
 from gan_aug.report.pages.markdown import drawn_table
 from gan_aug.report.sections import title
+from gan_aug.report.words.caveats import caveats
 from gan_aug.report.words.checks import alarm
 from gan_aug.report.words.headline import opening
 from gan_aug.report.words.tables import arms_table
@@ -24,7 +25,8 @@ def to_terminal(report: Report) -> str:
     else:
         lines += [f"{first.word.upper()}: {first.sentence}", first.numbers]
     paragraphs = [fill(line, WIDTH) for line in lines]
-    if first and first.limits:
-        limits = [fill(text, WIDTH, initial_indent="- ", subsequent_indent="  ") for text in first.limits]
+    limiting = first.limits if first else tuple(caveat.text for caveat in caveats(report))
+    if limiting:
+        limits = [fill(text, WIDTH, initial_indent="- ", subsequent_indent="  ") for text in limiting]
         paragraphs.append("\n".join(["What limits it:", *limits]))
     return "\n\n".join([*paragraphs, drawn_table(arms_table(report))])

@@ -98,6 +98,17 @@ def _trained_too_briefly(report: Report) -> Caveat | None:
     )
 
 
+def _still_gaining(report: Report) -> Caveat | None:
+    steps = report.get("steps")
+    if not steps or not steps["tried"] or steps["value"] != steps["tried"][-1]["steps"]:
+        return None
+    gain, value = steps["tried"][-1]["gain"], steps["value"]
+    return Caveat(
+        f"The last doubling of the training, to {thousands(value)} steps, still raised the AUC on the validation "
+        f"images by {gain:.3f}, and it was not doubled again. Set classifier.steps to {2 * value} to see whether more helps."
+    )
+
+
 def _margin_changed(report: Report) -> Caveat | None:
     margins = report["provenance"].get("margins") or []
     if len(margins) < 2:
@@ -154,6 +165,7 @@ CAVEATS: tuple[Callable[[Report], Caveat | None], ...] = (
     _one_seed,
     _few_cases,
     _trained_too_briefly,
+    _still_gaining,
     _margin_changed,
     _patients,
     _one_gan,
