@@ -105,7 +105,8 @@ def _still_gaining(report: Report) -> Caveat | None:
     gain, value = steps["tried"][-1]["gain"], steps["value"]
     return Caveat(
         f"The last doubling of the training, to {thousands(value)} steps, still raised the AUC on the validation "
-        f"images by {gain:.3f}, and it was not doubled again. Set classifier.steps to {2 * value} to see whether more helps."
+        f"images by {gain:.3f}, and it was not doubled again. Set classifier.steps to {2 * value} to see whether more "
+        "helps."
     )
 
 

@@ -280,7 +280,7 @@ def test_the_text_of_another_version_is_skipped_and_the_verdict_says_so(run: Pat
     """Its wording is unknown here; everything else is compared as always."""
     text = run / "report.md"
     report = json.loads((run / "report.json").read_text())
-    report["environment"]["gan_aug"] = "0.0.9"
+    report["environment"]["written_by"] = "0.0.9"
     write_json(run / "report.json", report)
     text.write_text("In other words.")
     chain = chain_of(run)
