@@ -113,7 +113,7 @@ def test_the_report_is_written_again_and_nothing_is_trained(
     (run / "figures/of-an-older-report.svg").write_text("<svg/>")
     assert call(monkeypatch, "report", run) == 0
     said = capsys.readouterr()
-    assert said.out.startswith("# ")
+    assert said.out.startswith("digits: trained on real")
     assert "CLAIM" not in said.out
     assert {path: path.read_bytes() for path in run.glob("figures/*.svg")} == figures
     assert {path: path.stat().st_mtime_ns for path in run.glob("compare/cells/*/*")} == before
