@@ -89,7 +89,7 @@ def open_csv(config: DataConfig) -> Source:
         rejected=(*rejected, *contradicting),
         split_column=table.split,
         notes=table.notes,
-        remarks=(*table.remarks, *_renamed(entries)),
+        remarks=(*table.remarks, *_renamed(entries, folders), *_perhaps_several(labels, task)),
     )
 
 
@@ -178,7 +178,8 @@ def _entry(
     patient = row[table.patient] if table.patient else None
     if patient is not None and is_missing(patient):
         raise SetAsideError("its row names no patient")
-    path = next((found for folder in folders if (found := folder.find(origin))), None)
+    path = next((found for folder in folders if (found := folder.exact(origin))), None)
+    path = path or next((found for folder in folders if (found := folder.alike(origin))), None)
     if path is None:
         other = next((name for folder in folders if (name := folder.zeros_lost(origin))), None)
         hint = f", but there is {other}: were zeros lost?" if other else ""
@@ -226,11 +227,24 @@ def _without_repeats(entries: list[Entry]) -> tuple[list[Entry], list[Rejected]]
     return sorted(kept, key=lambda row: row.line), rejected
 
 
-def _renamed(entries: list[Entry]) -> Iterator[str]:
+def _renamed(entries: list[Entry], folders: list[FolderIndex]) -> Iterator[str]:
     """That files were found whose names on the disk are spelled otherwise."""
-    other = [entry for entry in entries if not os.fsencode(entry.path).endswith(entry.origin.encode())]
+    other = [entry for entry in entries if all(entry.path != one.folder / entry.origin for one in folders)]
     if other:
         yield (
             f"{len(other)} files are spelled otherwise on the disk than in the table, the first {other[0].origin!r} as "
-            f"{readable(other[0].path.name)!r}"
+            f"{readable('/'.join(other[0].path.parts[-2:]))!r}"
         )
+
+
+def _perhaps_several(labels: tuple[str, ...], task: Task) -> Iterator[str]:
+    """That cells with a sign between labels may hold several."""
+    for sign in "|;,+/" if task == "multi-class" else "":
+        joined = [
+            label for label in labels if sign in label and all(part.strip() in labels for part in label.split(sign))
+        ]
+        if joined:
+            yield (
+                f"{len(joined)} labels such as {joined[0]!r} are classes of their own, though their parts are labels "
+                f"too: data.label_separator: {sign!r} makes them several labels of one image"
+            )

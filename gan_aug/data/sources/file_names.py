@@ -31,19 +31,23 @@ class FolderIndex:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def find(self, name: str) -> Path | None:
-        """The file that `name` means: the file of this name, or the only one that is spelled alike.
+    def exact(self, name: str) -> Path | None:
+        """The file of this name; None if there is none."""
+        path = self.folder / name
+        return path if path.is_file() else None
+
+    def alike(self, name: str) -> Path | None:
+        """The only file that is spelled alike; None if there is none or several.
 
         Spelled alike are names with other capitals, other forms of the same accents, or the bytes of another encoding;
-        and names without an ending, if one image file has this stem. `name` has forward slashes and does not leave
-        the folder.
+        names without an ending, if one image file has this stem; and names without their folder, if one file has this
+        name. `name` has forward slashes and does not leave the folder.
         """
-        path = self.folder / name
-        if path.is_file():
-            return path
-        found = self._alike.get(_key(name), [])
-        if not found and not PurePosixPath(name).suffix:
-            found = self._stems.get(_key(name), [])
+        key, bare = _key(name), not PurePosixPath(name).suffix
+        places = [self._alike, *([self._stems] if bare else [])]
+        if "/" not in name:
+            places += [self._names, *([self._bare_names] if bare else [])]
+        found = next((files for place in places if (files := place.get(key))), [])
         return found[0] if len(found) == 1 else None
 
     def zeros_lost(self, name: str) -> str | None:
@@ -60,12 +64,24 @@ class FolderIndex:
 
     @cached_property
     def _alike(self) -> dict[str, list[Path]]:
-        return self._grouped((_key(readable(name)), name) for name in self._files)
+        return self._grouped(self._keyed())
 
     @cached_property
     def _stems(self) -> dict[str, list[Path]]:
         images = (name for name in self._files if is_image_file(Path(name)))
         return self._grouped((_key(readable(name)).rsplit(".", 1)[0].removesuffix(".nii"), name) for name in images)
+
+    @cached_property
+    def _names(self) -> dict[str, list[Path]]:
+        return self._grouped((key.rsplit("/", 1)[-1], name) for key, name in self._keyed())
+
+    @cached_property
+    def _bare_names(self) -> dict[str, list[Path]]:
+        pairs = ((key.rsplit("/", 1)[-1], name) for key, name in self._keyed() if is_image_file(Path(name)))
+        return self._grouped((key.rsplit(".", 1)[0].removesuffix(".nii"), name) for key, name in pairs)
+
+    def _keyed(self) -> Iterator[tuple[str, str]]:
+        return ((_key(readable(name)), name) for name in self._files)
 
     @cached_property
     def _numbers(self) -> dict[str, list[Path]]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from gan_aug.compute.device import choose_device
@@ -30,6 +32,9 @@ ENOUGH_SECONDS = 4.0
 """A network is timed no longer than this, after its first step."""
 
 MOST_STEPS = 8
+
+FEW = 8
+"""Images of the smaller batch."""
 
 START_SECONDS = 10.0
 """What starting processes, drawing figures and the like take in any run."""
@@ -123,24 +128,25 @@ def _trainer_on_noise(request: Config, manifest: Manifest, device: torch.device)
 
 
 def _classifier_seconds(request: Config, manifest: Manifest, device: torch.device) -> float:
-    """The seconds of one step of the classifier's training, in one thread."""
-    batch = request.classifier.batch
+    """The seconds of one step of the classifier's training, in one thread; a slow one is timed on a smaller batch."""
+    batch, count = request.classifier.batch, len(manifest.labels)
     images = np.random.default_rng(0).integers(0, 256, (batch, *manifest.shape), dtype=np.uint8)
-    count = len(manifest.labels)
     one_hot = torch.eye(count, device=device)[torch.arange(batch) % count]
     with _threads(1), torch.random.fork_rng(devices=[]):
         model = build(request.classifier.name, manifest.shape, count)
         model = model.to(device).to(memory_format=torch.channels_last).train()
         optimizer = make_optimizer(request.classifier, model)
 
-        def step() -> None:
+        def step(images: npt.NDArray[np.uint8], labels: torch.Tensor) -> None:
             optimizer.zero_grad(set_to_none=True)
-            loss = loss_of(model(to_input(images, device)), one_hot, manifest.task)
+            loss = loss_of(model(to_input(images, device)), labels, manifest.task)
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
 
-        step()
-        return _timed(step, device)
+        few = min(batch, FEW)
+        step(images[:few], one_hot[:few])  # the first one also prepares the libraries
+        seconds = _timed(partial(step, images[:few], one_hot[:few]), device) * batch / few
+        return seconds if seconds > ENOUGH_SECONDS else _timed(partial(step, images, one_hot), device)
 
 
 def _timed(step: Any, device: torch.device) -> float:

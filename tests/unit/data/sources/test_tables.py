@@ -117,7 +117,7 @@ def test_names_that_the_disk_spells_otherwise_are_found(tmp_path: Path) -> None:
     assert [item.origin for item in source.items] == ["img_1.png", "schön.png", "café.jpeg", "x/17"]
     assert all(item.read().shape == (8, 8) for item in source.items)
     assert (
-        "4 files are spelled otherwise on the disk than in the table, the first 'img_1.png' as 'IMG_1.PNG'"
+        "4 files are spelled otherwise on the disk than in the table, the first 'img_1.png' as 'set/IMG_1.PNG'"
         in " ".join(source.remarks)
     )
     reasons = {one.origin: one.reason for one in source.rejected}
@@ -300,3 +300,19 @@ def test_a_name_that_is_no_label_is_still_refused(films: Path) -> None:
 def test_a_root_whose_name_cannot_be_recorded_is_refused() -> None:
     with pytest.raises(ValueError, match="its name holds bytes that are not UTF-8, and cannot be recorded: rename it"):
         DataConfig(source="folder", root=Path(os.fsdecode(b"/films/Geschw\xfcr")))
+
+
+def test_files_in_folders_that_the_table_does_not_name_are_found_if_one_is_meant(tmp_path: Path) -> None:
+    for name in ("images/1.png", "images/2.jpeg", "a/3.png", "b/3.png"):
+        image(tmp_path / "set" / name)
+    source = opened(tmp_path / "set", "file,label\n1.png,a\n2,b\n3.png,a\n3,b\nx/1.png,a\n")
+    assert [item.origin for item in source.items] == ["1.png", "2"]
+    assert "2 files are spelled otherwise on the disk than in the table" in " ".join(source.remarks)
+    assert len(source.rejected) == 3
+
+
+def test_cells_with_several_labels_are_said_to_be_so(films: Path) -> None:
+    source = opened(films, "file,label\n0.png,mass\n1.png,edema\n2.png,mass|edema\n3.png,a/b\n")
+    assert source.labels == ("a/b", "edema", "mass", "mass|edema")
+    assert "1 labels such as 'mass|edema' are classes of their own" in source.remarks[-1]
+    assert "data.label_separator: '|'" in source.remarks[-1]
