@@ -22,12 +22,12 @@ def forest_svg(rows: Sequence[ForestRow], margin: float) -> str:
         axes.axvspan(-margin, margin, color="#0072B2", alpha=0.07, lw=0)
         axes.axvline(0, color="#333333", lw=1.0)
         axes.axvline(-margin, color="#333333", lw=1.0, ls="--")
+        reach = _reach(rows, margin)
         for place, row in enumerate(rows):
-            _draw(axes, place, row)
+            _draw(axes, place, row, reach)
         main = sum(row.is_main for row in rows)
         if 0 < main < len(rows):
             axes.axhline(main - 0.5, color="#999999", lw=0.8, ls=":")
-        reach = 1.08 * max(margin, *(abs(end) for row in rows for end in row.ci95))
         axes.set(xlim=(-reach, reach), ylim=(len(rows) - 0.5, -0.5), yticks=list(range(len(rows))))
         axes.set_yticklabels([row.label for row in rows])
         for label, row in zip(axes.get_yticklabels(), rows, strict=True):
@@ -41,10 +41,23 @@ def forest_svg(rows: Sequence[ForestRow], margin: float) -> str:
         return svg_of(figure, "differences")
 
 
-def _draw(axes: Axes, place: int, row: ForestRow) -> None:
-    colour = _COLOURS[row.verdict]
-    axes.plot(row.ci95, [place, place], color=colour, lw=2.0, solid_capstyle="butt")
-    axes.plot(row.difference, place, color=colour, marker=_MARKERS[row.verdict], ms=7, lw=0)
+def _reach(rows: Sequence[ForestRow], margin: float) -> float:
+    """How far the axis reaches from zero: so far that the main rows can be read, however long the others are."""
+    main = [row for row in rows if row.is_main] or rows
+    return 1.15 * max(1.5 * margin, *(abs(end) for row in main for end in row.ci95))
+
+
+def _draw(axes: Axes, place: int, row: ForestRow, reach: float) -> None:
+    """One row; an arrow at an edge says that the interval goes on beyond."""
+    colour, (low, high) = _COLOURS[row.verdict], row.ci95
+    ends = max(low, -reach), min(high, reach)
+    if ends[0] < ends[1]:
+        axes.plot(ends, [place, place], color=colour, lw=2.0, solid_capstyle="butt")
+    if abs(row.difference) <= reach:
+        axes.plot(row.difference, place, color=colour, marker=_MARKERS[row.verdict], ms=7, lw=0)
+    for beyond, edge, arrow in ((low < -reach, -0.97 * reach, "<"), (high > reach, 0.97 * reach, ">")):
+        if beyond:
+            axes.plot(edge, place, color=colour, marker=arrow, ms=6, lw=0)
     axes.annotate(
         row.note,
         (1.02, place),

@@ -68,7 +68,8 @@ def differences_words(report: Report) -> FigureWords:
     bold = " Bold: what the verdict rests on." if headline_of(report) else ""
     return FigureWords(
         f"Differences in AUC between arms, beside zero and the margin of −{margin}: {'; '.join(parts)}.",
-        f"Lines: 95 % intervals.{bold} An interval right of the dashed line rules out a loss as large as the margin. "
+        f"Lines: 95 % intervals; an arrow: they go on beyond.{bold} An interval right of the dashed line rules out a "
+        "loss as large as the margin. "
         "Triangle up: improves; square: non-inferior; triangle down: inferior; circle: inconclusive.",
     )
 

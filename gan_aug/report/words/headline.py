@@ -24,7 +24,7 @@ class Opening:
     Attributes:
         word: The verdict in a word.
         sentence: The verdict in a sentence.
-        numbers: What is behind it.
+        numbers: What is behind it; first the reason if no verdict can be given.
         limits: What limits it.
     """
 
@@ -41,10 +41,11 @@ def opening(report: Report) -> Opening | None:
         return None
     limits = [caveat.text for caveat in caveats(report)]
     word, say = _SAID[found["verdict"]]
-    sentence = say(report, found)
-    if any(caveat.withholds for caveat in caveats(report)):
-        word, sentence = "cannot tell", f"{_question(report, found)} cannot be told from this run. {limits.pop(0)}"
-    return Opening(word, sentence, _numbers(report, found), tuple(limits))
+    if not any(caveat.withholds for caveat in caveats(report)):
+        return Opening(word, say(report, found), f"{_differences(report, found)}{_power(report, found)}", tuple(limits))
+    reason = limits.pop(0)  # what withholds a verdict stands first
+    sentence = f"{_question(report, found)} cannot be told from this run."
+    return Opening("cannot tell", sentence, f"{reason} {_differences(report, found)}", tuple(limits))
 
 
 def headline_of(report: Report) -> Found | None:
@@ -135,20 +136,23 @@ _SAID: dict[str, tuple[Word, Callable[[Report, Found], str]]] = {
 }
 
 
-def _numbers(report: Report, found: Found) -> str:
-    """The differences, and what the study could have shown."""
-    decimals = digits(report)
+def _differences(report: Report, found: Found) -> str:
     apart = "; ".join(f"from {_name(one['arm'])} {_apart(report, one)}" for one in found["against"])
-    text = f"Difference in AUC of the arm “{found['arm']}”: {apart}."
+    return f"Difference in AUC of the arm “{found['arm']}”: {apart}."
+
+
+def _power(report: Report, found: Found) -> str:
+    """The p behind "better", and what the study could have shown."""
     if found["missing"] or found["untested"]:
-        return text
+        return ""
+    text = ""
     if found["verdict"] == "improves":
         largest = "The largest p of these" if len(found["against"]) > 1 else "The p"
         text += f" {largest} after Holm’s adjustment: {p_text(found['p']).removeprefix('p = ').removeprefix('p ')}."
     best = "the best of them" if len(found["against"]) > 1 else "it"
     gain, likely = found["smallest_detectable"], found["power_if_equal"]
     if gain is not None:
-        text += f" A study like this shows a gain of {size(gain, decimals)} over {best} four times in five."
+        text += f" A study like this shows a gain of {size(gain, digits(report))} over {best} four times in five."
     elif likely is not None and found["verdict"] in ("non-inferior", "inconclusive"):
         text += f" A study like this shows no gain over {best} four times in five, however large."
     if likely is not None and found["verdict"] == "inconclusive":
