@@ -114,6 +114,8 @@ def _origin(text: str, table: Table, line: int, folders: list[FolderIndex]) -> s
     path = PurePosixPath(text.replace("\\", "/"))
     if not text:
         return ""
+    if not path.is_absolute() and ".." not in path.parts and path.as_posix()[1:3] != ":/":
+        return path.as_posix()
     if path.as_posix()[1:3] != ":/":
         for base in (place for one in folders for place in (one.folder, one.folder.resolve())):
             whole = Path(os.path.normpath(Path(os.path.abspath(base)) / path))  # noqa: PTH100 - links stay as they are

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gan_aug import config as configs
+from gan_aug.compute.device import choose_device
 from gan_aug.compute.local.parent import cores
 from gan_aug.config import Config
 from gan_aug.config.stages import Verb
@@ -16,12 +17,14 @@ from gan_aug.data.manifest import SPLITS, Manifest
 from gan_aug.data.reading.image_cache import user_cache
 from gan_aug.data.synthetic.external import open_external
 from gan_aug.errors import CheckpointError, DataError, StorageError
+from gan_aug.evaluation.cells.plan import check_comparison
+from gan_aug.evaluation.comparison_plan import subsets_of
 from gan_aug.run import layout
 from gan_aug.run.files import read_json
 from gan_aug.run.folder import RunDir, present_products
 from gan_aug.run.stage_requests import check
 from gan_aug.stages.dry_run.estimate import estimate, in_words
-from gan_aug.stages.train import check_size
+from gan_aug.stages.train import check_size, network_settings
 from gan_aug.stages.trained.parent import check_start
 from gan_aug.stages.verbs import preflight
 
@@ -53,10 +56,7 @@ def dry_run(verb: Verb, request: Config, folder: Path) -> dict[str, Any]:
             f"compare.synthetic: there is nothing at {made}: name a folder of class folders, or an npz file"
         )
     manifest, report, preview = _looked_at(request, folder)
-    if verb == "run":
-        preflight(request, manifest)
-    if verb in COMPARES and request.compare.synthetic:
-        open_external(request.compare.synthetic, manifest)
+    _check_stages(verb, request, manifest)
     said = findings(manifest, report)[bool(manifest.positive_by_default) :]
     found: dict[str, Any] = {
         **({"positive": manifest.positive_by_default} if manifest.positive_by_default else {}),
@@ -82,11 +82,29 @@ def dry_run(verb: Verb, request: Config, folder: Path) -> dict[str, Any]:
     return found | {"config": configs.dump(request)}
 
 
+def _check_stages(verb: Verb, request: Config, manifest: Manifest) -> None:
+    """Raise what the stages after the import would raise before they train."""
+    if verb == "run" and request.compare.synthetic is None:
+        preflight(request, manifest)
+    elif verb in COMPARES:
+        choose_device(request.compute.device)
+        check_comparison(manifest, request.classifier)
+        subsets_of(request.compare, manifest)
+        if request.compare.synthetic:
+            open_external(request.compare.synthetic, manifest)
+    elif verb == "train":
+        choose_device(request.compute.device)
+        network_settings(request.gan, manifest)
+
+
 def _looked_at(request: Config, folder: Path) -> tuple[Manifest, dict[str, Any], Preview | None]:
     """The data set with its import report: the one in the run folder, else a look at the source."""
     dataset = folder / layout.DATASET
     if (dataset / layout.MANIFEST).exists():
-        check(RunDir.existing(folder), layout.DATASET, request.dataset_request.to_json())
+        run = RunDir.existing(folder)
+        check(run, layout.DATASET, request.dataset_request.to_json())
+        if request.compare.synthetic is None and present_products(folder)["model"]:
+            check(run, layout.TRAIN, request.train_request.to_json())
         manifest = Manifest.load(dataset / layout.MANIFEST)
         empty = {"read": len(manifest.studies), "used": len(manifest.studies), "rejected": [], "reasons": {}}
         report = read_json(dataset / layout.IMPORT_REPORT) if (dataset / layout.IMPORT_REPORT).exists() else empty

@@ -49,6 +49,7 @@ def test_it_says_what_is_known_and_touches_nothing(
         ("run", "data.test=0", 3, "no test images"),
         ("run", "classifier.name=densenet", 2, "classifier.name"),
         ("run", "compute.device=cuda", 6, "torch sees no GPU"),
+        ("train", "compute.device=cuda", 6, "torch sees no GPU"),
         ("run", "compare.synthetic=/nowhere", 3, "there is nothing at /nowhere"),
         ("run", "compare.sizes=[5000]", 2, "compare.sizes"),
         ("compare", "seed=0", 3, "holds no synthetic set"),
@@ -81,6 +82,9 @@ def test_it_looks_at_what_was_imported_before_and_at_the_folder(
     assert "looked at: imported before" in capsys.readouterr().out
     assert call(monkeypatch, "train", config, "--run", run, "--set", "data.limit=20", "--dry-run") == 4
     assert "data.limit was 30, now 20" in capsys.readouterr().err
+    assert call(monkeypatch, "train", config, "--run", run, "--set", "train.images=64") == 0
+    assert call(monkeypatch, "train", config, "--run", run, "--set", "train.images=96", "--dry-run") == 4
+    assert "train.images was 64, now 96" in capsys.readouterr().err
     assert call(monkeypatch, "run", config, "--run", config / "run", "--dry-run") == 8
     assert "job.yaml is a file: choose another place" in capsys.readouterr().err
 
