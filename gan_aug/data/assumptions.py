@@ -24,6 +24,8 @@ class Assumed(IntFlag):
     ALL_PADDING = 64
     OTHER_SHIFT = 128
     NO_END = 256
+    MORE_FRAMES = 512
+    OTHER_SIGN = 1024
 
 
 NOTHING = Assumed(0)
@@ -37,6 +39,8 @@ WORDS = {
     Assumed.SCAN_PARAMETERS: "its JPEG scan states parameters that its process forbids: read as the process needs",
     Assumed.ALL_PADDING: "its PixelPaddingValue (0028,0120) would make the whole image padding: ignored",
     Assumed.NO_END: "its compressed image lacks its end marker: a part of the picture may be missing",
+    Assumed.MORE_FRAMES: "its pixel data holds more frames than NumberOfFrames (0028,0008) says: the rest is not read",
+    Assumed.OTHER_SIGN: "its compressed image holds signed values, its header says unsigned: read as signed",
     Assumed.OTHER_SHIFT: "HighBit (0028,0102) asks for a shift that would lose the values: not shifted",
 }
 

@@ -232,13 +232,18 @@ def frame_of(fragments: Fragments, extended: Sequence[int], frames: int, frame: 
     if fragments.truncated and frame >= min(frames, len(found) + 1) - 1:
         raise DataError("its pixel data is truncated: the file ends within a compressed image")
     if frames == 1:
-        return b"".join(found)
+        return b"".join(found[: [*beginnings(fragments)[1:2], len(found)][0]])
     if len(found) > frames:
         firsts = _first_fragments(fragments, extended, frames)
         return b"".join(found[firsts[frame] : [*firsts, len(found)][frame + 1]])
     if frame >= len(found):
         raise DataError(f"its pixel data has {len(found)} of the {frames} frames that its header claims")
     return found[frame]
+
+
+def beginnings(fragments: Fragments) -> list[int]:
+    """The number of each fragment that begins a JPEG, JPEG-LS or JPEG 2000 image."""
+    return [number for number, one in enumerate(fragments.found) if one.startswith((b"\xff\xd8\xff", *JPEG2000))]
 
 
 def _first_fragments(fragments: Fragments, extended: Sequence[int], frames: int) -> list[int]:
@@ -248,8 +253,7 @@ def _first_fragments(fragments: Fragments, extended: Sequence[int], frames: int)
         firsts = [known.get(offset, -1) for offset in table]
         if len(firsts) == frames and firsts[0] == 0 and all(a < b for a, b in pairwise(firsts)):
             return firsts
-    beginnings = (b"\xff\xd8\xff", *JPEG2000)
-    firsts = [number for number, one in enumerate(fragments.found) if one.startswith(beginnings)]
+    firsts = beginnings(fragments)
     if len(firsts) != frames or firsts[0] != 0:
         raise DataError(
             f"its {frames} frames are in {len(fragments.found)} fragments, and neither an offset table nor the "

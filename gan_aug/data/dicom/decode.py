@@ -22,6 +22,7 @@ from gan_aug.data.dicom.codestream import (
     SYNTAXES,
     Codestream,
     Fragments,
+    beginnings,
     fragments_of,
     frame_of,
     has_end,
@@ -80,6 +81,8 @@ class PixelSource:
         """
         if not self.encapsulated:
             return self._native(self.file.data, index, self.module.frames)
+        if self.module.frames == 1 and len(beginnings(self._fragments)) > 1:
+            assume(Assumed.MORE_FRAMES)
         frame = frame_of(self._fragments, self._extended_offsets, self.module.frames, index)
         if not frame:
             raise DataError("its pixel data holds no compressed image")
@@ -120,14 +123,14 @@ class PixelSource:
         """Decode a frame that says nothing of itself, which is RLE."""
         segments = int.from_bytes(frame[:4], "little")
         if not 1 <= segments <= 15 or int.from_bytes(frame[4:8], "little") != 64:
-            raise DataError(f"its pixel data is not what its transfer syntax says{name_of(syntax)}, or damaged")
+            raise DataError(f"its pixel data{name_of(syntax)} is damaged, or in a format that no plug-in decodes")
         _note_syntax(syntax, fits=syntax == RLE)
         module = self.module
         values = _decoded(frame, RLE, module, index=0, bits_allocated=module.allocated)
         return _finished(values, module, None)
 
     def _compressed(self, frame: bytes, syntax: str, stream: Codestream) -> tuple[Array, int]:
-        module = self.module
+        module = _believed(self.module, stream)
         size, claimed = (stream.rows or module.rows, stream.columns), (module.rows, module.columns)
         # Before a codec allocates memory for it.
         if size != claimed:
@@ -135,12 +138,6 @@ class PixelSource:
                 f"its compressed image has {size[0]} x {size[1]} pixels, but its header claims "
                 f"{claimed[0]} x {claimed[1]}"
             )
-        if stream.components not in (1, 3):
-            raise DataError(f"its compressed image has {stream.components} values per pixel, not 1 or 3")
-        if stream.components != module.samples:
-            assume(Assumed.OTHER_COLOUR)
-            colour = "RGB" if stream.components == 3 else "MONOCHROME2"
-            module = replace(module, samples=stream.components, photometric=stream.colour or colour)
         _note_syntax(syntax, fits=syntax in SYNTAXES[stream.family])
         if not has_end(frame):
             assume(Assumed.NO_END)
@@ -156,7 +153,20 @@ class PixelSource:
             bits_stored=stream.precision,
             pixel_representation=int(stream.signed),
         )
+        if module.signed and not self.module.signed and (values < 0).any():
+            assume(Assumed.OTHER_SIGN)
         return _finished(values, module, stream)
+
+
+def _believed(module: PixelModule, stream: Codestream) -> PixelModule:
+    """The header's description, with what a compressed frame says of its samples and their sign."""
+    if stream.components not in (1, 3):
+        raise DataError(f"its compressed image has {stream.components} values per pixel, not 1 or 3")
+    if stream.components != module.samples:
+        assume(Assumed.OTHER_COLOUR)
+        colour = "RGB" if stream.components == 3 else "MONOCHROME2"
+        module = replace(module, samples=stream.components, photometric=stream.colour or colour)
+    return replace(module, signed=True) if stream.signed else module
 
 
 def _note_syntax(syntax: str, *, fits: bool) -> None:
@@ -168,9 +178,12 @@ def _note_syntax(syntax: str, *, fits: bool) -> None:
 def _finished(values: Array, module: PixelModule, stream: Codestream | None) -> tuple[Array, int]:
     # A codec knows how many bits it stored; a header may claim more.
     bits = min(module.stored, stream.precision) if stream else module.stored
-    if module.samples == 3:
-        return _rgb(values, module, bits, stream), bits
-    return values if module.is_float else _stored_bits(values, module, bits, stream), bits
+    if module.is_float:
+        return values, bits
+    values = _stored_bits(values, module, bits, stream)
+    if module.samples == 1:
+        return values, bits
+    return _rgb(values.astype(np.uint8) if bits <= 8 else values, module, bits, stream), bits
 
 
 def lack_of_bytes(file: OpenedFile, module: PixelModule) -> str:

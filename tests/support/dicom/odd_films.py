@@ -67,7 +67,7 @@ def compressed(values: Array, syntax: str, header: Header) -> bytes:
     made.Rows, made.Columns = values.shape
     made.SamplesPerPixel, made.PhotometricInterpretation = 1, "MONOCHROME2"
     made.BitsAllocated = made.BitsStored = values.dtype.itemsize * 8
-    made.HighBit, made.PixelRepresentation = made.BitsStored - 1, 0
+    made.HighBit, made.PixelRepresentation = made.BitsStored - 1, int(values.dtype.kind == "i")
     made.PixelData = values.tobytes()
     made.SOPClassUID, made.SOPInstanceUID = "1.2.840.10008.5.1.4.1.1.7", "1.2.3"
     made.compress(syntax, generate_instance_uid=False)

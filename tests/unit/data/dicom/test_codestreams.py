@@ -102,6 +102,20 @@ def test_frames_without_and_with_a_wrong_offset_table(tmp_path: Path) -> None:
         assert np.abs(read(path)[0] - ramp).max() < 1
 
 
+def test_more_frames_than_said(tmp_path: Path) -> None:
+    one = frame(JPEG_LS)
+    pixels, notes = read(save(tmp_path, [one[:500], one[500:], one], JPEG_LS, film()))
+    np.testing.assert_allclose(pixels, ramp, atol=1)
+    assert "holds more frames than NumberOfFrames (0028,0008) says" in notes
+
+
+def test_colours_at_the_upper_end_of_a_word(tmp_path: Path) -> None:
+    header = film(SMOOTH, SamplesPerPixel=3, PlanarConfiguration=0, PhotometricInterpretation="RGB", BitsAllocated=16)
+    content = written(header | {"HighBit": 15, "PixelData": (COLOURS.astype("<u2") << 8).tobytes()})
+    (tmp_path / "a").write_bytes(content)
+    assert (read(tmp_path / "a")[0] == COLOURS).all()
+
+
 def test_an_offset_table_where_frames_say_nothing_of_themselves() -> None:
     parts = [b"ab", b"cd", b"efgh", b"ij"]
     whole = fragments_of(fragments(parts, [0, 20]))
@@ -115,7 +129,7 @@ def test_an_offset_table_where_frames_say_nothing_of_themselves() -> None:
     ("change", "reason"),
     [
         (lambda data: data[:-300], "its pixel data is truncated: the file ends within a compressed image"),
-        (lambda data: data.replace(b"\xff\xf7", b"\xff\x00"), "is not what its transfer syntax says"),
+        (lambda data: data.replace(b"\xff\xf7", b"\xff\x00"), "is damaged, or in a format that no plug-in decodes"),
         (lambda data: fragments([]), "its pixel data holds no compressed image"),
     ],
 )
@@ -133,3 +147,12 @@ def test_a_size_that_is_not_the_headers_and_a_frame_that_is_not_there(tmp_path: 
     whole = fragments_of(fragments([b"ab"]))
     with pytest.raises(DataError, match="its pixel data has 1 of the 3 frames that its header claims"):
         frame_of(whole, [], 3, 1)
+
+
+def test_signed_values_that_are_said_to_be_unsigned(tmp_path: Path) -> None:
+    values = (RAMP.astype(int) - 2048).astype(np.int16)
+    made = compressed(values, JPEG_2000, film(BitsStored=16, HighBit=15, WindowCenter="0"))
+    (tmp_path / "a").write_bytes(made)
+    pixels, notes = read(tmp_path / "a")
+    np.testing.assert_allclose(pixels, ramp, atol=1)
+    assert "its compressed image holds signed values, its header says unsigned" in notes
