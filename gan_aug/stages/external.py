@@ -48,6 +48,19 @@ def check_source(run: RunDir, path: Path) -> None:
         )
 
 
+def maker_of(folder: Path, synthetic: SyntheticManifest | None) -> str | None:
+    """Who made a run's synthetic set, as its report says it: `another run`, or None for its own GAN or an unknown one.
+
+    Args:
+        folder: The folder of the set.
+        synthetic: The set's manifest, or None if the run has none.
+    """
+    path = folder / layout.REQUEST
+    if synthetic is None or not synthetic.is_traced or not path.exists():
+        return None
+    return "another run" if SOURCE in read_json(path) else None
+
+
 def check_own(run: RunDir) -> None:
     """Raise RunConflict if the run's synthetic set was made elsewhere and the run's own is asked for."""
     if SOURCE in _made_of(run):

@@ -31,6 +31,7 @@ from gan_aug.run.folder import RunDir
 from gan_aug.run.stores import Place
 from gan_aug.stages.computed_on import computed_on
 from gan_aug.stages.context import StageContext
+from gan_aug.stages.external import maker_of
 
 EXAMPLES = 8
 WORKS_IF_STARTED = (layout.DATASET, layout.TRAIN, layout.SIZES)
@@ -69,6 +70,7 @@ def write_reports(
         provenance={
             "look_alikes": load_held_out_copies(run.synthetic, manifest, synthetic),
             "margins": load_margins(run.compare),
+            "made_by": maker_of(run.synthetic, synthetic),
         },
         timing={"stages": stage_seconds(run)},
         environment=computed_on(context, plan, cells),

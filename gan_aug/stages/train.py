@@ -88,7 +88,7 @@ def train(context: StageContext, request: TrainRequest, manifest: Manifest, gan:
     if newest and newest.images >= request.train.images:
         return newest
     if newest is None:
-        bring_parent(run, request, network_settings(request.gan, manifest), manifest)
+        bring_parent(run, request, network_settings(request.gan, manifest), manifest, gan)
     group = RankGroup(
         ranks=compute.ranks,
         min_ranks=compute.min_ranks or compute.ranks,

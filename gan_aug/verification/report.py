@@ -30,6 +30,7 @@ from gan_aug.report import to_markdown
 from gan_aug.run import layout
 from gan_aug.run.artefacts import local_copy
 from gan_aug.run.stores import open_store
+from gan_aug.stages.external import maker_of
 from gan_aug.stages.gans.parts import gan_count
 from gan_aug.stages.storage import RunStorage
 from gan_aug.verification.chain import Link, broken_link
@@ -170,6 +171,7 @@ def _recomputed_report(
     provenance: dict[str, Any] = {
         "look_alikes": load_held_out_copies(folder / layout.SYNTHETIC, manifest, of_first),
         "margins": load_margins(folder / layout.COMPARE),
+        "made_by": maker_of(folder / layout.SYNTHETIC, of_first),
     }
     if "results" in report["provenance"]:  # it has a check of its own
         provenance["results"] = report["provenance"]["results"]

@@ -289,7 +289,16 @@ def _provenance(manifest: Manifest, sets: Sequence[SyntheticManifest]) -> dict[s
         ],
         "look_alikes": None,
         "margins": None,
+        "made_by": None,
+        "started_from": _started_from(manifest, sets),
     }
+
+
+def _started_from(manifest: Manifest, sets: Sequence[SyntheticManifest]) -> dict[str, int] | None:
+    """How many images were seen by the GANs that these started from, and how many of them are not in this split."""
+    seen = {content for synthetic in sets for content in synthetic.parent_trained_on}
+    own = {manifest.studies[row].content for row in manifest.indices("train")}
+    return {"images": len(seen), "elsewhere": len(seen - own)} if seen else None
 
 
 def _trained_on(synthetic: SyntheticManifest | None) -> str | None:

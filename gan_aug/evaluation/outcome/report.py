@@ -22,7 +22,7 @@ from gan_aug.evaluation.outcome.report_arms import (
     ReportedHeadline,
     TrainImages,
 )
-from gan_aug.evaluation.outcome.report_gans import GanProvenance, KidPair, Pair, ReportedGan
+from gan_aug.evaluation.outcome.report_gans import GanProvenance, KidPair, Pair, ReportedGan, StartedFrom
 
 
 class Counts(Part):
@@ -298,6 +298,8 @@ class ReportedProvenance(Part):
     results: str | None = None
     """The fingerprint of all figures, scores and weights; None in reports of version 0.2 and earlier."""
     gans: tuple[GanProvenance, ...] = ()
+    made_by: Literal["another run"] | None = None
+    started_from: StartedFrom | None = None
 
 
 class Report(Part):

@@ -58,3 +58,10 @@ class GanProvenance(Part):
     gan: int
     checkpoint: str
     synthetic: str
+
+
+class StartedFrom(Part):
+    """What the GANs had seen that those of a comparison started from, and what of it is not in its training split."""
+
+    images: int
+    elsewhere: int

@@ -108,6 +108,13 @@ def _generator(report: Report, cite: Citations) -> str:
             "Synthetic images. The synthetic images were made elsewhere. What their generator was trained on is not "
             f"known. None of them equals a validation or test image. {looked_alike(report)}"
         )
+    if report["provenance"].get("made_by"):
+        return (
+            "Synthetic images. The synthetic images are a set that a class-conditional generative adversarial network "
+            f"{cite('mirza')} of another run made, where its settings are recorded. It was trained on images of the "
+            f"training split alone.{_started(report)} By content hashes, none of its training images was a validation "
+            "or test image."
+        )
     gan, train = config["gan"], config["train"]
     loss, source = _LOSSES[gan["loss"]]
     betas = listed([f"{beta:g}" for beta in train["betas"]])
@@ -126,7 +133,24 @@ def _generator(report: Report, cite: Citations) -> str:
         f"{train['batch']}{decay}). It saw {thousands(train['images'])} images; its noise had {gan['latent']} "
         f"dimensions.{augment} Images came from the generator with exponentially averaged weights (half-life "
         f"{thousands(round(gan['average']))} images seen) and were not selected. By content hashes, none of its "
-        f"training images was a validation or test image{apart}.{_several(report)}"
+        f"training images was a validation or test image{apart}.{_started(report)}{_several(report)}"
+    )
+
+
+def _started(report: Report) -> str:
+    """That the training started from another network, and what that had seen; empty if it started anew."""
+    before = report["provenance"].get("started_from")
+    if not before:
+        return ""
+    other = ""
+    if before["elsewhere"]:
+        other = (
+            f", {thousands(before['elsewhere'])} of them not in this training split. By content hashes none of these "
+            "was a validation or test image. Whether one was of the same patient as those is not known"
+        )
+    return (
+        " Training started from the weights of a network that had been trained on "
+        f"{counted(before['images'], 'image')}{other}."
     )
 
 

@@ -140,6 +140,16 @@ def _unknown_origin(report: Report) -> Caveat | None:
     return Caveat(f"What the generator of the synthetic images had seen is unknown: see the limits.{found}")
 
 
+def _started_elsewhere(report: Report) -> Caveat | None:
+    before = report["provenance"].get("started_from")
+    if not before or not before["elsewhere"]:
+        return None
+    return Caveat(
+        f"The GAN started from one that had seen {counted(before['elsewhere'], 'other image')}. None of them is a "
+        "validation or test image, but nothing says whether they show patients of the test set."
+    )
+
+
 def _not_above_the_baseline(report: Report) -> Caveat | None:
     baseline = report.get("baseline")
     if not baseline or baseline["real_above"]["ci95"][0] > 0:
@@ -171,6 +181,7 @@ CAVEATS: tuple[Callable[[Report], Caveat | None], ...] = (
     _patients,
     _one_gan,
     _unknown_origin,
+    _started_elsewhere,
     _not_above_the_baseline,
 )
 """One row for each caveat, in the order in which a reader needs them."""

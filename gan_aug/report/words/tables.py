@@ -264,7 +264,11 @@ def _maker(provenance: dict[str, Any]) -> str:
         return "none"
     if provenance["trained_on"] == "unknown":
         return f"{provenance['checkpoint']}; which images its generator was trained on is unknown"
-    return f"{provenance['checkpoint']}, trained on the training images alone"
+    elsewhere = " in another run" if provenance.get("made_by") else ""
+    before = provenance.get("started_from")
+    began = f", starting from a GAN of {counted(before['images'], 'image')}" if before else ""
+    other = f", {thousands(before['elsewhere'])} of them not among these" if before and before["elsewhere"] else ""
+    return f"{provenance['checkpoint']}, trained{elsewhere} on the training images alone{began}{other}"
 
 
 def _synthetic_sources(provenance: dict[str, Any]) -> list[tuple[str, str]]:

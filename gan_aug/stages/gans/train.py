@@ -94,7 +94,7 @@ def _plan(context: StageContext, request: TrainRequest, gan: int, listener: List
 def _bring_parent(one: _Training, manifest: Manifest) -> None:
     """Copy the GAN that a training starts from: a worker may be on a machine that does not see it."""
     if one.request.train.start_from is not None and newest_checkpoint(one.run.checkpoints) is None:
-        bring_parent(one.run, one.request, network_settings(one.request.gan, manifest), manifest)
+        bring_parent(one.run, one.request, network_settings(one.request.gan, manifest), manifest, one.gan)
 
 
 def _is_trained(one: _Training) -> bool:

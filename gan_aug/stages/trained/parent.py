@@ -35,13 +35,17 @@ def check_start(folder: Path, train: TrainConfig) -> None:
         _newest(train.start_from)
 
 
-def find_parent(request: TrainRequest, networks: NetworkSettings, manifest: Manifest) -> Checkpoint | None:
+def find_parent(
+    request: TrainRequest, networks: NetworkSettings, manifest: Manifest, gan: int = 0
+) -> Checkpoint | None:
     """The GAN that `train.start_from` names; None if the training starts anew.
 
     Args:
         request: The request of the training.
         networks: The networks that are to be trained.
         manifest: The data set.
+        gan: The number of the GAN in its run. If the run that is named has several GANs, GAN i starts from GAN i modulo
+            their number.
 
     Returns:
         The newest checkpoint of the run that is named.
@@ -52,13 +56,15 @@ def find_parent(request: TrainRequest, networks: NetworkSettings, manifest: Mani
     """
     if request.train.start_from is None:
         return None
-    checkpoint = _newest(request.train.start_from)
+    checkpoint = _newest(request.train.start_from, gan)
     check_parent(checkpoint, networks)
     check_parent_images(parent_of(checkpoint).trained_on, manifest)
     return checkpoint
 
 
-def bring_parent(run: RunDir, request: TrainRequest, networks: NetworkSettings, manifest: Manifest) -> None:
+def bring_parent(
+    run: RunDir, request: TrainRequest, networks: NetworkSettings, manifest: Manifest, gan: int = 0
+) -> None:
     """Copy the GAN that the training starts from to `train/parent/`, or remove what is there if it starts anew.
 
     It is to be called before the first step. If the other run is gone, a copy that is there already is used.
@@ -68,6 +74,7 @@ def bring_parent(run: RunDir, request: TrainRequest, networks: NetworkSettings, 
         request: The request of the training.
         networks: The networks that are to be trained.
         manifest: The data set.
+        gan: As for `find_parent`.
 
     Raises:
         CheckpointError: As `find_parent`.
@@ -76,7 +83,7 @@ def bring_parent(run: RunDir, request: TrainRequest, networks: NetworkSettings, 
     folder, path = run.train / layout.PARENT, request.train.start_from
     if path is not None and not path.exists() and folder.exists():
         return
-    parent = find_parent(request, networks, manifest)
+    parent = find_parent(request, networks, manifest, gan)
     with storage_errors(folder):
         shutil.rmtree(folder, ignore_errors=True)
         if parent is None:
@@ -98,8 +105,19 @@ def parent_in(run: RunDir) -> Checkpoint | None:
     return read_checkpoint(folder) if folder.exists() else None
 
 
-def _newest(path: Path) -> Checkpoint:
-    checkpoint = newest_checkpoint(path / layout.TRAIN / layout.CHECKPOINTS)
-    if checkpoint is None:
+def gans_in(folder: Path) -> int:
+    """How many trained GANs a run folder holds, counted from GAN 0."""
+    count = 0
+    while newest_checkpoint(folder / layout.gan_folder(count) / layout.TRAIN / layout.CHECKPOINTS):
+        count += 1
+    return count
+
+
+def _newest(path: Path, gan: int = 0) -> Checkpoint:
+    count = gans_in(path)
+    if not count:
         raise CheckpointError(f"train.start_from: {path} holds no trained GAN: name a run folder after `gan-aug train`")
+    checkpoint = newest_checkpoint(path / layout.gan_folder(gan % count) / layout.TRAIN / layout.CHECKPOINTS)
+    if checkpoint is None:
+        raise CheckpointError(f"train.start_from: GAN {gan % count} of {path} is gone: start again")
     return checkpoint

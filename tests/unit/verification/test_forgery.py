@@ -64,7 +64,8 @@ def said(run: Path) -> dict[str, str]:
 def said_of_scores(run: Path) -> dict[str, str]:
     """The same of the cells and their scores alone, which is quicker."""
     storage, manifest = saved_storage(run), Manifest.load(run / "dataset/manifest.json")
-    links, cells = check_cells(storage, manifest, SyntheticManifest.load(run / "synthetic/manifest.json"))
+    sets = {0: SyntheticManifest.load(run / "synthetic/manifest.json")}
+    links, cells = check_cells(storage, manifest, sets)
     links += check_scores(storage, manifest, cells, lambda what, done, total: None)
     return {link.name: f"{link.state}: {link.says}" for link in links if link.is_broken}
 

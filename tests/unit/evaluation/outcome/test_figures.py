@@ -49,6 +49,8 @@ def test_the_report_says_what_was_scored_and_on_what():
         "trained_on": "training split",
         "look_alikes": None,
         "margins": None,
+        "made_by": None,
+        "started_from": None,
         "gans": [{"gan": 0, "checkpoint": synthetic.checkpoint, "synthetic": synthetic.fingerprint}],
     }
     arm = report["arms"]["mixed"]

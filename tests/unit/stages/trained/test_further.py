@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from gan_aug.compute.local.executor import LocalExecutor
 from gan_aug.data.manifest import Manifest
 from gan_aug.data.synthetic.shards import SyntheticManifest
 from gan_aug.errors import CheckpointError, ConfigError, LeakageError, RunConflict, StorageError
+from gan_aug.report import to_markdown
 from gan_aug.run.folder import RunDir
 from gan_aug.stages.context import saved_request, saved_storage
 from gan_aug.stages.verbs import start
@@ -125,11 +127,21 @@ def compared(folder: Path, path: Path) -> dict[str, Any]:
 
 
 def test_another_run_compares_with_it_and_knows_what_its_gan_saw(run: gan_aug.Run, tmp_path: Path) -> None:
-    made = run.generate(20, seed=5, out=tmp_path / "more").manifest
-    provenance = compared(tmp_path / "other", tmp_path / "more")["provenance"]
+    run.generate(20, seed=5, out=tmp_path / "more")
+    place = tmp_path / "more/manifest.json"
+    made = dataclasses.replace(SyntheticManifest.load(place), parent_trained_on=("0" * 64,))
+    made.save(place)
+    report = compared(tmp_path / "other", tmp_path / "more")
+    provenance = report["provenance"]
     assert provenance["checkpoint"] == made.checkpoint
     assert provenance["synthetic"] == made.fingerprint
-    assert provenance["trained_on"] == "training split"
+    assert (provenance["trained_on"], provenance["made_by"]) == ("training split", "another run")
+    assert provenance["started_from"] == {"images": 1, "elsewhere": 1}
+    text = " ".join(to_markdown(report).split())
+    assert "adversarial network [2] of another run made" in re.sub(r"\[\d+\]", "[2]", text)
+    assert "had been trained on 1 image, 1 of them not in this training split." in text
+    assert "The GAN started from one that had seen 1 other image." in text
+    assert "trained in another run on the training images alone, starting from a GAN of 1 image" in text
     shutil.rmtree(tmp_path / "more")
     chain = verify_run(saved_storage(tmp_path / "other"), lambda what, done, total: None)
     assert chain.broken is None, chain.to_text()

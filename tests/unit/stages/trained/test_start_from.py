@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -12,12 +13,14 @@ import pytest
 from gan_aug import config as configs
 from gan_aug.compute.local.executor import LocalExecutor
 from gan_aug.config import Config
+from gan_aug.data.manifest import Manifest
 from gan_aug.errors import CheckpointError, ConfigError, LeakageError
-from gan_aug.gan.state import Checkpoint, newest_checkpoint
+from gan_aug.gan.state import RECORD, Checkpoint, _record, newest_checkpoint
+from gan_aug.run.files import write_json
 from gan_aug.run.folder import RunDir
 from gan_aug.stages.context import saved_request, saved_storage
 from gan_aug.stages.dry_run.plan import dry_run
-from gan_aug.stages.trained.parent import parent_in
+from gan_aug.stages.trained.parent import find_parent, parent_in
 from gan_aug.stages.verbs import start
 from gan_aug.verification.run import verify_run
 from tests.support.places import GOLDEN
@@ -74,6 +77,18 @@ def test_a_gan_that_saw_test_images_of_these_data_is_refused_before_training(tmp
     with pytest.raises(LeakageError, match="images that the GAN to start from was trained on are validation or test"):
         trained(tmp_path / "run", shuffled)
     assert parent_in(RunDir(tmp_path / "run")) is None
+
+
+def test_each_gan_of_a_run_starts_from_the_other_runs_gan_of_its_number_modulo_theirs(tmp_path: Path) -> None:
+    parent = Path(shutil.copytree(OLD, tmp_path / "parent"))
+    first = newest_checkpoint(parent / "train/checkpoints")
+    assert first
+    shutil.copytree(parent / "train", parent / "gans/1/train")
+    second = dataclasses.replace(first, settings=first.settings | {"seed": 77})
+    write_json(parent / "gans/1/train/checkpoints/0000000320" / RECORD, {"schema": 1, **_record(second)})
+    manifest, request = Manifest.load(OLD / "dataset/manifest.json"), asked(parent).train_request
+    found = [find_parent(request, first.networks, manifest, gan) for gan in range(4)]
+    assert [one and one.id for one in found] == [first.id, second.id, first.id, second.id]
 
 
 def test_what_cannot_be_started_from_is_said_at_once(tmp_path: Path) -> None:
