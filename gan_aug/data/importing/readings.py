@@ -158,6 +158,8 @@ def kind_of(reason: str) -> str:
         return "the same image stands in the set with another label"
     if reason.startswith("lines "):
         return f"two lines of the table {reason.partition(' of the table ')[2].partition(' (')[0]}"
+    if reason.startswith("there is no such file"):
+        return reason.partition(", but there is")[0]
     if reason.startswith("line "):
         return "another line of the table says the same"
     return reason

@@ -28,6 +28,9 @@ NPY = (".npy",)
 PAGED = ("TIFF", "GIF", "WEBP")
 """Formats whose files may hold several pages or frames."""
 
+NO_IMAGE = "not an image file"
+"""Why a file is set aside whose ending is that of no image."""
+
 ELSEWHERE = {
     ".dcm": "a DICOM file: data.source: dicom reads it",
     ".dicom": "a DICOM file: data.source: dicom reads it",
@@ -65,9 +68,9 @@ def why_not(path: Path) -> str:
         return "not a file"  # opening a pipe would wait for ever
     try:
         with path.open("rb") as file:
-            return ELSEWHERE[".dcm"] if file.read(132)[128:] == b"DICM" else "not an image file"
+            return ELSEWHERE[".dcm"] if file.read(132)[128:] == b"DICM" else NO_IMAGE
     except OSError:
-        return "not an image file"
+        return NO_IMAGE
 
 
 def images_in_file(path: Path, slices: SlicesConfig) -> list[tuple[int | None, Callable[[], Pixels]]]:

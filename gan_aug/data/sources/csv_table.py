@@ -13,7 +13,7 @@ from gan_aug.data.items import Item, Rejected, Source, split_of
 from gan_aug.data.labels import is_missing, label_order
 from gan_aug.data.locate import data_folder
 from gan_aug.data.manifest import Split, Task
-from gan_aug.data.reading.decode import images_in_file, is_image_file, why_not
+from gan_aug.data.reading.decode import NO_IMAGE, images_in_file, is_image_file, why_not
 from gan_aug.data.sources.file_names import FolderIndex, readable
 from gan_aug.data.sources.table import Row, Table, open_table
 from gan_aug.errors import ConfigError, DataError
@@ -186,7 +186,7 @@ def _entry(
         other = next((name for folder in folders if (name := folder.zeros_lost(origin))), None)
         hint = f", but there is {other}: were zeros lost?" if other else ""
         raise SetAsideError(f"there is no such file below data.root or beside the table{hint}")
-    if not is_image_file(path) and path.suffix and (reason := why_not(path)) != "not an image file":
+    if not is_image_file(path) and path.suffix and (reason := why_not(path)) != NO_IMAGE:
         raise SetAsideError(reason)
     return Entry(line, origin, path, labels, split, patient)
 

@@ -7,6 +7,7 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator
 from functools import cached_property
+from itertools import chain
 from pathlib import Path, PurePosixPath
 
 from gan_aug.data.reading.decode import is_image_file
@@ -52,7 +53,8 @@ class FolderIndex:
 
     def zeros_lost(self, name: str) -> str | None:
         """A file whose name is `name` with more zeros before its number, as a spreadsheet removes them; or None."""
-        return next((readable(path.name) for path in self._numbers.get(_without_zeros(name), [])), None)
+        numbered = _without_zeros(name)
+        return next((readable(path.name) for path in self._numbers.get(numbered, [])), None) if numbered else None
 
     @cached_property
     def _files(self) -> list[str]:
@@ -85,7 +87,10 @@ class FolderIndex:
 
     @cached_property
     def _numbers(self) -> dict[str, list[Path]]:
-        return self._grouped((_without_zeros(readable(name)), name) for name in self._files)
+        names = [(readable(name), name) for name in self._files]
+        whole = ((_without_zeros(shown), name) for shown, name in names)
+        bare = ((_without_zeros(shown.rsplit("/", 1)[-1]), name) for shown, name in names)
+        return self._grouped(chain(whole, bare))
 
     def _grouped(self, pairs: Iterator[tuple[str, str]]) -> dict[str, list[Path]]:
         groups: dict[str, list[Path]] = defaultdict(list)
@@ -100,4 +105,5 @@ def _key(name: str) -> str:
 
 def _without_zeros(name: str) -> str:
     path = PurePosixPath(_key(name))
-    return path.with_name(path.name.lstrip("0")).with_suffix("").as_posix() if path.name.strip("0.") else ""
+    stem = path.name.split(".")[0]
+    return path.with_name(stem.lstrip("0") or "0").as_posix() if stem.isdecimal() else ""

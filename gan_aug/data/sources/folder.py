@@ -12,7 +12,7 @@ from gan_aug.config.data import DataConfig
 from gan_aug.data.items import Item, Rejected, Source, split_of
 from gan_aug.data.labels import label_order, natural_key
 from gan_aug.data.locate import data_folder
-from gan_aug.data.reading.decode import images_in_file, is_image_file, why_not
+from gan_aug.data.reading.decode import NO_IMAGE, images_in_file, is_image_file, why_not
 from gan_aug.data.sources.file_names import readable
 from gan_aug.data.sources.folder_layout import Layout, Place, layout_of
 from gan_aug.errors import ConfigError, DataError
@@ -61,7 +61,8 @@ def _used(path: Path, parts: tuple[str, ...], image: bool, layout: Layout, confi
     """The images in a file, or why it is set aside."""
     origin, place = "/".join(parts), layout.place(parts[:-1])
     if place is None:
-        return Rejected(origin, "not in a class folder")
+        # A text beside the class folders was never meant to be an image.
+        return Rejected(origin, "not in a class folder", counts=image or why_not(path) != NO_IMAGE)
     if not image:
         return Rejected(origin, why_not(path))
     try:

@@ -17,6 +17,9 @@ from gan_aug.errors import DataError
 MOST_CLASSES = 50
 """A folder that is alone may wrap up to this many class folders; with more in it, it is one class."""
 
+STRAY = 0.05
+"""Up to this share of its images a folder may hold itself, such as a logo, and still wrap class folders."""
+
 Parts = tuple[str, ...]
 """The folders above a file, from the root down."""
 
@@ -66,6 +69,9 @@ class _Folder:
     children: dict[str, _Folder] = field(default_factory=dict)
     direct: int = 0
     """Images directly in it."""
+
+    def total(self) -> int:
+        return self.direct + sum(child.total() for child in self.children.values())
 
     def splits(self) -> list[str]:
         return [name for name in self.children if split_of(name)]
@@ -125,7 +131,7 @@ def _wrapping(top: _Folder, numbered: bool) -> Parts:
     folder, base = top, []
     while len(folder.children) == 1:
         (name, child), *_ = folder.children.items()
-        if split_of(name) or child.direct:
+        if split_of(name) or child.direct > STRAY * child.total():
             break
         folder = child
         base.append(name)
@@ -190,20 +196,18 @@ def _doubts(folder: _Folder, where: str) -> Iterator[str]:
     if len(classes) == 1:
         yield f"all images of {where} are of one class, {_first(list(classes))!r}"
     within = [(name, child.children) for name, child in classes.items() if not child.direct and len(child.children) > 1]
-    if named := [(name, found) for name, found in within if not all(re.search(r"\d", one) for one in found)]:
-        name, found = named[0]
-        yield f"the folders within {name!r} ({_listed(found)}) are not looked at: all their images are of that class"
-    held = {frozenset(child.children) for child in classes.values()}
-    if (
-        len(classes) > 1
-        and len(held) == 1
-        and len(next(iter(held))) > 1
-        and not any(c.direct for c in classes.values())
-    ):
-        inner = _listed(next(iter(held)))
+    numbered = [(name, held) for name, held in within if all(re.search(r"\d", one) for one in held)]
+    if numbered:
+        name, held = numbered[0]
         yield (
-            f"the classes are {_listed(classes)}, and each holds the same folders ({inner}), which are not looked at: "
-            f"if those are the classes, name a folder with nothing but {inner} in it as data.root"
+            f"images lie in folders such as {name}/{_first(list(held))}, which are not looked at: if each is a "
+            "patient, a table with a column for the patient (data.source: csv) keeps every patient in one split"
+        )
+    if named := [one for one in within if one not in numbered]:
+        name, held = named[0]
+        yield (
+            f"the folders within {name} ({_listed(held)}) are not looked at: all their images are of class {name!r}; "
+            "if they are the classes, name a folder with nothing but them in it as data.root"
         )
 
 

@@ -102,7 +102,7 @@ def read_table(table: Path) -> tuple[list[str], list[tuple[int, Row]], list[str]
     try:
         raw = table.read_bytes()
         text, remarks = _decoded(table, raw)
-        body = text.lstrip("\r\n")
+        body = text.lstrip("\r\n\ufeff")
         skipped = text[: len(text) - len(body)].count("\n")
         head, _, rest = body.partition("\n")
         told = re.fullmatch(r'"?sep=(.)"?,*;*\s*', head)

@@ -124,7 +124,26 @@ def test_folders_that_can_be_read_in_two_ways_are_refused(tmp_path: Path, names:
 def test_equal_folders_within_every_class_are_said(tmp_path: Path) -> None:
     source = opened(tree(tmp_path / "in", *(f"{a}/{b}/1.png" for a in ("part1", "part2") for b in ("ill", "well"))))
     assert source.labels == ("part1", "part2")
-    assert "the classes are part1, part2, and each holds the same folders (ill, well)" in " ".join(source.remarks)
+    assert "the folders within part1 (ill, well) are not looked at: all their images are of class 'part1'" in " ".join(
+        source.remarks
+    )
+    patients = opened(tree(tmp_path / "films", *(f"{a}/P{k}/1.png" for k, a in enumerate(("ill", "ill", "well")))))
+    assert "images lie in folders such as ill/P0, which are not looked at: if each is a patient" in " ".join(
+        patients.remarks
+    )
+
+
+def test_texts_beside_the_class_folders_do_not_count_as_unusable(tmp_path: Path) -> None:
+    names = [f"set/{name}/{k}.png" for name in "ab" for k in range(12)]
+    root = tree(tmp_path / "in", *names, "set/logo.png")
+    (root / "set/README.md").write_text("read me")
+    (root / "licences").mkdir()
+    (root / "licences/x.txt").write_text("all rights")
+    source = opened(root)
+    assert source.labels == ("a", "b")
+    assert {(one.origin, one.counts) for one in source.rejected} == {
+        ("licences/x.txt", False), ("set/README.md", False), ("set/logo.png", True)
+    }  # fmt: skip
 
 
 def test_classes_that_differ_in_spelling_alone_are_one(tmp_path: Path) -> None:

@@ -120,6 +120,9 @@ def test_names_that_the_disk_spells_otherwise_are_found(tmp_path: Path) -> None:
         "4 files are spelled otherwise on the disk than in the table, the first 'img_1.png' as 'set/IMG_1.PNG'"
         in " ".join(source.remarks)
     )
+    image(root / "y" / "0031.png")
+    (lost,) = opened(root, "file,label\n31,a\nimg_1.png,b\n").rejected
+    assert lost.reason.endswith("but there is 0031.png: were zeros lost?")
     reasons = {one.origin: one.reason for one in source.rejected}
     assert reasons["12"].endswith("but there is 00012.png: were zeros lost?")
     image(root / "Img_1.png")
