@@ -73,7 +73,7 @@ class Headline:
         missing: What a verdict would need more of; None if nothing.
         sources: The sources of variance in the intervals.
         smallest_detectable: The gain over the best of them that this rule finds with 80 % power; None if none is.
-        power_if_equal: How often the verdict is non-inferior or better if the arm is as good as the best of them.
+        power_if_equal: How often the verdict is non-inferior or better if all arms are equally good.
     """
 
     arm: str

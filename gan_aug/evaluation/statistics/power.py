@@ -18,7 +18,7 @@ would be too high: to be better than one is easier than to be better than three 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import pairwise
 
@@ -114,8 +114,9 @@ class Study:
         return float(((found > 0) & (self._adjusted(p_values) < ALPHA)).all(axis=1).mean())
 
     def no_worse_if_equal(self, margin: float) -> float:
-        """How often the verdict is "improves" or "non-inferior" if the arm is as good as the best opponent."""
-        found, errors, df = self._repeated(0.0)
+        """How often the verdict is "improves" or "non-inferior" if the arm and all opponents are equally good."""
+        equal = np.where(np.arange(len(self.levels)) == 0, self.levels, self.levels[1:].max())
+        found, errors, df = replace(self, levels=equal)._repeated(0.0)
         return float((found - special.stdtrit(df, 1 - ALPHA / 2) * errors > -margin).all(axis=1).mean())
 
     def smallest_gain(self) -> float | None:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from gan_aug.evaluation.arm_catalogue import known
 from gan_aug.report.words.arms import words_of
 from gan_aug.report.words.caveats import caveats
-from gan_aug.report.words.text import Report, digits, listed, p_text, percent, signed, size
+from gan_aug.report.words.text import Report, digits, listed, p_text, signed, size
 
 Word = Literal["better", "no worse", "worse", "cannot tell"]
 Found = dict[str, Any]
@@ -156,7 +156,7 @@ def _power(report: Report, found: Found) -> str:
     elif likely is not None and found["verdict"] in ("non-inferior", "inconclusive"):
         text += f" A study like this shows no gain over {best} four times in five, however large."
     if likely is not None and found["verdict"] == "inconclusive":
-        text += f" If the two were equally good, it would say “no worse” in {percent(likely)} of cases."
+        text += f" If all were equally good, it would say “no worse” in {round(100 * likely)} % of cases."
     return text
 
 
