@@ -22,3 +22,20 @@ def test_a_report_of_an_earlier_version_is_compared_as_far_as_it_goes() -> None:
     again = {"arms": {"real": {"auc": 0.5, "new": 1}}, "rows": [{"p": 1, "q": 3}, {"p": 2, "q": 4}], "also": 3}
     assert _as_far_as(earlier, again) == {"arms": {"real": {"auc": 0.5}}, "rows": [{"p": 1}, {"p": 2}]}
     assert _as_far_as({"rows": []}, {"rows": [1]}) == {"rows": [1]}
+
+
+def test_a_run_folder_keeps_its_number_of_gans_and_a_new_one_has_three() -> None:
+    def settled(before: object, **compare: object) -> int | None:
+        asked = configs.read({"data": {"source": "digits"}, "compare": compare})
+        return configs.settled(asked, before).compare.gans  # type: ignore[arg-type]
+
+    assert settled(None) == 3
+    assert settled(None, seeds=2) == 2
+    assert settled(None, gans=5) == 5
+    assert configs.read({"data": {"source": "digits"}, "compare": {"gans": 5}}).compare.gans_wanted == 3  # of 3 seeds
+    assert settled({"compare": {"seeds": 3}}) == 1  # made before there were several
+    assert settled({"compare": {"seeds": 2, "gans": 2}}, seeds=5) == 2
+    assert settled({"compare": {"gans": None}}) == 3  # queued, and not yet begun
+    assert settled({"compare": {"gans": 1}}, gans=3) == 3
+    assert settled({}) == settled([]) == 3
+    assert settled(None, synthetic="/images") == 1
