@@ -34,7 +34,7 @@ def config(**compare: Any) -> Config:
         "gan": {"width": 2, "latent": 4},
         "synthesis": {"counts": 4},
         "classifier": {"name": "small-cnn", "steps": 8, "batch": 8, "epochs": 2},
-        "compare": {"seeds": 3, "arms": ["real", "synthetic", "mixed"], "canaries": False, **compare},
+        "compare": {"seeds": 3, "arms": ["real", "synthetic"], "canaries": False, **compare},
         "compute": {"workers": 1, "cache": 0},
     }
     return parse(values, "a test")
@@ -65,14 +65,14 @@ def test_each_seed_trains_on_the_images_of_its_own_gan(finished: Path) -> None:
         sets = [json.loads((finished / f"compare/cells/{key}/request.json").read_text())["synthetic"] for key in keys]
         assert sets == ([None] * 3 if arm == "real" else [one.fingerprint for one in made])
     told = report(finished)
-    assert [seed["gan"] for seed in told["arms"]["mixed"]["seeds"]] == [0, 1, 2]
+    assert [seed["gan"] for seed in told["arms"]["synthetic"]["seeds"]] == [0, 1, 2]
     assert [seed["gan"] for seed in told["arms"]["real"]["seeds"]] == [None] * 3
     assert [one["synthetic"] for one in told["provenance"]["gans"]] == [one.fingerprint for one in made]
     assert told["provenance"]["synthetic"] == made[0].fingerprint
     assert told["config"]["compare"]["gans"] == 3
     assert [row["seeds"] for row in told["gans"]] == [[0], [1], [2]]
     for row in told["gans"]:
-        assert row["auc"]["mixed"] == told["arms"]["mixed"]["seeds"][row["gan"]]["auc"]
+        assert row["auc"]["synthetic"] == told["arms"]["synthetic"]["seeds"][row["gan"]]["auc"]
     for gan in range(3):
         training = json.loads((synthetic_of(finished, gan).parent / "train/request.json").read_text())
         assert training["threads"] == 1
@@ -157,11 +157,11 @@ def test_a_gan_more_or_less_trains_that_one_alone_and_shares_the_cells(finished:
     before = {cell.name for cell in (path / "compare/cells").iterdir()}
     start("run", config(gans=2), RunDir(path), LocalExecutor(1))
     assert {file: file.stat().st_mtime_ns for file in path.glob("**/train/checkpoints/*/*")} == stamps
-    assert len({cell.name for cell in (path / "compare/cells").iterdir()} - before) == 2  # seed 2 with GAN 0
+    assert len({cell.name for cell in (path / "compare/cells").iterdir()} - before) == 1  # seed 2 with GAN 0
     told = report(path)
-    assert [seed["gan"] for seed in told["arms"]["mixed"]["seeds"]] == [0, 1, 0]
+    assert [seed["gan"] for seed in told["arms"]["synthetic"]["seeds"]] == [0, 1, 0]
     assert [row["seeds"] for row in told["gans"]] == [[0, 2], [1]]
     assert np.isclose(
-        told["gans"][0]["auc"]["mixed"], np.mean([told["arms"]["mixed"]["seeds"][k]["auc"] for k in (0, 2)])
+        told["gans"][0]["auc"]["synthetic"], np.mean([told["arms"]["synthetic"]["seeds"][k]["auc"] for k in (0, 2)])
     )
     assert verify_run(saved_storage(path), lambda *_: None).broken is None

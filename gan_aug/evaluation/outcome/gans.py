@@ -27,7 +27,7 @@ from gan_aug.evaluation.statistics.ground_truth import GroundTruth
 from gan_aug.evaluation.statistics.uncertainty import FloatArray, Influence, difference
 from gan_aug.evaluation.training_length import has_auc
 
-AUC_SHARE, SIBLING_SHARE, LABELS_SHARE, COVERAGE_SHARE = 0.5, 0.75, 0.5, 0.25
+AUC_SHARE, SIBLING_SHARE, LABELS_SHARE, COVERAGE_SHARE = 0.5, 0.75, 0.5, 0.05
 SHOWN = ("kid", "coverage", "label_agreement", "ms_ssim")
 """The fidelity figures of each GAN that a report lists."""
 
