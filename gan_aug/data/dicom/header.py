@@ -35,17 +35,17 @@ PLAIN_SYNTAXES = (
 """The transfer syntaxes of pixels that are not compressed."""
 
 NO_PHOTOGRAPHS = {
-    "1.2.840.10008.5.1.4.1.1.66.4": "Segmentation Storage",
     "1.2.840.10008.5.1.4.1.1.66.7": "Label Map Segmentation Storage",
     "1.2.840.10008.5.1.4.1.1.66.8": "Height Map Segmentation Storage",
-    "1.2.840.10008.5.1.4.1.1.481.2": "RT Dose Storage",
-    "1.2.840.10008.5.1.4.1.1.66": "Raw Data Storage",
     "1.3.12.2.1107.5.9.1": "Siemens CSA Non-Image Storage",
+    "1.3.46.670589.5.0.1": "Philips Private Volume Storage",
     "1.3.46.670589.11.0.0.12.1": "Philips Private MR Spectrum Storage",
     "1.3.46.670589.11.0.0.12.2": "Philips Private MR Series Data Storage",
-    "1.3.46.670589.5.0.1": "Philips Private Volume Storage",
 }
-"""SOP classes whose objects may hold pixels, or are private, and are no pictures of a patient."""
+"""SOP classes that are no pictures of a patient, private ones and such as pydicom may not know yet."""
+
+PHOTOGRAPHS = ("Image", "Parametric Map", "Topography Map", "Thickness Map", "Volume Storage", "Volume Analysis")
+"""What the names of the standard's SOP classes have if they are pictures of a patient."""
 
 NO_PHOTOGRAPH_MODALITIES = {
     "SEG",
@@ -154,10 +154,8 @@ def _check(opened: OpenedFile, header: Attributes, config: DicomConfig) -> Pixel
         syntax = f"{named('TransferSyntaxUID')} says{name_of(opened.syntax)}"
         raise DataError(f"nothing in it can be read: it is truncated, or not encoded as its {syntax}")
     name = name_of(sop_class) if sop_class else ""
-    _check_kind(header, sop_class, name)
+    _check_kind(opened, header, sop_class, name)
     if opened.element is None:
-        if name and "Image" not in name:
-            raise NoImageError(f"it holds no pixels{name}")
         raise DataError(f"it holds no pixels{name}" + (": it is only a header, or it is truncated" if name else ""))
     encapsulated = opened.length is None
     if encapsulated:
@@ -169,10 +167,14 @@ def _check(opened: OpenedFile, header: Attributes, config: DicomConfig) -> Pixel
     return module
 
 
-def _check_kind(header: Attributes, sop_class: str, name: str) -> None:
-    """Raise NoImageError for what is no picture of a patient although it may hold pixels."""
+def _check_kind(opened: OpenedFile, header: Attributes, sop_class: str, name: str) -> None:
+    """Raise NoImageError for what is no picture of a patient, whether it holds pixels or not."""
     if sop_class in NO_PHOTOGRAPHS:
         raise NoImageError(f"it is no photograph ({NO_PHOTOGRAPHS[sop_class]})")
+    # With pixels, a UID of something else than a kind of object is taken for a mistake of whoever wrote it.
+    is_kind = "Storage" in name if opened.element else bool(name)
+    if is_kind and not any(word in name for word in PHOTOGRAPHS):
+        raise NoImageError(f"it {'holds no pixels' if opened.element is None else 'is no photograph'}{name}")
     modality = header.text("Modality")
     if not name and modality in NO_PHOTOGRAPH_MODALITIES:
         raise NoImageError(f"it is no photograph (its {named('Modality')} is {modality})")
