@@ -107,7 +107,7 @@ def test_a_file_that_says_what_it_is_is_read_as_that_whatever_the_source(
         ("dicom", "text", "not a DICOM file"),
         ("dicomweb", "text.dcm", "not a DICOM file"),
         ("dicom", "text.png", "not an image that can be decoded"),
-        ("folder", "text.dcm", "not an image that can be decoded"),
+        ("folder", "text.dcm", "not a DICOM file"),
         ("digits", "text", "not an image that can be decoded"),
     ],
 )
