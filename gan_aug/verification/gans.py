@@ -71,5 +71,8 @@ def training_differences(config: Config, storage: RunStorage, gans: int) -> list
         path = storage.gan(gan).folder / layout.TRAIN / layout.REQUEST
         saved = configs.completed(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
         wanted = configs.completed(gan_training(config.train_request, gan).to_json())
+        for section, key in configs.path_keys():  # reports leave out paths
+            for request in (saved, wanted):
+                request.get(section, {}).pop(key, None)
         changes += [f"the {key} of GAN {gan}" for key in saved.keys() & wanted.keys() if saved[key] != wanted[key]]
     return [f"config differs from the request in {change}" for change in changes]

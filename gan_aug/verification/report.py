@@ -15,6 +15,7 @@ from gan_aug.data.image_store import open_images
 from gan_aug.data.manifest import Manifest
 from gan_aug.data.synthetic.shards import SyntheticManifest
 from gan_aug.errors import CheckpointError, ConfigError, DataError
+from gan_aug.evaluation.arm_catalogue import ARMS
 from gan_aug.evaluation.baseline import baseline_figures
 from gan_aug.evaluation.cells.files import FILES, read_cell
 from gan_aug.evaluation.cells.result import CellResult, Findings
@@ -64,6 +65,8 @@ def check_cells(storage: RunStorage, manifest: Manifest, sets: Sets) -> tuple[li
         if (result.arm, result.seed) != (request["arm"], request["seed"]):
             says = f"its result is of the arm {result.arm!r} with seed {result.seed}, its request of another"
             links.append(Link(name, "ALTERED", says, CheckpointError))
+        elif says := _other_images(result):
+            links.append(Link(name, "ALTERED", says, CheckpointError))
         elif request["dataset"] in subsets and request["synthetic"] in (None, subsets[request["dataset"]]):
             whole[key] = result
         elif request["dataset"] != manifest.fingerprint:
@@ -78,6 +81,17 @@ def check_cells(storage: RunStorage, manifest: Manifest, sets: Sets) -> tuple[li
         says = f"{len(whole)} cells, each under the hash of its inputs, trained on the images on disk"
         links.append(Link(CELLS, "ok", says))
     return links, whole
+
+
+def _other_images(result: CellResult) -> str:
+    """What is wrong if a cell says that it trained on kinds of images that its arm does not take; else empty."""
+    arm, images = ARMS[result.arm], result.train_images
+    if (images["real"] > 0, images["synthetic"] > 0) == (arm.real != "none", arm.needs_synthetic):
+        return ""
+    return (
+        f"it is of the arm {result.arm!r} with seed {result.seed}, which does not train on {images['real']} real and "
+        f"{images['synthetic']} synthetic images, as it says: it holds another arm's result"
+    )
 
 
 def check_report(storage: RunStorage, manifest: Manifest, sets: Sets, cells: Mapping[str, CellResult]) -> list[Link]:

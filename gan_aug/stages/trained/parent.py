@@ -6,6 +6,7 @@ The copy in `train/parent/` keeps the run whole if the other one goes on, moves 
 from __future__ import annotations
 
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from gan_aug.config.gan import TrainConfig
@@ -84,6 +85,9 @@ def bring_parent(
     if path is not None and not path.exists() and folder.exists():
         return
     parent = find_parent(request, networks, manifest, gan)
+    with suppress(CheckpointError):
+        if parent and folder.exists() and read_checkpoint(folder).id == parent.id:
+            return
     with storage_errors(folder):
         shutil.rmtree(folder, ignore_errors=True)
         if parent is None:

@@ -174,20 +174,27 @@ def test_weights_altered_in_one_number_are_found(run: Path) -> None:
     assert "the arm 'synthetic' with seed 1" in said_of_scores(run)[f"compare/cells/{path.parent.name}/scores.npz"]
 
 
-def swap_cells(run: Path) -> None:
+def swap_cells(run: Path, *arms: str) -> None:
     """Two arms' cells, whole: each then says it is the other."""
-    first, second = cell(run, "synthetic"), cell(run, "real")
+    first, second = (cell(run, arm) for arm in arms)
     kept = {name: (first / name).read_bytes() for name in (*SUMMED, "result.json")}
     for name, content in kept.items():
         shutil.copyfile(second / name, first / name)
         (second / name).write_bytes(content)
-    for folder, arm in ((first, "synthetic"), (second, "real")):
+    for folder, arm in zip((first, second), arms, strict=True):
         change(folder / "result.json", lambda record, arm=arm: record.update(arm=arm))
 
 
 def test_swapped_cells_are_found(run: Path) -> None:
-    swap_cells(run)
-    assert said(run)["report.json"].startswith("ALTERED: made again from the cells, it differs: arms.real")
+    swap_cells(run, "classic", "real")
+    assert said(run)["report.json"].startswith("ALTERED: made again from the cells, it differs: arms.classic")
+    swap_cells(run, "synthetic", "mixed")
+    found = said_of_scores(run)
+    assert found[f"compare/cells/{cell(run, 'synthetic').name}"] == (
+        "ALTERED: it is of the arm 'synthetic' with seed 0, which does not train on 140 real and 140 synthetic images, "
+        "as it says: it holds another arm's result"
+    )
+    assert found.keys() == {f"compare/cells/{cell(run, arm).name}" for arm in ("synthetic", "mixed")}
 
 
 def test_a_dropped_seed_is_found(run: Path) -> None:
@@ -215,7 +222,7 @@ def test_a_fingerprint_that_is_not_that_of_the_results_is_found(run: Path) -> No
 def test_other_results_have_another_fingerprint_even_if_everything_agrees(run: Path) -> None:
     """Weights and scores of other training, sealed, in a report written again: only a note of the fingerprint tells."""
     before = json.loads((run / "report.json").read_text())["provenance"]["results"]
-    swap_cells(run)
+    swap_cells(run, "classic", "real")
     assert write_report(run)["results"] != before
     assert not said(run)
 

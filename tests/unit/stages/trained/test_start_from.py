@@ -20,8 +20,11 @@ from gan_aug.run.files import write_json
 from gan_aug.run.folder import RunDir
 from gan_aug.stages.context import saved_request, saved_storage
 from gan_aug.stages.dry_run.plan import dry_run
+from gan_aug.stages.gans.parts import gan_training
+from gan_aug.stages.storage import RunStorage
 from gan_aug.stages.trained.parent import find_parent, parent_in
 from gan_aug.stages.verbs import start
+from gan_aug.verification.gans import training_differences
 from gan_aug.verification.run import verify_run
 from tests.support.places import GOLDEN
 
@@ -89,6 +92,19 @@ def test_each_gan_of_a_run_starts_from_the_other_runs_gan_of_its_number_modulo_t
     manifest, request = Manifest.load(OLD / "dataset/manifest.json"), asked(parent).train_request
     found = [find_parent(request, first.networks, manifest, gan) for gan in range(4)]
     assert [one and one.id for one in found] == [first.id, second.id, first.id, second.id]
+
+
+def test_where_the_other_run_lies_is_no_difference_between_report_and_request(tmp_path: Path) -> None:
+    request = asked(OLD)
+    path = tmp_path / "gans/1/train/request.json"
+    write_json(path, gan_training(request.train_request, 1).to_json())
+    told = configs.parse(configs.reported(request), "a report")
+    assert told.train.start_from is None
+    assert training_differences(told, RunStorage(tmp_path, None), 2) == []
+    other = told.model_copy(update={"train": told.train.model_copy(update={"lr": 0.5})})
+    assert training_differences(other, RunStorage(tmp_path, None), 2) == [
+        "config differs from the request in the train of GAN 1"
+    ]
 
 
 def test_what_cannot_be_started_from_is_said_at_once(tmp_path: Path) -> None:
