@@ -9,21 +9,6 @@ from typing import Any
 from gan_aug.report.blocks import Table
 from gan_aug.report.words.text import Report, digits, listed, percent, share
 
-_CHECKS: dict[str, Callable[[dict[str, Any], int], str]] = {
-    "auc": lambda check, decimals: (
-        f"a classifier trained on its images alone has a validation AUC of {share(check['value'], decimals)}, where "
-        f"{share(check['expected'], decimals)} was to be expected"
-    ),
-    "labels": lambda check, _: (
-        f"a classifier trained on real images sees the label asked for in {percent(check['value'])} of its images, "
-        f"as a mean over the classes, and in {percent(check['expected'])} of real ones"
-    ),
-    "coverage": lambda check, _: (
-        f"only {percent(check['value'])} of the real images have one of its images nearby, and "
-        f"{percent(check['expected'])} have another real one"
-    ),
-}
-
 
 def rows_of_gans(report: Report) -> list[dict[str, Any]]:
     """The GANs that a report tells of; none without them, or in a report of an earlier version."""
@@ -35,15 +20,31 @@ def gans_alarm(report: Report) -> list[str]:
     rows, decimals = rows_of_gans(report), digits(report)
     found = []
     for row in rows:
-        failed = {check["check"]: check for check in row["checks"] if not check["passed"]}
-        if failed:
+        if row["broken"]:
             which = f"GAN {row['gan']} (of GANs 0 to {len(rows) - 1})" if len(rows) > 1 else "THE GAN"
-            said = listed([_CHECKS[name](check, decimals) for name, check in failed.items()])
             found.append(
-                f"{which} LOOKS BROKEN: {said}. Its images are in every figure of the arms with synthetic images, by "
-                f"{_seeds(row)}, so these figures do not show what a sound GAN would do."
+                f"{which} LOOKS BROKEN: {'; '.join(_failures(row, decimals))}. Its images are in every figure of the "
+                f"arms with synthetic images, by {_seeds(row)}, so these figures do not show what a sound GAN would do."
             )
     return found
+
+
+def _failures(row: dict[str, Any], decimals: int) -> list[str]:
+    """What a GAN's failed checks found."""
+    said, of = {}, "real images"
+    for check in row["checks"]:
+        name, value, expected = check["check"], check["value"], check["expected"]
+        if not check["passed"]:
+            said[name] = {
+                "auc": f"training on its images alone gives a validation AUC of {share(value, decimals)}, on "
+                f"{of} {share(expected, decimals)}",
+                "labels": f"a classifier trained on real images sees the label asked for in {percent(value)} of its "
+                f"images, and in {percent(expected)} of real ones (means over the classes)",
+                "coverage": f"{percent(value)} of the real images have one of its images nearby, {percent(expected)} "
+                "another real one",
+            }[name]
+        of = "those of the best other GAN"  # the second check of an AUC compares with that
+    return list(said.values())
 
 
 def gans_text(report: Report) -> list[str]:
