@@ -21,6 +21,7 @@ CONFIG = """
 data: {source: digits, size: 16, limit: 60}
 train: {images: 9600, batch: 32, checkpoint_every: 1600, sample_every: 9600}
 gan: {width: 4}
+compare: {gans: 1}
 compute: {workers: 1, threads: 1, ranks: 2, device: cpu}
 """
 
