@@ -246,7 +246,7 @@ def test_a_held_out_image_in_training_is_noticed_and_a_blind_guard_too(context, 
 
 
 def test_a_cell_that_draws_a_test_image_stops_and_others_say_what_they_drew(context, tmp_path):
-    (cell,) = plan_cells(context.manifest, None, small_config(arms=["real"], seeds=1))
+    (cell,) = plan_cells(context.manifest, (), small_config(arms=["real"], seeds=1))
     kept = read_cell(context.cells / run_cell(context, cell))
     few, train = small_config().classifier, context.manifest.indices("train")
     drawn = list(islice(image_order(len(train), few.batch, cell_seed(0, 0)), few.steps))
