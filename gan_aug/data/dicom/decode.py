@@ -31,7 +31,7 @@ from gan_aug.data.dicom.codestream import (
     without_adobe,
 )
 from gan_aug.data.dicom.dataset import OpenedFile
-from gan_aug.data.dicom.pixel_module import PixelModule, read_pixel_module
+from gan_aug.data.dicom.pixel_module import PixelModule, read_pixel_module, stored_bits
 from gan_aug.errors import DataError
 
 Array = npt.NDArray[Any]
@@ -180,7 +180,7 @@ def _finished(values: Array, module: PixelModule, stream: Codestream | None) -> 
     bits = min(module.stored, stream.precision) if stream else module.stored
     if module.is_float:
         return values, bits
-    values = _stored_bits(values, module, bits, stream)
+    values = stored_bits(values, module, bits, stream.precision if stream else None)
     if module.samples == 1:
         return values, bits
     return _rgb(values.astype(np.uint8) if bits <= 8 else values, module, bits, stream), bits
@@ -292,40 +292,6 @@ def _stored_colour(module: PixelModule) -> str:
     if module.samples == 1:
         return "MONOCHROME2"
     return "YBR_FULL_422" if module.photometric == "YBR_PARTIAL_422" else module.photometric
-
-
-def _stored_bits(values: Array, module: PixelModule, stored: int, stream: Codestream | None) -> Array:
-    """The bits of each value that belong to it, with its sign: the others may hold an overlay, or nothing in order."""
-    shift = module.high + 1 - module.stored
-    if stream and stream.precision <= module.high:
-        shift = 0  # whoever compressed the values has undone it
-    low, high = int(values.min()), int(values.max())
-    if shift and _is_shifted(low, high, values, shift, stored):
-        values, low, high = values >> shift, low >> shift, high >> shift
-    limits = (-(1 << (stored - 1)), (1 << (stored - 1)) - 1) if module.signed else (0, (1 << stored) - 1)
-    if limits[0] <= low and high <= limits[1]:
-        return values.astype(_dtype(module, values), copy=False)
-    mask = (1 << stored) - 1
-    above = values.astype(np.int64) >> stored
-    if ((above != 0) & (above != -1)).any() if module.signed else above.any():
-        assume(Assumed.EXTRA_BITS)
-    cut = values.astype(np.int64) & mask
-    if module.signed:
-        cut = np.where(cut > limits[1], cut - (mask + 1), cut)
-    return cut.astype(_dtype(module, values))
-
-
-def _is_shifted(low: int, high: int, values: Array, shift: int, stored: int) -> bool:
-    """Whether values really stand at HighBit: not if the bits above are empty and those below hold something."""
-    if -(1 << (stored - 1)) <= low and high < 1 << stored and (values & ((1 << shift) - 1)).any():
-        assume(Assumed.OTHER_SHIFT)
-        return False
-    return True
-
-
-def _dtype(module: PixelModule, values: Array) -> str:
-    size = max(values.dtype.itemsize, (module.allocated + 7) // 8) if module.allocated > 1 else values.dtype.itemsize
-    return f"{'i' if module.signed else 'u'}{size}"
 
 
 def _rgb(values: Array, module: PixelModule, bits: int, stream: Codestream | None) -> Array:

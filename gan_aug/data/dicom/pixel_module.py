@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
+import numpy as np
+import numpy.typing as npt
+
+from gan_aug.data.assumptions import Assumed, assume
 from gan_aug.data.dicom.attributes import Attributes, named
 from gan_aug.errors import DataError
 
+Array = npt.NDArray[Any]
 Element = Literal["PixelData", "FloatPixelData", "DoubleFloatPixelData"]
 
 ELEMENTS: dict[int, Element] = {
@@ -246,3 +251,47 @@ def _as_written(header: Attributes) -> str:
     value = element.value
     text = value.decode("latin-1") if isinstance(value, bytes) else str(value)
     return text.strip(" \0")
+
+
+def stored_bits(values: Array, module: PixelModule, stored: int, precision: int | None) -> Array:
+    """The bits of each value that belong to it, with its sign: the others may hold an overlay, or nothing in order.
+
+    Args:
+        values: The values as they are decoded.
+        module: How they are stored.
+        stored: How many bits belong to a value.
+        precision: The bits of a compressed value, or None.
+
+    Returns:
+        The values, of a type that holds all bits allocated.
+    """
+    shift = module.high + 1 - module.stored
+    if precision is not None and precision <= module.high:
+        shift = 0  # whoever compressed the values has undone it
+    low, high = int(values.min()), int(values.max())
+    if shift and _is_shifted(low, high, values, shift, stored):
+        values, low, high = values >> shift, low >> shift, high >> shift
+    limits = (-(1 << (stored - 1)), (1 << (stored - 1)) - 1) if module.signed else (0, (1 << stored) - 1)
+    if limits[0] <= low and high <= limits[1]:
+        return values.astype(_dtype(module, values), copy=False)
+    mask = (1 << stored) - 1
+    above = values.astype(np.int64) >> stored
+    if ((above != 0) & (above != -1)).any() if module.signed else above.any():
+        assume(Assumed.EXTRA_BITS)
+    cut = values.astype(np.int64) & mask
+    if module.signed:
+        cut = np.where(cut > limits[1], cut - (mask + 1), cut)
+    return cut.astype(_dtype(module, values))
+
+
+def _is_shifted(low: int, high: int, values: Array, shift: int, stored: int) -> bool:
+    """Whether values really stand at HighBit: not if the bits above are empty and those below hold something."""
+    if -(1 << (stored - 1)) <= low and high < 1 << stored and (values & ((1 << shift) - 1)).any():
+        assume(Assumed.OTHER_SHIFT)
+        return False
+    return True
+
+
+def _dtype(module: PixelModule, values: Array) -> str:
+    size = max(values.dtype.itemsize, (module.allocated + 7) // 8) if module.allocated > 1 else values.dtype.itemsize
+    return f"{'i' if module.signed else 'u'}{size}"
