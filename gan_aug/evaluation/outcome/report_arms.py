@@ -112,7 +112,7 @@ class SeedFigures(Part):
     accuracy: float
     best_step: int
     gan: int | None = None
-    """The GAN whose images it was trained on, by number; None without synthetic images, and before version 0.2."""
+    """The GAN whose images it was trained on, by number; None without synthetic images, and before version 0.3."""
 
 
 class ReportedUnderTraining(Part):
