@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -14,6 +12,7 @@ import torch
 
 from gan_aug.compute.device import choose_device
 from gan_aug.compute.local.parent import cores
+from gan_aug.compute.threads import torch_threads
 from gan_aug.config import Config
 from gan_aug.data.importing.preview import Preview
 from gan_aug.data.manifest import Manifest
@@ -96,7 +95,7 @@ def _gan_seconds(request: Config, manifest: Manifest, device: torch.device) -> t
     """The seconds of one step of the GAN's training, and of making one image."""
     own, ranks = request.compute.threads, request.compute.ranks
     alone = gan_count(request.compare) == 1 or ranks > 1
-    with _threads(own or (max(1, cores() // ranks) if alone else 1)):
+    with torch_threads(own or (max(1, cores() // ranks) if alone else 1)):
         trainer = _trainer_on_noise(request, manifest, device)
         trainer.step()  # the first one also prepares the libraries, and may have the gradient penalty
         seconds = _timed(trainer.step, device)
@@ -104,7 +103,7 @@ def _gan_seconds(request: Config, manifest: Manifest, device: torch.device) -> t
     penalised = 0.0
     if request.gan.regularizer_wanted == "r1" and every > MOST_STEPS:
         penalised = seconds / every  # the penalty costs about one more step, and was not in those that were timed
-    with _threads(1):
+    with torch_threads(1):
         noise = torch.randn(request.train.batch, request.gan.latent, device=device)
         labels = torch.eye(len(manifest.labels), device=device)[
             torch.arange(request.train.batch) % len(manifest.labels)
@@ -132,7 +131,7 @@ def _classifier_seconds(request: Config, manifest: Manifest, device: torch.devic
     batch, count = request.classifier.batch, len(manifest.labels)
     images = np.random.default_rng(0).integers(0, 256, (batch, *manifest.shape), dtype=np.uint8)
     one_hot = torch.eye(count, device=device)[torch.arange(batch) % count]
-    with _threads(1), torch.random.fork_rng(devices=[]):
+    with torch_threads(1), torch.random.fork_rng(devices=[]):
         model = build(request.classifier.name, manifest.shape, count)
         model = model.to(device).to(memory_format=torch.channels_last).train()
         optimizer = make_optimizer(request.classifier, model)
@@ -158,16 +157,6 @@ def _timed(step: Any, device: torch.device) -> float:
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     return (time.perf_counter() - began) / done
-
-
-@contextmanager
-def _threads(count: int) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _rounded(seconds: float) -> float:
