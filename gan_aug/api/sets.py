@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from gan_aug.errors import ManifestError
 from gan_aug.run import layout
+from gan_aug.run.folder import is_further_set
 
 if TYPE_CHECKING:
     from gan_aug.data.synthetic.shards import SyntheticManifest
@@ -21,7 +22,7 @@ class SyntheticSet:
     def __init__(self, folder: str | Path) -> None:
         """Open the set in `folder`; raises ManifestError if there is none."""
         self.folder = Path(folder)
-        if not (self.folder / layout.SET).is_file():
+        if not is_further_set(self.folder):
             raise ManifestError(
                 f"{folder} holds no further set: give the folder that --out of `gan-aug generate` named"
             )

@@ -22,7 +22,7 @@ from gan_aug.compute.local.torchrun import launched
 from gan_aug.config.stages import Verb
 from gan_aug.errors import Cancelled, ConfigError, GanAugError
 from gan_aug.export.formats import FORMATS, FormatName, either
-from gan_aug.run import layout
+from gan_aug.run.folder import is_further_set
 from gan_aug.version import __version__
 
 app = typer.Typer(
@@ -159,7 +159,7 @@ def export(
     as_json: JsonOption = False,
 ) -> None:
     """Write a run's synthetic set, or a further set, in a format that other tools read."""
-    further = (folder / layout.SET).is_file()
+    further = is_further_set(folder)
     count = api.SyntheticSet(folder).export(to, out) if further else api.open(folder).export(to, out, gan)
     _print({"images": count, "out": str(out)} if as_json else f"{count:,} images in {out}", as_json)
 

@@ -142,6 +142,11 @@ class RunDir:
         self._events.relay()
 
 
+def is_further_set(path: Path) -> bool:
+    """Whether the folder `path` holds a further synthetic set of a trained GAN, whole or begun."""
+    return (path / layout.SET).is_file()
+
+
 def present_products(path: Path) -> dict[str, bool]:
     """Which products stand whole in the run folder `path`: dataset, model, synthetic, report."""
     checkpoints = path / layout.TRAIN / layout.CHECKPOINTS

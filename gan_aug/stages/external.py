@@ -18,34 +18,46 @@ from gan_aug.evaluation.held_out_copies import check_held_out_copies, find_held_
 from gan_aug.evaluation.leakage import check_synthetic_images, check_synthetic_set
 from gan_aug.run import layout
 from gan_aug.run.files import read_json
-from gan_aug.run.folder import RunDir
+from gan_aug.run.folder import RunDir, is_further_set
 from gan_aug.run.stage_requests import claim
 from gan_aug.run.stores import below, open_store
 from gan_aug.stages.context import StageContext
-from gan_aug.stages.trained.further import is_further_set
 from gan_aug.synthesis.external import mixed_order, write_external_set
 
 SOURCE = "source"
 """The key, in the request of an imported synthetic set, of the hash of its source."""
 
 
-def check_source(run: RunDir, path: Path) -> None:
+def check_source(folder: Path, path: Path) -> None:
     """Check what can be known before the data set is imported.
 
-    Raises DataError if there is nothing at `path`, which is `compare.synthetic`, and RunConflict if the run holds a
-    synthetic set of its own GAN.
+    Raises DataError if there is nothing at `path`, which is `compare.synthetic`, and RunConflict if the run in `folder`
+    holds a synthetic set of its own GAN. The folder may be absent.
     """
-    made_of = _made_of(run)
+    made_of = _made_of(folder)
     if not path.exists() and SOURCE not in made_of:
         raise DataError(
             f"compare.synthetic: there is nothing at {path}: name a folder of class folders, an npz file, or a "
             "further set"
         )
-    if made_of and SOURCE not in made_of and (run.synthetic / layout.MANIFEST).exists():
+    if made_of and SOURCE not in made_of and (folder / layout.SYNTHETIC / layout.MANIFEST).exists():
         raise RunConflict(
-            f"{run.path} holds a synthetic set of its own GAN: leave out compare.synthetic, or choose another folder "
+            f"{folder} holds a synthetic set of its own GAN: leave out compare.synthetic, or choose another folder "
             "with --run"
         )
+
+
+def check_external(path: Path, manifest: Manifest) -> None:
+    """Raise what `bring_synthetic` would raise of the images at `path` before it reads them; nothing if they are gone.
+
+    Raises DataError and LeakageError as it does.
+    """
+    if not path.exists():
+        return  # the shards were written before, as `check_source` knows
+    if is_further_set(path):
+        check_synthetic_set(SyntheticManifest.load(path / layout.MANIFEST), manifest)
+    else:
+        open_external(path, manifest)
 
 
 def maker_of(folder: Path, synthetic: SyntheticManifest | None) -> str | None:
@@ -63,16 +75,16 @@ def maker_of(folder: Path, synthetic: SyntheticManifest | None) -> str | None:
 
 def check_own(run: RunDir) -> None:
     """Raise RunConflict if the run's synthetic set was made elsewhere and the run's own is asked for."""
-    if SOURCE in _made_of(run):
+    if SOURCE in _made_of(run.path):
         raise RunConflict(
             f"{run.path} holds synthetic images made elsewhere: name them in compare.synthetic, or choose another "
             "folder with --run"
         )
 
 
-def _made_of(run: RunDir) -> dict[str, Any]:
-    """The request of the run's synthetic set; empty if there is none."""
-    path = run.synthetic / layout.REQUEST
+def _made_of(folder: Path) -> dict[str, Any]:
+    """The request of the synthetic set of the run in `folder`; empty if there is none."""
+    path = folder / layout.SYNTHETIC / layout.REQUEST
     return dict(read_json(path)) if path.exists() else {}
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from gan_aug.errors import ConfigError
 from gan_aug.export.formats import FORMATS
+from gan_aug.run.folder import is_further_set
 from gan_aug.stages.context import saved_gan
-from gan_aug.stages.trained.further import is_further_set
 
 
 def export(folder: Path, to: str, out: Path, gan: int = 0) -> int:

@@ -58,7 +58,7 @@ def compare(request: Config, run: RunDir, executor: Executor) -> dict[str, Any]:
 
     context = StageContext.of(request.compute, run, executor)
     if request.compare.synthetic:
-        check_source(run, request.compare.synthetic)
+        check_source(run.path, request.compare.synthetic)
     return _compare(request, context, import_studies(context, request.dataset_request))
 
 
@@ -179,7 +179,7 @@ def start_together(verb: Verb, request: Config, run: RunDir, executor: TorchrunE
     Raises:
         GanAugError: As `start`.
     """
-    from gan_aug.stages.gans.parts import PartDir, gan_training
+    from gan_aug.stages.gans.parts import gan_part, gan_training
     from gan_aug.stages.train import train_rank
 
     request = configs.with_ranks(request, executor.size)
@@ -192,7 +192,7 @@ def start_together(verb: Verb, request: Config, run: RunDir, executor: TorchrunE
 
     def join(gan: int) -> None:
         storage, manifest = storage_of(run, request.compute.storage), Manifest.load(run.dataset / layout.MANIFEST)
-        part, asked = PartDir(run.path, layout.gan_folder(gan)), gan_training(request.train_request, gan)
+        part, asked = gan_part(run, gan), gan_training(request.train_request, gan)
         train_rank(part, storage.gan(gan), asked, manifest, request.compute.device)
 
     executor.join_trainings(join)

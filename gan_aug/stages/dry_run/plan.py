@@ -15,8 +15,8 @@ from gan_aug.data.importing.findings import findings
 from gan_aug.data.importing.preview import Preview, preview_dataset
 from gan_aug.data.manifest import SPLITS, Manifest
 from gan_aug.data.reading.image_cache import user_cache
-from gan_aug.data.synthetic.external import open_external
 from gan_aug.errors import CheckpointError, DataError, StorageError
+from gan_aug.evaluation.arm_catalogue import need_synthetic
 from gan_aug.evaluation.cells.plan import check_comparison
 from gan_aug.evaluation.comparison_plan import subsets_of
 from gan_aug.run import layout
@@ -24,6 +24,7 @@ from gan_aug.run.files import read_json
 from gan_aug.run.folder import RunDir, present_products
 from gan_aug.run.stage_requests import check
 from gan_aug.stages.dry_run.estimate import estimate, in_words
+from gan_aug.stages.external import check_external, check_source
 from gan_aug.stages.train import check_size, network_settings
 from gan_aug.stages.trained.parent import check_start
 from gan_aug.stages.verbs import preflight
@@ -51,10 +52,8 @@ def dry_run(verb: Verb, request: Config, folder: Path) -> dict[str, Any]:
     if verb in TRAINS and request.compare.synthetic is None:
         check_size(request.data.size)
         check_start(folder, request.train)
-    if verb in COMPARES and (made := request.compare.synthetic) and not made.exists():
-        raise DataError(
-            f"compare.synthetic: there is nothing at {made}: name a folder of class folders, or an npz file"
-        )
+    if verb in COMPARES and request.compare.synthetic:
+        check_source(folder, request.compare.synthetic)
     manifest, report, preview = _looked_at(request, folder)
     _check_stages(verb, request, manifest)
     said = findings(manifest, report)[bool(manifest.positive_by_default) :]
@@ -91,7 +90,7 @@ def _check_stages(verb: Verb, request: Config, manifest: Manifest) -> None:
         check_comparison(manifest, request.classifier)
         subsets_of(request.compare, manifest)
         if request.compare.synthetic:
-            open_external(request.compare.synthetic, manifest)
+            check_external(request.compare.synthetic, manifest)
     elif verb == "train":
         choose_device(request.compute.device)
         network_settings(request.gan, manifest)
@@ -150,11 +149,5 @@ def _check_folder(verb: Verb, request: Config, folder: Path) -> None:
     if verb == "generate" and not there["model"] and not request.compute.storage:
         raise CheckpointError(f"{folder} holds no trained GAN: run `gan-aug train` on it first")
     needs = verb == "compare" and request.compare.synthetic is None and not request.compute.storage
-    if needs and not there["synthetic"] and _uses_synthetic(request):
+    if needs and not there["synthetic"] and need_synthetic(request.compare.arms):
         raise DataError(f"{folder} holds no synthetic set for the arms: run `gan-aug generate` on it first")
-
-
-def _uses_synthetic(request: Config) -> bool:
-    from gan_aug.evaluation.arm_catalogue import need_synthetic
-
-    return need_synthetic(request.compare.arms)

@@ -140,11 +140,6 @@ def plan_further_set(run: RunStorage, trained: RunStorage, counts: Counts, seed:
         ) from error
 
 
-def is_further_set(folder: Path) -> bool:
-    """Whether a folder holds a set that was made by `FurtherSet.make`, or begun."""
-    return (folder / layout.SET).is_file()
-
-
 def _trained(storage: RunStorage) -> Checkpoint:
     """The GAN, trained to the end."""
     storage.pull_training()

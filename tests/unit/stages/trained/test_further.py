@@ -14,7 +14,9 @@ import pytest
 from PIL import Image
 
 import gan_aug
+from gan_aug import api
 from gan_aug.compute.local.executor import LocalExecutor
+from gan_aug.config import Config
 from gan_aug.data.manifest import Manifest
 from gan_aug.data.synthetic.shards import SyntheticManifest
 from gan_aug.errors import CheckpointError, ConfigError, LeakageError, RunConflict, StorageError
@@ -115,14 +117,18 @@ def test_the_command_line_makes_exports_and_refuses(
         assert said in capsys.readouterr().err
 
 
-def compared(folder: Path, path: Path) -> dict[str, Any]:
-    """The report of a comparison, on the golden run's data, with the images at `path`."""
-    shutil.copytree(OLD / "dataset", folder / "dataset", dirs_exist_ok=True)
+def comparison_with(path: Path) -> Config:
+    """The config of a short comparison, on the golden run's data, with the images at `path`."""
     _, config = saved_request(OLD)
     changes = {"arms": ("real", "synthetic"), "seeds": 1, "canaries": False, "fidelity": False, "synthetic": path}
     few = config.classifier.model_copy(update={"steps": 5, "epochs": 1})
-    asked = config.model_copy(update={"compare": config.compare.model_copy(update=changes), "classifier": few})
-    report: dict[str, Any] = start("compare", asked, RunDir(folder), LocalExecutor(1))
+    return config.model_copy(update={"compare": config.compare.model_copy(update=changes), "classifier": few})
+
+
+def compared(folder: Path, path: Path) -> dict[str, Any]:
+    """The report of that comparison."""
+    shutil.copytree(OLD / "dataset", folder / "dataset", dirs_exist_ok=True)
+    report: dict[str, Any] = start("compare", comparison_with(path), RunDir(folder), LocalExecutor(1))
     return report
 
 
@@ -143,9 +149,24 @@ def test_another_run_compares_with_it_and_knows_what_its_gan_saw(run: gan_aug.Ru
     assert "The GAN started from one that had seen 1 other image." in text
     assert "trained in another run on the training images alone, starting from a GAN of 1 image" in text
     shutil.rmtree(tmp_path / "more")
+    api.plan(comparison_with(tmp_path / "more"), tmp_path / "other", verb="compare")  # its shards are in the run
     chain = verify_run(saved_storage(tmp_path / "other"), lambda what, done, total: None)
     assert chain.broken is None, chain.to_text()
     assert f"another run's checkpoint {made.checkpoint}" in chain.to_text()
+
+
+def test_a_dry_run_takes_it_and_refuses_it_as_the_run_does(run: gan_aug.Run, tmp_path: Path) -> None:
+    run.generate(20, seed=5, out=tmp_path / "more")
+    asked = comparison_with(tmp_path / "more")
+    assert api.plan(asked, tmp_path / "other")["state"] == "new"
+    manifest = Manifest.load(OLD / "dataset/manifest.json")
+    made = SyntheticManifest.load(tmp_path / "more/manifest.json")
+    seen = (*made.trained_on, manifest.studies[manifest.indices("test")[0]].content)
+    dataclasses.replace(made, trained_on=seen).save(tmp_path / "more/manifest.json")
+    with pytest.raises(LeakageError, match="images the generator was trained on are validation or test images"):
+        api.plan(asked, tmp_path / "other")
+    with pytest.raises(RunConflict, match="holds a synthetic set of its own GAN"):
+        api.plan(asked, run.folder)
 
 
 def test_a_set_whose_gan_saw_a_test_image_is_refused(run: gan_aug.Run, tmp_path: Path) -> None:
