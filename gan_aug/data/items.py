@@ -20,9 +20,9 @@ Pixels = npt.NDArray[Any]
 """A decoded image, `(H, W)` or `(H, W, 3)`, uint8, uint16 or float32."""
 
 SPLIT_WORDS: dict[str, Split] = {
-    **dict.fromkeys(("train", "training", "training_set"), "train"),
-    **dict.fromkeys(("val", "valid", "validation", "validation_set"), "validation"),
-    **dict.fromkeys(("test", "testing", "test_set"), "test"),
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("val", "valid", "validation"), "validation"),
+    **dict.fromkeys(("test", "testing"), "test"),
 }
 """The words that folders and tables use for a split, in lower case."""
 

@@ -3,7 +3,7 @@
 A classifier answers whatever it is shown: a photograph, noise, an inverted film. Two things are measured of an image:
 its distance to the nearest training image, and how much fine detail it has. The limit is set on the validation images,
 by split conformal prediction (Vovk et al. 2005; Lei et al. 2018, arXiv 1604.04173): a new image that is drawn like them
-lies beyond it with a probability of at most `FALSE_ALARMS`.
+lies beyond it with a probability of at most `FALSE_ALARMS`, or of 1 / (n + 1) if there are fewer than 99 of them.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from gan_aug.report.words.checks import alarm, canaries_table, curves_answer, cu
 from gan_aug.report.words.examples import Examples, examples_gallery
 from gan_aug.report.words.fidelity import fidelity_classes_table, fidelity_table, fidelity_text
 from gan_aug.report.words.gans import gans_table, gans_text
-from gan_aug.report.words.headline import opening
+from gan_aug.report.words.headline import headline_of, opening
 from gan_aug.report.words.tables import (
     arms_table,
     comparisons_table,
@@ -104,7 +104,7 @@ def _arms(material: Material) -> Blocks:
 
 
 def _comparisons(material: Material) -> Blocks:
-    beside_the_verdict = opening(material.report) is not None
+    beside_the_verdict = headline_of(material.report) is not None
     return [
         None if beside_the_verdict else material.figures.get("differences"),
         comparisons_table(material.report),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from gan_aug.data.manifest import Manifest
@@ -101,7 +101,6 @@ def check_checkpoints(storage: RunStorage, manifest: Manifest) -> tuple[list[Lin
             links.append(broken_link(name, error))
             continue
         whole[checkpoint.id] = checkpoint
-        links += _check_parent(storage.folder / layout.TRAIN / layout.PARENT, checkpoint)
         seen, split = len(checkpoint.trained_on), len(manifest.indices("train"))
         says = f"id {checkpoint.id}, trained on {seen:,} images of the training split ({split:,}), {UNSEEN}"
         if parent := checkpoint.parent:
@@ -109,23 +108,25 @@ def check_checkpoints(storage: RunStorage, manifest: Manifest) -> tuple[list[Lin
                 f"; it started from {parent.checkpoint}, which saw {len(parent.trained_on):,} images, {UNSEEN_BEFORE}"
             )
         links.append(Link(name, "ok", says) if seen else _origin_unknown(name, "it"))
+    links += _check_parent(storage.folder / layout.TRAIN / layout.PARENT, whole.values())
     return links, whole
 
 
-def _check_parent(folder: Path, checkpoint: Checkpoint) -> list[Link]:
-    """A broken link if the kept copy of the GAN that the training started from is not the one that `checkpoint` names.
+def _check_parent(folder: Path, checkpoints: Collection[Checkpoint]) -> list[Link]:
+    """A broken link if the kept copy of the GAN that the training started from is not the one that checkpoints name.
 
     Only an interrupted training needs the copy, so its absence breaks nothing.
     """
     name = f"{layout.TRAIN}/{layout.PARENT}"
-    if not folder.exists():
+    if not folder.exists() or not checkpoints:
         return []
     try:
         parent = parent_of(read_checkpoint(folder))
     except CheckpointError as error:
         return [broken_link(name, error)]
     says = "it is not the GAN that the checkpoint says the training started from"
-    return [] if parent == checkpoint.parent else [Link(name, "ALTERED", says, CheckpointError)]
+    own = all(parent == checkpoint.parent for checkpoint in checkpoints)
+    return [] if own else [Link(name, "ALTERED", says, CheckpointError)]
 
 
 def check_synthetic(

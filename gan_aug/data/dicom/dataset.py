@@ -92,12 +92,11 @@ def open_file(file: DicomFile, config: DicomConfig, tags: Sequence[Any], *, pixe
     stream, size = file.open(byte_limit(config))
     with stream:
         source = _BoundedFile(stream, size)
-        start = source.read(4096)
-        source.seek(0)
-        source.exhausted = False
+        start = source.beginning()
         if (inner := _second_beginning(start)) is not None:
             source.seek(inner)
             source = _BoundedFile(BytesIO(source.read()), size - inner)
+            start = source.beginning()
         if DEFLATED in start:
             inflated = _inflated(start, source.read(), byte_limit(config))
             source = _BoundedFile(BytesIO(inflated), len(inflated))
@@ -173,6 +172,13 @@ class _BoundedFile:
         self.exhausted = False
         """Whether more was asked for than is there."""
         self.seek, self.tell, self.close = stream.seek, stream.tell, stream.close
+
+    def beginning(self) -> bytes:
+        """The first bytes, enough for the File Meta Information; the position is then at the start again."""
+        start = self.read(4096)
+        self.seek(0)
+        self.exhausted = False
+        return start
 
     def left(self) -> int:
         """The bytes from the position to the end."""

@@ -122,13 +122,15 @@ def _header(opened: OpenedFile, config: DicomConfig, identity: IdentityKey, labe
     _note_frames(header, module, config)
     identifiers = {key: _value(header, key) for key in IDENTIFIERS}
     patient, notes = _patient(identifiers)
+    label = _value(header, label_from) if label_from else ""
+    spacing = _spacing(header, module)
     return Header(
         module.frames,
-        _spacing(header, module),
+        spacing,
         (*notes, *header.notes),
         identity(patient) if patient else None,
         {key: identity(value) for key, value in identifiers.items()},
-        _value(header, label_from) if label_from else "",
+        label,
     )
 
 

@@ -134,8 +134,10 @@ def windowed(scale: GreyScale, values: Array, counts: Callable[[], Counts] | Non
     Returns:
         float64 of the shape of `values`.
     """
-    modality = scale.modality(values) if scale.modality else values * scale.slope + scale.intercept
-    modality = np.asarray(modality, dtype=np.float64)
+    if scale.modality:
+        modality = np.asarray(scale.modality(values), dtype=np.float64)
+    else:
+        modality = values.astype(np.float64) * scale.slope + scale.intercept  # float32 would overflow
     padding = _padding(scale, values)
     if isinstance(scale.voi, LookUpTable):
         grey = np.clip(scale.voi(modality) / (2.0 ** (scale.voi.bits or 16) - 1), 0, 1)

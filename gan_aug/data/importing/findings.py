@@ -13,7 +13,7 @@ MOSTLY = 0.5
 """From this share of grey images on, a data set stored in colour is said to be grey."""
 
 
-SAID = ("files or rows set aside", "assumed of")
+SAID = ("files or rows set aside", "assumed of", "other assumptions")
 """How notes begin whose content is said here at more length."""
 
 

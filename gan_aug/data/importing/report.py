@@ -90,7 +90,8 @@ def _with_assumed(details: Mapping[str, dict[str, Any]], assumed: Mapping[str, A
     """The details of each file, with what was assumed to decode its images; several frames share a file's."""
     found = {origin: dict(detail) for origin, detail in details.items()}
     for origin, flags in assumed.items():
-        detail = found.setdefault(origin if origin in found else origin.split(" frame ")[0], {"assumed": ()})
+        file = origin.split(" frame ")[0]
+        detail = found.setdefault(file if origin not in found and file in found else origin, {"assumed": ()})
         detail["assumed"] = tuple(dict.fromkeys((*detail.get("assumed", ()), *in_words(flags))))
     return found
 

@@ -158,7 +158,7 @@ def _from_cell(column: str, separator: str, row: Row) -> tuple[str, ...]:
     parts = [part.strip() for part in row[column].split(separator)]
     if row[column] and all(is_missing(part) for part in parts):
         raise SetAsideError("it has no label")
-    return tuple(dict.fromkeys(part for part in parts if part.lower() not in NO_LABEL))
+    return tuple(dict.fromkeys(part for part in parts if part.lower() not in NO_LABEL and not is_missing(part)))
 
 
 def _from_value(column: str, named: frozenset[str], row: Row) -> tuple[str, ...]:

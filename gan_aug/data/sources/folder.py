@@ -159,7 +159,7 @@ def _files(root: Path) -> Iterator[Path]:
             if not entry.is_dir():
                 yield path
                 continue
-            real = path.resolve() if entry.is_symlink() else path
+            real = path.resolve()
             if real not in above:
                 yield from walk(path, above | {real})
 

@@ -125,7 +125,7 @@ def apply_policy(
     candidates, splits = search.candidates, list(assigned.splits)
     found: list[NearDuplicate] = []
     dropped: dict[int, Dropped] = {}
-    left: dict[tuple[Split, Split], set[int]] = {}
+    kept_pairs: list[tuple[int, int]] = []
     for pair in search.pairs_across(assigned.splits):
         split, like_split = splits[pair.first], splits[pair.second]
         if split is None or like_split is None:
@@ -136,7 +136,11 @@ def apply_policy(
         if policy == "drop" or (policy == "drop made" and made_here):
             dropped.setdefault(pair.first, Dropped(origin, split, f"nearly the same image as {like} in {like_split}"))
         else:
-            left.setdefault((split, like_split), set()).add(pair.second)
+            kept_pairs.append((pair.first, pair.second))
+    left: dict[tuple[Split | None, Split | None], set[int]] = {}
+    for first, second in kept_pairs:
+        if first not in dropped and second not in dropped:  # else another pair has parted the two
+            left.setdefault((splits[first], splits[second]), set()).add(second)
     counts = Counter(one.split for one in dropped.values())
     copies = NearCopies(
         search.is_possible,

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Literal
 
 import numpy as np
@@ -117,7 +118,7 @@ def choose(validation: GroundTruth, cells: Mapping[str, Sequence[CellResult]]) -
 
 def _loss(cell: CellResult) -> float:
     """The validation loss of the kept weights."""
-    return min((row["validation_loss"] for row in cell.history), default=0.0)
+    return next((float(row["validation_loss"]) for row in cell.history if row["step"] == cell.best_step), inf)
 
 
 def judged_pairs(names: Iterable[str], choice: Choice | None) -> list[tuple[str, str]]:

@@ -76,7 +76,7 @@ def _trained_too_briefly(report: Report) -> Caveat | None:
         return None
     begun = [f"“{name}”" for name, why in brief.items() if why["hardly_begun"]]
     late = [f"“{name}”" for name, why in brief.items() if not why["hardly_begun"]]
-    gained = max((why["late_gain"] for why in brief.values()), default=0.0)
+    gained = max((why["late_gain"] for why in brief.values() if not why["hardly_begun"]), default=0.0)
     said = []
     if late:
         said.append(

@@ -33,7 +33,6 @@ class ForestRow(NamedTuple):
 def forest_rows(report: Report) -> list[ForestRow]:
     """The rows of the forest plot: those behind the report's verdict first, then the other comparisons."""
     rows = report["comparisons"]
-    verdicts = {(one["arm"], one["against"]): one["verdict"] for one in rows}
     found = headline_of(report)
     main = [{**one, "arm": found["arm"], "against": one["arm"]} for one in found["against"]] if found else []
     pairs = {(one["arm"], one["against"]) for one in main}
@@ -43,7 +42,7 @@ def forest_rows(report: Report) -> list[ForestRow]:
             label=f"{one['arm']} − {one['against']}",
             difference=one["difference"],
             ci95=tuple(one["ci95"]),
-            verdict=verdicts.get((one["arm"], one["against"]), "inconclusive"),
+            verdict=one["verdict"],
             note=_with_interval(report, one),
             is_main=number < len(main),
         )

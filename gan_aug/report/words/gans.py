@@ -31,20 +31,21 @@ def gans_alarm(report: Report) -> list[str]:
 
 def _failures(row: dict[str, Any], decimals: int) -> list[str]:
     """What a GAN's failed checks found."""
-    said, of = {}, "real images"
+    said, of = [], "real images"
     for check in row["checks"]:
         name, value, expected = check["check"], check["value"], check["expected"]
         if not check["passed"]:
-            said[name] = {
+            sentences = {
                 "auc": f"training on its images alone gives a validation AUC of {share(value, decimals)}, on "
                 f"{of} {share(expected, decimals)}",
                 "labels": f"a classifier trained on real images sees the label asked for in {percent(value)} of its "
                 f"images, and in {percent(expected)} of real ones (means over the classes)",
                 "coverage": f"{percent(value)} of the real images have one of its images nearby, {percent(expected)} "
                 "another real one",
-            }[name]
+            }
+            said.append(sentences[name])
         of = "those of the best other GAN"  # the second check of an AUC compares with that
-    return list(said.values())
+    return said
 
 
 def gans_text(report: Report) -> list[str]:

@@ -39,9 +39,10 @@ def opening(report: Report) -> Opening | None:
     found = headline_of(report)
     if found is None:
         return None
-    limits = [caveat.text for caveat in caveats(report)]
+    limiting = caveats(report)
+    limits = [caveat.text for caveat in limiting]
     word, say = _SAID[found["verdict"]]
-    if not any(caveat.withholds for caveat in caveats(report)):
+    if not any(caveat.withholds for caveat in limiting):
         return Opening(word, say(report, found), f"{_differences(report, found)}{_power(report, found)}", tuple(limits))
     reason = limits.pop(0)  # what withholds a verdict stands first
     sentence = f"{_question(report, found)} cannot be told from this run."
@@ -73,7 +74,9 @@ def headline_of(report: Report) -> Found | None:
         "arm": arm,
         "strongest": tested[-1],
         "verdict": verdict,
-        "against": [{"arm": one["against"], **{key: one[key] for key in ("difference", "ci95", "p")}} for one in rows],
+        "against": [
+            {"arm": one["against"], **{key: one[key] for key in ("difference", "ci95", "p", "verdict")}} for one in rows
+        ],
         "p": max(one["p_adjusted"] for one in rows),
         "margin": rows[0]["margin"],
         "missing": None,

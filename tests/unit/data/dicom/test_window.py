@@ -63,3 +63,12 @@ def test_a_mark_on_a_large_empty_field_is_seen_wherever_it_is() -> None:
     values[333, 777] = 90
     shown = windowed_uint16(GreyScale(), values)
     assert (shown[333, 777], shown[0, 0]) == (65535, 0)
+
+
+def test_float_pixels_times_a_large_slope_do_not_overflow() -> None:
+    values = np.linspace(1e38, 3e38, 63, dtype=np.float32).reshape(9, 7)
+    module = PixelModule("FloatPixelData", 9, 7, 1, 1, "MONOCHROME2", False, 32, 32, 31, True)
+    dataset = Dataset()
+    dataset.RescaleSlope, dataset.RescaleIntercept = 10, 0
+    grey = windowed(read_scale(Attributes(dataset), module, 0, "percentile"), values)
+    np.testing.assert_allclose(grey, np.clip(np.linspace(-0.005, 1.005, 63), 0, 1).reshape(9, 7), atol=0.01)

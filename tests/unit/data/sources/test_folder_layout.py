@@ -238,3 +238,12 @@ def test_dicom_folders_are_read_in_the_same_way(tmp_path: Path, outer: str, belo
         assert found(source) == {(split, name): 1 for split in ("train", "test") for name in ("ill", "well")}
         assert all("my films" not in said for said in source.remarks)  # it may be a patient's name
     assert bool(source.remarks) == bool(outer or below)
+
+
+def test_a_link_to_its_own_folder_is_no_second_folder_from_a_relative_root(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tree(tmp_path / "in", "a/1.png", "b/2.png")
+    (root / "a/again").symlink_to(root / "a")
+    monkeypatch.chdir(tmp_path)
+    assert sorted(item.origin for item in opened(Path("in")).items) == ["a/1.png", "b/2.png"]

@@ -218,6 +218,8 @@ def test_cells_that_say_nothing_are_no_label_and_no_patient(films: Path, cell: s
     assert [one.reason for one in source.rejected] == ["it has no label", "its row names no patient"]
     several = opened(films, f"file,label\n0.png,a|b\n1.png,{cell or 'NA'}\n2.png,\n", label_separator="|")
     assert [item.labels for item in several.items] == [("a", "b"), ()]
+    beside = opened(films, f"file,label\n0.png,a|b\n1.png,a|{cell}\n", label_separator="|")
+    assert [item.labels for item in beside.items] == [("a", "b"), ("a",)]
 
 
 # Labels

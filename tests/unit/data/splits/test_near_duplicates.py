@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,11 @@ from scipy.ndimage import gaussian_filter
 
 from gan_aug.config.data import DataConfig
 from gan_aug.data.importing.dataset import import_dataset
-from gan_aug.data.manifest import Manifest
+from gan_aug.data.manifest import Manifest, Split
 from gan_aug.data.reading.image_cache import CacheFolder
-from gan_aug.data.splits.near_duplicate_policy import NearCopies
-from gan_aug.data.splits.near_duplicates import near_duplicates
+from gan_aug.data.splits.assign import Assignment, Candidate
+from gan_aug.data.splits.near_duplicate_policy import NearCopies, apply_policy
+from gan_aug.data.splits.near_duplicates import Pair, near_duplicates
 from gan_aug.errors import Cancelled, ConfigError
 
 
@@ -178,3 +179,29 @@ def test_they_are_kept_together_where_the_splits_are_made_here(tmp_path: Path) -
         for number in range(1, 100, 10):
             label = "ab"[number % 2]
             assert places[f"{label}/{number}.png"] == places[f"{label}/{number}-again.png"]
+
+
+def test_a_copy_that_another_pair_has_dropped_is_not_said_to_be_kept() -> None:
+    """The set gives the test; validation is drawn from training, so the pair across the two is one made here."""
+    candidates = [
+        Candidate(str(n), (0,), None, split, f"{n}.png") for n, split in enumerate(["train", "train", "test"])
+    ]
+    pairs = [Pair(0, 1, 0.99), Pair(0, 2, 0.99)]
+
+    class Search:
+        is_possible = True
+
+        def __init__(self) -> None:
+            self.candidates = candidates
+
+        def pairs_across(self, splits: Sequence[Split | None]) -> list[Pair]:
+            return pairs
+
+    splits: tuple[Split | None, ...] = ("train", "validation", "test")
+    search: Any = Search()
+    after, found, copies = apply_policy("drop made", search, Assignment(splits, (), "", ()))
+    assert after.splits == (None, "validation", "test")
+    assert len(found) == 2
+    assert copies == NearCopies(True, dropped_train=1)
+    pairs.pop(0)
+    assert apply_policy("drop made", search, Assignment(splits, (), "", ()))[2] == NearCopies(True, test_in_train=1)
