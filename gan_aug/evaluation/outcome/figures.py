@@ -22,7 +22,7 @@ from gan_aug.evaluation.outcome.gans import gan_rows
 from gan_aug.evaluation.outcome.headline import Headline, choose, headline, judged_pairs
 from gan_aug.evaluation.outcome.under_training import under_trained
 from gan_aug.evaluation.statistics.calibration import calibration_curve, error_if_perfect, expected_calibration_error
-from gan_aug.evaluation.statistics.comparison import Comparison, compare_arms, estimate_auc
+from gan_aug.evaluation.statistics.comparison import Comparison, compare_arms, estimate_auc, missing_for_verdict
 from gan_aug.evaluation.statistics.ground_truth import GroundTruth
 from gan_aug.evaluation.statistics.metrics import (
     accuracy_influence,
@@ -85,6 +85,7 @@ def build_report(
     test, validation = GroundTruth.of(manifest, "test"), GroundTruth.of(manifest, "validation")
     brief = {arm: under_trained(of_arm, validation, config["compare"]["pretrain"]) for arm, of_arm in arms.items()}
     compared, found = _judged(test, validation, arms, config["compare"], {arm for arm, why in brief.items() if why})
+    missing = missing_for_verdict(test, len(arms[REFERENCE]))
     figures = {
         "schema": SCHEMA,
         "dataset": describe_dataset(manifest, config["data"]["patient_scope"]),
@@ -96,6 +97,7 @@ def build_report(
             {**asdict(comparison), "size": arms[comparison.against][0].train_images["real"]} for comparison in compared
         ],
         "baseline": baseline,
+        "missing": asdict(missing) if missing else None,
         "headline": found and asdict(found),
         "steps": findings.steps,
         "ratio": findings.ratio,

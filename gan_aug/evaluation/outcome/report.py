@@ -20,6 +20,7 @@ from gan_aug.evaluation.outcome.report_arms import (
     ReportedArm,
     ReportedComparison,
     ReportedHeadline,
+    ReportedMissing,
     TrainImages,
 )
 from gan_aug.evaluation.outcome.report_gans import GanProvenance, KidPair, Pair, ReportedGan, StartedFrom
@@ -310,6 +311,8 @@ class Report(Part):
     comparisons: tuple[ReportedComparison, ...]
     baseline: ReportedBaseline | None = None
     """None in reports of version 0.2 and earlier."""
+    missing: ReportedMissing | None = None
+    """What any verdict of this report would need more of; None also in reports of version 0.2 and earlier."""
     headline: ReportedHeadline | None = None
     steps: ReportedSteps | None = None
     """None in reports of version 0.2 and earlier."""

@@ -52,10 +52,10 @@ def _one_seed(report: Report) -> Caveat | None:
 
 
 def _few_cases(report: Report) -> Caveat | None:
-    found = report.get("headline")
-    if found:
-        missing = found["missing"] or {"cases": None}
-        label, cases = missing.get("label"), missing["cases"]
+    of_whom = "patient" if "missing" in report else "image"  # reports of earlier versions do not say
+    if of_whom == "patient":
+        missing = report["missing"] or {"label": None, "cases": None}
+        label, cases = missing["label"], missing["cases"]
     else:
         counts = report["dataset"]["counts_per_label"]["test"]
         label = min(counts, key=counts.__getitem__)
@@ -63,7 +63,7 @@ def _few_cases(report: Report) -> Caveat | None:
     if cases is None:
         return None
     return Caveat(
-        f"Of the class “{label}” the test has {counted(cases, 'patient' if found else 'image')}, too few for a "
+        f"Of the class “{label}” the test has {counted(cases, of_whom)}, too few for a "
         f"verdict: it needs {FEWEST_CASES} of each class at least.",
         withholds=True,
     )

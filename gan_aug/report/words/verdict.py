@@ -194,8 +194,7 @@ def _interval(comparison: dict[str, Any], decimals: int) -> str:
 
 def is_missing(report: Report) -> bool:
     """Whether something is missing for the verdicts of this report's comparisons, so that they are not given."""
-    found = report.get("headline")
-    return bool(found and found["missing"]) and report["config"]["compare"].get("rule", 1) > 1
+    return bool(report.get("missing")) and report["config"]["compare"].get("rule", 1) > 1
 
 
 def _could(report: Report, comparison: dict[str, Any]) -> str:

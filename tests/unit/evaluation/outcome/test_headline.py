@@ -14,6 +14,8 @@ from gan_aug.evaluation.outcome.headline import Choice, choose, joint_verdict, j
 from gan_aug.evaluation.outcome.margins import keep_margin, load_margins
 from gan_aug.evaluation.statistics.comparison import Comparison
 from gan_aug.evaluation.statistics.ground_truth import GroundTruth
+from gan_aug.report import to_markdown
+from gan_aug.report.words.verdict import is_missing
 from gan_aug.run import layout
 from gan_aug.run.files import write_json
 from tests.support import evaluation_samples as samples
@@ -144,3 +146,15 @@ def test_a_run_of_version_0_2_had_the_margin_of_its_request(tmp_path: Path) -> N
     write_json(tmp_path / layout.REQUEST, {"compare": {"margin": 0.02}})
     assert load_margins(tmp_path) is None
     assert keep_margin(tmp_path, 0.03) == [0.02, 0.03]
+
+
+def test_without_a_gan_too_one_seed_gives_no_verdict_and_the_words_say_so() -> None:
+    arms = ("real", "classic")
+    cells = [cell for cell in make_cells(MANIFEST, ARMS, 1) if cell.arm in arms]
+    found = json.loads(json.dumps(make_report(MANIFEST, cells, arms=arms)))
+    assert found["headline"] is None
+    assert found["missing"] == {"seeds": 1, "label": None, "cases": None}
+    assert is_missing(found)
+    text = to_markdown(found)
+    assert "could have been shown" not in text
+    assert "chance can explain" not in text
