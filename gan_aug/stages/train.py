@@ -5,11 +5,7 @@ One or more processes, the ranks, train together. All do the same; only rank 0 w
 
 from __future__ import annotations
 
-import json
-import shutil
-import time
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -22,38 +18,30 @@ from gan_aug.config.gan import GanConfig
 from gan_aug.config.stages import TrainRequest
 from gan_aug.data.image_store import open_images
 from gan_aug.data.manifest import Manifest
-from gan_aug.data.png import png_grid
 from gan_aug.data.training_batches import TrainingBatches
 from gan_aug.errors import Cancelled, ConfigError
 from gan_aug.gan.networks.settings import NetworkSettings, levels
 from gan_aug.gan.ranks import Ranks, current_ranks
-from gan_aug.gan.seeds import Purpose
 from gan_aug.gan.state import (
     Checkpoint,
     TrainingData,
     broadcast_state,
-    calibrated_average,
     newest_checkpoint,
     read_checkpoint,
     restore,
     save_checkpoint,
 )
-from gan_aug.gan.trainer import GanTrainer, StepReport, TrainSettings
+from gan_aug.gan.trainer import GanTrainer, TrainSettings
 from gan_aug.gan.transfer import parent_of, start_from
-from gan_aug.report.plots.curves import training_curves_png
 from gan_aug.run import layout
-from gan_aug.run.files import read_json, storage_errors, write_bytes, write_text
+from gan_aug.run.files import read_json
 from gan_aug.run.folder import RunDir
 from gan_aug.run.stage_requests import claim
 from gan_aug.stages.context import StageContext
 from gan_aug.stages.storage import RunStorage
 from gan_aug.stages.trained.parent import bring_parent, parent_in
-from gan_aug.synthesis.sampler import sample
-
-RECORDS = 400
-"""Points of the loss curves over a whole training."""
-
-GRID_ROWS, GRID_COLUMNS = 16, 10
+from gan_aug.stages.training.kept import forget_others
+from gan_aug.stages.training.record import TrainingRecord
 
 
 def train(context: StageContext, request: TrainRequest, manifest: Manifest, gan: int = 0) -> Checkpoint:
@@ -140,7 +128,7 @@ def train_rank(run: RunDir, storage: RunStorage, request: TrainRequest, manifest
     if leads:
         record_environment(run.train)
         run.emit("train", "start", _state(trainer), done=trainer.images, values={"ranks": ranks.size})
-    record = _Record(run, trainer)
+    record = TrainingRecord(run, trainer)
     while not trainer.finished:
         before = trainer.images
         report = trainer.step()
@@ -150,7 +138,7 @@ def train_rank(run: RunDir, storage: RunStorage, request: TrainRequest, manifest
             if stopping or _crossed(before, trainer, request.train.checkpoint_every):
                 record.save()
                 saved = save_checkpoint(folder, trainer, data)
-                _forget_others(folder, [saved, newest])
+                forget_others(folder, [saved, newest])
                 storage.push_checkpoint(saved.path)
                 newest = saved
             if _crossed(before, trainer, request.train.sample_every):
@@ -269,63 +257,3 @@ def _ranks(context: StageContext) -> int:
 def _crossed(before: int, trainer: GanTrainer, every: int) -> bool:
     """Whether the last step passed a multiple of `every`, or was the last one."""
     return trainer.finished or before // every != trainer.images // every
-
-
-def _forget_others(folder: Path, kept: list[Checkpoint | None]) -> None:
-    """Remove all checkpoints except the newest and the one before it."""
-    paths = {checkpoint.path for checkpoint in kept if checkpoint}
-    with storage_errors(folder):
-        for path in folder.glob(layout.EACH_CHECKPOINT):
-            if path not in paths:
-                shutil.rmtree(path)
-
-
-class _Record:
-    """The losses so far, averaged over windows: saved in `train/history.jsonl`, drawn in `train/loss.png`."""
-
-    def __init__(self, run: RunDir, trainer: GanTrainer) -> None:
-        self._run, self._trainer = run, trainer
-        self._path = run.train / layout.HISTORY
-        self._points = [point for point in _read_lines(self._path) if point["images"] <= trainer.images]
-        self._window: list[StepReport] = []
-        self._every = max(trainer.settings.batch, trainer.settings.images // RECORDS)
-        self._started = (time.monotonic(), trainer.images)
-
-    def add(self, report: StepReport) -> None:
-        """Add one step; at the end of each window its mean becomes a point and an event."""
-        self._window.append(report)
-        trainer = self._trainer
-        if not trainer.finished and report.images % self._every >= trainer.settings.batch:
-            return
-        values = {
-            key: float(np.mean([getattr(step, key) for step in self._window]))
-            for key in ("loss_d", "loss_g", "real", "fake")
-        }
-        self._window = []
-        self._points.append({"images": report.images, **values})
-        seconds = time.monotonic() - self._started[0]
-        values["rate"] = (report.images - self._started[1]) / max(seconds, 1e-9)
-        rounded = {key: round(value, 4) for key, value in values.items()}
-        total = trainer.settings.images
-        self._run.emit("train", "progress", done=report.images, total=total, unit="images", values=rounded)
-
-    def save(self) -> None:
-        """Write the points; a resumed training keeps those up to its checkpoint."""
-        write_text(self._path, "".join(json.dumps(point) + "\n" for point in self._points))
-
-    def picture(self, manifest: Manifest) -> None:
-        """Write a sample grid, one row per class, and the loss curves."""
-        trainer, classes = self._trainer, min(len(manifest.labels), GRID_ROWS)
-        labels = np.repeat(np.eye(len(manifest.labels), dtype=np.float32)[:classes], GRID_COLUMNS, axis=0)
-        made = sample(calibrated_average(trainer), labels, seed=trainer.settings.seed, purpose=Purpose.PREVIEW)
-        rows = list(made.reshape(classes, GRID_COLUMNS, *manifest.shape))
-        write_bytes(self._run.train / layout.sample_grid(trainer.images), png_grid(rows))
-        if self._points:
-            training_curves_png(self._points, self._run.train / layout.LOSS_CURVES)
-
-
-def _read_lines(path: Path) -> list[dict[str, float]]:
-    try:
-        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    except (OSError, ValueError):
-        return []  # the curves are a picture for people: a torn file costs no result

@@ -84,7 +84,7 @@ def test_killed_in_every_stage_and_resumed_is_the_same_report(
     died(start("run", config, "--run", run, killed_in="gan_aug.data.manifest:Manifest.save"))
     assert any((run / "dataset").glob("*images*"))
     assert not (run / "dataset/manifest.json").exists()
-    died(start("resume", run, killed_in="gan_aug.stages.train:_forget_others"))
+    died(start("resume", run, killed_in="gan_aug.stages.train:forget_others"))
     assert any((run / "train/checkpoints").glob("[0-9]*"))
     assert not (run / "synthetic").exists()
     died(start("resume", run, killed_in="gan_aug.data.synthetic.shards:SyntheticManifest.save"))

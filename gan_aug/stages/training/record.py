@@ -1,0 +1,76 @@
+"""What a training writes down beside its checkpoints: the losses, as numbers and as curves, and sample grids."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+
+from gan_aug.data.manifest import Manifest
+from gan_aug.data.png import png_grid
+from gan_aug.gan.seeds import Purpose
+from gan_aug.gan.state import calibrated_average
+from gan_aug.gan.trainer import GanTrainer, StepReport
+from gan_aug.report.plots.curves import training_curves_png
+from gan_aug.run import layout
+from gan_aug.run.files import write_bytes, write_text
+from gan_aug.run.folder import RunDir
+from gan_aug.synthesis.sampler import sample
+
+RECORDS = 400
+"""Points of the loss curves over a whole training."""
+
+GRID_ROWS, GRID_COLUMNS = 16, 10
+
+
+class TrainingRecord:
+    """The losses so far, averaged over windows: saved in `train/history.jsonl`, drawn in `train/loss.png`."""
+
+    def __init__(self, run: RunDir, trainer: GanTrainer) -> None:
+        self._run, self._trainer = run, trainer
+        self._path = run.train / layout.HISTORY
+        self._points = [point for point in _read_lines(self._path) if point["images"] <= trainer.images]
+        self._window: list[StepReport] = []
+        self._every = max(trainer.settings.batch, trainer.settings.images // RECORDS)
+        self._started = (time.monotonic(), trainer.images)
+
+    def add(self, report: StepReport) -> None:
+        """Add one step; at the end of each window its mean becomes a point and an event."""
+        self._window.append(report)
+        trainer = self._trainer
+        if not trainer.finished and report.images % self._every >= trainer.settings.batch:
+            return
+        values = {
+            key: float(np.mean([getattr(step, key) for step in self._window]))
+            for key in ("loss_d", "loss_g", "real", "fake")
+        }
+        self._window = []
+        self._points.append({"images": report.images, **values})
+        seconds = time.monotonic() - self._started[0]
+        values["rate"] = (report.images - self._started[1]) / max(seconds, 1e-9)
+        rounded = {key: round(value, 4) for key, value in values.items()}
+        total = trainer.settings.images
+        self._run.emit("train", "progress", done=report.images, total=total, unit="images", values=rounded)
+
+    def save(self) -> None:
+        """Write the points; a resumed training keeps those up to its checkpoint."""
+        write_text(self._path, "".join(json.dumps(point) + "\n" for point in self._points))
+
+    def picture(self, manifest: Manifest) -> None:
+        """Write a sample grid, one row per class, and the loss curves."""
+        trainer, classes = self._trainer, min(len(manifest.labels), GRID_ROWS)
+        labels = np.repeat(np.eye(len(manifest.labels), dtype=np.float32)[:classes], GRID_COLUMNS, axis=0)
+        made = sample(calibrated_average(trainer), labels, seed=trainer.settings.seed, purpose=Purpose.PREVIEW)
+        rows = list(made.reshape(classes, GRID_COLUMNS, *manifest.shape))
+        write_bytes(self._run.train / layout.sample_grid(trainer.images), png_grid(rows))
+        if self._points:
+            training_curves_png(self._points, self._run.train / layout.LOSS_CURVES)
+
+
+def _read_lines(path: Path) -> list[dict[str, float]]:
+    try:
+        return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    except (OSError, ValueError):
+        return []  # the curves are a picture for people: a torn file costs no result
