@@ -45,13 +45,34 @@ def image_noise(seed: int, purpose: Purpose, indices: Iterable[int], latent: int
     Returns:
         `(N, latent) float32`; row i holds the first numbers of `image_stream(seed, purpose, indices[i])`.
     """
+    return image_numbers(seed, purpose, indices, latent, 0)[0]
+
+
+def image_numbers(
+    seed: int, purpose: Purpose, indices: Iterable[int], latent: int, uniforms: int
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """Standard normal noise of several images, and uniform numbers that follow it in each image's stream.
+
+    Args:
+        seed: See `image_stream`.
+        purpose: See `image_stream`.
+        indices: The images' indices.
+        latent: How many standard normal numbers each image gets.
+        uniforms: How many uniform numbers in [0, 1) it gets after them; with 0 none are drawn.
+
+    Returns:
+        `(N, latent)` and `(N, uniforms) float32`.
+    """
     wanted = list(indices)
-    rows = np.empty((len(wanted), latent), dtype=np.float32)
+    noise = np.empty((len(wanted), latent), dtype=np.float32)
+    uniform = np.empty((len(wanted), uniforms), dtype=np.float32)
     # One stream, set to the start of each image's stream in turn: a new stream per image costs five times as much.
     bits = np.random.Philox(key=np.array([seed, purpose], dtype=np.uint64))
     stream, fresh = np.random.Generator(bits), bits.state
-    for row, index in zip(rows, wanted, strict=True):
+    for row, index in enumerate(wanted):
         fresh["state"]["counter"][2] = index
         bits.state = fresh
-        stream.standard_normal(out=row, dtype=np.float32)
-    return rows
+        stream.standard_normal(out=noise[row], dtype=np.float32)
+        if uniforms:
+            stream.random(out=uniform[row], dtype=np.float32)
+    return noise, uniform

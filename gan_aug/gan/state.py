@@ -22,9 +22,10 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from gan_aug.errors import CheckpointError
+from gan_aug.gan.average import calibrated
 from gan_aug.gan.networks.dcgan import Generator
 from gan_aug.gan.networks.settings import NetworkSettings
-from gan_aug.gan.trainer import GanTrainer, calibrated
+from gan_aug.gan.trainer import GanTrainer
 from gan_aug.run.files import json_sha256, storage_errors, write_bytes, write_json
 
 SCHEMA = 1

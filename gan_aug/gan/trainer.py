@@ -7,17 +7,17 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from gan_aug.errors import TrainingDiverged
 from gan_aug.gan.augment import UNIFORMS, AugmentName, augment
+from gan_aug.gan.average import MovingAverage, averaging_weight
 from gan_aug.gan.losses import LossName, discriminator_loss, generator_loss, gradient_penalty, mean
 from gan_aug.gan.networks.dcgan import Discriminator, Generator
 from gan_aug.gan.networks.settings import NetworkSettings
 from gan_aug.gan.ranks import Ranks, share_statistics
-from gan_aug.gan.seeds import Purpose, image_noise, image_stream
+from gan_aug.gan.seeds import Purpose, image_numbers
 
 Batches = Callable[[int, int], tuple[Tensor, Tensor]]
 """From (index of the first image, count) to images `(N, C, H, W) uint8` and labels `(N, K) float32`.
@@ -25,7 +25,9 @@ Batches = Callable[[int, int], tuple[Tensor, Tensor]]
 The result depends on the indices alone. So a resumed training sees the same images as an uninterrupted one, and several
 ranks together see the same images as one process. `count` may be 0."""
 
-CALIBRATION_IMAGES = 1024
+
+VIEWS = 4
+"""How often each image is augmented in a step: a real and a fake one for each of the two losses."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,7 @@ class GanTrainer:
             network.to(memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.generator).requires_grad_(False)
         share_statistics(self.generator, self.ranks)
+        self._averaging = MovingAverage(self.average, self.generator)
         self.optimizers = {
             name: torch.optim.Adam(network.parameters(), lr=settings.lr, betas=settings.betas)
             for name, network in (("generator", self.generator), ("discriminator", self.discriminator))
@@ -129,20 +132,19 @@ class GanTrainer:
         shown = self._update_discriminator(real, fake.detach(), labels, uniforms, count)
         loss_g = self._update_generator(real, fake, labels, uniforms, count)
         self.images += count
-        self._update_average(count)
+        self._averaging.update(averaging_weight(count, self.before + self.images, self.settings.average))
         return StepReport(self.images, shown[0], loss_g, *shown[1:])
 
     def _draw(self, indices: range) -> tuple[Tensor, Tensor]:
-        """Noise `(N, latent)` and augmentation numbers `(4, N, UNIFORMS)` of the images, from each image's stream."""
+        """Noise `(N, latent)` and augmentation numbers `(VIEWS, N, UNIFORMS)` of the images, from their own streams.
+
+        Without augmentation its numbers are not drawn, `(VIEWS, N, 0)`; the noise is the same.
+        """
+        wanted = UNIFORMS if self.settings.augment else 0
         latent = self.generator.settings.latent
-        noise = np.empty((len(indices), latent), dtype=np.float32)
-        uniforms = np.empty((len(indices), 4, UNIFORMS), dtype=np.float32)
-        for row, index in enumerate(indices):
-            stream = image_stream(self.settings.seed, Purpose.TRAINING, index)
-            noise[row] = stream.standard_normal(latent, dtype=np.float32)
-            uniforms[row] = stream.random((4, UNIFORMS), dtype=np.float32)
-        drawn = torch.from_numpy(noise).to(self.device, self.dtype)
-        return drawn, torch.from_numpy(uniforms).to(self.device).transpose(0, 1)
+        drawn = image_numbers(self.settings.seed, Purpose.TRAINING, indices, latent, VIEWS * wanted)
+        noise, uniforms = (torch.from_numpy(numbers).to(self.device) for numbers in drawn)
+        return noise.to(self.dtype), uniforms.view(len(indices), VIEWS, wanted).transpose(0, 1)
 
     def _set_learning_rates(self) -> None:
         left = 1 - self.images / self.settings.images
@@ -178,7 +180,8 @@ class GanTrainer:
         on_fake = self.discriminator(augment(fake, uniforms[2], settings.augment), labels)
         on_real = on_fake
         if settings.loss == "relativistic":
-            on_real = self.discriminator(augment(real, uniforms[3], settings.augment), labels)
+            with torch.no_grad():
+                on_real = self.discriminator(augment(real, uniforms[3], settings.augment), labels)
         loss = generator_loss(settings.loss, on_real, on_fake, count)
         (loss_g,) = self._update("generator", loss, loss)
         self.discriminator.requires_grad_(True)
@@ -192,8 +195,8 @@ class GanTrainer:
         """
         optimizer = self.optimizers[name]
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
         parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        loss.backward(inputs=parameters)  # type: ignore[no-untyped-call]
         gradients = [p.grad for p in parameters if p.grad is not None]
         values = torch.stack([value.detach() for value in (loss, *shown)])
         self.ranks.sum_([*gradients, values])
@@ -207,54 +210,10 @@ class GanTrainer:
         optimizer.step()
         return sums
 
-    @torch.no_grad()
-    def _update_average(self, count: int) -> None:
-        """Update the averaged generator by a step of `count` images.
-
-        Early in the training the half-life is at most 5% of all images seen (EDM2's warm-up).
-        """
-        half_life = min(self.settings.average, (self.before + self.images) * 0.05)
-        weight = 1 - 0.5 ** (count / max(half_life, 1e-8))
-        names = self.generator.state_dict()
-        for name, value in self.average.state_dict().items():
-            if value.is_floating_point():
-                value.lerp_(names[name], weight)
-            else:
-                value.copy_(names[name])
-
-
-@torch.no_grad()
-def calibrated(generator: Generator, label_rows: Tensor, seed: int, batch: int = 64) -> Generator:
-    """A copy of `generator` in evaluation mode whose batch norms hold the statistics of its own images.
-
-    The running statistics belong to the trained weights and do not fit the averaged ones. As with BigGAN's standing
-    statistics (arXiv 1809.11096, section 4.1) new ones are computed from fixed noise.
-
-    Args:
-        generator: Left unchanged.
-        label_rows: `(M, K) float32` labels, used one after another and again from the first.
-        seed: Of the noise.
-        batch: Images per pass.
-
-    Returns:
-        The calibrated copy, on the generator's device.
-    """
-    result = copy.deepcopy(generator).train()
-    norms = [module for module in result.modules() if isinstance(module, torch.nn.BatchNorm2d)]
-    for norm in norms:
-        norm.reset_running_stats()
-        norm.momentum = None  # cumulative mean
-    device = label_rows.device
-    for first in range(0, CALIBRATION_IMAGES, batch):
-        indices = range(first, first + batch)
-        noise = torch.from_numpy(image_noise(seed, Purpose.CALIBRATION, indices, result.settings.latent)).to(device)
-        result(noise, label_rows[torch.tensor(indices, device=device) % len(label_rows)])
-    return result.eval()
-
 
 def to_signed(images: Tensor) -> Tensor:
     """Convert images from `uint8` in [0, 255] to `float32` in [-1, 1]."""
-    return images.float() / 127.5 - 1
+    return images.float().div_(127.5).sub_(1)
 
 
 def to_bytes(images: Tensor) -> Tensor:

@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from gan_aug.errors import TrainingDiverged
+from gan_aug.gan.average import calibrated
 from gan_aug.gan.losses import LossName
-from gan_aug.gan.trainer import calibrated, to_bytes, to_signed
+from gan_aug.gan.trainer import to_bytes, to_signed
 from tests.support.gan_samples import batches, small_trainer
 
 
