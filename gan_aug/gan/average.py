@@ -22,13 +22,14 @@ class MovingAverage:
     def __init__(self, network: nn.Module, source: nn.Module) -> None:
         theirs = source.state_dict()
         pairs = [(value, theirs[name]) for name, value in network.state_dict().items()]
-        self._floats = [pair for pair in pairs if pair[0].is_floating_point()]
+        floats = [pair for pair in pairs if pair[0].is_floating_point()]
+        self._floats, self._theirs = [value for value, _ in floats], [value for _, value in floats]
         self._counts = [pair for pair in pairs if not pair[0].is_floating_point()]
 
     @torch.no_grad()
     def update(self, weight: float) -> None:
         """Move the average by `weight`, from 0 to 1, towards the source's weights of now."""
-        torch._foreach_lerp_(*map(list, zip(*self._floats, strict=True)), weight)
+        torch._foreach_lerp_(self._floats, self._theirs, weight)
         for value, source in self._counts:
             value.copy_(source)
 

@@ -11,13 +11,14 @@ import torch
 from torch import Tensor
 
 from gan_aug.errors import TrainingDiverged
-from gan_aug.gan.augment import UNIFORMS, AugmentName, augment
+from gan_aug.gan.augment import UNIFORMS, AugmentName
 from gan_aug.gan.average import MovingAverage, averaging_weight
-from gan_aug.gan.losses import LossName, discriminator_loss, generator_loss, gradient_penalty, mean
+from gan_aug.gan.losses import LossName
 from gan_aug.gan.networks.dcgan import Discriminator, Generator
 from gan_aug.gan.networks.settings import NetworkSettings
 from gan_aug.gan.ranks import Ranks, share_statistics
 from gan_aug.gan.seeds import Purpose, image_numbers
+from gan_aug.gan.updates import Losses, Pairs
 
 Batches = Callable[[int, int], tuple[Tensor, Tensor]]
 """From (index of the first image, count) to images `(N, C, H, W) uint8` and labels `(N, K) float32`.
@@ -78,6 +79,7 @@ class GanTrainer:
         ranks: The processes that train together; this one alone by default. Each takes its share of every batch, and
             all hold the same networks after every step.
         dtype: Of the networks and of their inputs.
+        micro_batch: The most pairs of images that D sees at once; all by default. It alters the rounding alone.
     """
 
     def __init__(
@@ -88,6 +90,7 @@ class GanTrainer:
         device: torch.device | None = None,
         ranks: Ranks | None = None,
         dtype: torch.dtype = torch.float32,
+        micro_batch: int | None = None,
     ) -> None:
         self.settings = settings
         self.batches = batches
@@ -105,6 +108,7 @@ class GanTrainer:
         self.average = copy.deepcopy(self.generator).requires_grad_(False)
         share_statistics(self.generator, self.ranks)
         self._averaging = MovingAverage(self.average, self.generator)
+        self._losses = Losses(settings.loss, settings.augment, settings.penalty * settings.penalty_every, micro_batch)
         self.optimizers = {
             name: torch.optim.Adam(network.parameters(), lr=settings.lr, betas=settings.betas)
             for name, network in (("generator", self.generator), ("discriminator", self.discriminator))
@@ -129,11 +133,21 @@ class GanTrainer:
         noise, uniforms = self._draw(share)
         self._set_learning_rates()
         fake = self.generator(noise, labels)
-        shown = self._update_discriminator(real, fake.detach(), labels, uniforms, count)
-        loss_g = self._update_generator(real, fake, labels, uniforms, count)
+        pairs = Pairs(real, fake.detach(), labels, uniforms, count)
+        values = self._losses.discriminator_gradient(self.discriminator, pairs, self._penalised)
+        _, loss_d, on_real, on_fake = self._update("discriminator", values)
+        values, gradient = self._losses.images_gradient(self.discriminator, pairs)
+        fake.backward(gradient, inputs=list(self.generator.parameters()))
+        (loss_g,) = self._update("generator", values)
         self.images += count
         self._averaging.update(averaging_weight(count, self.before + self.images, self.settings.average))
-        return StepReport(self.images, shown[0], loss_g, *shown[1:])
+        return StepReport(self.images, loss_d, loss_g, on_real, on_fake)
+
+    @property
+    def _penalised(self) -> bool:
+        """Whether the next step has the gradient penalty."""
+        settings = self.settings
+        return settings.penalty > 0 and self.images // settings.batch % settings.penalty_every == 0
 
     def _draw(self, indices: range) -> tuple[Tensor, Tensor]:
         """Noise `(N, latent)` and augmentation numbers `(VIEWS, N, UNIFORMS)` of the images, from their own streams.
@@ -153,61 +167,30 @@ class GanTrainer:
             for group in optimizer.param_groups:
                 group["lr"] = self.settings.lr * scale
 
-    def _update_discriminator(
-        self, real: Tensor, fake: Tensor, labels: Tensor, uniforms: Tensor, count: int
-    ) -> list[float]:
-        """One step of D; returns its loss and the mean logits of real and fake images, over all ranks' `count`."""
-        settings = self.settings
-        step = self.images // settings.batch
-        penalised = settings.penalty > 0 and step % settings.penalty_every == 0
-        views = torch.cat(
-            [augment(real, uniforms[0], settings.augment), augment(fake, uniforms[1], settings.augment)]
-        ).requires_grad_(penalised)
-        logits = self.discriminator(views, labels.repeat(2, 1))
-        on_real, on_fake = logits[: len(real)], logits[len(real) :]
-        loss = discriminator_loss(settings.loss, on_real, on_fake, count)
-        total = loss
-        if penalised:
-            both = settings.loss == "relativistic"
-            penalty = gradient_penalty(logits if both else on_real, views, 2 * count) * 2
-            total = loss + settings.penalty * settings.penalty_every * penalty
-        return self._update("discriminator", total, loss, mean(on_real, count), mean(on_fake, count))
+    def _update(self, name: str, values: Tensor) -> list[float]:
+        """Take one optimiser step of the named network by the gradient that its parameters hold.
 
-    def _update_generator(self, real: Tensor, fake: Tensor, labels: Tensor, uniforms: Tensor, count: int) -> float:
-        """One step of G; returns its loss over the `count` images of all ranks."""
-        settings = self.settings
-        self.discriminator.requires_grad_(False)
-        on_fake = self.discriminator(augment(fake, uniforms[2], settings.augment), labels)
-        on_real = on_fake
-        if settings.loss == "relativistic":
-            with torch.no_grad():
-                on_real = self.discriminator(augment(real, uniforms[3], settings.augment), labels)
-        loss = generator_loss(settings.loss, on_real, on_fake, count)
-        (loss_g,) = self._update("generator", loss, loss)
-        self.discriminator.requires_grad_(True)
-        return loss_g
+        Args:
+            name: Of the network.
+            values: This rank's parts of the loss and of what is shown.
 
-    def _update(self, name: str, loss: Tensor, *shown: Tensor) -> list[float]:
-        """Take one optimiser step of the named network on `loss`; returns the values of `shown`.
+        Returns:
+            The sums of `values` over the ranks.
 
-        `loss` and `shown` are this rank's parts; the sums over the ranks are checked and returned. Raises
-        TrainingDiverged before the step if the loss or the gradient is not finite.
+        Raises:
+            TrainingDiverged: Before the step, if the loss or the gradient is not finite.
         """
         optimizer = self.optimizers[name]
-        optimizer.zero_grad(set_to_none=True)
-        parameters = [p for group in optimizer.param_groups for p in group["params"]]
-        loss.backward(inputs=parameters)  # type: ignore[no-untyped-call]
-        gradients = [p.grad for p in parameters if p.grad is not None]
-        values = torch.stack([value.detach() for value in (loss, *shown)])
+        gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
         self.ranks.sum_([*gradients, values])
-        norm = torch.nn.utils.get_total_norm(gradients)
-        total, *sums = values.tolist()
-        if not math.isfinite(total) or not math.isfinite(norm.item()):
+        norm, *sums = torch.cat([torch.nn.utils.get_total_norm(gradients)[None], values]).tolist()
+        if not math.isfinite(sums[0]) or not math.isfinite(norm):
             raise TrainingDiverged(
-                f"the {name}'s loss ({total:g}) or its gradient (norm {norm.item():g}) is not finite after "
+                f"the {name}'s loss ({sums[0]:g}) or its gradient (norm {norm:g}) is not finite after "
                 f"{self.images} images: lower train.lr and start in a new run folder"
             )
         optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
         return sums
 
 

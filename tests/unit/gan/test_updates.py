@@ -1,0 +1,51 @@
+"""Micro-batches give the whole batch's gradients."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from gan_aug.gan.augment import UNIFORMS, AugmentName
+from gan_aug.gan.losses import LossName
+from gan_aug.gan.networks.dcgan import Discriminator
+from gan_aug.gan.updates import Losses, Pairs
+from tests.support.gan_samples import NETWORKS
+
+ALL: tuple[AugmentName, ...] = ("translation", "cutout", "brightness", "contrast")
+
+
+def gradients(losses: Losses, spectral: bool, pairs: Pairs) -> list[torch.Tensor]:
+    """Everything that one step computes with D: gradients, values, and what D itself keeps."""
+    torch.manual_seed(0)
+    discriminator = Discriminator(replace(NETWORKS, spectral=spectral)).double()
+    values = losses.discriminator_gradient(discriminator, pairs, losses.penalty > 0)
+    loss, images = losses.images_gradient(discriminator, pairs)
+    assert all(parameter.requires_grad for parameter in discriminator.parameters())
+    held = [parameter.grad for parameter in discriminator.parameters() if parameter.grad is not None]
+    return [values, loss, images, *held, *discriminator.buffers()]
+
+
+@pytest.mark.parametrize("spectral", [True, False])
+@pytest.mark.parametrize("penalty", [0.0, 4.0])
+@pytest.mark.parametrize("name", ["bce", "hinge", "relativistic"])
+def test_micro_batches_give_the_whole_batchs_gradient(name: LossName, penalty: float, spectral: bool) -> None:
+    stream = torch.Generator().manual_seed(1)
+    real, fake = torch.rand(2, 8, 1, 16, 16, generator=stream, dtype=torch.float64) * 2 - 1
+    uniforms = torch.rand(4, 8, UNIFORMS, generator=stream, dtype=torch.float64)
+    pairs = Pairs(real, fake, torch.eye(3, dtype=torch.float64)[torch.arange(8) % 3], uniforms, 8)
+    whole = gradients(Losses(name, ALL, penalty), spectral, pairs)
+    micro = gradients(Losses(name, ALL, penalty, at_once=3), spectral, pairs)
+    assert len(whole) == len(micro) > 8
+    for expected, found in zip(whole, micro, strict=True):
+        torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize(("images", "most", "sizes"), [(8, None, [8]), (8, 3, [2, 3, 3]), (8, 9, [8]), (0, 3, [0])])
+def test_parts_are_even_and_at_least_one(images: int, most: int | None, sizes: list[int]) -> None:
+    rows = torch.arange(images)
+    pairs = Pairs(rows, rows, rows, torch.zeros(4, images, 0), max(1, images))
+    parts = pairs.parts(most)
+    assert [len(part.real) for part in parts] == sizes
+    assert torch.equal(torch.cat([part.labels for part in parts]), rows)
