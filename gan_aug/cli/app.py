@@ -18,6 +18,7 @@ from gan_aug.cli.progress import shown_progress
 from gan_aug.cli.report import report, result_of
 from gan_aug.cli.sets import further_set, parsed_counts
 from gan_aug.cli.submit import submit
+from gan_aug.compute.cores import wait_passively
 from gan_aug.compute.local.torchrun import launched
 from gan_aug.config.stages import Verb
 from gan_aug.errors import Cancelled, ConfigError, GanAugError
@@ -231,6 +232,7 @@ def _options(
 
 def main() -> None:
     """Run the command line; every fault of the user's ends in one sentence and its exit code."""
+    wait_passively()
     try:
         app()
     except GanAugError as error:

@@ -10,7 +10,7 @@ import json
 import platform
 from typing import Any
 
-from gan_aug.compute.local.parent import cores
+from gan_aug.compute.cores import cores
 from gan_aug.run import layout
 from gan_aug.run.stores import MissingObject, Place, open_store
 from gan_aug.version import __version__

@@ -87,5 +87,5 @@ class Executor(Protocol):
         ...
 
     def threads(self, ranks: int) -> int:
-        """The default number of threads for each of `ranks` ranks: an even part of the cores."""
+        """The default number of threads for each of `ranks` ranks: an even part of the cores that are idle now."""
         ...

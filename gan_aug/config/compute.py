@@ -18,7 +18,11 @@ class ComputeConfig(Section):
     """
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    threads: Count | None = Field(None, description="CPU threads of GAN training, in each rank; default: all cores")
+    threads: Count | None = Field(
+        None,
+        description="CPU threads of GAN training, in each rank; default: OMP_NUM_THREADS, else an even part of the "
+        "cores that are idle at the first start",
+    )
     workers: Count | None = Field(
         None,
         description="processes for import, generation and comparison; default: one per core, on Ray as many as fit",

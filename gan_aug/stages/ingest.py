@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from gan_aug.compute.cores import cores
 from gan_aug.compute.environment import record_environment
-from gan_aug.compute.local.parent import cores
 from gan_aug.config.stages import DatasetRequest
 from gan_aug.data.image_store import open_images
 from gan_aug.data.importing.dataset import import_dataset

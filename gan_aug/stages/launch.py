@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
+from gan_aug.compute.cores import wait_passively
 from gan_aug.compute.executor import Executor
 from gan_aug.compute.local.executor import LocalExecutor
 from gan_aug.compute.local.torchrun import TorchrunExecutor, launched
@@ -45,6 +46,7 @@ def launch(
     Raises:
         GanAugError: What the verb raises.
     """
+    wait_passively()
     together = TorchrunExecutor(request.compute.workers) if launched() else None
     follows = together is not None and together.rank > 0
     # Ray's workers have a working directory of their own.

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gan_aug.compute.local.parent import cores
+from gan_aug.compute.cores import cores
 from gan_aug.errors import ConfigError
 
 DATABASE_URL = "GAN_AUG_DATABASE_URL"

@@ -23,7 +23,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from gan_aug.compute.cluster.resources import LOOPBACK, node_addresses
-from gan_aug.compute.local.parent import cores
+from gan_aug.compute.cores import cores
 from gan_aug.config.compute import ComputeConfig
 from gan_aug.errors import ComputeError
 

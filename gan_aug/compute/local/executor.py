@@ -9,9 +9,10 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from typing import Any
 
+from gan_aug.compute.cores import cores, threads_for
 from gan_aug.compute.executor import Item, OnPoll, RankGroup, Result
 from gan_aug.compute.local.freed_memory import keep_freed_memory
-from gan_aug.compute.local.parent import POLL_SECONDS, bind_to_parent, cores
+from gan_aug.compute.local.parent import POLL_SECONDS, bind_to_parent
 from gan_aug.errors import Cancelled, ComputeError
 
 
@@ -57,7 +58,7 @@ class LocalExecutor:
 
     def threads(self, ranks: int) -> int:
         """See Executor.threads."""
-        return max(1, cores() // ranks)
+        return threads_for(ranks)
 
     def _pool(
         self,

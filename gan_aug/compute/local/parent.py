@@ -1,4 +1,4 @@
-"""Worker processes of this machine: how they end with their parent, and how many cores they may use."""
+"""Worker processes of this machine, and how they end with their parent."""
 
 from __future__ import annotations
 
@@ -9,11 +9,6 @@ import threading
 
 POLL_SECONDS = 0.5
 """How often a process that waits for others checks whether it should stop."""
-
-
-def cores() -> int:
-    """How many processor cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def bind_to_parent() -> None:

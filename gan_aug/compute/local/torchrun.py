@@ -18,6 +18,7 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
+from gan_aug.compute.cores import cores
 from gan_aug.compute.executor import OnPoll, RankGroup
 from gan_aug.compute.local.executor import LocalExecutor
 from gan_aug.compute.local.parent import POLL_SECONDS
@@ -59,6 +60,10 @@ class TorchrunExecutor(LocalExecutor):
         del on_poll
         self._rendezvous().set(self._call, str(group.gan))
         self._work_in_group(work)
+
+    def threads(self, ranks: int) -> int:
+        """See Executor.threads: of this host's cores, since torchrun sets OMP_NUM_THREADS to 1 if nobody else did."""
+        return max(1, cores() // int(os.environ.get("LOCAL_WORLD_SIZE", ranks)))
 
     def release_ranks(self) -> None:
         """As rank 0: tell the other ranks that they will not be called again, so that they end."""

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from gan_aug.compute.cores import cores, threads_for
 from gan_aug.compute.device import choose_device
-from gan_aug.compute.local.parent import cores
 from gan_aug.compute.threads import torch_threads
 from gan_aug.config import Config
 from gan_aug.data.importing.preview import Preview
@@ -95,7 +95,7 @@ def _gan_seconds(request: Config, manifest: Manifest, device: torch.device) -> t
     """The seconds of one step of the GAN's training, and of making one image."""
     own, ranks = request.compute.threads, request.compute.ranks
     alone = gan_count(request.compare) == 1 or ranks > 1
-    with torch_threads(own or (max(1, cores() // ranks) if alone else 1)):
+    with torch_threads(own or (threads_for(ranks) if alone else 1)):
         trainer = _trainer_on_noise(request, manifest, device)
         trainer.step()  # the first one also prepares the libraries, and may have the gradient penalty
         seconds = _timed(trainer.step, device)

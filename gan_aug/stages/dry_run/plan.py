@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from gan_aug import config as configs
+from gan_aug.compute.cores import cores
 from gan_aug.compute.device import choose_device
-from gan_aug.compute.local.parent import cores
 from gan_aug.config import Config
 from gan_aug.config.stages import Verb
 from gan_aug.data.importing.findings import findings

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
-from gan_aug.compute.local.parent import cores
+from gan_aug.compute.cores import cores
 from gan_aug.config import Config
 from gan_aug.config.compute import ComputeConfig
 from gan_aug.errors import ConfigError
