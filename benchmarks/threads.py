@@ -58,7 +58,7 @@ def started(asked: argparse.Namespace, threads: int, wait: str = PASSIVE) -> sub
     command = [sys.executable, "-m", "benchmarks.threads", "--train", str(threads)]
     options = ["--seconds", str(asked.seconds), "--size", str(asked.size)]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("OMP_")}
-    return subprocess.Popen(
+    return subprocess.Popen(  # noqa: S603 - this script itself
         [*command, *options], env=environment | {"OMP_WAIT_POLICY": wait}, stdout=subprocess.PIPE, text=True
     )
 
