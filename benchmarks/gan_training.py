@@ -33,7 +33,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from gan_aug.config.gan import GanConfig, TrainConfig
 from gan_aug.data.training_batches import TrainingBatches
-from gan_aug.gan.networks.dcgan import Discriminator, Generator
+from gan_aug.gan.networks.catalogue import build_discriminator, build_generator, default_network, default_penalty
 from gan_aug.gan.networks.settings import NetworkSettings
 from gan_aug.gan.trainer import GanTrainer, TrainSettings
 
@@ -54,7 +54,7 @@ def example_loop(networks: NetworkSettings, images: Tensor, labels: Tensor) -> S
     Returns:
         A function that takes the next step.
     """
-    generator, discriminator = Generator(networks), Discriminator(networks)
+    generator, discriminator = build_generator(networks), build_discriminator(networks)
     criterion = nn.BCEWithLogitsLoss()
     of_d = torch.optim.Adam(discriminator.parameters(), lr=2e-4, betas=(0.5, 0.999))
     of_g = torch.optim.Adam(generator.parameters(), lr=2e-4, betas=(0.5, 0.999))
@@ -88,11 +88,11 @@ def tuned_loop(networks: NetworkSettings, images: Tensor, labels: Tensor) -> Ste
     Returns:
         A function that takes the next step.
     """
-    generator = Generator(networks).to(memory_format=torch.channels_last)
-    discriminator = Discriminator(networks).to(memory_format=torch.channels_last)
+    generator = build_generator(networks).to(memory_format=torch.channels_last)
+    discriminator = build_discriminator(networks).to(memory_format=torch.channels_last)
     of_d = torch.optim.Adam(discriminator.parameters(), lr=TRAIN.lr, betas=TRAIN.betas, fused=True)
     of_g = torch.optim.Adam(generator.parameters(), lr=TRAIN.lr, betas=TRAIN.betas, fused=True)
-    batch, done = TRAIN.batch, 0
+    batch, done, penalty = TRAIN.batch, 0, penalty_of(networks)
     order = torch.randperm(len(images))
 
     def step() -> None:
@@ -107,7 +107,7 @@ def tuned_loop(networks: NetworkSettings, images: Tensor, labels: Tensor) -> Ste
         loss = softplus(logits[batch:] - logits[:batch]).mean()
         if penalised:
             (slope,) = torch.autograd.grad(logits.sum(), views, create_graph=True)
-            loss = loss + GAN.penalty * GAN.penalty_every * slope.square().sum(dim=(1, 2, 3)).mean()
+            loss = loss + penalty * GAN.penalty_every * slope.square().sum(dim=(1, 2, 3)).mean()
         of_d.zero_grad()
         loss.backward()
         of_d.step()
@@ -140,7 +140,7 @@ def our_loop(networks: NetworkSettings, images: Tensor, labels: Tensor) -> Step:
         loss=GAN.loss,
         lr=TRAIN.lr,
         betas=TRAIN.betas,
-        penalty=GAN.penalty,
+        penalty=penalty_of(networks),
         penalty_every=GAN.penalty_every,
         average=GAN.average,
     )
@@ -160,7 +160,8 @@ def measure(size: int, seconds: float, rounds: int) -> None:
         rounds: How often the loops take turns.
     """
     torch.manual_seed(0)
-    networks = NetworkSettings((1, size, size), CLASSES, width=GAN.width, latent=GAN.latent, spectral=False)
+    name = default_network((size, size))
+    networks = NetworkSettings((1, size, size), CLASSES, GAN.width, GAN.latent, spectral=False, network=name)
     images = torch.randint(0, 256, (4096, 1, size, size), dtype=torch.uint8)
     labels = torch.eye(CLASSES)[torch.randint(0, CLASSES, (len(images),))]
     steps = {name: loop(networks, images, labels) for name, loop in LOOPS.items()}
@@ -178,6 +179,11 @@ def measure(size: int, seconds: float, rounds: int) -> None:
         ratios = sorted(ours / other for ours, other in zip(rates["ours"], rates[name], strict=True))
         spread = f"{ratios[0]:.2f} to {ratios[-1]:.2f}"
         print(f"          ours / {name:8} {statistics.median(ratios):.2f}   ({rounds} rounds: {spread})")
+
+
+def penalty_of(networks: NetworkSettings) -> float:
+    """The weight of the gradient penalty in the default configuration."""
+    return default_penalty(networks.network, networks.shape[1:], TRAIN.batch)
 
 
 def _seconds(step: Step, count: int) -> float:

@@ -27,7 +27,7 @@ import torch
 
 from gan_aug.compute.cluster.executor import RayExecutor, ray_executor
 from gan_aug.config.compute import ComputeConfig
-from gan_aug.gan.networks.dcgan import Generator
+from gan_aug.gan.networks.base import Generator
 from gan_aug.gan.networks.settings import NetworkSettings
 from gan_aug.gan.state import Checkpoint, TrainingData, load_generator, read_checkpoint, save_checkpoint
 from gan_aug.gan.trainer import GanTrainer, TrainSettings

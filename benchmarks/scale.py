@@ -20,7 +20,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from gan_aug.data.synthetic.shards import SyntheticManifest, SyntheticShard
-from gan_aug.gan.networks.dcgan import Generator
+from gan_aug.gan.networks.catalogue import build_generator
 from gan_aug.gan.networks.settings import NetworkSettings
 from gan_aug.gan.trainer import GanTrainer, TrainSettings
 from gan_aug.synthesis.sampler import BLOCK, sample
@@ -41,7 +41,7 @@ def best(work: Callable[[], object], times: int = 5) -> float:
 
 def generation(size: int) -> None:
     """Print the cost of making an image with sides of `size` pixels."""
-    generator = Generator(NetworkSettings(shape=(1, size, size), classes=CLASSES)).eval()
+    generator = build_generator(NetworkSettings(shape=(1, size, size), classes=CLASSES)).eval()
     labels = np.eye(CLASSES, dtype=np.float32)[np.arange(512) % CLASSES]
     seconds = best(lambda: sample(generator, labels, seed=0)) / len(labels)
     with FlopCounterMode(display=False) as counter, torch.no_grad():

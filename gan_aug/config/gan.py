@@ -13,16 +13,29 @@ from gan_aug.config.section import Count, Positive, Section, Share
 class GanConfig(Section):
     """The networks, their losses and the images that the losses see."""
 
+    network: Literal["auto", "dcgan", "resize", "residual"] = Field(
+        "auto",
+        description="the networks: dcgan (transposed convolutions, for sizes that can be halved), resize (enlarges by "
+        "resizing and convolution, with a layer at full size), residual (residual blocks with smooth enlargement); "
+        "resize and residual take any size from 16 pixels on; auto: by the images' size, dcgan up to 32 pixels, resize "
+        "up to 127, residual above, and in a folder with a trained GAN as it was",
+    )
     loss: Literal["bce", "hinge", "relativistic"] = "relativistic"
     regularizer: Literal["spectral", "r1", "none"] | None = Field(
         None,
         description="spectral norm in the discriminator, or a gradient penalty; default: r1 for the relativistic loss, "
         "else spectral",
     )
-    penalty: Positive = Field(1.0, description="weight of the gradient penalty (gamma of R1 and R2)")
+    penalty: Positive | None = Field(
+        None,
+        description="weight of the gradient penalty (gamma of R1 and R2); default: 1 for dcgan, 0.0002 times pixels / "
+        "batch for the others, and in a folder with a trained GAN as it was",
+    )
     penalty_every: Count = Field(8, description="steps from one penalty to the next (lazy regularisation)")
     width: Count = Field(
-        16, description="channels at the finest level; they double from level to level, up to 8 times the width"
+        16,
+        description="channels at half the images' size; they double from level to level, up to 8 times the width, and "
+        "are half as many at full size",
     )
     latent: Count = Field(64, description="dimensions of the noise")
     augment: tuple[Literal["translation", "cutout", "brightness", "contrast"], ...] = Field(

@@ -24,14 +24,20 @@ EARLIER: dict[str, dict[str, Any]] = {
     "classifier": {"steps": 2000},
     "compare": {"rule": 1, "gans": 1},
     "data": {"assignment": "largest-first"},
+    "gan": {"network": "dcgan", "penalty": 1.0},
 }
 """By section, the keys whose default is not what was done before they existed, with what was done then.
 
 Saved configs hold every key of their version. So a key that is absent from one is newer than it.
 """
 
-OPEN: dict[str, tuple[str, ...]] = {"data": ("assignment", "near_duplicates")}
-"""By section, the keys that may be left open (None): in a folder that has results, they stay as those were made."""
+OPEN: dict[str, dict[str, Any]] = {
+    "data": {"assignment": None, "near_duplicates": None},
+    "gan": {"network": "auto", "penalty": None},
+}
+"""By section, the keys that may be left open, with the value that says so.
+
+In a folder that has results, they stay as those were made."""
 
 
 class Config(Section):
@@ -230,7 +236,7 @@ def as_before(request: dict[str, Any], saved: dict[str, Any]) -> dict[str, Any]:
     for name, keys in OPEN.items():
         now, before = request.get(name), with_earlier(saved).get(name)
         if isinstance(now, dict) and isinstance(before, dict):
-            found[name] = now | {key: before.get(key) for key in keys if now.get(key) is None}
+            found[name] = now | {key: before.get(key) for key, left in keys.items() if now.get(key, left) == left}
     return found
 
 

@@ -7,7 +7,7 @@ import copy
 import torch
 from torch import Tensor, nn
 
-from gan_aug.gan.networks.dcgan import Generator
+from gan_aug.gan.networks.base import Generator
 from gan_aug.gan.seeds import Purpose, image_noise
 
 CALIBRATION_IMAGES = 1024

@@ -23,7 +23,8 @@ from torch import Tensor
 
 from gan_aug.errors import CheckpointError
 from gan_aug.gan.average import calibrated
-from gan_aug.gan.networks.dcgan import Generator
+from gan_aug.gan.networks.base import Generator
+from gan_aug.gan.networks.catalogue import NETWORKS, build_generator
 from gan_aug.gan.networks.settings import NetworkSettings
 from gan_aug.gan.trainer import GanTrainer
 from gan_aug.run.files import json_sha256, storage_errors, write_bytes, write_json
@@ -32,6 +33,9 @@ SCHEMA = 1
 RECORD = "checkpoint.json"
 GENERATOR = "generator.safetensors"
 TRAINING = "training.safetensors"
+
+NEWER = {"network": "dcgan"}
+"""Fields of `networks` that the first checkpoints did not have, with what they were then."""
 
 
 @dataclass(frozen=True)
@@ -125,11 +129,14 @@ def save_checkpoint(folder: Path, trainer: GanTrainer, data: TrainingData) -> Ch
 
 
 def _record(checkpoint: Checkpoint) -> dict[str, Any]:
-    """All fields of a checkpoint except `path`, and `parent` if it is None: then the id is as it always was."""
+    """All fields of a checkpoint except `path` and the newer ones that are as things were before them: so is the id."""
     record = asdict(checkpoint)
     del record["path"]
     if checkpoint.parent is None:
         del record["parent"]
+    for field, before in NEWER.items():
+        if record["networks"][field] == before:
+            del record["networks"][field]
     return record
 
 
@@ -141,6 +148,8 @@ def read_checkpoint(path: Path) -> Checkpoint:
             raise CheckpointError(f"{path} is not a checkpoint of schema {SCHEMA}: train again with this version")
         networks = record.pop("networks")
         settings = NetworkSettings(**{**networks, "shape": tuple(networks["shape"])})
+        if settings.network not in NETWORKS:
+            raise CheckpointError(f"{path} holds the network {settings.network}, which this version does not know")
         tuples: dict[str, Any] = {key: tuple(record.pop(key)) for key in ("labels", "trained_on")}
         if before := record.pop("parent", None):
             tuples["parent"] = Parent(**{**before, "trained_on": tuple(before["trained_on"])})
@@ -167,7 +176,7 @@ def newest_checkpoint(folder: Path) -> Checkpoint | None:
 
 def load_generator(checkpoint: Checkpoint) -> Generator:
     """The averaged generator of `checkpoint`, on the CPU, in evaluation mode and without gradients."""
-    generator = Generator(checkpoint.networks)
+    generator = build_generator(checkpoint.networks)
     generator.load_state_dict(read_tensors(checkpoint.path / GENERATOR))
     generator.to(memory_format=torch.channels_last)
     return generator.eval().requires_grad_(False)

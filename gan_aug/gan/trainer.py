@@ -14,7 +14,7 @@ from gan_aug.errors import TrainingDiverged
 from gan_aug.gan.augment import UNIFORMS, AugmentName
 from gan_aug.gan.average import MovingAverage, averaging_weight
 from gan_aug.gan.losses import LossName
-from gan_aug.gan.networks.dcgan import Discriminator, Generator
+from gan_aug.gan.networks.catalogue import build_discriminator, build_generator
 from gan_aug.gan.networks.settings import NetworkSettings
 from gan_aug.gan.ranks import Ranks, share_statistics
 from gan_aug.gan.seeds import Purpose, image_numbers
@@ -101,8 +101,8 @@ class GanTrainer:
         self.before = 0  # images that the networks had seen before this training, if it started from another one's
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(settings.seed)
-            self.generator = Generator(networks).to(self.device, dtype)
-            self.discriminator = Discriminator(networks).to(self.device, dtype)
+            self.generator = build_generator(networks).to(self.device, dtype)
+            self.discriminator = build_discriminator(networks).to(self.device, dtype)
         for network in (self.generator, self.discriminator):
             network.to(memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.generator).requires_grad_(False)
@@ -137,7 +137,7 @@ class GanTrainer:
         values = self._losses.discriminator_gradient(self.discriminator, pairs, self._penalised)
         _, loss_d, on_real, on_fake = self._update("discriminator", values)
         values, gradient = self._losses.images_gradient(self.discriminator, pairs)
-        fake.backward(gradient, inputs=list(self.generator.parameters()))
+        fake.backward(gradient, inputs=list(self.generator.parameters()))  # type: ignore[no-untyped-call]
         (loss_g,) = self._update("generator", values)
         self.images += count
         self._averaging.update(averaging_weight(count, self.before + self.images, self.settings.average))

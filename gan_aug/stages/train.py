@@ -14,13 +14,11 @@ import torch
 from gan_aug.compute.device import choose_device
 from gan_aug.compute.environment import record_environment
 from gan_aug.compute.executor import RankGroup
-from gan_aug.config.gan import GanConfig
 from gan_aug.config.stages import TrainRequest
 from gan_aug.data.image_store import open_images
 from gan_aug.data.manifest import Manifest
 from gan_aug.data.training_batches import TrainingBatches
-from gan_aug.errors import Cancelled, ConfigError
-from gan_aug.gan.networks.settings import NetworkSettings, levels
+from gan_aug.errors import Cancelled
 from gan_aug.gan.ranks import Ranks, current_ranks
 from gan_aug.gan.state import (
     Checkpoint,
@@ -41,6 +39,7 @@ from gan_aug.stages.context import StageContext
 from gan_aug.stages.storage import RunStorage
 from gan_aug.stages.trained.parent import bring_parent, parent_in
 from gan_aug.stages.training.kept import forget_others
+from gan_aug.stages.training.networks import network_settings, penalty_of
 from gan_aug.stages.training.record import TrainingRecord
 
 
@@ -185,8 +184,9 @@ def build_trainer(
         The trainer, before its first step.
 
     Raises:
-        ConfigError: If the image size does not fit a DCGAN.
+        ConfigError: If the image size does not fit the networks.
     """
+    networks = network_settings(request.gan, manifest)
     batches = TrainingBatches(
         images, manifest.label_matrix(), manifest.indices("train"), seed=request.seed, balance=request.gan.balance
     )
@@ -197,38 +197,13 @@ def build_trainer(
         lr=request.train.lr,
         betas=request.train.betas,
         decay=request.train.decay,
-        penalty=request.gan.penalty if request.gan.regularizer_wanted == "r1" else 0.0,
+        penalty=penalty_of(request, networks),
         penalty_every=request.gan.penalty_every,
         augment=request.gan.augment,
         average=request.gan.average,
         seed=request.seed,
     )
-    return GanTrainer(network_settings(request.gan, manifest), settings, batches, device, ranks)
-
-
-def network_settings(gan: GanConfig, manifest: Manifest) -> NetworkSettings:
-    """The networks for this data; raises ConfigError if the image size does not fit a DCGAN."""
-    _check_levels(manifest.shape[1:])
-    return NetworkSettings(
-        shape=manifest.shape,
-        classes=len(manifest.labels),
-        width=gan.width,
-        latent=gan.latent,
-        spectral=gan.regularizer_wanted == "spectral",
-    )
-
-
-def check_size(size: int | tuple[int, int] | None) -> None:
-    """Raise ConfigError if `data.size` does not fit a DCGAN; this is known before any image is read."""
-    if size is not None:
-        _check_levels((size, size) if isinstance(size, int) else size)
-
-
-def _check_levels(size: tuple[int, int]) -> None:
-    try:
-        levels(size)
-    except ValueError as error:
-        raise ConfigError(f"data.size: {error}") from error
+    return GanTrainer(networks, settings, batches, device, ranks)
 
 
 def _threads(context: StageContext) -> int:

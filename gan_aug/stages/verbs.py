@@ -37,17 +37,23 @@ def train_gan(request: Config, run: RunDir, executor: Executor) -> Any:
     """Train the GANs on the training split alone, importing first if needed; returns the last Checkpoint of each."""
     from gan_aug.stages.gans.train import train_gans
     from gan_aug.stages.trained.parent import check_start
+    from gan_aug.stages.training.networks import check_size, settled_gan
 
+    check_size(request.gan, request.data.size)
     check_start(run.path, request.train)
     context = StageContext.of(request.compute, run, executor)
     manifest = import_studies(context, request.dataset_request)
+    request = settled_gan(request, context.storage, manifest)
     return train_gans(context, request.train_request, manifest, gan_count(request.compare))
 
 
 def generate(request: Config, run: RunDir, executor: Executor) -> Any:
     """Make the synthetic sets of the trained GANs; returns the SyntheticManifest of each."""
+    from gan_aug.stages.training.networks import settled_gan
+
     context = StageContext.of(request.compute, run, executor)
     manifest = import_studies(context, request.dataset_request)
+    request = settled_gan(request, context.storage, manifest)
     gans = gan_count(request.compare)
     return generating.generate(context, request.synthesis_wanted, request.train_request, manifest, gans)
 
@@ -70,16 +76,17 @@ def run_all(request: Config, run: RunDir, executor: Executor) -> dict[str, Any]:
     """
     from gan_aug.stages.compare import early_cells
     from gan_aug.stages.gans.train import train_gans
-    from gan_aug.stages.train import check_size
     from gan_aug.stages.trained.parent import check_start
+    from gan_aug.stages.training.networks import check_size, settled_gan
     from gan_aug.synthesis.plan import plan_labels
 
     if request.compare.synthetic:
         return compare(request, run, executor)
-    check_size(request.data.size)
+    check_size(request.gan, request.data.size)
     check_start(run.path, request.train)
     context = StageContext.of(request.compute, run, executor)
     manifest = import_studies(context, request.dataset_request)
+    request = settled_gan(request, context.storage, manifest)
     preflight(request, manifest)
     gans, cells = gan_count(request.compare), list[Any]()
     if gans > 1:
@@ -111,7 +118,7 @@ def preflight(request: Config, manifest: Manifest) -> None:
     from gan_aug.evaluation.comparison_plan import subsets_of
     from gan_aug.evaluation.fidelity.own_weights import check_weights
     from gan_aug.evaluation.ratio import check_search
-    from gan_aug.stages.train import network_settings
+    from gan_aug.stages.training.networks import network_settings
     from gan_aug.synthesis.plan import plan_labels
 
     choose_device(request.compute.device)
@@ -181,6 +188,7 @@ def start_together(verb: Verb, request: Config, run: RunDir, executor: TorchrunE
     """
     from gan_aug.stages.gans.parts import gan_part, gan_training
     from gan_aug.stages.train import train_rank
+    from gan_aug.stages.training.networks import settled_gan
 
     request = configs.with_ranks(request, executor.size)
     if executor.rank == 0:
@@ -192,7 +200,8 @@ def start_together(verb: Verb, request: Config, run: RunDir, executor: TorchrunE
 
     def join(gan: int) -> None:
         storage, manifest = storage_of(run, request.compute.storage), Manifest.load(run.dataset / layout.MANIFEST)
-        part, asked = gan_part(run, gan), gan_training(request.train_request, gan)
+        settled_request = settled_gan(request, storage, manifest)
+        part, asked = gan_part(run, gan), gan_training(settled_request.train_request, gan)
         train_rank(part, storage.gan(gan), asked, manifest, request.compute.device)
 
     executor.join_trainings(join)
@@ -208,7 +217,9 @@ def _compare(request: Config, context: StageContext, manifest: Manifest) -> dict
     from gan_aug.stages.compare import run_comparison
     from gan_aug.stages.external import bring_synthetic
     from gan_aug.stages.report import write_reports
+    from gan_aug.stages.training.networks import settled_gan
 
+    request = settled_gan(request, context.storage, manifest)
     run, comparison, wanted = context.run, request.compare_request, request.synthesis_wanted
     if comparison.compare.synthetic:
         bring_synthetic(context, comparison.compare.synthetic, request.data, request.synthesis.shard, manifest)

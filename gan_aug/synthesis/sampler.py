@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from gan_aug.gan.networks.dcgan import Generator
+from gan_aug.gan.networks.base import Generator
 from gan_aug.gan.seeds import Purpose, image_noise
 from gan_aug.gan.trainer import to_bytes
 from gan_aug.synthesis.latents import truncated
@@ -79,7 +79,7 @@ def make_block(
     Returns:
         `(N, C, H, W) uint8`.
     """
-    device = generator.project.weight.device
+    device = generator.device
     made = generator(*(torch.from_numpy(_padded(rows)).to(device) for rows in (noise, labels)))
     return to_bytes(made[: len(noise)]).cpu().numpy()
 

@@ -18,7 +18,7 @@ from gan_aug.compute.executor import Executor
 from gan_aug.data.manifest import multi_hot
 from gan_aug.data.synthetic.shards import SyntheticManifest, SyntheticShard, shard_bytes
 from gan_aug.errors import CheckpointError
-from gan_aug.gan.networks.dcgan import Generator
+from gan_aug.gan.networks.base import Generator
 from gan_aug.gan.state import RECORD, Checkpoint, load_generator, read_checkpoint
 from gan_aug.run import layout
 from gan_aug.run.artefacts import is_intact, local_copy

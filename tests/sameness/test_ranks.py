@@ -20,6 +20,7 @@ from gan_aug.compute.local.executor import LocalExecutor
 from gan_aug.errors import TrainingDiverged
 from gan_aug.gan.augment import AugmentName
 from gan_aug.gan.losses import LossName
+from gan_aug.gan.networks.settings import NetworkName
 from gan_aug.gan.ranks import Ranks, current_ranks
 from gan_aug.gan.state import (
     TrainingData,
@@ -39,7 +40,7 @@ ALL: tuple[AugmentName, ...] = ("translation", "cutout", "brightness", "contrast
 
 @dataclass(frozen=True)
 class Case:
-    """One training of 50 steps: its loss, penalty, augmentation, batch size and images."""
+    """One training of 50 steps: its loss, penalty, augmentation, batch size, images and networks."""
 
     loss: LossName
     penalty: float = 0.0
@@ -47,6 +48,7 @@ class Case:
     batch: int = 16
     images: int = 800
     spectral: bool = False
+    network: NetworkName = "dcgan"
 
 
 CASES = {
@@ -58,6 +60,8 @@ CASES = {
     "relativistic-penalty": Case("relativistic", penalty=1.0, augment=ALL),
     "uneven": Case("relativistic", penalty=1.0, batch=13, images=645),  # a last batch of 8
     "fewer-than-ranks": Case("hinge", penalty=0.5, augment=ALL, batch=8, images=49 * 8 + 1),  # a last batch of 1
+    "resize": Case("relativistic", penalty=0.01, batch=6, images=300, network="resize"),
+    "residual": Case("relativistic", penalty=0.01, batch=6, images=300, network="residual"),
 }
 THREE = ("relativistic-penalty", "uneven", "fewer-than-ranks")
 DATA = TrainingData(labels=("a", "b", "c"), task="multi-class", dataset="0" * 64, trained_on=())
@@ -75,6 +79,7 @@ def make_trainer(case: Case, ranks: Ranks, dtype: str, images: int) -> GanTraine
         augment=case.augment,
         batch=case.batch,
         images=images,
+        network=case.network,
     )
 
 

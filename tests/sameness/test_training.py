@@ -8,16 +8,27 @@ import pytest
 import torch
 
 from gan_aug.gan.losses import LossName
+from gan_aug.gan.networks.settings import NetworkName
 from gan_aug.gan.state import TrainingData, read_checkpoint, restore, save_checkpoint, training_tensors
 from tests.support.gan_samples import small_trainer
 
 DATA = TrainingData(labels=("a", "b", "c"), task="multi-class", dataset="0" * 64, trained_on=())
 
 
-@pytest.mark.parametrize(("loss", "spectral", "penalty"), [("hinge", True, 0.0), ("relativistic", False, 1.0)])
-def test_resumed_is_uninterrupted(tmp_path: Path, loss: LossName, spectral: bool, penalty: float) -> None:
+@pytest.mark.parametrize(
+    ("loss", "spectral", "penalty", "network", "images"),
+    [
+        ("hinge", True, 0.0, "dcgan", 640),
+        ("relativistic", False, 1.0, "dcgan", 640),
+        ("relativistic", False, 0.01, "resize", 320),
+        ("relativistic", True, 0.01, "residual", 320),
+    ],
+)
+def test_resumed_is_uninterrupted(
+    tmp_path: Path, loss: LossName, spectral: bool, penalty: float, network: NetworkName, images: int
+) -> None:
     def fresh():  # type: ignore[no-untyped-def]
-        return small_trainer(spectral, loss=loss, penalty=penalty, penalty_every=3, images=640)
+        return small_trainer(spectral, loss=loss, penalty=penalty, penalty_every=3, images=images, network=network)
 
     whole = fresh()
     while not whole.finished:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from gan_aug.gan.networks.settings import NetworkSettings
+from gan_aug.gan.networks.settings import NetworkName, NetworkSettings
 from gan_aug.gan.ranks import Ranks
 from gan_aug.gan.trainer import GanTrainer, TrainSettings
 
@@ -29,8 +29,12 @@ def batches(first: int, count: int) -> tuple[Tensor, Tensor]:
 
 
 def small_trainer(
-    spectral: bool = True, ranks: Ranks | None = None, dtype: torch.dtype = torch.float32, **changes: object
+    spectral: bool = True,
+    ranks: Ranks | None = None,
+    dtype: torch.dtype = torch.float32,
+    network: NetworkName = "dcgan",
+    **changes: object,
 ) -> GanTrainer:
-    networks = replace(NETWORKS, spectral=spectral)
+    networks = replace(NETWORKS, spectral=spectral, network=network)
     settings = replace(SETTINGS, **changes)  # type: ignore[arg-type]
     return GanTrainer(networks, settings, batches, ranks=ranks, dtype=dtype)

@@ -25,8 +25,9 @@ from gan_aug.run.folder import RunDir, present_products
 from gan_aug.run.stage_requests import check
 from gan_aug.stages.dry_run.estimate import estimate, in_words
 from gan_aug.stages.external import check_external, check_source
-from gan_aug.stages.train import check_size, network_settings
+from gan_aug.stages.storage import RunStorage
 from gan_aug.stages.trained.parent import check_start
+from gan_aug.stages.training.networks import check_size, network_settings, networks_said, settled_gan
 from gan_aug.stages.verbs import preflight
 
 TRAINS = ("run", "train")
@@ -43,18 +44,20 @@ def dry_run(verb: Verb, request: Config, folder: Path) -> dict[str, Any]:
 
     Returns:
         What to know first (`positive`, `findings`), the verb, the run folder and its state, what the source holds, how
-        the splits would be, what would be set aside, about how long it would take, and the whole config.
+        the splits would be, what would be set aside, the GAN's networks, about how long it would take, and the whole
+        config, with what it leaves open filled in.
 
     Raises:
         GanAugError: What the run would raise before it trains.
     """
     _check_folder(verb, request, folder)
     if verb in TRAINS and request.compare.synthetic is None:
-        check_size(request.data.size)
+        check_size(request.gan, request.data.size)
         check_start(folder, request.train)
     if verb in COMPARES and request.compare.synthetic:
         check_source(folder, request.compare.synthetic)
     manifest, report, preview = _looked_at(request, folder)
+    request = settled_gan(request, RunStorage(folder, None), manifest)
     _check_stages(verb, request, manifest)
     said = findings(manifest, report)[bool(manifest.positive_by_default) :]
     found: dict[str, Any] = {
@@ -73,12 +76,22 @@ def dry_run(verb: Verb, request: Config, folder: Path) -> dict[str, Any]:
             "first": [f"{one['origin']}: {one['reason']}" for one in report["rejected"][:10]],
         },
     }
+    if verb in TRAINS and request.compare.synthetic is None:
+        found["networks"] = networks_said(request, manifest)
+        said.append(_networks_in_words(found["networks"]))
     if verb == "run":
         time = estimate(request, manifest, preview)
         parts = ", ".join(f"{key} {in_words(time[key])}" for key in time if key not in ("all", "counted"))
         said.append(f"about {in_words(time['all'])} at the speed that this machine has now ({parts})")
         found["seconds"] = time
     return found | {"config": configs.dump(request)}
+
+
+def _networks_in_words(found: dict[str, Any]) -> str:
+    """A sentence on what `networks_said` found."""
+    penalty = f"the gradient penalty's weight is {found['penalty']:g}" if found["penalty"] else "no gradient penalty"
+    made, judged = (f"{found[name]:,} parameters in the {name}" for name in ("generator", "discriminator"))
+    return f"the GAN's networks are {found['name']}, with {made} and {judged}; {penalty}"
 
 
 def _check_stages(verb: Verb, request: Config, manifest: Manifest) -> None:

@@ -27,8 +27,9 @@ from gan_aug.run.folder import RunDir
 from gan_aug.stages.context import StageContext
 from gan_aug.stages.gans.parts import GanDir, gan_training
 from gan_aug.stages.storage import RunStorage
-from gan_aug.stages.train import network_settings, threads_before, train
+from gan_aug.stages.train import threads_before, train
 from gan_aug.stages.trained.parent import bring_parent
+from gan_aug.stages.training.networks import network_settings
 
 STOP_SECONDS = 60.0
 """How long trainings may take to stop on request, each after its next step and a checkpoint."""

@@ -23,7 +23,7 @@ from gan_aug_service.sampling.fair_queue import PendingLimit, RoundRobinQueue, S
 from gan_aug_service.settings import Limits
 
 if TYPE_CHECKING:
-    from gan_aug.gan.networks.dcgan import Generator
+    from gan_aug.gan.networks.base import Generator
     from gan_aug.gan.state import Checkpoint
 
 Floats = npt.NDArray[np.float32]

@@ -96,7 +96,7 @@ def test_show_config_spells_out_every_default(
     [
         ("train.images=-1", 2, "train.images: must be greater than or equal to 1 (got -1)"),
         ("data.source=digit", 2, "digits"),
-        ("data.size=29", 2, "data.size: a DCGAN cannot halve 29x29"),
+        ("data.size=15", 2, "data.size: 15x15 pixels are too few"),
         ("data.positive=x", 2, "'x' is not a label"),
         ("synthesis.counts={x: 1}", 2, "synthesis.counts.x"),
         ("data.test=0", 3, "no test images"),

@@ -81,3 +81,20 @@ def test_the_record_is_plain_json_with_sums(saved: Checkpoint) -> None:
     record = json.loads((saved.path / "checkpoint.json").read_text())
     assert record["schema"] == 1
     assert set(record["files"]) == {"generator.safetensors", "training.safetensors"}
+
+
+def test_a_record_names_the_network_unless_it_is_the_first_one(saved: Checkpoint, tmp_path: Path) -> None:
+    record = json.loads((saved.path / "checkpoint.json").read_text())
+    assert "network" not in record["networks"], "else the id of every checkpoint would change"
+    other = save_checkpoint(tmp_path / "other", small_trainer(network="residual"), DATA)
+    path = other.path / "checkpoint.json"
+    record = json.loads(path.read_text())
+    assert record["networks"]["network"] == "residual"
+    assert read_checkpoint(other.path) == other
+    assert load_generator(other).settings.network == "residual"
+    with pytest.raises(CheckpointError, match="other networks"):
+        restore(small_trainer(), other)
+    record["networks"]["network"] = "next"
+    path.write_text(json.dumps(record))
+    with pytest.raises(CheckpointError, match="holds the network next, which this version does not know"):
+        read_checkpoint(other.path)

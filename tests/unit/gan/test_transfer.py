@@ -81,6 +81,7 @@ def test_labels_are_matched_by_name_and_new_ones_start_anew(tmp_path: Path, spec
     [
         ({"shape": (3, 16, 16)}, "the shape 1x16x16, and those asked for 3x16x16: set data.size and data.channels"),
         ({"shape": (1, 32, 32)}, "the shape 1x16x16, and those asked for 1x32x32"),
+        ({"network": "resize"}, "the network dcgan, and those asked for resize: set gan.network"),
         ({"width": 4}, "the width 8, and those asked for 4: set gan.width"),
         ({"latent": 16}, "gan.latent"),
         ({"spectral": False}, "gan.regularizer"),

@@ -9,7 +9,7 @@ import torch
 
 from gan_aug.gan.augment import UNIFORMS, AugmentName
 from gan_aug.gan.losses import LossName
-from gan_aug.gan.networks.dcgan import Discriminator
+from gan_aug.gan.networks.catalogue import build_discriminator
 from gan_aug.gan.updates import Losses, Pairs
 from tests.support.gan_samples import NETWORKS
 
@@ -19,7 +19,7 @@ ALL: tuple[AugmentName, ...] = ("translation", "cutout", "brightness", "contrast
 def gradients(losses: Losses, spectral: bool, pairs: Pairs) -> list[torch.Tensor]:
     """Everything that one step computes with D: gradients, values, and what D itself keeps."""
     torch.manual_seed(0)
-    discriminator = Discriminator(replace(NETWORKS, spectral=spectral)).double()
+    discriminator = build_discriminator(replace(NETWORKS, spectral=spectral)).double()
     values = losses.discriminator_gradient(discriminator, pairs, losses.penalty > 0)
     loss, images = losses.images_gradient(discriminator, pairs)
     assert all(parameter.requires_grad for parameter in discriminator.parameters())

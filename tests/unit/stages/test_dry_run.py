@@ -44,7 +44,7 @@ def test_it_says_what_is_known_and_touches_nothing(
     ("verb", "setting", "code", "said"),
     [
         ("run", "data.positive=x", 2, "'x' is not a label"),
-        ("run", "data.size=29", 2, "a DCGAN cannot halve 29x29"),
+        ("run", "data.size=15", 2, "data.size: 15x15 pixels are too few: use at least 16"),
         ("run", "synthesis.counts={x: 1}", 2, "synthesis.counts.x"),
         ("run", "data.test=0", 3, "no test images"),
         ("run", "classifier.name=densenet", 2, "classifier.name"),

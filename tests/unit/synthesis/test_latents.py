@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gan_aug.gan.networks.dcgan import Generator
+from gan_aug.gan.networks.catalogue import build_generator
 from gan_aug.gan.seeds import Purpose, image_noise
 from gan_aug.synthesis.latents import between, truncated
 from gan_aug.synthesis.sampler import make_images, sample
@@ -17,7 +17,7 @@ def noise(seed: int, count: int = 1, latent: int = 64) -> np.ndarray:
 
 
 def test_truncation_of_one_alters_no_byte_and_less_gathers_the_images() -> None:
-    generator = Generator(NETWORKS).eval()
+    generator = build_generator(NETWORKS).eval()
     labels = np.eye(3, dtype=np.float32)[np.zeros(70, dtype=int)]
     plain = sample(generator, labels, seed=3)
     np.testing.assert_array_equal(sample(generator, labels, seed=3, truncation=1.0), plain)

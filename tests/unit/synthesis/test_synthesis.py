@@ -14,7 +14,7 @@ from gan_aug.data.labels import folder_names
 from gan_aug.data.manifest import Manifest, Study
 from gan_aug.data.synthetic.shards import SyntheticManifest, read_images
 from gan_aug.errors import Cancelled, ConfigError, ManifestError
-from gan_aug.gan.networks.dcgan import Generator
+from gan_aug.gan.networks.catalogue import build_generator
 from gan_aug.gan.state import Checkpoint, TrainingData, save_checkpoint
 from gan_aug.synthesis.plan import plan_labels
 from gan_aug.synthesis.sampler import BLOCK, sample
@@ -69,7 +69,7 @@ def test_counts_by_label_are_checked() -> None:
 
 @pytest.mark.parametrize(("first", "count"), [(0, 1), (1, BLOCK), (63, 3), (100, 50)])
 def test_image_k_is_the_same_however_many_are_made(first: int, count: int) -> None:
-    generator = Generator(NETWORKS).eval()
+    generator = build_generator(NETWORKS).eval()
     labels = np.eye(3, dtype=np.float32)[np.arange(200) % 3]
     whole = sample(generator, labels, seed=3)
     np.testing.assert_array_equal(
