@@ -123,7 +123,7 @@ def import_source(
         every = read_images(source, source.items, raster, writer, patients, reader, progress)
         read, rows = without_contradictions(every, source.labels)
         with lists_written_first(folder, source, read) as leaks:
-            check_rejected(config, source.name, _total(source), read.rejected)
+            check_rejected(config, source.name, total_of(source), read.rejected)
             writer.keep(rows)
             images = writer.images(len(read.candidates))
             search = NearDuplicateSearch(images, read.candidates, reader.cache, reader.cancelled)
@@ -167,7 +167,8 @@ def lists_written_first(folder: Path, source: Source, read: Readings) -> Iterato
         A list, to be filled with what leaks between splits.
 
     Raises:
-        DataError: As raised within the block, with the file's path in its message if there is anything to list.
+        DataError: As raised within the block; if there is anything to list, its message ends with what is listed, and
+            the file's path.
     """
     leaks: list[Dropped] = []
     try:
@@ -177,7 +178,9 @@ def lists_written_first(folder: Path, source: Source, read: Readings) -> Iterato
             raise
         path = folder / layout.IMPORT_REPORT
         write_json(path, refusal_report(source, read, leaks, error))
-        raise type(error)(f"{error}; all of them are listed in {path}") from error
+        kinds = (("the files or rows set aside", read.rejected), ("the images that leak", leaks))
+        what = " and ".join(kind for kind, found in kinds if found)
+        raise type(error)(f"{error}; {what} are listed in {path}") from error
 
 
 def assign(
@@ -259,29 +262,31 @@ def check_source(config: DataConfig, source: Source, folder: Path) -> None:
         DataError: There are no images, or a class has none in a split.
         ConfigError: A setting does not fit the data set.
     """
+    given: set[Split | None] = {item.split for item in source.items}
+    positions = {name: position for position, name in enumerate(source.labels)}
     with lists_written_first(folder, source, Readings([], list(source.rejected))):
         if not source.items:
-            check_rejected(config, source.name, _total(source), source.rejected)
+            check_rejected(config, source.name, total_of(source), source.rejected)
             raise DataError(f"{source.name} has no images: check data.root and data.source")
-    given: set[Split | None] = {item.split for item in source.items}
+        _check_settings(config, source.name, given)
+        labels = [tuple(positions[label] for label in item.labels) for item in source.items]
+        present: list[Split] = [split for split in SPLITS if split in given]
+        check_classes(source.labels, labels, [item.split or "train" for item in source.items], present, given)
+
+
+def _check_settings(config: DataConfig, name: str, given: set[Split | None]) -> None:
+    """Raise ConfigError if a setting does not fit a set that gives these splits, None for images without one."""
     if config.patient_scope == "split" and None in given:
         raise ConfigError(
             "data.patient_scope: 'split' needs a set that gives its splits: name their column in data.columns.split, "
             "or use 'dataset'"
         )
     if config.folds and given != {None}:
-        raise ConfigError(
-            f"data.folds needs a set without splits, and {source.name} gives its own: leave one of them out"
-        )
+        raise ConfigError(f"data.folds needs a set without splits, and {name} gives its own: leave one of them out")
     if config.near_duplicates == "move" and given != {None}:
         raise ConfigError(
-            f"data.near_duplicates: 'move' needs splits made here, and {source.name} gives its own: use report or drop"
+            f"data.near_duplicates: 'move' needs splits made here, and {name} gives its own: use report or drop"
         )
-    positions = {name: position for position, name in enumerate(source.labels)}
-    labels = [tuple(positions[label] for label in item.labels) for item in source.items]
-    present: list[Split] = [split for split in SPLITS if split in given]
-    with lists_written_first(folder, source, Readings([], list(source.rejected))):
-        check_classes(source.labels, labels, [item.split or "train" for item in source.items], present, given)
 
 
 def raster_for(config: DataConfig, source: Source, reader: Reader) -> Raster:
@@ -306,5 +311,6 @@ def studies_of(candidates: Sequence[Candidate], assigned: Assignment) -> tuple[S
     )
 
 
-def _total(source: Source) -> int:
+def total_of(source: Source) -> int:
+    """How many files or rows a source has of which those set aside may be a share; see `check_rejected`."""
     return len(source.items) + sum(item.counts for item in source.rejected)

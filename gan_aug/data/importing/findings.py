@@ -90,6 +90,6 @@ def _leaks(manifest: Manifest, report: dict[str, Any]) -> Iterator[str]:
 
 
 def _channels(manifest: Manifest, report: dict[str, Any]) -> Iterator[str]:
-    seen = report.get("decoded", report["used"])
+    seen = sum(report["native_sizes"].values())  # of all images that were decoded, used or not
     if manifest.shape[0] == 3 and seen and (share := 1 - report["coloured"] / seen) >= MOSTLY:
         yield f"{100 * share:.0f} % of these colour images are grey: data.channels: 1 stores all of them as grey"

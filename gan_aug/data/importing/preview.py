@@ -26,8 +26,9 @@ from gan_aug.data.importing.dataset import (
     raster_for,
     splits_from,
     studies_of,
+    total_of,
 )
-from gan_aug.data.importing.readings import check_rejected, read_images, without_contradictions
+from gan_aug.data.importing.readings import candidate_of, check_rejected, read_images, without_contradictions
 from gan_aug.data.importing.report import import_report
 from gan_aug.data.items import Source
 from gan_aug.data.manifest import Manifest, Split
@@ -35,7 +36,7 @@ from gan_aug.data.reading.image_cache import CacheFolder
 from gan_aug.data.reading.raster import Raster
 from gan_aug.data.reading.reader import Reader
 from gan_aug.data.sources.open import opened_source, source_kind
-from gan_aug.data.splits.assign import Candidate, check_classes
+from gan_aug.data.splits.assign import check_classes
 from gan_aug.data.splits.near_duplicate_policy import NearDuplicateSearch, apply_policy, near_duplicates_record
 from gan_aug.run import layout
 from gan_aug.run.files import read_json
@@ -144,16 +145,8 @@ def _planned(config: DataConfig, source: Source, seed: int, folder: Path, reader
     raster = raster_for(config, source, reader) if step else Raster(config.channels or 1, 1, 1)
     patients = hasher_for(config, source, folder)
     places = {name: position for position, name in enumerate(source.labels)}
-    everything = [
-        Candidate(
-            f"image {row}",  # of which nobody knows the content
-            tuple(sorted(places[label] for label in item.labels)),
-            patients(item.patient, item.split) if patients and item.patient else None,
-            item.split,
-            item.origin,
-        )
-        for row, item in enumerate(source.items)
-    ]
+    # Nobody knows what the images hold, so each counts as another.
+    everything = [candidate_of(item, f"image {row}", places, patients) for row, item in enumerate(source.items)]
     with ImageWriter(folder, raster.shape) as writer:
         items = [source.items[row] for row in sample]
         read = read_images(source, items, raster, writer, patients, reader, None)
@@ -161,7 +154,7 @@ def _planned(config: DataConfig, source: Source, seed: int, folder: Path, reader
         kept, rows = without_contradictions(read, source.labels)
         with lists_written_first(folder, source, kept) as leaks:
             check_rejected(config, source.name, len(items), kept.rejected[len(source.rejected) :])
-            check_rejected(config, source.name, len(source.items) + len(source.rejected), source.rejected)
+            check_rejected(config, source.name, total_of(source), source.rejected)
             nothing = NearDuplicateSearch(writer.images(0), everything)
             # Planned without a look at the images, near copies cannot be moved together.
             apart = config.model_copy(update={"near_duplicates": "report"})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 
@@ -86,13 +86,28 @@ def read_images(
                     read.assumed[item.origin] = reading.assumed
                 if reading.coloured:
                     read.coloured.append(item.origin)
-                patient = patients(item.patient, item.split) if patients and item.patient else None
-                labels = tuple(sorted(positions[label] for label in item.labels))
-                read.candidates.append(Candidate(reading.content, labels, patient, item.split, item.origin))
+                read.candidates.append(candidate_of(item, reading.content, positions, patients))
                 read.from_files.append(item.file is not None)
             if progress and (done % max(1, total // 100) == 0 or done == total):
                 progress(done, total)
     return read
+
+
+def candidate_of(item: Item, content: str, positions: Mapping[str, int], patients: PatientHasher | None) -> Candidate:
+    """What the splits are made from.
+
+    Args:
+        item: An image.
+        content: The hash of its content.
+        positions: The position of each label.
+        patients: Hashes the patients, or None if there are none.
+
+    Returns:
+        The candidate.
+    """
+    patient = patients(item.patient, item.split) if patients and item.patient else None
+    labels = tuple(sorted(positions[label] for label in item.labels))
+    return Candidate(content, labels, patient, item.split, item.origin)
 
 
 def without_contradictions(read: Readings, labels: Sequence[str]) -> tuple[Readings, list[int]]:

@@ -46,7 +46,7 @@ def test_a_leak_is_listed_before_it_is_refused(films: Path, tmp_path: Path) -> N
     with pytest.raises(LeakageError) as caught:
         import_dataset(settings(films), 0, tmp_path / "out")
     path = tmp_path / "out/import-report.json"
-    assert str(caught.value).endswith(f"all of them are listed in {path}")
+    assert str(caught.value).endswith(f"; the images that leak are listed in {path}")
     assert "\n" not in str(caught.value)
     report = json.loads(path.read_text())
     assert [one["origin"] for one in report["dropped"]] == [f"{k}.png" for k in range(4)]
@@ -67,6 +67,19 @@ def test_every_file_that_was_set_aside_is_listed_before_the_refusal(films: Path,
     assert {one["origin"] for one in report["rejected"]} == {"none.png", "7.png", *(f"{k}.png" for k in range(5))}
     assert not (tmp_path / "out/manifest.json").exists()
     assert not (tmp_path / "out/images.npy").exists()
+
+
+def test_a_refusal_says_what_is_listed_and_no_more(films: Path, tmp_path: Path) -> None:
+    """Files are set aside, and the import is refused for another reason: a class that the test split lacks."""
+    for k in range(29, 39, 2):
+        (films / f"{k}.png").write_bytes(b"torn")
+    said = r"; the files or rows set aside and the images that leak are listed in \S*/import-report\.json$"
+    with pytest.raises(LeakageError, match=rf"^4 images leak.*{said}"):
+        import_dataset(settings(films, max_rejected=0.5), 0, tmp_path / "out")
+    (films / "39.png").write_bytes(b"torn")
+    said = r"; the files or rows set aside are listed in \S*/import-report\.json$"
+    with pytest.raises(DataError, match=rf"^class 'b' has no usable image in the test split[^;]*{said}"):
+        import_dataset(settings(films, max_rejected=0.5), 0, tmp_path / "out")
 
 
 def test_a_table_without_a_file_is_listed_too(tmp_path: Path) -> None:
@@ -118,6 +131,18 @@ def test_grey_images_in_colour_are_said_to_be_grey(tmp_path: Path) -> None:
     assert "98 % of these colour images are grey: data.channels: 1 stores all of them as grey" in findings(
         mixed.manifest, mixed.report
     )
+
+
+def test_the_share_of_grey_images_is_of_all_that_were_decoded(tmp_path: Path) -> None:
+    """The coloured ones are set aside, as they are one image with two labels."""
+    for k in range(24):
+        image(tmp_path / "in" / "ab"[k % 2] / f"grey{k}.png", 8, 8, 3)
+    colour = NOISE.integers(0, 256, (8, 8, 3), dtype=np.uint8)
+    for k in range(16):
+        Image.fromarray(colour).save(tmp_path / "in" / "ab"[k % 2] / f"{k}.png")
+    seen = preview_dataset(settings(tmp_path / "in", max_rejected=0.5), 0)
+    assert (seen.report["coloured"], seen.report["used"]) == (16, 24)
+    assert any(said.startswith("60 % of these colour images are grey") for said in findings(seen.manifest, seen.report))
 
 
 def test_of_many_images_a_sample_is_decoded_and_all_are_split(
