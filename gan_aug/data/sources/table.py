@@ -69,6 +69,8 @@ def open_table(config: DataConfig, path: Path) -> Table:
         DataError: It cannot be read, lacks a column, or holds identifiers that a spreadsheet has altered.
     """
     columns, rows, said = read_table(path)
+    columns, rows, renamed = _as_asked(config, path, columns, rows)
+    said += renamed
     check_columns(config, path, columns)
     label = config.columns.label
     used = {config.columns.file, *(label if isinstance(label, tuple) else (label,))}
@@ -150,6 +152,40 @@ def _decoded(table: Path, raw: bytes) -> tuple[str, list[str]]:
             return raw.decode("latin-1"), [remark.replace("Windows-1252", "Latin-1")]
 
 
+def _asked(config: DataConfig) -> dict[str, str]:
+    """The columns that the config names, by their key in `data.columns`."""
+    label = config.columns.label
+    labels = {f"label.{k}": name for k, name in enumerate(label)} if isinstance(label, tuple) else {"label": label}
+    asked = {
+        "file": config.columns.file,
+        **labels,
+        "patient": config.columns.patient or None,
+        "split": config.columns.split or None,
+    }
+    return {key: name for key, name in asked.items() if name is not None}
+
+
+def _as_asked(
+    config: DataConfig, table: Path, columns: list[str], rows: list[tuple[int, Row]]
+) -> tuple[list[str], list[tuple[int, Row]], list[str]]:
+    """A table whose columns have the capitals that the config gives them, and what to say of each that had others.
+
+    A column is renamed only if the table has none of the very name, and one alone that differs from it in capitals.
+    """
+    asked = _asked(config)
+    free = [column for column in columns if column not in asked.values()]
+    new: dict[str, str] = {}
+    for name in dict.fromkeys(asked.values()):
+        alike = [column for column in free if column.casefold() == name.casefold()]
+        if name not in columns and len(alike) == 1 and alike[0] not in new:
+            new[alike[0]] = name
+    if not new:
+        return columns, rows, []
+    renamed = [(number, {new.get(name, name): cell for name, cell in row.items()}) for number, row in rows]
+    said = [f"column {old!r} of {table.name} is used as {name!r}" for old, name in new.items()]
+    return [new.get(column, column) for column in columns], renamed, said
+
+
 def check_columns(config: DataConfig, table: Path, columns: list[str]) -> None:
     """Raise DataError if the config names a column that a table does not have, or has more than once.
 
@@ -161,23 +197,16 @@ def check_columns(config: DataConfig, table: Path, columns: list[str]) -> None:
     Raises:
         DataError: A column is missing or repeated.
     """
-    label = config.columns.label
-    labels = {f"label.{k}": name for k, name in enumerate(label)} if isinstance(label, tuple) else {"label": label}
-    asked = {
-        "file": config.columns.file,
-        **labels,
-        "patient": config.columns.patient or None,
-        "split": config.columns.split or None,
-    }
+    asked = _asked(config)
     for key, name in asked.items():
-        if name is None or name in columns:
+        if name in columns:
             continue
         close = difflib.get_close_matches(name, columns, n=1)
         hint = f"; did you mean {close[0]!r}?" if close else ""
         raise DataError(
             f"data.columns.{key}: {table} has no column {name!r}, it has {', '.join(map(repr, columns))}{hint}"
         )
-    repeated = [name for name in asked.values() if name is not None and columns.count(name) > 1]
+    repeated = [name for name in asked.values() if columns.count(name) > 1]
     if repeated:
         raise DataError(f"{table} has more than one column {repeated[0]!r}: give each its own name")
 

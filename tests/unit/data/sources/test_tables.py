@@ -104,6 +104,25 @@ def test_paths_inside_the_folder_are_inside_however_they_are_written(films: Path
             opened(films, f"file,label\n{outside},a\n")
 
 
+def test_a_column_with_other_capitals_is_found_if_it_can_be_one_only(films: Path) -> None:
+    columns = {"label": "finding", "split": "split"}
+    source = opened(films, rows("File,Finding,SPLIT", "{k}.png,{ab},train"), columns=columns)
+    assert (len(source.items), source.labels, source.split_column) == (12, ("a", "b"), "split")
+    assert source.remarks[:2] == (
+        "column 'File' of index.csv is used as 'file'",
+        "column 'Finding' of index.csv is used as 'finding'",
+    )
+    several = opened(films, rows("FILE,a,B", "{k}.png,0,1"), columns={"label": ["A", "B"]})
+    assert (several.labels, several.items[0].labels) == (("A", "B"), ("B",))
+    exact = opened(films, rows("File,file,label", "none,{k}.png,{ab}"))
+    assert len(exact.items) == 12
+    for head, missing in (("File,FILE,label", "file"), ("file,Label,LABEL", "label")):
+        with pytest.raises(DataError, match=f"has no column '{missing}'"):
+            opened(films, rows(head, "{k}.png,{k}.png,{ab}"))
+    with pytest.raises(DataError, match="has no column 'FILE'"):  # one column cannot be two
+        opened(films, rows("File,x", "{k}.png,{ab}"), columns={"label": "FILE"})
+
+
 def test_names_that_the_disk_spells_otherwise_are_found(tmp_path: Path) -> None:
     root = tmp_path / "set"
     image(root / "IMG_1.PNG")
