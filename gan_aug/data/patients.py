@@ -6,9 +6,11 @@ import hashlib
 import hmac
 import os
 import secrets
+import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from gan_aug.data.manifest import Split
 from gan_aug.errors import StorageError
@@ -98,3 +100,15 @@ def _key(path: Path, given: bytes | None = None) -> bytes:
             file.write(key)
         temporary.replace(path)
         return key
+
+
+def per_patient(images: Sequence[int]) -> dict[str, Any] | None:
+    """How many images patients have, as JSON values, by the number of each; None without a patient."""
+    if not images:
+        return None
+    return {
+        "mean": statistics.fmean(images),
+        "median": float(statistics.median(images)),
+        "most": max(images),
+        "patients_with_one": images.count(1),
+    }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy.typing as npt
 from gan_aug.data.image_store import open_images
 from gan_aug.data.labels import folder_names
 from gan_aug.data.manifest import SPLITS, Manifest, Split
+from gan_aug.data.patients import per_patient
 from gan_aug.data.png import png_grid
 from gan_aug.errors import DataError
 from gan_aug.run import layout
@@ -91,9 +93,10 @@ def _spread(images: npt.NDArray[np.uint8], rows: npt.NDArray[np.int64]) -> list[
 
 def _split(manifest: Manifest, split: Split) -> dict[str, Any]:
     studies = [study for study in manifest.studies if study.split == split]
-    patients = {study.patient for study in studies if study.patient}
+    counts = list(Counter(study.patient for study in studies if study.patient).values())
     return {
         "images": len(studies),
-        "patients": len(patients) if patients else None,
+        "patients": len(counts) or None,
+        "images_per_patient": per_patient(counts),
         "labels": manifest.counts()[split],
     }

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-import numpy as np
-
 from gan_aug.data.manifest import SPLITS, Manifest, Split
+from gan_aug.data.patients import per_patient
 
 
 def describe_dataset(manifest: Manifest, patient_scope: str) -> dict[str, Any]:
@@ -41,7 +40,7 @@ def describe_dataset(manifest: Manifest, patient_scope: str) -> dict[str, Any]:
         "test_patients": len(images["test"]) if named else None,
         "without_patient": unnamed if named else None,
         "patients": {split: len(images[split]) for split in SPLITS} if named else None,
-        "images_per_patient": {split: _spread(images[split]) for split in SPLITS} if named else None,
+        "images_per_patient": {split: per_patient(images[split]) for split in SPLITS} if named else None,
         "labels": manifest.labels,
         "positive": None if positive is None else manifest.labels[positive],
         "positive_by_default": manifest.positive_by_default is not None,
@@ -56,18 +55,6 @@ def images_per_patient(manifest: Manifest, split: Split) -> list[int]:
     """The number of images of each patient of a split; an image without a patient counts as a patient of its own."""
     counts = Counter(manifest.studies[i].patient or f"image {i}" for i in manifest.indices(split))
     return list(counts.values())
-
-
-def _spread(images: list[int]) -> dict[str, Any] | None:
-    """How many images the patients of a split have; None without a patient."""
-    if not images:
-        return None
-    return {
-        "mean": float(np.mean(images)),
-        "median": float(np.median(images)),
-        "most": max(images),
-        "patients_with_one": images.count(1),
-    }
 
 
 def _known_patients(manifest: Manifest, patient_scope: str) -> str:

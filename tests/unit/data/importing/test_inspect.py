@@ -53,6 +53,9 @@ def test_inspect_says_what_there_is_and_draws_each_class(
     assert shown["set_aside"] == {"not an image that can be decoded": 1}
     assert sum(split["images"] for split in shown["splits"].values()) == 39
     assert sum(split["patients"] for split in shown["splits"].values()) == 20
+    of_train = shown["splits"]["train"]
+    spread = {"mean": of_train["images"] / of_train["patients"], "median": 2.0, "most": 2, "patients_with_one": 1}
+    assert of_train["images_per_patient"] == spread
     assert shown["splits"]["test"]["labels"] == {"no finding/normal": 3, "pneumonia": 3}
     sheets = [Path(sheet).name for sheet in shown["contact_sheets"]]
     assert sheets == ["contact-no_finding_normal.png", "contact-pneumonia.png"]
