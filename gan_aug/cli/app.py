@@ -48,7 +48,7 @@ DryOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="print the result as JSON")]
 GanOption = Annotated[
-    int, typer.Option(metavar="N", help="of a run with several GANs (compare.gans): whose images", show_default=True)
+    int | None, typer.Option(metavar="N", help="of a run with several GANs (compare.gans): whose images  [default: 0]")
 ]
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="a run folder", show_default=False)]
 
@@ -110,14 +110,14 @@ def generate(
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="with RUN: where to  [default: RUN/sets/seed-N]")
     ] = None,
-    gan: GanOption = 0,
+    gan: GanOption = None,
     on: OnOption = "local",
     dry_run: DryOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Make the synthetic set of CONFIG, or a further set with the trained GAN of RUN."""
     if not source.is_dir():
-        if counts or seed is not None or out or gan:
+        if counts or seed is not None or out or gan is not None:
             raise ConfigError(
                 f"{source} is no run folder, which --counts, --seed, --out and --gan need: for a config set "
                 "synthesis.counts and synthesis.seed by --set"
@@ -128,7 +128,13 @@ def generate(
         raise ConfigError(f"{source} is a run folder: --run, --set and --dry-run go with a config file")
     with shown_progress() as listener:
         made = api.open(source).generate(
-            parsed_counts(counts or []), seed=seed, out=out, gan=gan, on=on, progress=listener, stop_on_signals=True
+            parsed_counts(counts or []),
+            seed=seed,
+            out=out,
+            gan=gan or 0,
+            on=on,
+            progress=listener,
+            stop_on_signals=True,
         )
     _print(further_set(made, as_json), as_json)
 
@@ -156,12 +162,14 @@ def export(
     folder: Folder,
     out: Annotated[Path, typer.Option("--out", metavar="PATH", help=_EXPORT_OUT)],
     to: Annotated[FormatName, typer.Option("--to", help=_EXPORT_TO)] = "png",
-    gan: GanOption = 0,
+    gan: GanOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Write a run's synthetic set, or a further set, in a format that other tools read."""
     further = is_further_set(folder)
-    count = api.SyntheticSet(folder).export(to, out) if further else api.open(folder).export(to, out, gan)
+    if further and gan is not None:
+        raise ConfigError(f"--gan {gan}: {folder} is a further set, which one GAN made: leave --gan out")
+    count = api.SyntheticSet(folder).export(to, out) if further else api.open(folder).export(to, out, gan or 0)
     _print({"images": count, "out": str(out)} if as_json else f"{count:,} images in {out}", as_json)
 
 

@@ -103,6 +103,9 @@ def test_the_command_line_makes_exports_and_refuses(
     assert (told["images"], told["counts"]["3"], told["seed"]) == (7, 5, 5)
     assert call(monkeypatch, "export", out, "--to", "png", "--out", tmp_path / "png") == 0
     assert len(list((tmp_path / "png").glob("3/*.png"))) == 5
+    assert call(monkeypatch, "export", out, "--gan", "1", "--out", tmp_path / "npz") == 2
+    assert "--gan 1: " in (said := capsys.readouterr().err)
+    assert "more is a further set, which one GAN made: leave --gan out" in said
     capsys.readouterr()
     wrong: dict[str, tuple[Any, ...]] = {
         "--counts 3: write LABEL=N": (run.folder, "--counts", "3", "--counts", "7=2"),
