@@ -75,6 +75,8 @@ def _notes(found: Predictions) -> list[str]:
         notes.append(f"{unlike} of {whole} images are unlike the training images: {found.likeness.describe()}")
     if found.passed_over:
         notes.append(f"{found.passed_over} other files in the folders are no images")
+    if assumed := found.describe_assumed():
+        notes.append(assumed)
     return notes
 
 

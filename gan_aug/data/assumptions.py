@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from enum import IntFlag
 
 
@@ -44,20 +45,40 @@ WORDS = {
     Assumed.OTHER_SHIFT: "HighBit (0028,0102) asks for a shift that would lose the values: not shifted",
 }
 
-_found: ContextVar[list[Assumed] | None] = ContextVar("assumed", default=None)
+
+@dataclass
+class Collected:
+    """What was assumed: `flags` when an image was decoded, `words` when its file's header was read."""
+
+    flags: Assumed = NOTHING
+    words: tuple[str, ...] = ()
+
+    def in_words(self) -> tuple[str, ...]:
+        """All of it as sentences, each once."""
+        return tuple(dict.fromkeys((*self.words, *in_words(self.flags))))
 
 
-def assume(what: Assumed) -> None:
-    """Say that `what` was assumed for the image that is being decoded."""
+_found: ContextVar[Collected | None] = ContextVar("assumed", default=None)
+
+
+def assume(what: Assumed | str) -> None:
+    """Say that `what` was assumed for the image that is being decoded, or in words for its file's header.
+
+    Words must hold no text of the file.
+    """
     found = _found.get()
-    if found is not None:
-        found.append(what)
+    if found is None:
+        return
+    if isinstance(what, str):
+        found.words += (what,)
+    else:
+        found.flags |= what
 
 
 @contextmanager
-def collected() -> Iterator[list[Assumed]]:
+def collected() -> Iterator[Collected]:
     """Collect what is assumed within the block."""
-    found: list[Assumed] = []
+    found = Collected()
     token = _found.set(found)
     try:
         yield found

@@ -8,6 +8,7 @@ import shutil
 import socket
 import sys
 import tempfile
+import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ from gan_aug.run.files import storage_errors
 from gan_aug.run.places import DATA_ROOT, cache_folder
 
 SUBFOLDERS = ("", "mnist", "medmnist", "MNIST/raw")
+ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz", ".7z", ".rar")
 TIMEOUT = 20.0
 """Seconds without an answer after which a download fails."""
 
@@ -39,8 +41,19 @@ def data_folder(root: Path) -> Path:
     for folder in tried:
         if folder.is_dir():
             return folder
+    if archive := next((path for path in tried if path.is_file() and _is_archive(path)), None):
+        raise DataError(f"data.root: {archive} is an archive, which is not opened: unpack it, and name the folder")
     also = f", nor is {tried[1]} ({DATA_ROOT})" if len(tried) > 1 else ""
     raise DataError(f"data.root: {root} is not a folder{also}: name the folder that holds the files")
+
+
+def is_hidden(name: str) -> bool:
+    """Whether a file or folder of this name was put there by a system or a file manager, and not by the user."""
+    return name.startswith(".") or name.lower() in ("__macosx", "thumbs.db", "desktop.ini")
+
+
+def _is_archive(path: Path) -> bool:
+    return path.name.lower().endswith(ARCHIVES) or zipfile.is_zipfile(path)
 
 
 def search_folders(root: Path | None, own_caches: Sequence[Path] = ()) -> list[Path]:

@@ -9,7 +9,9 @@ lies beyond it with a probability of at most `FALSE_ALARMS`, or of 1 / (n + 1) i
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +30,9 @@ MOST, SCALED_BY = 5000, 500
 always the same."""
 
 BATCH = 512
+
+RULE = {"version": 1, "false_alarms": FALSE_ALARMS, "side": SIDE, "most": MOST, "scaled_by": SCALED_BY}
+"""What limits depend on besides the data set; the version changes with the measures."""
 
 Images = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float64]
@@ -60,6 +65,16 @@ class Likeness:
         measured: Floats = _measures(images, self.training, self.detail) / np.array(self.scales) / self.limit
         return measured
 
+    def limits(self) -> dict[str, Any]:
+        """All but the training images as JSON values, for `likeness_again`."""
+        return {
+            "detail": self.detail,
+            "scales": list(self.scales),
+            "limit": self.limit,
+            "false_alarms": self.false_alarms,
+            "test_false_alarms": self.test_false_alarms,
+        }
+
     def describe(self) -> str:
         """What the limit means, as a sentence."""
         return (
@@ -78,9 +93,9 @@ def learn_likeness(images: Images, manifest: Manifest) -> Likeness:
     Returns:
         The training images and the limit.
     """
-    chance, train = np.random.default_rng(0), manifest.indices("train")
-    train = np.sort(chance.permutation(train)[:MOST])
-    training = np.concatenate([_averaged(images[rows]) for rows in _batches(train)])
+    chance = np.random.default_rng(0)
+    train = _compared_with(manifest, chance)
+    training = _rows_of(images, train)
     # Both scales come from training images alone: if validation images set them too, they would lie within by choice.
     details = np.concatenate([_details(images[rows]) for rows in _batches(train)])
     detail = float(np.median(details))
@@ -100,6 +115,38 @@ def learn_likeness(images: Images, manifest: Manifest) -> Likeness:
     limit = float(validation[rank - 1])
     beyond = float((measured("test") > limit).mean())
     return Likeness(training, detail, (float(scales[0]), float(scales[1])), limit, 1 - rank / (count + 1), beyond)
+
+
+def likeness_again(images: Images, manifest: Manifest, limits: Mapping[str, Any]) -> Likeness:
+    """What `learn_likeness` gives for the same images, without measuring all of them again.
+
+    Args:
+        images: The stored images, `(N, C, H, W) uint8`.
+        manifest: The data set.
+        limits: The result of `Likeness.limits`.
+
+    Returns:
+        The training images and the limit.
+    """
+    training = _rows_of(images, _compared_with(manifest, np.random.default_rng(0)))
+    low, high = limits["scales"]
+    return Likeness(
+        training,
+        limits["detail"],
+        (low, high),
+        limits["limit"],
+        limits["false_alarms"],
+        limits["test_false_alarms"],
+    )
+
+
+def _compared_with(manifest: Manifest, chance: np.random.Generator) -> npt.NDArray[np.int64]:
+    """The training images that new ones are compared with, drawn first of all by `chance`."""
+    return np.sort(chance.permutation(manifest.indices("train"))[:MOST])
+
+
+def _rows_of(images: Images, rows: npt.NDArray[np.int64]) -> Rows:
+    return np.concatenate([_averaged(images[some]) for some in _batches(rows)])
 
 
 def _measures(images: Images, training: Rows, detail: float) -> Floats:

@@ -28,6 +28,7 @@ REPORT_PDF = "report.pdf"
 FIGURES = "figures"
 LEARNING_CURVES = "learning-curves.png"
 PREDICTIONS = "predictions.png"
+LIKENESS = "likeness.json"
 SETS = "sets"
 
 # In the folder of each stage: on what it was computed.

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -14,18 +16,20 @@ import numpy as np
 import numpy.typing as npt
 
 from gan_aug.config.data import DataConfig
+from gan_aug.data.assumptions import NOTHING, collected
 from gan_aug.data.image_store import open_images
+from gan_aug.data.importing.report import describe_assumed
 from gan_aug.data.manifest import Manifest
 from gan_aug.data.reading.raster import Raster
 from gan_aug.data.sources.new_images import find_new_images
 from gan_aug.data.sources.open import images_in
-from gan_aug.errors import DataError, ManifestError
+from gan_aug.errors import DataError, ManifestError, RunConflict, StorageError
 from gan_aug.evaluation.classifiers.networks import ClassifierCard, load_classifier
 from gan_aug.evaluation.classifiers.predict import Prediction, predict_with, prediction_sheet
-from gan_aug.evaluation.unlike import Likeness, learn_likeness
+from gan_aug.evaluation.unlike import RULE, Likeness, learn_likeness, likeness_again
 from gan_aug.run import layout
 from gan_aug.run.events import Progress
-from gan_aug.run.files import read_json, write_bytes, write_text
+from gan_aug.run.files import read_json, write_bytes, write_json, write_text
 from gan_aug.run.folder import RunDir
 
 if TYPE_CHECKING:
@@ -47,7 +51,7 @@ class FilePrediction:
     `distance` says how far the image is from the nearest training image, and `detail` how far its amount of fine detail
     is from theirs. If one of them is above 1, the image is `unlike` them: the classifier was trained on nothing of the
     kind. They are None if the run no longer has its images. `error` is the reason if the file could not be read; then
-    it has no labels and no probabilities.
+    it has no labels and no probabilities. `assumed` says what was assumed to read it, as an import does.
     """
 
     file: Path
@@ -57,6 +61,7 @@ class FilePrediction:
     distance: float | None = None
     detail: float | None = None
     error: str | None = None
+    assumed: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -69,14 +74,18 @@ class FilePrediction:
         return None if self.distance is None or self.detail is None else max(self.distance, self.detail) > 1
 
     def to_json(self) -> dict[str, Any]:
-        """The prediction as JSON values, `frame` only in a file with several; or `file` and `error`."""
+        """The prediction as JSON values, or `file` and `error`.
+
+        `frame` is there only in a file with several, `assumed` only if something was.
+        """
+        assumed = {"assumed": list(self.assumed)} if self.assumed else {}
         frame = {"frame": self.frame} if self.frame is not None else {}
         if self.error is not None:
             return {"file": str(self.file)} | frame | {"error": self.error}
         said = {"labels": list(self.labels), "probabilities": self.probabilities, "unlike": self.unlike}
         measured = {"distance": self.distance, "detail": self.detail}
         rounded = {name: None if value is None else round(value, 4) for name, value in measured.items()}
-        return {"file": str(self.file)} | frame | said | rounded
+        return {"file": str(self.file)} | frame | said | rounded | assumed
 
 
 class Predictions(list[FilePrediction]):
@@ -93,6 +102,11 @@ class Predictions(list[FilePrediction]):
     def failed(self) -> list[FilePrediction]:
         """The files that could not be read."""
         return [row for row in self if row.error is not None]
+
+    def describe_assumed(self) -> str:
+        """What was assumed of how many files, one per line, as an import says it; empty if nothing was."""
+        of_files = {(row.file, what) for row in self for what in row.assumed}
+        return describe_assumed({"assumed": dict(Counter(what for _, what in of_files).most_common())})
 
     def to_csv(self) -> str:
         """A table with a row for each prediction.
@@ -122,6 +136,7 @@ class _NewImage:
     frame: int | None
     image: npt.NDArray[np.uint8] | None
     error: str | None = None
+    assumed: tuple[str, ...] = ()
 
 
 def predict_files(
@@ -178,8 +193,10 @@ def _read(files: Sequence[Path], data: DataConfig, raster: Raster, progress: Pro
         if tell:
             tell(done, len(files))
         try:
-            for frame, image in images_in(file, data, raster):
-                yield _NewImage(file, frame, image)
+            with collected() as assumed:
+                for frame, image in images_in(file, data, raster):
+                    yield _NewImage(file, frame, image, assumed=assumed.in_words())
+                    assumed.flags = NOTHING  # those of the next frame are its own
         except DataError as error:
             yield _NewImage(file, None, None, str(error))
     if tell:
@@ -205,17 +222,32 @@ def _labelled(
             rows.append(FilePrediction(new.file, new.frame, (), {}, error=new.error))
         else:
             one, (distance, detail) = next(said), next(measured, (None, None))
-            rows.append(FilePrediction(new.file, new.frame, one.labels, one.probabilities, distance, detail))
+            rows.append(
+                FilePrediction(
+                    new.file, new.frame, one.labels, one.probabilities, distance, detail, assumed=new.assumed
+                )
+            )
     return rows
 
 
 def _likeness(run: RunDir, manifest: Manifest) -> Likeness | None:
-    """What is usual in the run's own images; None if they are not in its folder."""
+    """What is usual in the run's own images; None if they are not in its folder.
+
+    What takes long is kept in the run folder for the next time.
+    """
     try:
         images = open_images(run.dataset, manifest)
     except ManifestError:
         return None
-    return learn_likeness(images, manifest)
+    path, made_of = run.path / layout.LIKENESS, {"dataset": manifest.fingerprint, "rule": RULE}
+    with contextlib.suppress(RunConflict, OSError, KeyError, TypeError):  # damaged or absent: it is learnt again
+        kept = read_json(path)
+        if kept["made_of"] == made_of:
+            return likeness_again(images, manifest, kept["limits"])
+    found = learn_likeness(images, manifest)
+    with contextlib.suppress(StorageError):  # a folder that others may only read serves as well
+        write_json(path, {"schema": 1, "made_of": made_of, "limits": found.limits()})
+    return found
 
 
 def _sheet(drawn: Sequence[tuple[npt.NDArray[np.uint8], FilePrediction]]) -> bytes:

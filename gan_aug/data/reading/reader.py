@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial, reduce
-from operator import or_
+from functools import partial
 from typing import TypeVar
 
 import numpy as np
 
 from gan_aug.compute.local.crash_safe_pool import CrashSafePool, Lost
-from gan_aug.data.assumptions import NOTHING, collected
+from gan_aug.data.assumptions import collected
 from gan_aug.data.items import Item, Pixels, Reading
 from gan_aug.data.manifest import content_hash
 from gan_aug.data.reading.image_cache import CacheFolder, ImageCache
@@ -124,7 +123,7 @@ def read_item(raster: Raster, read: Read) -> Reading | str:
     except MemoryError:
         return "there is not enough memory to decode it"
     height, width = pixels.shape[:2]
-    return Reading(image, content_hash(image), (height, width), has_colour(pixels), reduce(or_, assumed, NOTHING))
+    return Reading(image, content_hash(image), (height, width), has_colour(pixels), assumed.flags)
 
 
 def _colour(read: Read) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from gan_aug.config.data import DataConfig
+from gan_aug.data.assumptions import assume
 from gan_aug.data.dicom.files import DicomFile, find_files
 from gan_aug.data.dicom.header import Header, read_header
 from gan_aug.data.dicom.header_reader import HeaderReader, read_headers
@@ -33,8 +34,8 @@ NAME = "dicom"
 ONE_CLASS = "image"
 """The label of every image if `data.dicom.label_from` is none."""
 
-ENDINGS = ("", ".dcm", ".dicom", ".dic", ".ima")
-"""How the names of DICOM files end, if not with a number."""
+DICOM_ENDINGS = (".dcm", ".dicom", ".dic", ".ima")
+"""How the names of DICOM files end, if they have an ending that is no number."""
 
 CODED = {"CS", "AS", "IS", "DS", "US", "SS", "UL", "SL", "FL", "FD"}
 """Value representations that labels may come from: codes and numbers. Free text, dates and names may identify."""
@@ -97,7 +98,7 @@ def dicom_source(
         ConfigError: Labels cannot be asked for so.
         DataError: The table of labels is absent or unusable.
     """
-    label_from = config.dicom.label_from or ("table" if config.table else "folder")
+    label_from = labelled_by(config)
     tag = None if label_from in ("table", "folder", "none") else _checked_tag(label_from)
     table = _table(config) if label_from == "table" else None
     annotate = (
@@ -132,6 +133,11 @@ def dicom_source(
     )
 
 
+def labelled_by(config: DataConfig) -> str:
+    """What labels come from: `data.dicom.label_from`, or without it the table if there is one, else folders."""
+    return config.dicom.label_from or ("table" if config.table else "folder")
+
+
 def new_frames(path: Path, config: DataConfig, raster: Raster) -> NewImages:
     """The frames of a new DICOM file that `data.dicom.frames` means, stored as `raster` says.
 
@@ -149,7 +155,10 @@ def new_frames(path: Path, config: DataConfig, raster: Raster) -> NewImages:
     """
     check_installed(NAME)
     file = DicomFile(1, path, path.name)
-    count = read_header(file, config.dicom, IdentityKey.random()).frames
+    header = read_header(file, config.dicom, IdentityKey.random())
+    for what in header.assumed:
+        assume(what)
+    count = header.frames
     for frame in chosen_frames(count, config.dicom.frames):
         pixels = read_frame(file, frame, config.dicom)
         yield frame + 1 if count > 1 else None, replace(raster, window="full")(pixels)
@@ -219,10 +228,10 @@ def _labels(config: DataConfig, label_from: str, items: list[Item]) -> tuple[tup
 
 def _layout(config: DataConfig, files: list[DicomFile]) -> Layout | None:
     """How the folders above the files are to be read, if labels come from them; what is no DICOM has no say."""
-    if (config.dicom.label_from or ("table" if config.table else "folder")) != "folder":
+    if labelled_by(config) != "folder":
         return None
     paths = [PurePosixPath(file.name) for file in files]
-    likely = [path for path in paths if path.suffix.lower() in ENDINGS or path.suffix[1:].isdigit()]
+    likely = [path for path in paths if path.suffix.lower() in ("", *DICOM_ENDINGS) or path.suffix[1:].isdigit()]
     return layout_of([path.parts[:-1] for path in likely or paths], "data.root", numbered=False)
 
 

@@ -21,7 +21,7 @@ from gan_aug.data.dicom.web.dicomweb import Archive, Uids
 from gan_aug.data.dicom.web.http import RefusedError, archive_error, read_token
 from gan_aug.data.items import Rejected, Source
 from gan_aug.data.reading.reader import Reader
-from gan_aug.data.sources.dicom import check_installed, dicom_source
+from gan_aug.data.sources.dicom import check_installed, dicom_source, labelled_by
 from gan_aug.data.sources.kind import Opening
 from gan_aug.errors import Cancelled, ConfigError
 from gan_aug.run.events import Progress
@@ -75,7 +75,7 @@ def _make_spool(folder: Path | None) -> Path:
 
 
 def _check_labels(config: DataConfig) -> None:
-    label_from = config.dicom.label_from or ("table" if config.table else "folder")
+    label_from = labelled_by(config)
     if label_from == "folder":
         raise ConfigError(
             "data.dicom.label_from: an archive has no folders to take labels from: give a coded DICOM keyword, none, "

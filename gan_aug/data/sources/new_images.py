@@ -7,11 +7,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from gan_aug.data.labels import natural_key
+from gan_aug.data.locate import is_hidden
 from gan_aug.data.sources.open import is_readable
 from gan_aug.errors import DataError
-
-NO_IMAGES = {"dicomdir", "thumbs.db", "desktop.ini"}
-"""Names, in lower case, of files that a folder of images may hold and that are none."""
 
 
 def find_new_images(paths: Sequence[Path], source: str) -> tuple[list[Path], int]:
@@ -37,7 +35,7 @@ def find_new_images(paths: Sequence[Path], source: str) -> tuple[list[Path], int
             found[path] = None
             continue
         inside = sorted(_walk(path), key=lambda file: natural_key(file.as_posix()))
-        images = [file for file in inside if file.name.lower() not in NO_IMAGES and is_readable(file, source)]
+        images = [file for file in inside if file.name.lower() != "dicomdir" and is_readable(file, source)]
         if not images:
             raise DataError(f"no image file in {path}: check the path")
         found |= dict.fromkeys(images)
@@ -54,12 +52,8 @@ def _walk(folder: Path) -> Iterator[Path]:
             folders.clear()
             continue
         seen.add(real)
-        folders[:] = [name for name in folders if not _is_hidden(name)]
-        yield from (path for name in files if not _is_hidden(name) and (path := Path(place, name)).is_file())
-
-
-def _is_hidden(name: str) -> bool:
-    return name.startswith(".") or name == "__MACOSX"
+        folders[:] = [name for name in folders if not is_hidden(name)]
+        yield from (path for name in files if not is_hidden(name) and (path := Path(place, name)).is_file())
 
 
 def _fail(error: OSError) -> None:

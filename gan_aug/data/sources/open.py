@@ -20,7 +20,7 @@ from gan_aug.data.reading.decode import is_image_file
 from gan_aug.data.reading.raster import Raster
 from gan_aug.data.reading.reader import Reader
 from gan_aug.data.sources.csv_table import open_csv
-from gan_aug.data.sources.dicom import DICOM_FILES, open_dicom
+from gan_aug.data.sources.dicom import DICOM_ENDINGS, DICOM_FILES, open_dicom
 from gan_aug.data.sources.dicomweb import SPOOL, open_dicomweb
 from gan_aug.data.sources.digits import open_digits
 from gan_aug.data.sources.folder import open_folder
@@ -40,9 +40,6 @@ SOURCES = (
     SourceKind(("pneumoniamnist", "breastmnist"), at_hand(open_medmnist), endings=ENDINGS),
 )
 """Every source, in the order in which people see their names; the first row that knows a name has it."""
-
-
-DICOM_ENDINGS = (".dcm", ".dicom", ".ima")
 
 
 @contextmanager

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
 from sklearn.datasets import load_sample_images
 
 from gan_aug.data.manifest import Manifest, Study
-from gan_aug.evaluation.unlike import Likeness, learn_likeness
+from gan_aug.evaluation.unlike import Likeness, learn_likeness, likeness_again
 
 
 @pytest.fixture(scope="module")
 def likeness(cell_data) -> Likeness:
     return learn_likeness(cell_data.images, cell_data.manifest)
+
+
+def test_what_was_kept_gives_the_same_again(cell_data, likeness: Likeness) -> None:
+    again = likeness_again(cell_data.images, cell_data.manifest, json.loads(json.dumps(likeness.limits())))
+    np.testing.assert_array_equal(again.training, likeness.training)
+    assert dataclasses.replace(again, training=likeness.training) == likeness
 
 
 def photos(count: int, side: int) -> np.ndarray:

@@ -13,7 +13,8 @@ from PIL import Image
 
 import gan_aug
 from gan_aug.data.sources.new_images import find_new_images
-from gan_aug.errors import DataError
+from gan_aug.errors import DataError, StorageError
+from gan_aug.stages import predict
 from tests.support.command_line import call
 from tests.support.dicom.samples import dataset, save
 from tests.support.places import GOLDEN
@@ -66,7 +67,7 @@ def test_a_folder_is_read_at_any_depth_and_bad_files_stop_nothing(
     assert "bad.png cannot be read (not an image that can be decoded)" in str(told["bad.png"].error)
     assert told["bad.png"].probabilities == {}
     assert {name for name, row in told.items() if row.unlike} == {"film", "inverted.bmp", "noise.png"}
-    assert rows.passed_over == 2  # the notes and the thumbnails; hidden files do not count
+    assert rows.passed_over == 1  # the notes; hidden files and a system's own do not count
     assert rows.likeness is not None
     assert rows.likeness.describe().startswith(
         "beyond the limit lies at most 4.8 % of images like the validation images"
@@ -110,14 +111,42 @@ def test_without_the_runs_images_all_but_likeness_is_said(run: gan_aug.Run, fold
     assert sum(row.probabilities.values()) == pytest.approx(1)
 
 
+def test_the_limits_of_likeness_are_kept_for_the_same_data_set(
+    run: gan_aug.Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    film, kept = [folder / "noise.png"], run.folder / "likeness.json"
+    learnt, calls = predict.learn_likeness, list[int]()
+    monkeypatch.setattr(predict, "learn_likeness", lambda *images: (calls.append(1), learnt(*images))[1])
+    first, again = run.predict(film), run.predict(film)
+    assert (list(first), len(calls)) == (list(again), 1)
+    assert first.likeness is not None
+    assert again.likeness is not None
+    assert first.likeness.describe() == again.likeness.describe()
+    for damaged in ("{", "[]", json.dumps(json.loads(kept.read_text()) | {"made_of": {}})):
+        kept.write_text(damaged)
+        assert list(run.predict(film)) == list(first)
+    assert len(calls) == 4
+    monkeypatch.setattr(predict, "write_json", full_disk)
+    kept.unlink()
+    assert list(run.predict(film)) == list(first)
+
+
+def full_disk(path: Path, record: object) -> None:
+    raise StorageError(f"cannot write {path}: the disk is full")
+
+
 def test_which_files_of_a_folder_are_images(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "dicom").mkdir()
-    for name in ("IM_0001", "1.2.840.10008.5", "film.dcm", "DICOMDIR", "notes.txt", "index.csv"):
+    for name in ("IM_0001", "1.2.840.10008.5", "film.dcm", "old.DIC", "DICOMDIR", "notes.txt", "index.csv"):
         (tmp_path / "dicom" / name).write_bytes(b"no preamble")
     names = [path.name for path in find_new_images([tmp_path / "dicom"], "dicom")[0]]
-    assert names == ["1.2.840.10008.5", "IM_0001", "film.dcm"]
-    assert find_new_images([tmp_path / "dicom"], "folder") == ([tmp_path / "dicom/film.dcm"], 5)
-    (tmp_path / "dicom/film.dcm").unlink()
+    assert names == ["1.2.840.10008.5", "IM_0001", "film.dcm", "old.DIC"]
+    assert find_new_images([tmp_path / "dicom"], "folder") == (
+        [tmp_path / "dicom/film.dcm", tmp_path / "dicom/old.DIC"],
+        5,
+    )
+    for name in ("film.dcm", "old.DIC"):
+        (tmp_path / "dicom" / name).unlink()
     with pytest.raises(DataError, match="no image file in .*dicom"):
         find_new_images([tmp_path / "dicom"], "folder")
     twice, _ = find_new_images([folder / "noise.png", folder, folder / "noise.png"], "folder")

@@ -62,7 +62,15 @@ def test_dicom_files_of_a_run_of_dicom_files(
     (same,) = json.loads(capsys.readouterr().out)
     assert same["probabilities"] == pytest.approx(rows[0]["probabilities"])
     assert call(monkeypatch, "predict", run, several) == 0
-    assert "several.dcm frame 3: bright (" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "several.dcm frame 3: bright (" in said
+    assert "assumed" not in said
+    odd = [save(tmp_path / f"odd {k}", dataset(film(1, k), **(WINDOW | {"WindowWidth": -1}))) for k in range(2)]
+    assert call(monkeypatch, "predict", run, *odd) == 0
+    said = capsys.readouterr().out
+    assert "assumed of files or images, as they lack a value or hold one that makes no sense:\n  2: " in said
+    assert call(monkeypatch, "predict", run, *odd, "--json") == 0
+    assert all(row["assumed"] for row in json.loads(capsys.readouterr().out))
     assert (run / "predictions.png").exists()
 
 

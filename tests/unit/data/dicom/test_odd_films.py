@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from gan_aug.config.data import DicomConfig
-from gan_aug.data.assumptions import Assumed, collected, in_words
+from gan_aug.data.assumptions import collected
 from gan_aug.data.dicom.files import DicomFile
 from gan_aug.data.dicom.header import read_header
 from gan_aug.data.dicom.pixels import read_frame
@@ -24,10 +24,9 @@ def read(path: Path, **config: Any) -> tuple[NDArray[Any], str]:
     """The first frame as grey values or colours from 0 to 255, and all that was assumed."""
     file, settings = DicomFile(1, path, path.name), DicomConfig(**config)
     header = read_header(file, settings, IdentityKey(bytes(32)))
-    with collected() as flags:
+    with collected() as found:
         pixels = read_frame(file, 0, settings)
-    found = in_words(Assumed(int(np.bitwise_or.reduce([0, *flags]))))
-    return pixels / (np.iinfo(pixels.dtype).max / 255), "; ".join((*header.assumed, *found))
+    return pixels / (np.iinfo(pixels.dtype).max / 255), "; ".join((*header.assumed, *found.in_words()))
 
 
 def check(path: Path, film: OddFilm) -> None:
