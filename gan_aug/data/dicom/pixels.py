@@ -20,6 +20,7 @@ from gan_aug.data.dicom.pydicom_messages import suppress_messages
 from gan_aug.data.dicom.tables import read_palette
 from gan_aug.data.dicom.window import fell_together, grey_frame
 from gan_aug.data.items import Pixels
+from gan_aug.data.reading.raster import resized_planes
 from gan_aug.errors import DataError
 
 Array = npt.NDArray[Any]
@@ -110,12 +111,8 @@ def of_square_pixels(pixels: Pixels, ratio: float, max_pixels: int) -> Pixels:
     if size[0] * size[1] > max_pixels:
         raise DataError("with square pixels it would have more of them than data.dicom.max_pixels allows")
     top = np.iinfo(pixels.dtype).max
-    planes = [pixels] if pixels.ndim == 2 else list(np.moveaxis(pixels, -1, 0))
-    resized = [
-        np.asarray(Image.fromarray(plane.astype(np.float32)).resize(size, Image.Resampling.BICUBIC)) for plane in planes
-    ]
-    found = [np.rint(np.clip(plane, 0, top)).astype(pixels.dtype) for plane in resized]
-    return found[0] if pixels.ndim == 2 else np.stack(found, axis=-1)
+    made = resized_planes(pixels, size, Image.Resampling.BICUBIC)
+    return np.rint(np.clip(made, 0, top)).astype(pixels.dtype)
 
 
 @lru_cache(maxsize=1)

@@ -59,10 +59,6 @@ def _opened(path: Path) -> npt.NDArray[Any]:
     """The array in the file, mapped into memory: only what is asked for is read."""
     try:
         array: npt.NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
-    except FileNotFoundError as error:
-        raise DataError("there is no such file") from error
-    except PermissionError as error:
-        raise DataError("permission to read the file is denied") from error
     except ValueError as error:
         if "allow_pickle" in str(error) or "Python objects" in str(error):
             raise DataError("it holds Python objects (a pickle), which may run code and are never opened") from error

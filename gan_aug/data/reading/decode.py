@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -96,6 +96,30 @@ def images_in_file(path: Path, slices: SlicesConfig) -> list[tuple[int | None, C
     return [(number, partial(decode, path, axis, number)) for number in numbers]
 
 
+def named_images(
+    path: Path, slices: SlicesConfig, origin: str, patient: str | None = None
+) -> Iterator[tuple[str, str | None, Callable[[], Pixels]]]:
+    """The images that a file gives, each with its origin and its patient; see `images_in_file`.
+
+    Args:
+        path: The file.
+        slices: The section `data.slices`.
+        origin: The origin of the file, to which slices add their number.
+        patient: The patient, or None. The slices of one volume are of one patient, whoever that is.
+
+    Yields:
+        For each image its origin, its patient, and what decodes it.
+
+    Raises:
+        DataError: The slices of a volume cannot be counted; the message is the reason.
+    """
+    for number, read in images_in_file(path, slices):
+        if number is None:
+            yield origin, patient, read
+        else:
+            yield f"{origin} slice {number}", patient or f"\0{origin}", read
+
+
 def decode(path: Path, axis: int | None = None, index: Index = None) -> Pixels:
     """The image in the file `path`, or one slice or page of it.
 
@@ -122,10 +146,11 @@ def decode(path: Path, axis: int | None = None, index: Index = None) -> Pixels:
 
 
 def _check_file(path: Path) -> None:
-    """Raise DataError if there is no file with content."""
+    """Raise DataError if there is no file with content, or it may not be read."""
     try:
         if path.stat().st_size == 0:
             raise DataError("the file is empty")
+        path.open("rb").close()
     except FileNotFoundError as error:
         raise DataError("there is no such file") from error
     except PermissionError as error:
@@ -158,10 +183,6 @@ def _with_pillow(path: Path, use: Callable[[Image.Image], Answer]) -> Answer:
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(path, formats=FORMATS) as image:
                 return use(image)
-    except FileNotFoundError as error:
-        raise DataError("there is no such file") from error
-    except PermissionError as error:
-        raise DataError("permission to read the file is denied") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning, MemoryError) as error:
         raise DataError("the image has too many pixels to be opened safely") from error
     except UnidentifiedImageError as error:

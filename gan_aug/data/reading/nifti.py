@@ -15,6 +15,7 @@ from PIL import Image
 
 from gan_aug.data.items import Pixels
 from gan_aug.data.reading.arrays import Index, check_pixels, chosen, to_pixels
+from gan_aug.data.reading.raster import resized_planes
 from gan_aug.errors import DataError
 
 SQUARE = 0.01
@@ -86,8 +87,6 @@ def _opened(path: Path) -> Iterator[Any]:
         yield nibabel.load(path)
     except DataError:
         raise
-    except PermissionError as error:
-        raise DataError("permission to read the file is denied") from error
     except MemoryError as error:
         raise DataError("there is not enough memory to decode it") from error
     except damaged as error:
@@ -142,11 +141,5 @@ def _square(pixels: Pixels, down: float, across: float) -> Pixels:
     height, width = pixels.shape[:2]
     size = max(1, round(width * across / side)), max(1, round(height * down / side))
     check_pixels((size[1], size[0]))
-    planes = pixels[..., None] if pixels.ndim == 2 else pixels
-    made = [
-        np.asarray(Image.fromarray(planes[..., k].astype(np.float32)).resize(size, Image.Resampling.BILINEAR))
-        for k in range(planes.shape[2])
-    ]
-    stacked = np.stack(made, axis=-1)
-    stacked = stacked[..., 0] if pixels.ndim == 2 else stacked
-    return stacked if pixels.dtype == np.float32 else np.rint(stacked).astype(pixels.dtype)
+    made = resized_planes(pixels, size, Image.Resampling.BILINEAR)
+    return made if pixels.dtype == np.float32 else np.rint(made).astype(pixels.dtype)

@@ -106,6 +106,14 @@ class Raster:
         )
 
 
+def resized_planes(pixels: Pixels, size: tuple[int, int], how: Image.Resampling) -> Floats:
+    """`pixels`, `(H, W)` or `(H, W, 3)`, at `size` (width, height) as float32; each channel is resized by itself."""
+    planes = np.atleast_3d(pixels).astype(np.float32)
+    made = [np.asarray(Image.fromarray(plane).resize(size, how)) for plane in np.moveaxis(planes, -1, 0)]
+    stacked: Floats = np.stack(made, axis=-1)
+    return stacked if pixels.ndim == 3 else stacked[..., 0]
+
+
 def has_colour(pixels: Pixels) -> bool:
     """Whether `pixels` have colour: three channels that differ somewhere."""
     return pixels.ndim == 3 and bool((pixels != pixels[..., :1]).any())

@@ -13,7 +13,7 @@ from gan_aug.data.items import Item, Rejected, Source, split_of
 from gan_aug.data.labels import is_missing, label_order
 from gan_aug.data.locate import data_folder
 from gan_aug.data.manifest import Split, Task
-from gan_aug.data.reading.decode import NO_IMAGE, images_in_file, is_image_file, why_not
+from gan_aug.data.reading.decode import NO_IMAGE, is_image_file, named_images, why_not
 from gan_aug.data.sources.file_names import FolderIndex, readable
 from gan_aug.data.sources.table import Row, Table, open_table
 from gan_aug.errors import ConfigError, DataError
@@ -72,7 +72,10 @@ def open_csv(config: DataConfig) -> Source:
     items: list[Item] = []
     for entry in entries:
         try:
-            items += _items(entry, config)
+            items += [
+                Item(origin, entry.labels, read, entry.split, patient, entry.path)
+                for origin, patient, read in named_images(entry.path, config.slices, entry.origin, entry.patient)
+            ]
         except DataError as error:
             rejected.append(Rejected(entry.origin, str(error)))
     found = {label for item in items for label in item.labels}
@@ -189,14 +192,6 @@ def _entry(
     if not is_image_file(path) and path.suffix and (reason := why_not(path)) != NO_IMAGE:
         raise SetAsideError(reason)
     return Entry(line, origin, path, labels, split, patient)
-
-
-def _items(entry: Entry, config: DataConfig) -> Iterator[Item]:
-    for number, read in images_in_file(entry.path, config.slices):
-        origin = entry.origin if number is None else f"{entry.origin} slice {number}"
-        # The slices of one volume are of one patient, whoever that is.
-        patient = entry.patient or (None if number is None else f"\0{entry.origin}")
-        yield Item(origin, entry.labels, read, entry.split, patient, entry.path)
 
 
 def _without_repeats(entries: list[Entry]) -> tuple[list[Entry], list[Rejected]]:

@@ -10,6 +10,7 @@ from functools import cached_property
 from itertools import chain
 from pathlib import Path, PurePosixPath
 
+from gan_aug.data.locate import is_hidden
 from gan_aug.data.reading.decode import is_image_file
 
 
@@ -60,7 +61,7 @@ class FolderIndex:
     def _files(self) -> list[str]:
         found = []
         for place, folders, files in os.walk(self.folder):
-            folders[:] = sorted(one for one in folders if not one.startswith("."))
+            folders[:] = sorted(one for one in folders if not is_hidden(one))
             found += [os.path.relpath(os.path.join(place, one), self.folder) for one in sorted(files)]  # noqa: PTH118
         return found
 

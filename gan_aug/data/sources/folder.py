@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import zipfile
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,8 +10,8 @@ from pathlib import Path
 from gan_aug.config.data import DataConfig
 from gan_aug.data.items import Item, Rejected, Source, split_of
 from gan_aug.data.labels import label_order, natural_key
-from gan_aug.data.locate import data_folder
-from gan_aug.data.reading.decode import NO_IMAGE, images_in_file, is_image_file, why_not
+from gan_aug.data.locate import data_folder, is_hidden
+from gan_aug.data.reading.decode import NO_IMAGE, is_image_file, named_images, why_not
 from gan_aug.data.sources.file_names import readable
 from gan_aug.data.sources.folder_layout import Layout, Place, layout_of
 from gan_aug.errors import ConfigError, DataError
@@ -28,8 +27,6 @@ def open_folder(config: DataConfig) -> Source:
     """
     if config.root is None:
         raise ConfigError("data.root is needed for the folder source: name the folder that holds one folder per class")
-    if config.root.is_file() and zipfile.is_zipfile(config.root):
-        raise ConfigError(f"data.root: {config.root} is a zip archive: unpack it, and name the folder")
     root = data_folder(config.root)
     files = sorted(_files(root), key=lambda path: natural_key(path.as_posix()))
     shown = [tuple(readable(part) for part in path.relative_to(root).parts) for path in files]
@@ -67,16 +64,8 @@ def _used(path: Path, parts: tuple[str, ...], image: bool, layout: Layout, confi
         return Rejected(origin, why_not(path))
     try:
         return [
-            Item(
-                origin if number is None else f"{origin} slice {number}",
-                (place.label,),
-                read,
-                place.split,
-                # The slices of one volume are of one patient, whoever that is.
-                None if number is None else f"\0{origin}",
-                path,
-            )
-            for number, read in images_in_file(path, config.slices)
+            Item(name, (place.label,), read, place.split, patient, path)
+            for name, patient, read in named_images(path, config.slices, origin)
         ]
     except DataError as error:
         return Rejected(origin, str(error))
@@ -137,12 +126,13 @@ def _remarks(root: Path, layout: Layout) -> Iterator[str]:
 
 
 def _tables(root: Path) -> list[str]:
-    return sorted(readable(p.name) for p in root.iterdir() if p.suffix.lower() in TABLES and not _hidden(p.name))
+    return sorted(readable(p.name) for p in root.iterdir() if p.suffix.lower() in TABLES and not is_hidden(p.name))
 
 
 def _folders(folder: Path) -> list[Path]:
     """The folders in a folder, in natural order, without hidden ones; a link to nothing counts as one."""
-    found = [p for p in folder.iterdir() if not _hidden(p.name) and (p.is_dir() or (p.is_symlink() and not p.exists()))]
+    shown = [path for path in folder.iterdir() if not is_hidden(path.name)]
+    found = [path for path in shown if path.is_dir() or (path.is_symlink() and not path.exists())]
     # A link that hangs may have been an image: only a name without an ending is taken for a folder's.
     return sorted((p for p in found if p.is_dir() or not p.suffix), key=lambda path: natural_key(path.name))
 
@@ -153,7 +143,7 @@ def _files(root: Path) -> Iterator[Path]:
 
     def walk(folder: Path, above: set[Path]) -> Iterator[Path]:
         with os.scandir(folder) as entries:
-            found = [entry for entry in entries if not _hidden(entry.name)]
+            found = [entry for entry in entries if not is_hidden(entry.name)]
         for entry in found:
             path = folder / entry.name
             if not entry.is_dir():
@@ -164,8 +154,3 @@ def _files(root: Path) -> Iterator[Path]:
                 yield from walk(path, above | {real})
 
     yield from walk(root, above)
-
-
-def _hidden(name: str) -> bool:
-    """Whether a file manager put it there and not the user."""
-    return name.startswith(".") or name in ("__MACOSX", "Thumbs.db", "desktop.ini")

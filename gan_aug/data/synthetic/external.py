@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from gan_aug.data.items import Pixels
 from gan_aug.data.labels import folder_names, natural_key
+from gan_aug.data.locate import is_hidden
 from gan_aug.data.manifest import Manifest
 from gan_aug.data.reading.decode import decode, is_image_file
 from gan_aug.data.reading.npz import ZippedArray
@@ -74,10 +75,10 @@ def _files(root: Path) -> list[tuple[Path, Path]]:
     """The image files of all class folders, as (class folder, file), in natural order; hidden ones are left out."""
     found = []
     for folder in sorted((p for p in root.iterdir() if p.is_dir()), key=lambda p: natural_key(p.name)):
-        if folder.name.startswith((".", "__MACOSX")):
+        if is_hidden(folder.name):
             continue
         inside = sorted(folder.rglob("*"), key=lambda p: natural_key(p.as_posix()))
-        files = [p for p in inside if is_image_file(p) and not p.name.startswith(".")]
+        files = [p for p in inside if is_image_file(p) and not is_hidden(p.name)]
         if not files:
             raise DataError(f"{KEY}: the class folder {folder.name!r} of {root} has no images: add some, or remove it")
         found += [(folder, file) for file in files]

@@ -17,7 +17,7 @@ from gan_aug.data.importing.dataset import import_dataset
 from gan_aug.data.items import Source, split_of
 from gan_aug.data.sources.folder_layout import Place, layout_of
 from gan_aug.data.sources.open import open_source
-from gan_aug.errors import ConfigError, DataError
+from gan_aug.errors import DataError
 from tests.support.dicom.samples import save
 
 NOISE = np.random.default_rng(0)
@@ -69,7 +69,7 @@ def test_a_zip_as_a_desktop_makes_it_has_its_classes(tmp_path: Path) -> None:
     assert found(opened(wrapped)) == {(None, "benign"): 2, (None, "malignant"): 2}
     with zipfile.ZipFile(tmp_path / "in.zip", "w") as archive:
         archive.write(wrapped / "my set/benign/0.png")
-    with pytest.raises(ConfigError, match=r"in\.zip is a zip archive: unpack it"):
+    with pytest.raises(DataError, match=r"in\.zip is an archive, which is not opened: unpack it, and name the folder"):
         opened(tmp_path / "in.zip")
 
 
