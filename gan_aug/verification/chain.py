@@ -82,7 +82,7 @@ def broken_link(name: str, error: GanAugError) -> Link:
     return Link(name, "LEAKED" if isinstance(error, LeakageError) else "ALTERED", str(error), kind)
 
 
-def listed(rows: Iterable[int], most: int = 3) -> str:
+def some_of(rows: Iterable[int], most: int = 3) -> str:
     """Row numbers for a sentence, such as `3, 17, 20 and 12 more`."""
     known = list(rows)
     more = f" and {len(known) - most} more" if len(known) > most else ""

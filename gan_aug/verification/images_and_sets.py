@@ -19,7 +19,7 @@ from gan_aug.run.files import read_json
 from gan_aug.run.stores import MissingObject, Place, below, open_store
 from gan_aug.stages.external import SOURCE
 from gan_aug.stages.storage import RunStorage
-from gan_aug.verification.chain import Link, broken_link, listed
+from gan_aug.verification.chain import Link, broken_link, some_of
 
 UNSEEN = "none of them, nor any of their patients, in validation or test"
 UNSEEN_BEFORE = "none of them in validation or test"
@@ -79,7 +79,7 @@ def check_images(storage: RunStorage, manifest: Manifest, place: Place, progress
     if images.count != total:
         return Link(name, "ALTERED", f"it holds {images.count:,} images, the manifest {total:,}", ManifestError)
     if altered:
-        says = f"{len(altered):,} of {total:,} images are not what the manifest says: {listed(altered)}"
+        says = f"{len(altered):,} of {total:,} images are not what the manifest says: {some_of(altered)}"
         return Link(name, "ALTERED", says, ManifestError)
     return Link(name, "ok", f"{total:,} images, each with the hash that the manifest gives")
 

@@ -1,4 +1,4 @@
-"""Verifies the results of a comparison: its cells, and the report's figures, recomputed from their scores."""
+"""Verifies the report of a comparison: its figures, recomputed from the scores of its cells."""
 
 from __future__ import annotations
 
@@ -15,9 +15,7 @@ from gan_aug.data.image_store import open_images
 from gan_aug.data.manifest import Manifest
 from gan_aug.data.synthetic.shards import SyntheticManifest
 from gan_aug.errors import CheckpointError, ConfigError, DataError
-from gan_aug.evaluation.arm_catalogue import ARMS
 from gan_aug.evaluation.baseline import baseline_figures
-from gan_aug.evaluation.cells.files import FILES, read_cell
 from gan_aug.evaluation.cells.result import CellResult, Findings
 from gan_aug.evaluation.comparison_plan import ComparisonPlan
 from gan_aug.evaluation.fidelity.run import stored_fidelity
@@ -30,68 +28,20 @@ from gan_aug.evaluation.outcome.scores_csv import scores_csv
 from gan_aug.report import to_markdown
 from gan_aug.run import layout
 from gan_aug.run.artefacts import local_copy
-from gan_aug.run.stores import open_store
 from gan_aug.stages.external import maker_of
 from gan_aug.stages.gans.parts import gan_count
 from gan_aug.stages.storage import RunStorage
 from gan_aug.verification.chain import Link, broken_link
-from gan_aug.verification.curve_sets import fingerprints, synthetic_sets
+from gan_aug.verification.curve_sets import synthetic_sets
 from gan_aug.verification.findings import recomputed_comparison
 from gan_aug.verification.gans import Sets, training_differences
-from gan_aug.verification.rescored import CELLS, cell_folder
+from gan_aug.verification.rescored import CELLS
 from gan_aug.version import __version__
 
 BASELINE_TOLERANCE = 1e-4
 """Another processor may round the baseline's scores otherwise, so that two images change places."""
 RESULTS = "provenance.results"
 """The name of the last link: the fingerprint of the results in `report.json`."""
-
-
-def check_cells(storage: RunStorage, manifest: Manifest, sets: Sets) -> tuple[list[Link], dict[str, CellResult]]:
-    """A link for each broken cell and one for all whole cells; and the whole cells by key."""
-    links, whole = [], {}
-    usable = {None, *(synthetic.fingerprint for synthetic in sets.values())}
-    subsets = fingerprints(storage, manifest)
-    for key in _cell_keys(storage):
-        name = f"{CELLS}/{key}"
-        try:
-            result, request = _read(storage, key)
-        except CheckpointError as error:
-            folder = storage.folder / CELLS / key
-            absent = [file for file in FILES if folder.exists() and not (folder / file).exists()]
-            says = f"{', '.join(absent)} is not there"
-            links.append(Link(name, "missing", says, CheckpointError) if absent else broken_link(name, error))
-            continue
-        if (result.arm, result.seed) != (request["arm"], request["seed"]):
-            says = f"its result is of the arm {result.arm!r} with seed {result.seed}, its request of another"
-            links.append(Link(name, "ALTERED", says, CheckpointError))
-        elif says := _other_images(result):
-            links.append(Link(name, "ALTERED", says, CheckpointError))
-        elif request["dataset"] in subsets and request["synthetic"] in (None, subsets[request["dataset"]]):
-            whole[key] = result
-        elif request["dataset"] != manifest.fingerprint:
-            says = f"it was computed on the data {request['dataset']}, which are not those on disk"
-            links.append(Link(name, "ALTERED", says, CheckpointError))
-        elif request["synthetic"] not in usable:
-            says = f"it was trained on the synthetic set {request['synthetic']}, which is not on disk"
-            links.append(Link(name, "ALTERED", says, CheckpointError))
-        else:
-            whole[key] = result
-    if whole:
-        says = f"{len(whole)} cells, each under the hash of its inputs, trained on the images on disk"
-        links.append(Link(CELLS, "ok", says))
-    return links, whole
-
-
-def _other_images(result: CellResult) -> str:
-    """What is wrong if a cell says that it trained on kinds of images that its arm does not take; else empty."""
-    arm, images = ARMS[result.arm], result.train_images
-    if (images["real"] > 0, images["synthetic"] > 0) == (arm.real != "none", arm.needs_synthetic):
-        return ""
-    return (
-        f"it is of the arm {result.arm!r} with seed {result.seed}, which does not train on {images['real']} real and "
-        f"{images['synthetic']} synthetic images, as it says: it holds another arm's result"
-    )
 
 
 def check_report(storage: RunStorage, manifest: Manifest, sets: Sets, cells: Mapping[str, CellResult]) -> list[Link]:
@@ -309,20 +259,6 @@ def _check_text(path: Path, report: dict[str, Any]) -> Link:
     if path.read_text(encoding="utf-8", errors="replace") != to_markdown(report):
         return Link(path.name, "ALTERED", "it does not say what report.json does: `gan-aug resume` writes it again")
     return Link(path.name, "ok", "it says what report.json does")
-
-
-def _cell_keys(storage: RunStorage) -> Sequence[str]:
-    """The names of the cells in the run folder and, where there is one, in the store."""
-    found = {path.name for path in (storage.folder / CELLS).glob("[0-9a-f]*") if path.is_dir()}
-    if storage.cells:
-        found |= {name.partition("/")[0] for name in open_store(storage.cells).names()}
-    return sorted(found)
-
-
-def _read(storage: RunStorage, key: str) -> tuple[CellResult, dict[str, Any]]:
-    """A cell's result and request, from the run folder or else the store; raises the errors of `read_cell`."""
-    with cell_folder(storage, key) as folder:
-        return read_cell(folder), json.loads((folder / layout.REQUEST).read_text(encoding="utf-8"))
 
 
 def _brief(value: Any) -> str:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 import numpy.typing as npt
@@ -15,15 +13,14 @@ import numpy.typing as npt
 from gan_aug.compute.threads import torch_threads
 from gan_aug.data.image_store import open_images
 from gan_aug.data.manifest import Manifest, Split
-from gan_aug.errors import CheckpointError, DataError
+from gan_aug.errors import CheckpointError
 from gan_aug.evaluation.cells.plan import THREADS
 from gan_aug.evaluation.cells.result import CellResult
 from gan_aug.evaluation.classifiers.networks import load_classifier, predict_scores
+from gan_aug.evaluation.leakage import HELD_OUT
 from gan_aug.evaluation.statistics.ground_truth import GroundTruth
 from gan_aug.run import layout
-from gan_aug.run.artefacts import copy_files, local_copy
-from gan_aug.run.events import UnitProgress
-from gan_aug.run.stores import below
+from gan_aug.run.artefacts import local_copy
 from gan_aug.stages.storage import RunStorage
 from gan_aug.verification.chain import Link, broken_link
 
@@ -42,11 +39,11 @@ AUC_TOLERANCE = 0.001
 LARGEST_ODDS = 30.0
 """Log-odds beyond it are cut off: the probability then is nearer to 0 or 1 than a sum can show."""
 
-HELD_OUT: tuple[Split, ...] = ("validation", "test")
-
 Scores = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.int64]
 Images = npt.NDArray[np.uint8]
+Score = Callable[[str, Path, CellResult], None]
+"""Is given the key of a whole cell, the folder that it is in, and its result."""
 
 
 @dataclass(frozen=True)
@@ -70,63 +67,48 @@ class _Again:
         return self.odds <= TOLERANCE and self.auc <= AUC_TOLERANCE
 
 
-@contextmanager
-def cell_folder(storage: RunStorage, key: str) -> Iterator[Path]:
-    """The folder of a kept cell: in the run folder, or else a temporary copy from the store.
+class ScoredAgain:
+    """The cells of a run, scored again one after the other."""
 
-    Raises CheckpointError if the store does not hold it whole.
-    """
-    folder = storage.folder / CELLS / key
-    if folder.exists() or storage.cells is None:
-        yield folder
-        return
-    with TemporaryDirectory() as temporary:
-        place = below(storage.cells, key)
-        if not copy_files(place, Path(temporary, key)):
-            raise CheckpointError(f"the cell at {place} is absent, cut short or altered")
-        yield Path(temporary, key)
+    def __init__(self, storage: RunStorage, manifest: Manifest, sample: int | None = None) -> None:
+        """Open the images; raises DataError if they are not whole.
 
+        `sample` scores so many validation and test images of each cell, drawn anew at each call; None scores all.
+        """
+        place = local_copy(storage.folder / layout.DATASET, storage.dataset, layout.IMAGES)
+        self._images, self._manifest = open_images(place, manifest), manifest
+        largest = max(len(manifest.indices(split)) for split in HELD_OUT)
+        self._sample = sample if sample is not None and sample < largest else None
+        self._broken: list[Link] = []
+        self._again: dict[str, _Again] = {}
 
-def check_scores(
-    storage: RunStorage,
-    manifest: Manifest,
-    cells: Mapping[str, CellResult],
-    progress: UnitProgress,
-    sample: int | None = None,
-) -> list[Link]:
-    """A link for each cell whose scores do not follow from its weights, and one for all others.
-
-    Args:
-        storage: The run's files.
-        manifest: The data set.
-        cells: The whole cells, by key.
-        progress: Is told how many cells were scored again.
-        sample: Score so many validation and test images of each cell, drawn anew at each call; None scores all.
-
-    Returns:
-        The links; none if there are no cells, or no images to score.
-    """
-    try:
-        images = open_images(local_copy(storage.folder / layout.DATASET, storage.dataset, layout.IMAGES), manifest)
-    except DataError:  # the link of the images says so
-        return []
-    links, again = [], {}
-    for done, (key, kept) in enumerate(cells.items(), start=1):
-        rows = {split: _drawn(len(manifest.indices(split)), sample) for split in HELD_OUT}
+    def score(self, key: str, folder: Path, kept: CellResult) -> None:
+        """Score the images of the whole cell in `folder` again; see `Score`."""
+        rows = {split: _drawn(len(self._manifest.indices(split)), self._sample) for split in HELD_OUT}
         try:
-            with cell_folder(storage, key) as cell, torch_threads(THREADS):
-                again[key] = _score(cell, manifest, images, kept, rows)
+            with torch_threads(THREADS):
+                self._again[key] = _score(folder, self._manifest, self._images, kept, rows)
         except CheckpointError as error:
-            links.append(broken_link(f"{CELLS}/{key}", error))
-        progress("cells scored again", done, len(cells))
-    for key, found in again.items():
-        if not found.is_as_kept:
-            says = _difference(key, found, cells)
-            links.append(Link(f"{CELLS}/{key}/{layout.CELL_SCORES}", "ALTERED", says, CheckpointError))
-    whole = [found for found in again.values() if found.is_as_kept]
-    if whole:
-        links.append(Link(f"{CELLS}/*/{layout.CELL_SCORES}", "ok", _agreement(whole, sample)))
-    return links
+            self._broken.append(broken_link(f"{CELLS}/{key}", error))
+
+    def links(self, cells: Mapping[str, CellResult]) -> list[Link]:
+        """A link for each cell whose scores do not follow from its weights, and one for all others.
+
+        Args:
+            cells: The whole cells, by key.
+
+        Returns:
+            The links; none if no cell was scored.
+        """
+        links = list(self._broken)
+        for key, found in self._again.items():
+            if not found.is_as_kept:
+                says = _difference(key, found, cells)
+                links.append(Link(f"{CELLS}/{key}/{layout.CELL_SCORES}", "ALTERED", says, CheckpointError))
+        whole = [found for found in self._again.values() if found.is_as_kept]
+        if whole:
+            links.append(Link(f"{CELLS}/*/{layout.CELL_SCORES}", "ok", _agreement(whole, self._sample)))
+        return links
 
 
 def _drawn(count: int, sample: int | None) -> Rows:
@@ -197,7 +179,11 @@ def _difference(key: str, found: _Again, cells: Mapping[str, CellResult]) -> str
 
 def _agreement(whole: Sequence[_Again], sample: int | None) -> str:
     """How well the other cells' scores follow from their weights."""
-    what = f"{sample} images of each split, drawn at random, and" if sample else "all validation and test images, and"
+    what = (
+        f"{sample} images of each split, drawn at random if it has more, and"
+        if sample
+        else "all validation and test images, and"
+    )
     equal, odds = sum(found.odds == 0 for found in whole), max(found.odds for found in whole)
     if equal == len(whole):
         return f"{len(whole)} cells scored again on {what} every score is equal to the bit"

@@ -11,17 +11,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from gan_aug.data.synthetic.shards import SyntheticManifest
-from gan_aug.errors import CheckpointError
+from gan_aug.errors import CheckpointError, DataError
 from gan_aug.run import layout
 from gan_aug.run.events import Event, UnitProgress
 from gan_aug.run.stores import open_store
 from gan_aug.stages.storage import RunStorage
+from gan_aug.verification.cells import check_cells
 from gan_aug.verification.chain import Chain, Link
 from gan_aug.verification.curve_sets import check_subsets
 from gan_aug.verification.gans import check_gans
 from gan_aug.verification.images_and_sets import check_checkpoints, check_images, check_synthetic, load_dataset
-from gan_aug.verification.report import check_cells, check_report
-from gan_aug.verification.rescored import check_scores
+from gan_aug.verification.report import check_report
+from gan_aug.verification.rescored import ScoredAgain
 
 QUICK = 32
 """How many images of each split a quick verification scores again with each cell's weights."""
@@ -70,10 +71,14 @@ def _links(storage: RunStorage, progress: UnitProgress, sample: int | None) -> I
     yield from check_gans(storage, manifest, sets, progress)
     yield from check_subsets(storage, manifest, compared, progress)
 
-    links, cells = check_cells(storage, manifest, sets)
-    yield from links
+    again = None
     if not pixels.is_broken:
-        yield from check_scores(storage, manifest, cells, progress, sample)
+        with contextlib.suppress(DataError):  # the link of the images says so
+            again = ScoredAgain(storage, manifest, sample)
+    links, cells = check_cells(storage, manifest, sets, again.score if again else None, progress)
+    yield from links
+    if again:
+        yield from again.links(cells)
     if compared:
         yield from check_report(storage, manifest, sets, cells)
 

@@ -17,13 +17,17 @@ import gan_aug
 from gan_aug.data.manifest import Manifest, content_hash
 from gan_aug.data.synthetic.shards import SyntheticManifest
 from gan_aug.errors import CheckpointError
-from gan_aug.evaluation.cells.files import SUMMED
+from gan_aug.evaluation.cells.files import FILES, SUMMED, read_cell
+from gan_aug.evaluation.cells.result import CellResult
+from gan_aug.run.artefacts import put_files
 from gan_aug.run.files import file_sha256, write_json
 from gan_aug.stages.context import saved_storage
+from gan_aug.stages.storage import RunStorage
+from gan_aug.verification import cells as cells_module
 from gan_aug.verification import rescored
+from gan_aug.verification.cells import check_cells
 from gan_aug.verification.chain import Chain
-from gan_aug.verification.report import check_cells
-from gan_aug.verification.rescored import check_scores
+from gan_aug.verification.rescored import ScoredAgain
 from gan_aug.verification.run import verify_run
 from tests.support.places import GOLDEN
 
@@ -65,8 +69,9 @@ def said_of_scores(run: Path) -> dict[str, str]:
     """The same of the cells and their scores alone, which is quicker."""
     storage, manifest = saved_storage(run), Manifest.load(run / "dataset/manifest.json")
     sets = {0: SyntheticManifest.load(run / "synthetic/manifest.json")}
-    links, cells = check_cells(storage, manifest, sets)
-    links += check_scores(storage, manifest, cells, lambda what, done, total: None)
+    again = ScoredAgain(storage, manifest)
+    links, cells = check_cells(storage, manifest, sets, again.score, lambda what, done, total: None)
+    links += again.links(cells)
     return {link.name: f"{link.state}: {link.says}" for link in links if link.is_broken}
 
 
@@ -105,6 +110,39 @@ def test_a_whole_run_is_scored_again_and_its_results_have_a_fingerprint(run: Pat
     assert f"fingerprint {report['provenance']['results']}" in (run / "report.md").read_text()
     quick = {link.name: link.says for link in chain_of(run, quick=True).links}
     assert "32 images of each split, drawn at random" in quick["compare/cells/*/scores.npz"]
+
+
+def test_a_cell_in_a_store_is_copied_once(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    storage, names = RunStorage(run, tmp_path / "store"), [cell(run, "real").name, cell(run, "mixed").name]
+    for name in names:
+        folder = run / "compare/cells" / name
+        put_files(tmp_path / "store/cells" / name, {file: folder / file for file in FILES})
+    shutil.rmtree(run / "compare/cells")
+    copied, scored = list[str](), list[str]()
+    copy = cells_module.copy_files
+    monkeypatch.setattr(cells_module, "copy_files", lambda place, to: (copied.append(to.name), copy(place, to))[1])
+    sets = {0: SyntheticManifest.load(run / "synthetic/manifest.json")}
+    manifest = Manifest.load(run / "dataset/manifest.json")
+    again = ScoredAgain(saved_storage(run), manifest, sample=4)
+
+    def score(key: str, folder: Path, kept: CellResult) -> None:
+        scored.append(key)
+        again.score(key, folder, kept)
+
+    links, cells = check_cells(storage, manifest, sets, score, lambda what, done, total: None)
+    assert (sorted(copied), sorted(scored), sorted(cells)) == (sorted(names), sorted(names), sorted(names))
+    assert [link.state for link in (*links, *again.links(cells))] == ["ok", "ok"]
+
+
+def test_what_was_scored_is_said_as_it_was(run: Path) -> None:
+    """A sample that is no smaller than the splits is all of them."""
+    manifest = Manifest.load(run / "dataset/manifest.json")
+    folder = cell(run, "real")
+    for sample, said in ((10_000, "1 cells scored again on all validation and test images"), (4, "4 images of each")):
+        again = ScoredAgain(saved_storage(run), manifest, sample)
+        again.score(folder.name, folder, read_cell(folder))
+        (link,) = again.links({})
+        assert said in link.says
 
 
 def test_a_changed_score_is_found_though_its_sum_agrees(run: Path) -> None:
