@@ -153,11 +153,14 @@ def planted_in_training(
 def watched_training(refused: dict[str, bool], results: Sequence[CellResult]) -> dict[str, Any]:
     """The result of the third canary: that no cell drew a held-out image, and that one would have been noticed.
 
+    Every cell watches what it draws. Counted are those that every comparison has: not those by which a ratio or a
+    number of steps was chosen, and no further shuffles.
+
     Shuffled labels cannot show this: a classifier learns nothing about test images from labels that are shuffled too.
 
     Args:
         refused: The result of `planted_in_training`.
-        results: The results of all cells.
+        results: The results of the arms' cells, those of subsets too, and of the first shuffles.
 
     Returns:
         JSON values: `passed`, `refused`, `cells`, how many of them have `recorded` what they drew (versions before this

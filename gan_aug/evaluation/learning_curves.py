@@ -97,19 +97,20 @@ def _aucs(truth: GroundTruth, cells: Draws) -> list[list[Influence]]:
 def _point(truth: GroundTruth, cells: Draws, reference: list[list[Influence]] | None) -> dict[str, Any]:
     """The values of an arm at one size; `reference` holds the AUCs of the arm `real`, None for that arm itself."""
     aucs = _aucs(truth, cells)
+    gans = [cell.gan for cell in cells[0]] if len(cells) == 1 else ()
     correct = [[accuracy_influence(truth, cell.test_scores) for cell in of_draw] for of_draw in cells]
     counts = [cell.train_images for of_draw in cells for cell in of_draw]
-    accuracy = mean_over_draws(correct, truth.patients, truth.patient_count, "wilson")
+    accuracy = mean_over_draws(correct, truth.patients, truth.patient_count, "wilson", gans)
     to_reference = None
     if reference is not None:
         paired = [[difference(*pair) for pair in zip(*both, strict=True)] for both in zip(aucs, reference, strict=True)]
-        estimate = mean_over_draws(paired, truth.patients, truth.pairs, "identity")
+        estimate = mean_over_draws(paired, truth.patients, truth.pairs, "identity", gans)
         to_reference = {**_estimate(estimate), "p": p_value(estimate), "p_adjusted": None}
     return {
         "draws": len(cells),
         "seeds": len(cells[0]),
         "train_images": {kind: round(np.mean([c[kind] for c in counts])) for kind in ("real", "synthetic")},
-        "auc": _estimate(mean_over_draws(aucs, truth.patients, truth.pairs, "logit")),
+        "auc": _estimate(mean_over_draws(aucs, truth.patients, truth.pairs, "logit", gans)),
         "accuracy": _estimate(accuracy),
         "difference": to_reference,
     }

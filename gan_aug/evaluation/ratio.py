@@ -11,7 +11,7 @@ from gan_aug.data.synthetic.shards import SyntheticManifest
 from gan_aug.errors import DataError
 from gan_aug.evaluation.arm_catalogue import SEARCHED
 from gan_aug.evaluation.arms import plan_arm
-from gan_aug.evaluation.cells.plan import MIN_IMAGES, Cell, cell_request, gan_of, make_cell, set_of
+from gan_aug.evaluation.cells.plan import Cell, cell_request, gan_of, make_cell, scarce_label, set_of
 from gan_aug.evaluation.cells.result import CellResult
 from gan_aug.evaluation.leakage import check_synthetic_set
 from gan_aug.evaluation.statistics.ground_truth import GroundTruth
@@ -53,13 +53,12 @@ def check_search(manifest: Manifest, ratios: Sequence[float], available: int) ->
     Raises:
         DataError: If the validation split has too few images of a class, or the largest ratio needs more images.
     """
-    total = len(manifest.indices("validation"))
-    for label, count in manifest.counts()["validation"].items():
-        if min(count, total - count) < MIN_IMAGES:
-            raise DataError(
-                f"the validation split has {count} images with the label {label!r} and {total - count} without it, too "
-                "few to choose a ratio by: set compare.ratio to a number, or add images to the validation split"
-            )
+    if scarce := scarce_label(manifest, "validation"):
+        label, count, others = scarce
+        raise DataError(
+            f"the validation split has {count} images with the label {label!r} and {others} without it, too few to "
+            "choose a ratio by: set compare.ratio to a number, or add images to the validation split"
+        )
     needed = round(max(ratios) * len(manifest.indices("train")))
     if needed > available:
         raise DataError(

@@ -9,7 +9,7 @@ from typing import Any
 from gan_aug.config.stages import CompareRequest
 from gan_aug.data.manifest import Manifest
 from gan_aug.evaluation.arm_catalogue import REFERENCE
-from gan_aug.evaluation.cells.plan import MIN_IMAGES, Cell, cell_request, make_cell
+from gan_aug.evaluation.cells.plan import Cell, cell_request, make_cell, scarce_label
 from gan_aug.evaluation.cells.result import CellResult
 from gan_aug.evaluation.statistics.comparison import estimate_difference
 from gan_aug.evaluation.statistics.ground_truth import GroundTruth
@@ -100,5 +100,4 @@ def _cell(manifest: Manifest, comparison: CompareRequest, steps: int) -> Cell:
 
 def has_auc(manifest: Manifest) -> bool:
     """Whether the validation split has enough images of each label, and without it, for an AUC and its variance."""
-    total = len(manifest.indices("validation"))
-    return all(min(count, total - count) >= MIN_IMAGES for count in manifest.counts()["validation"].values())
+    return scarce_label(manifest, "validation") is None

@@ -9,7 +9,7 @@ from typing import Any
 
 from gan_aug.config.compare import ArmName, ClassifierConfig
 from gan_aug.config.stages import CompareRequest
-from gan_aug.data.manifest import Manifest
+from gan_aug.data.manifest import Manifest, Split
 from gan_aug.data.splits.subsets import Subset
 from gan_aug.data.synthetic.shards import SyntheticManifest
 from gan_aug.errors import DataError
@@ -164,6 +164,13 @@ def unique(cells: Iterable[Cell]) -> list[Cell]:
     return list({cell.key: cell for cell in cells}.values())
 
 
+def scarce_label(manifest: Manifest, split: Split) -> tuple[str, int, int] | None:
+    """The first label of which a split has too few images for an AUC, with or without it, and both numbers; or None."""
+    total = len(manifest.indices(split))
+    counts = manifest.counts()[split].items()
+    return next(((name, of, total - of) for name, of in counts if min(of, total - of) < MIN_IMAGES), None)
+
+
 def check_comparison(manifest: Manifest, classifier: ClassifierConfig) -> None:
     """Raise DataError if the data set does not allow a comparison."""
     for split in ("validation", "test"):
@@ -171,11 +178,10 @@ def check_comparison(manifest: Manifest, classifier: ClassifierConfig) -> None:
             raise DataError(f"{manifest.name} has no {split} images: set data.{split} above 0 in a new run")
     if len(manifest.labels) < 2:
         raise DataError(f"{manifest.name} has one label, but a comparison needs two classes: add a second one")
-    total = len(manifest.indices("test"))
-    for label, count in manifest.counts()["test"].items():
-        if min(count, total - count) < MIN_IMAGES:
-            raise DataError(
-                f"the test split has {count} images with the label {label!r} and {total - count} without it, but an "
-                f"AUC needs {MIN_IMAGES} of each: add images to the test split, or leave the label out"
-            )
+    if scarce := scarce_label(manifest, "test"):
+        label, count, others = scarce
+        raise DataError(
+            f"the test split has {count} images with the label {label!r} and {others} without it, but an AUC needs "
+            f"{MIN_IMAGES} of each: add images to the test split, or leave the label out"
+        )
     build(classifier.name, manifest.shape, len(manifest.labels))

@@ -22,7 +22,13 @@ from gan_aug.evaluation.outcome.gans import gan_rows
 from gan_aug.evaluation.outcome.headline import Headline, choose, headline, judged_pairs
 from gan_aug.evaluation.outcome.under_training import under_trained
 from gan_aug.evaluation.statistics.calibration import calibration_curve, error_if_perfect, expected_calibration_error
-from gan_aug.evaluation.statistics.comparison import Comparison, compare_arms, estimate_auc, missing_for_verdict
+from gan_aug.evaluation.statistics.comparison import (
+    Comparison,
+    compare_arms,
+    estimate_auc,
+    missing_for_verdict,
+    rule_of,
+)
 from gan_aug.evaluation.statistics.ground_truth import GroundTruth
 from gan_aug.evaluation.statistics.metrics import (
     accuracy_influence,
@@ -128,14 +134,13 @@ def _judged(
 
     By rule 2 no verdict rests on one of the arms in `brief`, which were trained too briefly.
     """
-    rule = compare.get("rule", 1)  # a config without the key is of a version that knew rule 1 alone
     scores = {arm: [cell.test_scores for cell in of_arm] for arm, of_arm in arms.items()}
     gans = {arm: gans_behind(of_arm) for arm, of_arm in arms.items()}
     choice = choose(validation, arms)
     pairs = judged_pairs(arms, choice)
     rows = [_withheld(row, brief) for row in compare_arms(test, scores, pairs, compare["margin"], gans=gans)]
     found = headline(test, choice, rows, arms, gans[choice.arm]) if choice else None
-    if rule == 1:
+    if rule_of(compare) == 1:
         alike = [(arm.name, arm.alike) for arm in known(arms) if arm.alike and arm.alike in arms]
         pairs = [*(pair for pair in pairs if pair[1] == REFERENCE), *alike]
         rows = compare_arms(test, scores, pairs, compare["margin"], gans=gans, rule=1)

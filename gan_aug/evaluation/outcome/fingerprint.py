@@ -12,7 +12,7 @@ from gan_aug.run.files import json_sha256
 NOT_FIGURES = ("environment", "timing")
 """The parts of a report in which equal results may differ."""
 
-SUMMED = (layout.CELL_SCORES, layout.CLASSIFIER_WEIGHTS)
+COUNTED = (layout.CELL_SCORES, layout.CLASSIFIER_WEIGHTS)
 
 
 def results_fingerprint(report: dict[str, Any], cells: Mapping[str, Mapping[str, str]]) -> str:
@@ -27,5 +27,5 @@ def results_fingerprint(report: dict[str, Any], cells: Mapping[str, Mapping[str,
     """
     said = {key: value for key, value in report.items() if key not in NOT_FIGURES}
     said["provenance"] = {key: value for key, value in report["provenance"].items() if key != "results"}
-    kept = {key: {name: sums[name] for name in SUMMED} for key, sums in cells.items()}
+    kept = {key: {name: sums[name] for name in COUNTED} for key, sums in cells.items()}
     return json_sha256({"report": json.loads(json.dumps(said)), "cells": kept})  # as it is read again from JSON

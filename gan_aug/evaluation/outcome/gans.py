@@ -24,7 +24,7 @@ from gan_aug.evaluation.arm_catalogue import ARMS, REFERENCE
 from gan_aug.evaluation.cells.result import CellResult
 from gan_aug.evaluation.statistics.comparison import estimate_auc
 from gan_aug.evaluation.statistics.ground_truth import GroundTruth
-from gan_aug.evaluation.statistics.uncertainty import FloatArray, Influence, difference
+from gan_aug.evaluation.statistics.uncertainty import FloatArray, Influence, difference, mean_influence
 from gan_aug.evaluation.training_length import has_auc
 
 AUC_SHARE, SIBLING_SHARE, LABELS_SHARE, COVERAGE_SHARE = 0.5, 0.75, 0.5, 0.05
@@ -101,13 +101,7 @@ def _aucs(truth: GroundTruth | None, scores: Mapping[str, Sequence[FloatArray]])
 def _alone(truth: GroundTruth, of_gan: Arms) -> Influence | None:
     """The validation AUC of arms without real images, a mean over their cells; None if no such arm runs."""
     cells = [cell for arm, of_arm in of_gan.items() if ARMS[arm].real == "none" for cell in of_arm]
-    return _mean([truth.auc(cell.validation_scores) for cell in cells]) if cells else None
-
-
-def _mean(aucs: Sequence[Influence]) -> Influence:
-    return Influence(
-        sum(auc.value for auc in aucs) / len(aucs), sum((auc.cases for auc in aucs[1:]), aucs[0].cases) / len(aucs)
-    )
+    return mean_influence([truth.auc(cell.validation_scores) for cell in cells]) if cells else None
 
 
 def _auc_checks(
@@ -116,7 +110,7 @@ def _auc_checks(
     """The checks of the AUC, against the arm real and against the best other GAN."""
     if own is None:
         return []
-    reference = _mean([truth.auc(cell.validation_scores) for cell in real])
+    reference = mean_influence([truth.auc(cell.validation_scores) for cell in real])
     checks = []
     for expected, share in [(reference, AUC_SHARE), *([(max(others, key=_value), SIBLING_SHARE)] if others else ())]:
         gap = difference(expected, own)

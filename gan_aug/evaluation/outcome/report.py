@@ -212,7 +212,10 @@ class RefusedInTraining(Part):
 
 
 class WatchedTraining(Part):
-    """Whether a held-out image would be noticed in a classifier's training; how many cells recorded what they drew."""
+    """Whether a held-out image would be noticed in a classifier's training; how many cells recorded what they drew.
+
+    `cells` counts the arms', those of subsets too, and the first shuffles.
+    """
 
     passed: bool
     refused: RefusedInTraining

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -179,6 +179,11 @@ def compare_arms(
         )
         for i, ((name, other), estimate, p) in enumerate(zip(pairs, estimates, holm(p_values), strict=True))
     ]
+
+
+def rule_of(compare: Mapping[str, Any]) -> int:
+    """The rule that the section `compare` of a config asks for; one without the key knew rule 1 alone."""
+    return int(compare.get("rule", 1))
 
 
 def gans_of_pair(gans: Mapping[str, Gans], pair: tuple[str, str]) -> Gans:

@@ -14,7 +14,7 @@ from gan_aug.evaluation.statistics.uncertainty import (
     BoolArray,
     FloatArray,
     Gans,
-    cluster_weights,
+    clusters,
     few_of,
     variance_of_mean,
 )
@@ -55,12 +55,10 @@ def curve_band(
         The mean curve and its band.
     """
     curves, replicates = bootstrap_curves(truth, seeds, curve)
-    parts = cluster_weights(gans, len(seeds))
-    shares, few = parts.sum(axis=1), few_of(gans)
-    means = parts / shares[:, None]
+    shares, means = clusters(gans, len(seeds))
     centred = np.tensordot(means, replicates - replicates.mean(axis=1, keepdims=True), axes=1)
     covariances = np.einsum("crg,drg->gcd", centred, centred) / (REPLICATES - 1)
-    of_points = zip((means @ curves).T, covariances, strict=True)
+    few, of_points = few_of(gans), zip((means @ curves).T, covariances, strict=True)
     variances = np.array([variance_of_mean(values, covariance, shares, few) for values, covariance in of_points])
     half = special.stdtrit(variances[:, 1], 1 - ALPHA / 2) * np.sqrt(np.maximum(0.0, variances[:, 0]))
     mean = curves.mean(axis=0)

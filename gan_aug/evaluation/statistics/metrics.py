@@ -22,6 +22,7 @@ from gan_aug.evaluation.statistics.uncertainty import (
     Influence,
     IntArray,
     cluster_factor,
+    mean_influence,
     mean_over_seeds,
 )
 
@@ -138,7 +139,7 @@ def operating_point(
         thresholds.append(float(threshold))
         sensitivities.append(_share_among(predicted, true, test.patients))
         specificities.append(_share_among(~predicted, ~true, test.patients))
-    return OperatingPoint(tuple(thresholds), _mean_influence(sensitivities), _mean_influence(specificities))
+    return OperatingPoint(tuple(thresholds), mean_influence(sensitivities), mean_influence(specificities))
 
 
 def estimate_share(truth: GroundTruth, influences: Sequence[Influence], among: BoolArray, gans: Gans = ()) -> Estimate:
@@ -161,10 +162,6 @@ def _share_among(predicted: BoolArray, among: BoolArray, patients: IntArray) -> 
     """The share of `predicted` in the cases `among`, with each case's contribution."""
     value = float(predicted[among].mean())
     return Influence(value, np.where(among, predicted - value, 0.0) * cluster_factor(patients[among]) / among.sum())
-
-
-def _mean_influence(parts: Sequence[Influence]) -> Influence:
-    return Influence(float(np.mean([part.value for part in parts])), np.mean([part.cases for part in parts], axis=0))
 
 
 def precision_recall(

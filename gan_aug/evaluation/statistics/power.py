@@ -34,7 +34,7 @@ from gan_aug.evaluation.statistics.uncertainty import (
     Influence,
     IntArray,
     cluster_form,
-    cluster_weights,
+    clusters,
     few_of,
     patient_totals,
 )
@@ -87,9 +87,7 @@ class Study:
         Returns:
             The study, with the variances that it shows.
         """
-        parts = cluster_weights(gans, len(arms[0]))
-        shares = parts.sum(axis=1)
-        means = parts / shares[:, None]
+        shares, means = clusters(gans, len(arms[0]))
         values = means @ np.array([[seed.value for seed in seeds] for seeds in arms]).T
         totals = np.array([means @ patient_totals(seeds, patients) for seeds in arms])
         apart, own = values - shares @ values, shares**2

@@ -104,6 +104,11 @@ def difference(first: Influence, second: Influence) -> Influence:
     return Influence(first.value - second.value, first.cases - second.cases)
 
 
+def mean_influence(parts: Sequence[Influence]) -> Influence:
+    """The mean of figures on the same cases."""
+    return Influence(float(np.mean([part.value for part in parts])), np.mean([part.cases for part in parts], axis=0))
+
+
 def mean_over_seeds(
     seeds: Sequence[Influence], patients: IntArray, independent: int, scale: Scale, gans: Gans = ()
 ) -> Estimate:
@@ -125,15 +130,15 @@ def mean_over_seeds(
     return crossed_estimate(values, totals @ totals.T, independent, scale, gans)
 
 
-def cluster_weights(gans: Gans, seeds: int) -> FloatArray:
-    """The weight of each seed in each cluster, `(C, S)`; each row is the part of a mean over all seeds.
+def clusters(gans: Gans, seeds: int) -> tuple[FloatArray, FloatArray]:
+    """The weight of each cluster in the mean over all seeds, `(C,)`, and of each seed in its cluster's mean, `(C, S)`.
 
     The seeds of one GAN are a cluster if there are several GANs; else each seed is one.
     """
     known = sorted({gan for gan in gans if gan is not None})
-    if len(known) < 2:
-        return np.eye(seeds) / seeds
-    return np.array([[gan == one for gan in gans] for one in known]) / seeds
+    parts = np.array([[gan == one for gan in gans] for one in known]) if len(known) > 1 else np.eye(seeds)
+    sizes = parts.sum(axis=1)
+    return sizes / seeds, parts / sizes[:, None]
 
 
 def cluster_factor(patients: IntArray) -> float:
@@ -177,33 +182,35 @@ def crossed_estimate(
         The mean with its interval.
     """
     sources = ("patients", *(("seeds",) if len(values) > 1 else ()), *(("gans",) if _are_several(gans) else ()))
-    parts = cluster_weights(gans, len(values))
-    shares = parts.sum(axis=1)
-    means = parts / shares[:, None]
+    shares, means = clusters(gans, len(values))
     variance = variance_of_mean(means @ values, means @ covariance @ means.T, shares, few_of(gans))
     return _estimate(float(values.mean()), variance, independent, scale, sources)
 
 
 def mean_over_draws(
-    draws: Sequence[Sequence[Influence]], patients: IntArray, independent: int, scale: Scale
+    draws: Sequence[Sequence[Influence]], patients: IntArray, independent: int, scale: Scale, gans: Gans = ()
 ) -> Estimate:
     """The mean over draws and seeds with three sources of variance; the module's docstring has the formula.
 
-    With one draw, or one seed, it is `mean_over_seeds` of the other.
+    With one draw, or one seed, it is `mean_over_seeds` of the other. Among several draws each has a GAN of its own, so
+    that GANs are no further source.
 
     Args:
         draws: The figures of each draw, with the same seeds in each.
         patients: `(N,) int64`, the patient of each case as 0, 1, ...
         independent: See `exact_interval`.
         scale: See `crossed_estimate`.
+        gans: The GAN behind each seed of a single draw; see `crossed_estimate`.
 
     Returns:
         The mean with its interval.
     """
+    if len(draws) == 1:
+        return mean_over_seeds(draws[0], patients, independent, scale, gans)
     cells = [cell for of_draw in draws for cell in of_draw]
     count, seeds = len(draws), len(draws[0])
-    sources = ("patients", *(("seeds",) if seeds > 1 else ()), *(("draws",) if count > 1 else ()))
-    if min(count, seeds) == 1:
+    sources = ("patients", *(("seeds",) if seeds > 1 else ()), "draws")
+    if seeds == 1:
         return replace(mean_over_seeds(cells, patients, independent, scale), sources=sources)
     values = np.array([cell.value for cell in cells]).reshape(count, seeds)
     totals = patient_totals(cells, patients).reshape(count, seeds, -1)

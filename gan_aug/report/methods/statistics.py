@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gan_aug.evaluation.arm_catalogue import REFERENCE
-from gan_aug.evaluation.statistics.comparison import FEWEST_CASES
+from gan_aug.evaluation.statistics.comparison import FEWEST_CASES, rule_of
 from gan_aug.evaluation.statistics.uncertainty import FEW, FEW_GANS
 from gan_aug.report.words.text import Report, counted, gans_of, listed, metric
 
@@ -80,7 +80,7 @@ def _comparisons(report: Report, cite: Citations) -> str:
             beside.setdefault(comparison["against"], []).append(f"“{comparison['arm']}”")
     others = "; ".join(f"{listed(arms)} with the arm “{against}” too" for against, arms in beside.items())
     also = f" ({others})" if others else ""
-    first_rule = report["config"]["compare"].get("rule", 1) == 1
+    first_rule = rule_of(report["config"]["compare"]) == 1
     return (
         f"Each arm was compared with the arm “real”{also}, on the same images, seed by seed. Two-sided p-values, "
         f"against no difference, were adjusted after Holm {cite('holm')} for {counted(many, 'comparison')}. An arm "

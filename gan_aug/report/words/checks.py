@@ -11,7 +11,19 @@ from gan_aug.report.blocks import Table
 from gan_aug.report.words.arms import saving_arm, words_of
 from gan_aug.report.words.gans import gans_alarm
 from gan_aug.report.words.leakage import known_leaks
-from gan_aug.report.words.text import Report, counted, digits, interval, listed, p_text, share, signed, size, thousands
+from gan_aug.report.words.text import (
+    Report,
+    counted,
+    digits,
+    gans_of,
+    interval,
+    listed,
+    p_number,
+    share,
+    signed,
+    size,
+    thousands,
+)
 
 
 def curves_table(report: Report) -> Table | None:
@@ -38,6 +50,7 @@ def curves_table(report: Report) -> Table | None:
     own = " (each with a GAN of its own)" if made else ""
     draws = ", draws and seeds; at a size of one draw, patients and seeds alone"
     sources = draws if any(row["draws"] > 1 for row in rows) else " and seeds"
+    sources += ", and with all images the GANs too" if whole_has_gans(report) else ""
     caption = (
         f"AUC by the number of real training images.{saw} Weights were chosen on all {validation}. Means over draws of "
         f"the images{own} and training seeds. The 95 % intervals include which patients were tested{sources}. p "
@@ -47,6 +60,11 @@ def curves_table(report: Report) -> Table | None:
     )
     head = ("Real images", "Arm", "Draws × seeds", "AUC (95 % CI)", "Minus “real” (95 % CI)", "p (Holm)", "Worth")
     return Table(caption, head, lines, text_columns=(0, 1))
+
+
+def whole_has_gans(report: Report) -> bool:
+    """Whether the intervals of the learning curves' last points include several GANs."""
+    return "all" in report["config"]["compare"]["sizes"] and gans_of(report) > 1
 
 
 def curves_answer(report: Report) -> list[str]:
@@ -148,7 +166,7 @@ def canaries_table(report: Report) -> Table | None:
             ),
             _verdict(planted),
         ),
-        *_watched_row(canaries.get("watched_training")),
+        *_watched_row(canaries.get("watched_training"), shuffles["shuffles"]),
     )
     caption = (
         "Tests of this comparison itself, made along with it. Shuffled labels must not give an AUC above 0.5. If its "
@@ -159,7 +177,7 @@ def canaries_table(report: Report) -> Table | None:
     return Table(caption, ("Canary", "What happened", "Verdict"), rows, text_columns=(0, 1, 2))
 
 
-def _watched_row(watched: dict[str, Any] | None) -> list[tuple[str, str, str]]:
+def _watched_row(watched: dict[str, Any] | None, shuffles: int) -> list[tuple[str, str, str]]:
     """The row of the canary in training; none in reports of versions before it."""
     if watched is None:
         return []
@@ -167,7 +185,10 @@ def _watched_row(watched: dict[str, Any] | None) -> list[tuple[str, str, str]]:
         f"a {split} image: {'refused' if is_refused else 'LET IN'}" for split, is_refused in watched["refused"].items()
     )
     cells = f"{watched['recorded']} of {watched['cells']}" if watched["recorded"] < watched["cells"] else "all"
-    drew = f"; {cells} trainings compared what they drew, {counted(watched['images'], 'image')} in all, none held out"
+    drew = (
+        f"; {cells} trainings of the arms, at every size, and of the {shuffles} shuffles compared what they drew, "
+        f"{counted(watched['images'], 'image')} in all, none held out"
+    )
     return [("A held-out image planted in a classifier’s training", f"{refused}{drew}", _verdict(watched))]
 
 
@@ -195,7 +216,7 @@ def _adjusted(estimate: dict[str, Any] | None) -> str:
     """The p of a difference after Holm, or a dash if there is none."""
     if estimate is None or estimate["p_adjusted"] is None:
         return "–"
-    return p_text(estimate["p_adjusted"]).removeprefix("p ").removeprefix("= ")
+    return p_number(estimate["p_adjusted"])
 
 
 def _equivalent(equivalent: dict[str, Any] | None) -> str:

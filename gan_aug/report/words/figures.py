@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from gan_aug.report.words.arms import without_real_images
+from gan_aug.report.words.checks import whole_has_gans
 from gan_aug.report.words.headline import headline_of
 from gan_aug.report.words.text import Report, digits, metric, p_text, percent, share, signed
 
@@ -17,7 +18,7 @@ class FigureWords(NamedTuple):
 
 
 class ForestRow(NamedTuple):
-    """One difference: what is compared, its value and interval, its verdict, both in words, whether it is the main one.
+    """One difference: what is compared, its value and interval, its verdict, both in words, and its p after Holm.
 
     `is_main` sets apart the rows that the report's verdict rests on.
     """
@@ -27,6 +28,7 @@ class ForestRow(NamedTuple):
     ci95: tuple[float, float]
     verdict: str
     note: str
+    p_adjusted: float
     is_main: bool
 
 
@@ -44,6 +46,7 @@ def forest_rows(report: Report) -> list[ForestRow]:
             ci95=tuple(one["ci95"]),
             verdict=one["verdict"],
             note=_with_interval(report, one),
+            p_adjusted=one["p_adjusted"],
             is_main=number < len(main),
         )
         for number, one in enumerate([*main, *others])
@@ -59,9 +62,7 @@ def _with_interval(report: Report, comparison: dict[str, Any]) -> str:
 def differences_words(report: Report) -> FigureWords:
     """The forest plot: every difference with its p and verdict."""
     parts = [
-        f"{one['arm']} − {one['against']} {_with_interval(report, one)}, {p_text(one['p_adjusted'])} after Holm, "
-        f"{one['verdict']}"
-        for one in report["comparisons"]
+        f"{row.label} {row.note}, {p_text(row.p_adjusted)} after Holm, {row.verdict}" for row in forest_rows(report)
     ]
     margin = f"{report['comparisons'][0]['margin']:g}"
     bold = " Bold: what the verdict rests on." if headline_of(report) else ""
@@ -80,9 +81,11 @@ def curves_words(report: Report) -> FigureWords:
         own = [row for row in report["curves"] if row["arm"] == arm]
         first, last = (f"{share(row['auc']['value'], decimals)} at {row['size']}" for row in (own[0], own[-1]))
         ends.append(f"{arm} {first}, {last}" if len(own) > 1 else f"{arm} {first}")
+    gans = ", and with all images over the GANs" if whole_has_gans(report) else ""
     return FigureWords(
         f"AUC by the number of real training images, at both ends of each curve: {'; '.join(ends)}.",
-        "Bands: 95 %, over test patients, draws of the images and training seeds. An arrow: the band goes on beyond.",
+        f"Bands: 95 %, over test patients, draws of the images and training seeds{gans}. An arrow: the band goes on "
+        "beyond.",
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from gan_aug.evaluation.arm_catalogue import known
 from gan_aug.report.words.arms import words_of
 from gan_aug.report.words.caveats import caveats
-from gan_aug.report.words.text import Report, digits, listed, p_text, signed, size
+from gan_aug.report.words.text import Report, digits, listed, p_number, signed, size
 
 Word = Literal["better", "no worse", "worse", "cannot tell"]
 Found = dict[str, Any]
@@ -75,7 +75,8 @@ def headline_of(report: Report) -> Found | None:
         "strongest": tested[-1],
         "verdict": verdict,
         "against": [
-            {"arm": one["against"], **{key: one[key] for key in ("difference", "ci95", "p", "verdict")}} for one in rows
+            {"arm": one["against"], **{key: one[key] for key in ("difference", "ci95", "p", "p_adjusted", "verdict")}}
+            for one in rows
         ],
         "p": max(one["p_adjusted"] for one in rows),
         "margin": rows[0]["margin"],
@@ -151,7 +152,7 @@ def _power(report: Report, found: Found) -> str:
     text = ""
     if found["verdict"] == "improves":
         largest = "The largest p of these" if len(found["against"]) > 1 else "The p"
-        text += f" {largest} after Holm’s adjustment: {p_text(found['p']).removeprefix('p = ').removeprefix('p ')}."
+        text += f" {largest} after Holm’s adjustment: {p_number(found['p'])}."
     best = "the best of them" if len(found["against"]) > 1 else "it"
     gain, likely = found["smallest_detectable"], found["power_if_equal"]
     if gain is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 from typing import Any
 
+from gan_aug.evaluation.statistics.comparison import rule_of
 from gan_aug.report.blocks import Table
 from gan_aug.report.words.arms import training_images
 from gan_aug.report.words.computed import STAGES, computed_on
@@ -16,6 +17,7 @@ from gan_aug.report.words.text import (
     duration,
     interval,
     metric,
+    p_number,
     p_text,
     patients_apart,
     percent,
@@ -118,8 +120,8 @@ def comparisons_table(report: Report) -> Table | None:
             f"{c['arm']} − {c['against']}",
             signed(c["difference"], decimals),
             f"{signed(c['ci95'][0], decimals)} to {signed(c['ci95'][1], decimals)}",
-            p_text(c["p"]).removeprefix("p ").removeprefix("= "),
-            p_text(c["p_adjusted"]).removeprefix("p ").removeprefix("= "),
+            p_number(c["p"]),
+            p_number(c["p_adjusted"]),
             f"{signed(c['difference_delong'], decimals)}, {p_text(c['p_delong'])}",
             "withheld" if c.get("under_trained") else c["verdict"],
             "–" if c["smallest_detectable"] is None else size(c["smallest_detectable"], decimals),
@@ -147,7 +149,7 @@ def _detectable(report: Report) -> str:
     if is_missing(report):
         return "not given without a verdict."
     fits = "by the variance seen here; a dash: none that fits below an AUC of 1."
-    if report["config"]["compare"].get("rule", 1) == 1:
+    if rule_of(report["config"]["compare"]) == 1:
         return (
             "the gain that a single comparison with these patients and seeds, without adjustment, finds four times in "
             f"five, {fits}"

@@ -77,9 +77,14 @@ def interval(ci95: list[float], decimals: int) -> str:
     return f"{share(ci95[0], decimals)} to {share(ci95[1], decimals)}"
 
 
+def p_number(p: float) -> str:
+    """A p-value, as `0.012` or `< 0.001`."""
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
 def p_text(p: float) -> str:
     """A p-value, as `p = 0.012` or `p < 0.001`."""
-    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+    return f"p {p_number(p)}" if p < 0.001 else f"p = {p_number(p)}"
 
 
 FAR_OFF = 0.05

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from gan_aug.evaluation.arm_catalogue import ARMS
+from gan_aug.evaluation.statistics.comparison import rule_of
 from gan_aug.evaluation.statistics.intervals import ALPHA
 from gan_aug.report.words.arms import verdict_subject, words_of
 from gan_aug.report.words.leakage import images_tested
@@ -194,7 +195,7 @@ def _interval(comparison: dict[str, Any], decimals: int) -> str:
 
 def is_missing(report: Report) -> bool:
     """Whether something is missing for the verdicts of this report's comparisons, so that they are not given."""
-    return bool(report.get("missing")) and report["config"]["compare"].get("rule", 1) > 1
+    return bool(report.get("missing")) and rule_of(report["config"]["compare"]) > 1
 
 
 def _could(report: Report, comparison: dict[str, Any]) -> str:
@@ -204,5 +205,5 @@ def _could(report: Report, comparison: dict[str, Any]) -> str:
         reference = report["arms"][comparison["against"]]["auc"]["value"]
         left = f"at most {size(1 - reference, decimals)}" if reference < 1 else "nothing"
         return f"no gain could have been shown, as {left} is left above {share(reference, decimals)}"
-    single = len(report["comparisons"]) > 1 and report["config"]["compare"].get("rule", 1) == 1
+    single = len(report["comparisons"]) > 1 and rule_of(report["config"]["compare"]) == 1
     return f"{'a single' if single else 'this'} comparison could have shown a gain of {size(gain, decimals)}"

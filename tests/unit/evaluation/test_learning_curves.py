@@ -22,8 +22,9 @@ from gan_aug.report.pages.html import to_html
 from gan_aug.report.pages.markdown import to_markdown
 from gan_aug.report.plots.all import draw_figures
 from gan_aug.report.plots.learning_curves import curves_png, curves_svg, draw_curves
-from gan_aug.report.words.checks import curves_answer
-from tests.support.evaluation_samples import make_cells, make_config, make_manifest
+from gan_aug.report.words.checks import curves_answer, curves_table
+from gan_aug.report.words.figures import curves_words
+from tests.support.evaluation_samples import make_cells, make_config, make_manifest, make_report, make_synthetic
 
 MANIFEST = make_manifest()
 TRUTH = GroundTruth.of(MANIFEST, "test")
@@ -54,6 +55,29 @@ def test_the_rows_hold_every_arm_at_every_size_and_the_mean_of_its_cells():
     assert mixed["difference"]["value"] == pytest.approx(mixed["auc"]["value"] - rows[0]["auc"]["value"])
     assert rows[0]["difference"] is None
     assert mixed["train_images"] == {"real": 20, "synthetic": 20}
+
+
+@pytest.mark.parametrize("gans", [1, 2, 3])
+def test_the_point_of_all_images_is_the_comparison_with_its_gans(gans):
+    cells = make_cells(MANIFEST, seeds=3, sharpness=1.5, gans=gans)
+    rows = {row["arm"]: row for row in curve_rows(TRUTH, {**points(draws=1), None: cells}) if row["size"] == 120}
+    compared = make_report(MANIFEST, cells, make_synthetic(MANIFEST), gans=gans)
+    for arm, figures in compared["arms"].items():
+        assert rows[arm]["auc"]["ci95"] == pytest.approx(figures["auc"]["ci95"])
+        assert rows[arm]["accuracy"]["ci95"] == pytest.approx(figures["accuracy"]["ci95"])
+    for one in compared["comparisons"]:
+        if one["against"] == "real":
+            assert rows[one["arm"]]["difference"]["ci95"] == pytest.approx(one["ci95"])
+            assert rows[one["arm"]]["difference"]["p"] == pytest.approx(one["p"])
+
+
+@pytest.mark.parametrize("gans", [1, 3])
+def test_the_words_say_whether_the_intervals_include_gans(gans):
+    cells = make_cells(MANIFEST, seeds=3, sharpness=1.5, gans=gans)
+    report = make_report(MANIFEST, cells, make_synthetic(MANIFEST), gans=gans, sizes=[20, 60, "all"])
+    report["curves"] = curve_rows(TRUTH, {**points(), None: cells})
+    assert ("with all images the GANs too" in curves_table(report).caption) == (gans > 1)
+    assert ("with all images over the GANs" in curves_words(report).reading) == (gans > 1)
 
 
 def influences(values, cases):

@@ -8,7 +8,8 @@ from gan_aug.evaluation.statistics.ground_truth import GroundTruth
 from gan_aug.evaluation.statistics.roc import roc_band
 from gan_aug.report.plots.base import panels_of
 from gan_aug.report.plots.curves import history_svg, roc_svg, training_curves_png
-from tests.support.evaluation_samples import make_cells, make_manifest
+from gan_aug.report.words.figures import differences_words, forest_rows
+from tests.support.evaluation_samples import make_cells, make_manifest, make_report, make_synthetic
 
 
 @pytest.mark.parametrize("labels", [("a", "b"), ("a", "b", "c")])
@@ -48,6 +49,18 @@ def test_the_losses_of_the_gan_become_a_picture(tmp_path):
         assert image.size == (840, 480)
     with pytest.raises(DataError, match="not taken a step"):
         training_curves_png([], path)
+
+
+@pytest.mark.parametrize("rule", [1, 2])
+def test_the_words_of_the_forest_plot_are_of_every_row_that_is_drawn(rule):
+    manifest = make_manifest()
+    cells = make_cells(manifest, ("real", "classic", "synthetic", "mixed"))
+    report = make_report(manifest, cells, make_synthetic(manifest), rule=rule)
+    labels = [row.label for row in forest_rows(report)]
+    assert "mixed − classic" in labels
+    text = differences_words(report).text
+    assert all(f"{label} " in text for label in labels)
+    assert text.count(" after Holm, ") == len(labels)
 
 
 @pytest.mark.parametrize(
