@@ -186,8 +186,8 @@ def _watched_row(watched: dict[str, Any] | None, shuffles: int) -> list[tuple[st
     )
     cells = f"{watched['recorded']} of {watched['cells']}" if watched["recorded"] < watched["cells"] else "all"
     drew = (
-        f"; {cells} trainings of the arms, at every size, and of the {shuffles} shuffles compared what they drew, "
-        f"{counted(watched['images'], 'image')} in all, none held out"
+        f"; {cells} trainings of the arms, at every size, and of the first {shuffles} shuffles compared what they "
+        f"drew, {counted(watched['images'], 'image')} in all, none held out"
     )
     return [("A held-out image planted in a classifier’s training", f"{refused}{drew}", _verdict(watched))]
 

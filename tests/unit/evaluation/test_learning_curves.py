@@ -22,7 +22,7 @@ from gan_aug.report.pages.html import to_html
 from gan_aug.report.pages.markdown import to_markdown
 from gan_aug.report.plots.all import draw_figures
 from gan_aug.report.plots.learning_curves import curves_png, curves_svg, draw_curves
-from gan_aug.report.words.checks import curves_answer, curves_table
+from gan_aug.report.words.checks import canaries_table, curves_answer, curves_table
 from gan_aug.report.words.figures import curves_words
 from tests.support.evaluation_samples import make_cells, make_config, make_manifest, make_report, make_synthetic
 
@@ -240,6 +240,21 @@ def test_a_saving_is_claimed_only_where_it_is_more_than_chance_after_holm(figure
     (text,) = curves_answer({"curves": rows, "dataset": counts, "arms": {"real": {"auc": {"value": 0.9}}}})
     assert said in text
     assert text.count("; worth about 3\u202f500") == worth
+
+
+@pytest.mark.parametrize(("recorded", "which"), [(12, "all"), (3, "3 of 12")])
+def test_the_third_canary_names_the_trainings_that_it_counts(recorded, which):
+    watched = {"passed": True, "refused": {"test": True}, "cells": 12, "recorded": recorded, "images": 420}
+    auc = {"value": 0.5, "ci95": [0.4, 0.6]}
+    shuffled = {"passed": True, "auc": auc, "shuffles": 5, "optimizer_steps": 100, "further": None}
+    planted = {"passed": True, "refused": {"trained_on": True, "content": True}}
+    canaries = {"shuffled_labels": shuffled, "planted_test_image": planted, "watched_training": watched}
+    (*_, (_, said, verdict)) = canaries_table({"canaries": canaries}).rows
+    assert verdict == "passed"
+    assert said == (
+        f"a test image: refused; {which} trainings of the arms, at every size, and of the first 5 shuffles compared "
+        "what they drew, 420 images in all, none held out"
+    )
 
 
 def test_what_classic_augmentation_saves_is_not_credited_to_the_gan():
