@@ -106,7 +106,8 @@ class Predictions(list[FilePrediction]):
     def describe_assumed(self) -> str:
         """What was assumed of how many files, one per line, as an import says it; empty if nothing was."""
         of_files = {(row.file, what) for row in self for what in row.assumed}
-        return describe_assumed({"assumed": dict(Counter(what for _, what in of_files).most_common())})
+        counts = Counter(sorted(what for _, what in of_files))
+        return describe_assumed(dict(counts.most_common()), most=None)
 
     def to_csv(self) -> str:
         """A table with a row for each prediction.

@@ -35,7 +35,7 @@ def findings(manifest: Manifest, report: dict[str, Any]) -> list[str]:
         _patients(manifest),
         *_leaks(manifest, report),
         *_channels(manifest, report),
-        *((said,) if (said := describe_assumed(report)) else ()),
+        *((said,) if (said := describe_assumed(report.get("assumed") or {})) else ()),
         *(note for note in manifest.notes if not note.startswith(SAID)),
         *report["remarks"],
     ]

@@ -186,19 +186,21 @@ def describe_rejected(report: dict[str, Any]) -> str:
     return _listed(f"{count:,} of {report['read']:,} were set aside:", report["reasons"])
 
 
-def describe_assumed(report: dict[str, Any]) -> str:
-    """What an import report says was assumed for want of a usable value, one per line; empty if nothing was."""
-    counts = report.get("assumed", {})
-    return _listed("assumed of files or images, as they lack a value or hold one that makes no sense:", counts or {})
+def describe_assumed(counts: Mapping[str, int], most: int | None = REASONS) -> str:
+    """What was assumed for want of a usable value, one per line; empty if nothing was.
+
+    `counts` are those of `assumed_counts`. `most` are listed of those in an import report; None lists all.
+    """
+    return _listed("assumed of files or images, as they lack a value or hold one that makes no sense:", counts, most)
 
 
-def _listed(head: str, counts: Mapping[str, int]) -> str:
-    """A head and the first REASONS of `counts`, one per line; empty without any."""
+def _listed(head: str, counts: Mapping[str, int], most: int | None = REASONS) -> str:
+    """A head and the first `most` of `counts`, one per line; empty without any."""
     if not counts:
         return ""
     lines = [f"  {number:,}: {what}" for what, number in counts.items()]
-    rest = [f"  and {len(lines) - REASONS} more, in {layout.IMPORT_REPORT}"] if len(lines) > REASONS else []
-    return "\n".join([head, *lines[:REASONS], *rest])
+    rest = [f"  and {len(lines) - most} more, in {layout.IMPORT_REPORT}"] if most and len(lines) > most else []
+    return "\n".join([head, *lines[:most], *rest])
 
 
 def _reasons(read: Readings) -> dict[str, int]:

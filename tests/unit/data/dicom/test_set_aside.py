@@ -134,4 +134,4 @@ def test_what_was_assumed_is_counted_said_and_kept_in_the_cache(
         assert report["assumed"] == {none: 17, few: 3}
         assert report["files"]["file 1"]["assumed"] == [few]
         assert f"assumed of 3 files or images: {few}" in manifest.notes
-        assert f"17: {none}" in describe_assumed(report)
+        assert f"17: {none}" in describe_assumed(report["assumed"])
