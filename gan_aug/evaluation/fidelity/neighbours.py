@@ -79,6 +79,19 @@ def features_to_neighbourhood(reference: FloatArray, features: FloatArray) -> Ne
     )
 
 
+def nearest_two(reference: FloatArray, features: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """The distances, each `(M,)`, of rows of `features` `(M, D)` to the nearest and second nearest of `(N, D)`.
+
+    Raises DataError if `reference` has fewer than two rows.
+    """
+    check_features(reference, 2)
+    nearest = np.full((2, len(features)), np.inf)
+    for block in _distances(reference, features):
+        nearest = np.partition(np.concatenate([nearest, block]), 1, axis=0)[:2]
+    nearest = np.sqrt(nearest)
+    return nearest[0], nearest[1]
+
+
 def _distances(first: FloatArray, second: FloatArray) -> Iterator[FloatArray]:
     """Squared Euclidean distances of `first` to `second`, for some rows of `first` at a time."""
     norms = (second * second).sum(axis=1)
