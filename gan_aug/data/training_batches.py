@@ -55,3 +55,41 @@ class TrainingBatches:
 
     def _shuffled(self, group: int, epoch: int) -> npt.NDArray[np.int64]:
         return np.random.default_rng([self._seed, group, epoch]).permutation(self._groups[group])
+
+
+class HeldOutBatches:
+    """Held-out images with the same labels as training images have, so that D's logits of both can be compared."""
+
+    def __init__(
+        self, images: npt.NDArray[np.uint8], labels: npt.NDArray[np.float32], rows: npt.NDArray[np.int64]
+    ) -> None:
+        """Prepare the groups; nothing is read yet.
+
+        Args:
+            images: All stored images, `(N, C, H, W) uint8`; may be memory-mapped.
+            labels: Their labels, `(N, K) float32` of zeros and ones.
+            rows: The positions of the held-out images, `(M,) int64`.
+        """
+        self._images = images
+        kinds, group = np.unique(labels[rows], axis=0, return_inverse=True)
+        self._rows = {kind.tobytes(): rows[group == number] for number, kind in enumerate(kinds)}
+
+    def __call__(self, first: int, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """One held-out image for each of the training images at the indices from `first` on.
+
+        Args:
+            first: The index of the first training image.
+            labels: Their labels, `(n, K) float32`.
+
+        Returns:
+            Images `(n, C, H, W) uint8`, and `(n,) bool`: false if no held-out image has these labels.
+        """
+        kinds = labels.numpy().astype(np.float32)
+        rows = np.array([self._row(first + place, kind.tobytes()) for place, kind in enumerate(kinds)], dtype=np.int64)
+        return torch.from_numpy(self._images[rows.clip(0)]), torch.from_numpy(rows >= 0)
+
+    def _row(self, index: int, kind: bytes) -> int:
+        """The position of the image for a training image of these labels; -1 if there is none."""
+        group = self._rows.get(kind)
+        # Fibonacci hashing: all images of a group take turns, whatever the order of the training images.
+        return -1 if group is None else int(group[(index * 0x9E3779B97F4A7C15 % 2**64 >> 32) % len(group)])

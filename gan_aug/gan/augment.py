@@ -1,41 +1,78 @@
 """Differentiable augmentation of the images in both losses, so that D does not overfit a small data set.
 
-After Zhao et al. 2020 (DiffAugment, arXiv 2006.10738). Each image has its own uniform random numbers, so its result
-does not depend on the other images of the batch.
+After Zhao et al. 2020 (DiffAugment, arXiv 2006.10738) and, for the probability, Karras et al. 2020 (ADA, arXiv
+2006.06676). Each image has its own uniform random numbers, so its result does not depend on the other images of the
+batch.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Literal
 
 import torch
 from torch import Tensor
-from torch.nn.functional import pad
+from torch.nn.functional import affine_grid, grid_sample, pad
 
-AugmentName = Literal["translation", "cutout", "brightness", "contrast"]
+AugmentName = Literal["translation", "cutout", "brightness", "contrast", "affine", "flip"]
+"""`flip` mirrors left and right: only for images whose label this does not change."""
+
 UNIFORMS = 6
-"""How many uniform numbers in [0, 1) one image needs."""
+"""How many uniform numbers in [0, 1) one image needs for translation, cutout, brightness and contrast at full strength.
+
+All other cases need MORE numbers, which are drawn after these: so these four give what they always gave."""
+
+_FLIP, _ZOOM, _ANGLE = range(UNIFORMS, UNIFORMS + 3)
+_GATES: dict[AugmentName, int] = {
+    "translation": UNIFORMS + 3,
+    "cutout": UNIFORMS + 4,
+    "brightness": UNIFORMS + 5,
+    "contrast": UNIFORMS + 6,
+    "affine": UNIFORMS + 7,
+    "flip": UNIFORMS + 8,
+}
+"""The column of each augmentation's own number: below p, the image is augmented."""
+
+MORE = 3 + len(_GATES)
 
 SHIFT = 1 / 8
 """The largest translation, as a share of each side."""
 CUT = 1 / 2
 """The sides of the cut-out box, as a share of the image's sides."""
+ZOOM = 1.2
+"""The largest factor of the zoom, in or out."""
+ANGLE = 10.0
+"""The largest rotation, in degrees either way."""
 
 
-def augment(images: Tensor, uniforms: Tensor, names: tuple[AugmentName, ...]) -> Tensor:
+def uniforms_needed(names: tuple[AugmentName, ...], adaptive: bool) -> int:
+    """How many uniform numbers an image needs for these augmentations, with a probability if `adaptive`."""
+    if not names:
+        return 0
+    return UNIFORMS + (MORE if adaptive or {"affine", "flip"} & set(names) else 0)
+
+
+def augment(images: Tensor, uniforms: Tensor, names: tuple[AugmentName, ...], p: float | None = None) -> Tensor:
     """Augment a batch of images; differentiable in the images.
 
     Args:
         images: `(N, C, H, W) float32` in [-1, 1].
-        uniforms: `(N, UNIFORMS) float32` in [0, 1), one row per image.
+        uniforms: `(N, uniforms_needed) float32` in [0, 1), one row per image.
         names: The augmentations, applied in this order.
+        p: The probability in [0, 1] with which each augmentation is applied to an image, independently of the other
+            ones; None applies all of them. At 0 the images stay as they are.
 
     Returns:
         The augmented images, `(N, C, H, W) float32`; brightness and contrast may leave [-1, 1].
     """
+    if p == 0:
+        return images
     for name in names:
-        images = _AUGMENTATIONS[name](images, uniforms)
+        changed = _AUGMENTATIONS[name](images, uniforms)
+        if p is not None:
+            changed = torch.where((uniforms[:, _GATES[name]] < p)[:, None, None, None], changed, images)
+        images = changed
     return images
 
 
@@ -75,9 +112,29 @@ def _contrast(images: Tensor, uniforms: Tensor) -> Tensor:
     return mean + (images - mean) * (uniforms[:, 5] + 0.5)[:, None, None, None]
 
 
-_AUGMENTATIONS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+def _affine(images: Tensor, uniforms: Tensor) -> Tensor:
+    """Rotate by up to ANGLE and zoom by a factor up to ZOOM, about the centre; what is uncovered mirrors the image."""
+    _, _, height, width = images.shape
+    angle = (2 * uniforms[:, _ANGLE] - 1) * math.radians(ANGLE)
+    scale = torch.exp((2 * uniforms[:, _ZOOM] - 1) * math.log(ZOOM))
+    cosine, sine, none = torch.cos(angle) * scale, torch.sin(angle) * scale, torch.zeros_like(angle)
+    # In coordinates from -1 to 1 along each side, a rotation of an image that is not square is no rotation.
+    aspect = width / height
+    rows = (torch.stack([cosine, -sine / aspect, none], dim=1), torch.stack([sine * aspect, cosine, none], dim=1))
+    grid = affine_grid(torch.stack(rows, dim=1).to(images.dtype), list(images.shape), align_corners=False)
+    return grid_sample(images, grid, padding_mode="reflection", align_corners=False)
+
+
+def _flip(images: Tensor, uniforms: Tensor) -> Tensor:
+    """Mirror left and right in every second image, at random."""
+    return torch.where((uniforms[:, _FLIP] < 0.5)[:, None, None, None], images.flip(3), images)
+
+
+_AUGMENTATIONS: dict[AugmentName, Callable[[Tensor, Tensor], Tensor]] = {
     "translation": _translation,
     "cutout": _cutout,
     "brightness": _brightness,
     "contrast": _contrast,
+    "affine": _affine,
+    "flip": _flip,
 }

@@ -33,6 +33,8 @@ SCHEMA = 1
 RECORD = "checkpoint.json"
 GENERATOR = "generator.safetensors"
 TRAINING = "training.safetensors"
+ADAPTIVE = "adaptive.state"
+"""The tensor with the state of the adaptive augmentation, if there is one."""
 
 NEWER = {"network": "dcgan"}
 """Fields of `networks` that the first checkpoints did not have, with what they were then."""
@@ -110,7 +112,7 @@ def save_checkpoint(folder: Path, trainer: GanTrainer, data: TrainingData) -> Ch
         path=path,
         images=trainer.images,
         networks=trainer.generator.settings,
-        settings=json.loads(json.dumps(asdict(trainer.settings))),
+        settings=_settings(trainer),
         files={name: hashlib.sha256(blob).hexdigest() for name, blob in contents.items()},
         **vars(data),
     )
@@ -126,6 +128,14 @@ def save_checkpoint(folder: Path, trainer: GanTrainer, data: TrainingData) -> Ch
         finally:
             shutil.rmtree(temporary, ignore_errors=True)  # half a checkpoint must not go on filling a full disk
     return checkpoint
+
+
+def _settings(trainer: GanTrainer) -> dict[str, Any]:
+    """The trainer's settings as JSON values, without `adaptive` if it is None: then the id is as it always was."""
+    settings: dict[str, Any] = json.loads(json.dumps(asdict(trainer.settings)))
+    if trainer.settings.adaptive is None:
+        del settings["adaptive"]
+    return settings
 
 
 def _record(checkpoint: Checkpoint) -> dict[str, Any]:
@@ -218,6 +228,8 @@ def _load(trainer: GanTrainer, tensors: dict[str, Tensor], images: int) -> None:
                 value = torch.empty_like(parameter).copy_(value)  # noqa: PLW2901
             state.setdefault(int(index), {})[moment] = value
         optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+    if trainer.adaptive is not None:
+        trainer.adaptive.load(tensors[ADAPTIVE])
     trainer.images = images
 
 
@@ -228,7 +240,7 @@ def calibrated_average(trainer: GanTrainer) -> Generator:
 
 
 def training_tensors(trainer: GanTrainer) -> dict[str, Tensor]:
-    """All tensors that a resumed training needs, by dotted names: networks, average and the optimisers' moments."""
+    """All tensors that a resumed training needs, by dotted names: networks, average, moments, p."""
     tensors = {
         f"{name}.{key}": value
         for name in ("generator", "discriminator", "average")
@@ -237,6 +249,8 @@ def training_tensors(trainer: GanTrainer) -> dict[str, Tensor]:
     for name, optimizer in trainer.optimizers.items():
         for index, moments in optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{name}.{index}.{moment}": value for moment, value in moments.items()}
+    if trainer.adaptive is not None:
+        tensors[ADAPTIVE] = trainer.adaptive.state()
     return tensors
 
 

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from gan_aug.errors import TrainingDiverged
-from gan_aug.gan.augment import UNIFORMS, AugmentName
+from gan_aug.gan.adaptive import EVERY, AdaptiveSettings, AdaptiveStrength, sum_logits
+from gan_aug.gan.augment import UNIFORMS, AugmentName, augment, uniforms_needed
 from gan_aug.gan.average import MovingAverage, averaging_weight
 from gan_aug.gan.losses import LossName
 from gan_aug.gan.networks.catalogue import build_discriminator, build_generator
@@ -26,6 +27,10 @@ Batches = Callable[[int, int], tuple[Tensor, Tensor]]
 The result depends on the indices alone. So a resumed training sees the same images as an uninterrupted one, and several
 ranks together see the same images as one process. `count` may be 0."""
 
+
+HeldOut = Callable[[int, Tensor], tuple[Tensor, Tensor]]
+"""From (index of the first image, labels `(N, K) float32`) to held-out images `(N, C, H, W) uint8` with these labels,
+and `(N,) bool`, which is false for an image whose labels no held-out image has. As for Batches, N may be 0."""
 
 VIEWS = 4
 """How often each image is augmented in a step: a real and a fake one for each of the two losses."""
@@ -42,6 +47,7 @@ class TrainSettings:
     - `penalty`: weight of R1 on real images, and of R2 on fake ones with the relativistic loss; 0 means none.
     - `penalty_every`: the penalty is computed in every so many steps, and weighted by this number.
     - `average`: half-life of the averaged generator, in images.
+    - `adaptive`: how the probability of the augmentations is adapted; None applies them always.
     """
 
     images: int
@@ -55,17 +61,23 @@ class TrainSettings:
     augment: tuple[AugmentName, ...] = ()
     average: float = 10_000.0
     seed: int = 0
+    adaptive: AdaptiveSettings | None = None
 
 
 @dataclass(frozen=True)
 class StepReport:
-    """Both losses and D's mean logits of one step; `images` counts the real images seen after it."""
+    """Both losses and D's mean logits of one step; `images` counts the real images seen after it.
+
+    `augment` and `overfitting` are the adaptive augmentation's p and r_v; None without it.
+    """
 
     images: int
     loss_d: float
     loss_g: float
     real: float
     fake: float
+    augment: float | None = None
+    overfitting: float | None = None
 
 
 class GanTrainer:
@@ -80,6 +92,7 @@ class GanTrainer:
             all hold the same networks after every step.
         dtype: Of the networks and of their inputs.
         micro_batch: The most pairs of images that D sees at once; all by default. It alters the rounding alone.
+        held_out: Real images that the training never sees; the adaptive augmentation needs them.
     """
 
     def __init__(
@@ -91,6 +104,7 @@ class GanTrainer:
         ranks: Ranks | None = None,
         dtype: torch.dtype = torch.float32,
         micro_batch: int | None = None,
+        held_out: HeldOut | None = None,
     ) -> None:
         self.settings = settings
         self.batches = batches
@@ -98,6 +112,8 @@ class GanTrainer:
         self.ranks = ranks or Ranks()
         self.dtype = dtype
         self.images = 0
+        self.adaptive = AdaptiveStrength(settings.adaptive) if settings.adaptive and held_out else None
+        self.held_out = held_out
         self.before = 0  # images that the networks had seen before this training, if it started from another one's
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(settings.seed)
@@ -133,7 +149,8 @@ class GanTrainer:
         noise, uniforms = self._draw(share)
         self._set_learning_rates()
         fake = self.generator(noise, labels)
-        pairs = Pairs(real, fake.detach(), labels, uniforms, count)
+        self._adapt(real, fake.detach(), labels, uniforms, share)
+        pairs = Pairs(real, fake.detach(), labels, uniforms, count, self.adaptive.p if self.adaptive else None)
         values = self._losses.discriminator_gradient(self.discriminator, pairs, self._penalised)
         _, loss_d, on_real, on_fake = self._update("discriminator", values)
         values, gradient = self._losses.images_gradient(self.discriminator, pairs)
@@ -141,7 +158,21 @@ class GanTrainer:
         (loss_g,) = self._update("generator", values)
         self.images += count
         self._averaging.update(averaging_weight(count, self.before + self.images, self.settings.average))
-        return StepReport(self.images, loss_d, loss_g, on_real, on_fake)
+        adapted = (self.adaptive.p, self.adaptive.overfitting) if self.adaptive else ()
+        return StepReport(self.images, loss_d, loss_g, on_real, on_fake, *adapted)
+
+    @torch.no_grad()
+    def _adapt(self, real: Tensor, fake: Tensor, labels: Tensor, uniforms: Tensor, share: range) -> None:
+        """Adapt the augmentation's p in every so many steps, by D's logits of training, held-out and fake images."""
+        if self.adaptive is None or self.held_out is None or self.images // self.settings.batch % EVERY:
+            return
+        images, found = (part.to(self.device) for part in self.held_out(share.start, labels.cpu()))
+        names, p, held_out = self.settings.augment, self.adaptive.p, to_signed(images).to(self.dtype)
+        views = [augment(group, uniforms[0], names, p) for group in (real, held_out, fake)]
+        total = sum_logits(self.discriminator, views, labels, found, self._losses.at_once)
+        self.ranks.sum_([total])
+        counted, on_real, on_held_out, on_fake = total.tolist()
+        self.adaptive.update(counted, on_real, on_held_out, on_fake, images=EVERY * self.settings.batch)
 
     @property
     def _penalised(self) -> bool:
@@ -150,15 +181,19 @@ class GanTrainer:
         return settings.penalty > 0 and self.images // settings.batch % settings.penalty_every == 0
 
     def _draw(self, indices: range) -> tuple[Tensor, Tensor]:
-        """Noise `(N, latent)` and augmentation numbers `(VIEWS, N, UNIFORMS)` of the images, from their own streams.
+        """Noise `(N, latent)` and augmentation numbers `(VIEWS, N, U)` of the images, from their own streams.
 
-        Without augmentation its numbers are not drawn, `(VIEWS, N, 0)`; the noise is the same.
+        Without augmentation its numbers are not drawn, U is 0; the noise is the same. Of more numbers than UNIFORMS
+        those up to there come first in the stream, for all views: they are the same too.
         """
-        wanted = UNIFORMS if self.settings.augment else 0
+        wanted = uniforms_needed(self.settings.augment, self.adaptive is not None)
+        first = min(wanted, UNIFORMS)
         latent = self.generator.settings.latent
         drawn = image_numbers(self.settings.seed, Purpose.TRAINING, indices, latent, VIEWS * wanted)
         noise, uniforms = (torch.from_numpy(numbers).to(self.device) for numbers in drawn)
-        return noise.to(self.dtype), uniforms.view(len(indices), VIEWS, wanted).transpose(0, 1)
+        parts = ((uniforms[:, : VIEWS * first], first), (uniforms[:, VIEWS * first :], wanted - first))
+        views = torch.cat([part.reshape(len(indices), VIEWS, width) for part, width in parts], dim=2)
+        return noise.to(self.dtype), views.transpose(0, 1)
 
     def _set_learning_rates(self) -> None:
         left = 1 - self.images / self.settings.images

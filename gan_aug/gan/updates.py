@@ -27,6 +27,7 @@ class Pairs:
     - `labels`: `(N, K)`.
     - `uniforms`: `(VIEWS, N, UNIFORMS)`, the numbers of their augmentation.
     - `count`: the number of pairs on all ranks.
+    - `p`: the probability of each augmentation; None applies all, see `augment`.
     """
 
     real: Tensor
@@ -34,6 +35,7 @@ class Pairs:
     labels: Tensor
     uniforms: Tensor
     count: int
+    p: float | None = None
 
     def parts(self, most: int | None) -> list[Pairs]:
         """Consecutive parts of at most `most` pairs, evenly sized; at least one, which may be empty."""
@@ -82,12 +84,8 @@ class Losses:
         return _sum(values)
 
     def _discriminator_loss(self, discriminator: nn.Module, pairs: Pairs, penalised: bool) -> list[Tensor]:
-        views = torch.cat(
-            [
-                augment(pairs.real, pairs.uniforms[0], self.augment),
-                augment(pairs.fake, pairs.uniforms[1], self.augment),
-            ]
-        ).requires_grad_(penalised)
+        views = torch.cat([self._seen(pairs, pairs.real, 0), self._seen(pairs, pairs.fake, 1)])
+        views.requires_grad_(penalised)
         logits = discriminator(views, pairs.labels.repeat(2, 1))
         on_real, on_fake = logits[: len(pairs.real)], logits[len(pairs.real) :]
         loss = discriminator_loss(self.name, on_real, on_fake, pairs.count)
@@ -97,6 +95,10 @@ class Losses:
             penalty = gradient_penalty(logits if both else on_real, views, 2 * pairs.count) * 2
             total = loss + self.penalty * penalty
         return [total, loss, mean(on_real, pairs.count), mean(on_fake, pairs.count)]
+
+    def _seen(self, pairs: Pairs, images: Tensor, view: int) -> Tensor:
+        """The images of the pairs as D sees them in one of its views."""
+        return augment(images, pairs.uniforms[view], self.augment, pairs.p)
 
     def images_gradient(self, discriminator: nn.Module, pairs: Pairs) -> tuple[Tensor, Tensor]:
         """The gradient of G's loss with respect to the fake images; D's parameters get none.
@@ -114,14 +116,14 @@ class Losses:
             if self.name == "relativistic":
                 with torch.no_grad():
                     real_logits = [
-                        discriminator(augment(part.real, part.uniforms[3], self.augment), part.labels)
+                        discriminator(self._seen(part, part.real, 3), part.labels)
                         for part in _normalised_once(discriminator, parts)
                     ]
             values: list[Tensor] = []
             gradients: list[Tensor] = []
             for part, on_real in zip(_normalised_once(discriminator, parts), real_logits, strict=True):
                 fake = part.fake.detach().requires_grad_()
-                on_fake = discriminator(augment(fake, part.uniforms[2], self.augment), part.labels)
+                on_fake = discriminator(self._seen(part, fake, 2), part.labels)
                 loss = generator_loss(self.name, on_fake if on_real is None else on_real, on_fake, pairs.count)
                 gradients += torch.autograd.grad(loss, [fake])
                 values.append(loss.detach()[None])

@@ -18,6 +18,7 @@ import torch
 from gan_aug.compute.executor import RankGroup
 from gan_aug.compute.local.executor import LocalExecutor
 from gan_aug.errors import TrainingDiverged
+from gan_aug.gan.adaptive import AdaptiveSettings
 from gan_aug.gan.augment import AugmentName
 from gan_aug.gan.losses import LossName
 from gan_aug.gan.networks.settings import NetworkName
@@ -36,6 +37,9 @@ from tests.support.gan_samples import small_trainer
 pytestmark = pytest.mark.slow
 
 ALL: tuple[AugmentName, ...] = ("translation", "cutout", "brightness", "contrast")
+SIX: tuple[AugmentName, ...] = (*ALL, "affine", "flip")
+RISING = AdaptiveSettings(target=-0.5, rise=900)
+"""p rises at most measurements."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,7 @@ class Case:
     images: int = 800
     spectral: bool = False
     network: NetworkName = "dcgan"
+    adaptive: AdaptiveSettings | None = None
 
 
 CASES = {
@@ -58,7 +63,8 @@ CASES = {
     "hinge-penalty": Case("hinge", penalty=0.5, augment=ALL),
     "relativistic": Case("relativistic", augment=ALL),
     "relativistic-penalty": Case("relativistic", penalty=1.0, augment=ALL),
-    "uneven": Case("relativistic", penalty=1.0, batch=13, images=645),  # a last batch of 8
+    # A last batch of 8.
+    "uneven": Case("relativistic", penalty=1.0, augment=SIX, batch=13, images=645, adaptive=RISING),
     "fewer-than-ranks": Case("hinge", penalty=0.5, augment=ALL, batch=8, images=49 * 8 + 1),  # a last batch of 1
     "resize": Case("relativistic", penalty=0.01, batch=6, images=300, network="resize"),
     "residual": Case("relativistic", penalty=0.01, batch=6, images=300, network="residual"),
@@ -77,6 +83,7 @@ def make_trainer(case: Case, ranks: Ranks, dtype: str, images: int) -> GanTraine
         penalty=case.penalty,
         penalty_every=3,
         augment=case.augment,
+        adaptive=case.adaptive,
         batch=case.batch,
         images=images,
         network=case.network,

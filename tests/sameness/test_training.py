@@ -7,28 +7,42 @@ from pathlib import Path
 import pytest
 import torch
 
+from gan_aug.gan.adaptive import AdaptiveSettings
 from gan_aug.gan.losses import LossName
 from gan_aug.gan.networks.settings import NetworkName
 from gan_aug.gan.state import TrainingData, read_checkpoint, restore, save_checkpoint, training_tensors
+from gan_aug.gan.trainer import GanTrainer
 from tests.support.gan_samples import small_trainer
 
 DATA = TrainingData(labels=("a", "b", "c"), task="multi-class", dataset="0" * 64, trained_on=())
 
 
+RISING = AdaptiveSettings(target=-1e9, rise=450)
+"""p rises at each measurement, so that augmentation is at work."""
+
+
 @pytest.mark.parametrize(
-    ("loss", "spectral", "penalty", "network", "images"),
+    ("loss", "spectral", "penalty", "network", "images", "adaptive"),
     [
-        ("hinge", True, 0.0, "dcgan", 640),
-        ("relativistic", False, 1.0, "dcgan", 640),
-        ("relativistic", False, 0.01, "resize", 320),
-        ("relativistic", True, 0.01, "residual", 320),
+        ("hinge", True, 0.0, "dcgan", 640, RISING),
+        ("relativistic", False, 1.0, "dcgan", 640, None),
+        ("relativistic", False, 0.01, "resize", 320, RISING),
+        ("relativistic", True, 0.01, "residual", 320, None),
     ],
 )
 def test_resumed_is_uninterrupted(
-    tmp_path: Path, loss: LossName, spectral: bool, penalty: float, network: NetworkName, images: int
+    tmp_path: Path,
+    loss: LossName,
+    spectral: bool,
+    penalty: float,
+    network: NetworkName,
+    images: int,
+    adaptive: AdaptiveSettings | None,
 ) -> None:
-    def fresh():  # type: ignore[no-untyped-def]
-        return small_trainer(spectral, loss=loss, penalty=penalty, penalty_every=3, images=images, network=network)
+    changes = {"loss": loss, "penalty": penalty, "penalty_every": 3, "images": images, "adaptive": adaptive}
+
+    def fresh() -> GanTrainer:
+        return small_trainer(spectral, network=network, **changes)
 
     whole = fresh()
     while not whole.finished:
@@ -41,6 +55,9 @@ def test_resumed_is_uninterrupted(
     restore(second, read_checkpoint(saved.path))
     while not second.finished:
         second.step()
+    if adaptive:
+        assert second.adaptive is not None
+        assert second.adaptive.p > 0.3
     expected, found = training_tensors(whole), training_tensors(second)
     assert expected.keys() == found.keys()
     assert all(torch.equal(expected[key], found[key]) for key in expected)

@@ -1,0 +1,105 @@
+"""The strength of the augmentation, adapted to how much D overfits: ADA, Karras et al. 2020 (arXiv 2006.06676).
+
+Each augmentation of an image is applied with probability p. Held-out images that D never trained on say how much it
+overfits: r_v = (E[D_train] - E[D_held out]) / (E[D_train] - E[D_generated]), section 3. It is 0 if D takes held-out
+images for training images, and 1 if D takes them for generated ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+EVERY = 4
+"""Steps from one measurement to the next, as in the paper."""
+
+MOST = 0.8
+"""The largest p: with more, the generator begins to show the augmentations itself (section 2.2)."""
+
+MEMORY = 0.95
+"""The share of the running means that stays at each measurement: one batch alone says little."""
+
+
+@dataclass(frozen=True)
+class AdaptiveSettings:
+    """How p is adapted.
+
+    - `target`: p rises while r_v is above it, and falls while it is below.
+    - `rise`: so many images take p from 0 to 1, or back.
+    """
+
+    target: float
+    rise: int
+
+
+class AdaptiveStrength:
+    """The probability p and what it is adapted by; a part of the trainer's state.
+
+    Attributes:
+        p: The probability of each augmentation, from 0 to MOST.
+    """
+
+    def __init__(self, settings: AdaptiveSettings) -> None:
+        self.settings = settings
+        self.p = 0.0
+        self._gap = self._lead = 0.0
+
+    @property
+    def overfitting(self) -> float:
+        """r_v from running means of its parts; 0 as long as D does not tell training images from generated ones."""
+        return self._gap / self._lead if self._lead > 0 else 0.0
+
+    def update(self, count: float, real: float, held_out: float, fake: float, images: int) -> None:
+        """Adapt p by D's logits of images with the same labels; nothing changes if there are none.
+
+        Args:
+            count: How many images of each kind there are.
+            real: The sum of the logits of training images.
+            held_out: That of held-out images.
+            fake: That of generated images.
+            images: How many images the training saw since the last update.
+        """
+        if not count:
+            return
+        self._gap = MEMORY * self._gap + (1 - MEMORY) * (real - held_out) / count
+        self._lead = MEMORY * self._lead + (1 - MEMORY) * (real - fake) / count
+        step = images / self.settings.rise
+        self.p = min(MOST, max(0.0, self.p + (step if self.overfitting > self.settings.target else -step)))
+
+    def state(self) -> Tensor:
+        """All that a resumed training needs, `(3,) float64`."""
+        return torch.tensor([self.p, self._gap, self._lead], dtype=torch.float64)
+
+    def load(self, state: Tensor) -> None:
+        """Go on from a `state`."""
+        self.p, self._gap, self._lead = state.tolist()
+
+
+@torch.no_grad()
+def sum_logits(
+    discriminator: nn.Module, groups: Sequence[Tensor], labels: Tensor, found: Tensor, at_once: int | None = None
+) -> Tensor:
+    """Sum D's logits over each group of images; D stays as it is.
+
+    Args:
+        discriminator: D.
+        groups: Each `(N, C, H, W)`, all with the same labels.
+        labels: `(N, K)`.
+        found: `(N,) bool`: the images that count.
+        at_once: The most images that D sees at once; all by default.
+
+    Returns:
+        `(1 + G,) float64`: how many images count, and for each of the G groups the sum of their logits.
+    """
+    sums = [found.sum()]
+    discriminator.eval()  # spectral norm takes a step in each pass of the training mode
+    rows = range(0, len(labels), at_once or max(1, len(labels)))
+    for group in groups:
+        parts = [slice(first, first + rows.step) for first in rows]
+        logits = [(discriminator(group[part], labels[part]) * found[part]).sum() for part in parts]
+        sums.append(torch.stack([found.new_zeros((), dtype=group.dtype), *logits]).sum())
+    discriminator.train()
+    return torch.stack([part.double() for part in sums])
