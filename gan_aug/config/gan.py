@@ -7,7 +7,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from gan_aug.config.presets import Adaptive
 from gan_aug.config.section import Count, Positive, Section, Share
+
+Augmentation = Literal["translation", "cutout", "brightness", "contrast", "affine", "flip"]
 
 
 class GanConfig(Section):
@@ -38,10 +41,12 @@ class GanConfig(Section):
         "are half as many at full size",
     )
     latent: Count = Field(64, description="dimensions of the noise")
-    augment: tuple[Literal["translation", "cutout", "brightness", "contrast"], ...] = Field(
-        (),
-        description="differentiable augmentation of the images that both losses see, for data sets of a few hundred "
-        "images",
+    augment: tuple[Augmentation, ...] | Adaptive | None = Field(
+        None,
+        description="differentiable augmentation of the images that both losses see: a list, each always applied "
+        "(affine: a small rotation and zoom; flip: left and right, only if `data.flips` has horizontal); adaptive: all "
+        "of them, each with a probability that rises while the discriminator overfits by validation images; default: "
+        "adaptive below 1,000 training images, else none, and in a folder with a trained GAN as it was",
     )
     balance: Literal["data", "classes"] = Field(
         "data", description="draw training images with their own class shares, or equally often from each class"

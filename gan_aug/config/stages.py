@@ -10,7 +10,8 @@ from typing import Any, Literal
 
 from gan_aug.config.compare import ClassifierConfig, CompareConfig
 from gan_aug.config.data import DataConfig
-from gan_aug.config.gan import GanConfig, SynthesisConfig, TrainConfig
+from gan_aug.config.gan import Augmentation, GanConfig, SynthesisConfig, TrainConfig
+from gan_aug.config.presets import Adaptive
 from gan_aug.config.section import Section
 
 Verb = Literal["run", "import", "train", "generate", "compare"]
@@ -59,3 +60,7 @@ class CurveRequest(StageRequest):
     gan: GanConfig
     train: TrainConfig
     synthesis: SynthesisConfig
+
+    def with_augment(self, augment: tuple[Augmentation, ...] | Adaptive | None) -> CurveRequest:
+        """The request with another value of gan.augment."""
+        return self.model_copy(update={"gan": self.gan.model_copy(update={"augment": augment})})

@@ -17,7 +17,7 @@ from gan_aug.compute.executor import RankGroup
 from gan_aug.config.stages import TrainRequest
 from gan_aug.data.image_store import open_images
 from gan_aug.data.manifest import Manifest
-from gan_aug.data.training_batches import TrainingBatches
+from gan_aug.data.training_batches import HeldOutBatches, TrainingBatches
 from gan_aug.errors import Cancelled
 from gan_aug.gan.ranks import Ranks, current_ranks
 from gan_aug.gan.state import (
@@ -38,6 +38,7 @@ from gan_aug.run.stage_requests import claim
 from gan_aug.stages.context import StageContext
 from gan_aug.stages.storage import RunStorage
 from gan_aug.stages.trained.parent import bring_parent, parent_in
+from gan_aug.stages.training.augmentation import augmentation, settled_training
 from gan_aug.stages.training.kept import forget_others
 from gan_aug.stages.training.networks import network_settings, penalty_of
 from gan_aug.stages.training.record import TrainingRecord
@@ -62,6 +63,7 @@ def train(context: StageContext, request: TrainRequest, manifest: Manifest, gan:
     """
     run, storage, compute = context.run, context.storage, context.compute
     storage.pull_training()
+    request = settled_training(run, request, manifest)
     threads = _threads(context)
     claim(
         run,
@@ -161,7 +163,8 @@ def _training_data(manifest: Manifest, parent: Checkpoint | None) -> TrainingDat
 
 def _state(trainer: GanTrainer) -> str:
     where = f"{trainer.device}" + (f" in {trainer.ranks.size} processes" if trainer.ranks.size > 1 else "")
-    return f"training on {where}, {trainer.images:,} of {trainer.settings.images:,} images seen so far"
+    strength = f", augmentation adapted, p {trainer.adaptive.p:.2f} now" if trainer.adaptive else ""
+    return f"training on {where}, {trainer.images:,} of {trainer.settings.images:,} images seen so far{strength}"
 
 
 def build_trainer(
@@ -184,7 +187,7 @@ def build_trainer(
         The trainer, before its first step.
 
     Raises:
-        ConfigError: If the image size does not fit the networks.
+        ConfigError: If the images do not fit the networks or the augmentation.
     """
     networks = network_settings(request.gan, manifest)
     batches = TrainingBatches(
@@ -199,11 +202,12 @@ def build_trainer(
         decay=request.train.decay,
         penalty=penalty_of(request, networks),
         penalty_every=request.gan.penalty_every,
-        augment=request.gan.augment,
         average=request.gan.average,
         seed=request.seed,
+        **augmentation(request, manifest),
     )
-    return GanTrainer(networks, settings, batches, device, ranks)
+    held_out = HeldOutBatches(images, manifest.label_matrix(), manifest.indices("validation"))
+    return GanTrainer(networks, settings, batches, device, ranks, held_out=held_out)
 
 
 def _threads(context: StageContext) -> int:

@@ -86,7 +86,7 @@ def run_all(request: Config, run: RunDir, executor: Executor) -> dict[str, Any]:
     check_start(run.path, request.train)
     context = StageContext.of(request.compute, run, executor)
     manifest = import_studies(context, request.dataset_request)
-    request = settled_gan(request, context.storage, manifest)
+    asked, request = request, settled_gan(request, context.storage, manifest)
     preflight(request, manifest)
     gans, cells = gan_count(request.compare), list[Any]()
     if gans > 1:
@@ -94,7 +94,7 @@ def run_all(request: Config, run: RunDir, executor: Executor) -> dict[str, Any]:
         cells = early_cells(context, request.compare_request, manifest, planned)
     train_gans(context, request.train_request, manifest, gans, meanwhile=cells)
     generating.generate(context, request.synthesis_wanted, request.train_request, manifest, gans)
-    return _compare(request, context, manifest)
+    return _compare(asked, context, manifest)
 
 
 def redraw(request: Config, run: RunDir) -> dict[str, Any]:
@@ -118,11 +118,13 @@ def preflight(request: Config, manifest: Manifest) -> None:
     from gan_aug.evaluation.comparison_plan import subsets_of
     from gan_aug.evaluation.fidelity.own_weights import check_weights
     from gan_aug.evaluation.ratio import check_search
+    from gan_aug.stages.training.augmentation import check_augment
     from gan_aug.stages.training.networks import network_settings
     from gan_aug.synthesis.plan import plan_labels
 
     choose_device(request.compute.device)
     network_settings(request.gan, manifest)
+    check_augment(request.gan.augment, manifest)
     planned = plan_labels(request.synthesis_wanted, manifest)
     check_comparison(manifest, request.classifier)
     if need_synthetic(request.compare.arms):
@@ -219,7 +221,9 @@ def _compare(request: Config, context: StageContext, manifest: Manifest) -> dict
     from gan_aug.stages.report import write_reports
     from gan_aug.stages.training.networks import settled_gan
 
-    request = settled_gan(request, context.storage, manifest)
+    asked, request = request, settled_gan(request, context.storage, manifest)
+    # A subset has fewer images than the training split, so what suits its number of images is chosen for each.
+    curves = request.curve_request.with_augment(asked.gan.augment)
     run, comparison, wanted = context.run, request.compare_request, request.synthesis_wanted
     if comparison.compare.synthetic:
         bring_synthetic(context, comparison.compare.synthetic, request.data, request.synthesis.shard, manifest)
@@ -232,7 +236,7 @@ def _compare(request: Config, context: StageContext, manifest: Manifest) -> dict
         run.emit("compare", "note", f"the margin was changed after results were there: {said}")
     write_json(run.compare / layout.REQUEST, comparison.to_json())
     plan = ComparisonPlan(comparison, manifest, sets)
-    results, findings = run_comparison(context, plan, request.curve_request)
+    results, findings = run_comparison(context, plan, curves)
     fidelity = []
     if sets and comparison.compare.fidelity:
         run.emit("compare", "note", "measuring fidelity")

@@ -57,6 +57,8 @@ REFERENCES = {
     "Stat Med 2007;26:596-619.",
     "clusters": "Obuchowski NA. Nonparametric analysis of clustered ROC curve data. Biometrics 1997;53:567-578.",
     "cochran": "Cochran WG. Approximate significance levels of the Behrens-Fisher test. Biometrics 1964;20:191-195.",
+    "ada": "Karras T et al. Training generative adversarial networks with limited data. NeurIPS 2020.",
+    "diffaugment": "Zhao S et al. Differentiable augmentation for data-efficient GAN training. NeurIPS 2020.",
     "berger": "Berger RL. Multiparameter hypothesis testing and acceptance sampling. Technometrics 1982;24:295-300.",
     "holm": "Holm S. A simple sequentially rejective multiple test procedure. Scand J Stat 1979;6:65-70.",
     "mcclish": "McClish DK. Analyzing a portion of the ROC curve. Med Decis Making 1989;9:190-195.",
@@ -118,7 +120,7 @@ def _generator(report: Report, cite: Citations) -> str:
     gan, train = config["gan"], config["train"]
     loss, source = _LOSSES[gan["loss"]]
     betas = listed([f"{beta:g}" for beta in train["betas"]])
-    augment = f" Both losses saw images augmented by {', '.join(gan['augment'])}." if gan["augment"] else ""
+    augment = _seen_by_losses(gan["augment"], cite)
     decay = f", the rate falling to 0 over the last {100 * train['decay']:.0f} %" if train["decay"] else ""
     apart = (
         ""
@@ -135,6 +137,17 @@ def _generator(report: Report, cite: Citations) -> str:
         f"{thousands(round(gan['average']))} images seen) and were not selected. By content hashes, none of its "
         f"training images was a validation or test image{apart}.{_started(report)}{_several(report)}"
     )
+
+
+def _seen_by_losses(augment: list[str] | str | None, cite: Citations) -> str:
+    """How the images in both losses were augmented; empty if they were not."""
+    if augment == "adaptive":
+        return (
+            " Both losses saw images augmented by small shifts, rotations and zooms, brightness, contrast, cut-out "
+            "boxes and, only if the data set allows it, mirroring, each with a probability that rose as long as the "
+            f"discriminator told training images from validation images {cite('ada')}."
+        )
+    return f" Both losses saw images augmented by {', '.join(augment)} {cite('diffaugment')}." if augment else ""
 
 
 def _started(report: Report) -> str:

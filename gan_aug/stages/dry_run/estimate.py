@@ -25,6 +25,7 @@ from gan_aug.gan.ranks import Ranks
 from gan_aug.gan.trainer import GanTrainer
 from gan_aug.stages.gans.parts import gan_count
 from gan_aug.stages.train import build_trainer
+from gan_aug.stages.training.augmentation import ALL
 from gan_aug.synthesis.plan import plan_labels
 
 ENOUGH_SECONDS = 4.0
@@ -118,11 +119,18 @@ def _trainer_on_noise(request: Config, manifest: Manifest, device: torch.device)
     """The trainer of the run on as many images of noise as a batch has, with the labels of training images."""
     rows = manifest.indices("train")[: max(request.train.batch, 2)]
     small = Manifest(
-        manifest.name, manifest.labels, manifest.task, manifest.shape, tuple(manifest.studies[row] for row in rows)
+        manifest.name,
+        manifest.labels,
+        manifest.task,
+        manifest.shape,
+        tuple(manifest.studies[row] for row in rows),
+        flips=manifest.flips,
     )
     images = np.random.default_rng(0).integers(0, 256, (len(rows), *manifest.shape), dtype=np.uint8)
     wanted = request.train_request
-    long = wanted.model_copy(update={"train": wanted.train.model_copy(update={"images": 10**9})})
+    # What is adapted may be at work all the time.
+    gan = wanted.gan.model_copy(update={"augment": ALL}) if wanted.gan.augment == "adaptive" else wanted.gan
+    long = wanted.model_copy(update={"gan": gan, "train": wanted.train.model_copy(update={"images": 10**9})})
     return build_trainer(long, images, small, Ranks(), device)
 
 

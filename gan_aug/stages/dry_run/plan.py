@@ -27,6 +27,7 @@ from gan_aug.stages.dry_run.estimate import estimate, in_words
 from gan_aug.stages.external import check_external, check_source
 from gan_aug.stages.storage import RunStorage
 from gan_aug.stages.trained.parent import check_start
+from gan_aug.stages.training.augmentation import augment_in_words, check_augment
 from gan_aug.stages.training.networks import check_size, network_settings, networks_said, settled_gan
 from gan_aug.stages.verbs import preflight
 
@@ -78,7 +79,7 @@ def dry_run(verb: Verb, request: Config, folder: Path) -> dict[str, Any]:
     }
     if verb in TRAINS and request.compare.synthetic is None:
         found["networks"] = networks_said(request, manifest)
-        said.append(_networks_in_words(found["networks"]))
+        said += [_networks_in_words(found["networks"]), augment_in_words(request.gan.augment, manifest)]
     if verb == "run":
         time = estimate(request, manifest, preview)
         parts = ", ".join(f"{key} {in_words(time[key])}" for key in time if key not in ("all", "counted"))
@@ -107,6 +108,7 @@ def _check_stages(verb: Verb, request: Config, manifest: Manifest) -> None:
     elif verb == "train":
         choose_device(request.compute.device)
         network_settings(request.gan, manifest)
+        check_augment(request.gan.augment, manifest)
 
 
 def _looked_at(request: Config, folder: Path) -> tuple[Manifest, dict[str, Any], Preview | None]:

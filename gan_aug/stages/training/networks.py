@@ -23,10 +23,11 @@ from gan_aug.gan.networks.settings import NetworkName, NetworkSettings
 from gan_aug.run import layout
 from gan_aug.run.files import read_json
 from gan_aug.stages.storage import RunStorage
+from gan_aug.stages.training.augmentation import default_augment
 
 
 def settled_gan(request: Config, storage: RunStorage, manifest: Manifest) -> Config:
-    """The config with a network and a penalty: its own, else those of the folder's trained GAN, else the defaults.
+    """The config with a network, a penalty and an augmentation: its own, else the trained GAN's, else the defaults.
 
     Args:
         request: What is asked for.
@@ -34,7 +35,7 @@ def settled_gan(request: Config, storage: RunStorage, manifest: Manifest) -> Con
         manifest: The data set.
     """
     gan, path = request.gan, storage.folder / layout.TRAIN / layout.REQUEST
-    if gan.network != "auto" and gan.penalty is not None:
+    if gan.network != "auto" and None not in (gan.penalty, gan.augment):
         return request
     if not path.exists():
         storage.pull_training()
@@ -46,6 +47,8 @@ def settled_gan(request: Config, storage: RunStorage, manifest: Manifest) -> Con
     if values["gan"]["penalty"] is None:
         name, size = values["gan"]["network"], manifest.shape[1:]
         values["gan"]["penalty"] = default_penalty(name, size, request.train.batch)
+    if values["gan"]["augment"] is None:
+        values["gan"]["augment"] = default_augment(manifest)
     return configs.parse(values, "the config")
 
 

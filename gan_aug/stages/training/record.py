@@ -22,6 +22,9 @@ from gan_aug.synthesis.sampler import sample
 RECORDS = 400
 """Points of the loss curves over a whole training."""
 
+ADAPTED = ("augment", "overfitting")
+"""What is recorded of an adaptive augmentation: its probability, and the overfitting r_v."""
+
 GRID_ROWS, GRID_COLUMNS = 16, 10
 
 
@@ -44,7 +47,7 @@ class TrainingRecord:
             return
         values = {
             key: float(np.mean([getattr(step, key) for step in self._window]))
-            for key in ("loss_d", "loss_g", "real", "fake")
+            for key in ("loss_d", "loss_g", "real", "fake", *(ADAPTED if trainer.adaptive else ()))
         }
         self._window = []
         self._points.append({"images": report.images, **values})
