@@ -52,7 +52,7 @@ def launch(
     # Ray's workers have a working directory of their own.
     run = RunDir(folder.absolute() if on == "ray" else folder, () if follows else listeners)
     with ExitStack() as stack:
-        executor = together or stack.enter_context(_executor(on, request.compute, run))
+        executor = stack.enter_context(together or _executor(on, request.compute, run))
         if stop_on_signals:
             stack.enter_context(stopped_by_signals(run))
         if together:
@@ -115,4 +115,5 @@ def _executor(on: Literal["local", "ray"], compute: ComputeConfig, run: RunDir) 
         with ray_executor(compute, shared, partial(run.emit, "ray", "note")) as executor:
             yield executor
     else:
-        yield LocalExecutor(compute.workers)
+        with LocalExecutor(compute.workers) as local:
+            yield local

@@ -18,6 +18,12 @@ def ten() -> int:
     return 10
 
 
+def seen(state: int | None, item: int) -> tuple[int, int | None]:
+    """The process that works on an item, and what it was given."""
+    del item
+    return os.getpid(), state
+
+
 def leak() -> int:
     raise LeakageError("3 test images were seen in training: train again")
 

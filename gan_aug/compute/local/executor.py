@@ -6,8 +6,9 @@ import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from multiprocessing.process import BaseProcess
+from typing import Any, Self
 
 from gan_aug.compute.cores import cores, threads_for
 from gan_aug.compute.executor import Item, OnPoll, RankGroup, Result
@@ -15,22 +16,29 @@ from gan_aug.compute.local.freed_memory import keep_freed_memory
 from gan_aug.compute.local.parent import POLL_SECONDS, bind_to_parent
 from gan_aug.errors import Cancelled, ComputeError
 
-
-@dataclass(frozen=True)
-class _SetupError:
-    """The exception that `setup` raised in a worker; raised again when the worker gets its first item."""
-
-    error: Exception
-
-
-_state: Any = None
+_state: tuple[int, Any] = (0, None)
+"""In a worker: the number of the map it worked for last, and what that map's `setup` built."""
 
 
 class LocalExecutor:
-    """Runs work in `workers` processes of this machine, by default one per core; with one, in this process."""
+    """Runs work in `workers` processes of this machine, by default one per core; with one, in this process.
+
+    The processes are kept from one map to the next, since to start one takes seconds: a new one has to import PyTorch.
+    As a context manager it ends them.
+    """
 
     def __init__(self, workers: int | None = None) -> None:
         self.workers = workers or cores()
+        self._idle: ProcessPoolExecutor | None = None
+        self._maps = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._idle:
+            _end(self._idle)
+            self._idle = None
 
     def map(
         self,
@@ -67,29 +75,50 @@ class LocalExecutor:
         setup: Callable[[], Any] | None,
         stop: Callable[[], bool],
     ) -> Iterator[tuple[int, Result]]:
-        # spawn: a forked child would inherit the parent's thread pools, which can deadlock.
-        pool = ProcessPoolExecutor(
-            min(self.workers, len(items)), multiprocessing.get_context("spawn"), _start_worker, (setup,)
-        )
+        self._maps += 1
+        call, pool, done = partial(_call, self._maps, setup, work), self._take_pool(), False
         try:
-            waiting: dict[Future[Result], int] = {pool.submit(_call, work, item): i for i, item in enumerate(items)}
+            waiting: dict[Future[Result], int] = {pool.submit(call, item): i for i, item in enumerate(items)}
             while waiting:
-                done, _ = wait(waiting, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
+                finished, _ = wait(waiting, timeout=POLL_SECONDS, return_when=FIRST_COMPLETED)
                 if stop():
                     raise Cancelled("stopped on request: what was finished is kept")
-                for future in done:
+                for future in finished:
                     yield waiting.pop(future), future.result()
+            done = True
         except BrokenProcessPool as error:
             raise ComputeError(
                 "a worker process died, often for lack of memory: lower compute.workers and resume"
             ) from error
         finally:
-            processes = list((pool._processes or {}).values())
-            pool.shutdown(wait=False, cancel_futures=True)
-            for process in processes:
-                process.terminate()
-            for process in processes:
-                process.join()
+            if done and self._idle is None:
+                self._idle = pool
+            else:
+                _end(pool)
+
+    def _take_pool(self) -> ProcessPoolExecutor:
+        """The idle pool if its processes are alive, else a new one; it starts a process when there is work for it."""
+        pool, self._idle = self._idle, None
+        if pool and all(process.is_alive() for process in _processes(pool)):
+            return pool
+        if pool:
+            _end(pool)
+        # spawn: a forked child would inherit the parent's thread pools, which can deadlock.
+        return ProcessPoolExecutor(self.workers, multiprocessing.get_context("spawn"), _start_worker)
+
+
+def _processes(pool: ProcessPoolExecutor) -> list[BaseProcess]:
+    return list((pool._processes or {}).values())
+
+
+def _end(pool: ProcessPoolExecutor) -> None:
+    """End the processes of a pool at once, whatever they do."""
+    processes = _processes(pool)
+    pool.shutdown(wait=False, cancel_futures=True)
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        process.join()
 
 
 def _loop(
@@ -105,17 +134,15 @@ def _loop(
         yield index, work(state, item)
 
 
-def _start_worker(setup: Callable[[], Any] | None) -> None:
-    global _state  # noqa: PLW0603 - a pool offers no other place for what each worker builds once
+def _start_worker() -> None:
     bind_to_parent()
     keep_freed_memory()
-    try:
-        _state = setup() if setup else None
-    except Exception as error:  # noqa: BLE001 - raised here it would break the pool and be lost; _call raises it
-        _state = _SetupError(error)
 
 
-def _call(work: Callable[[Any, Item], Result], item: Item) -> Result:
-    if isinstance(_state, _SetupError):
-        raise _state.error
-    return work(_state, item)
+def _call(number: int, setup: Callable[[], Any] | None, work: Callable[[Any, Item], Result], item: Item) -> Result:
+    """In a worker: work on an item of the map with this number, first of all after the map's setup."""
+    global _state  # noqa: PLW0603 - a pool offers no other place for what each worker builds once
+    if _state[0] != number:
+        _state = (0, None)  # what the map before it needed is freed first
+        _state = (number, setup() if setup else None)
+    return work(_state[1], item)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -10,7 +12,7 @@ import pytest
 from gan_aug.compute.local.executor import LocalExecutor
 from gan_aug.errors import Cancelled, ComputeError, DataError, LeakageError
 from tests.support.places import ROOT
-from tests.support.work_samples import add, die, fail, leak, ten, wait
+from tests.support.work_samples import add, die, fail, leak, seen, ten, wait
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -44,6 +46,55 @@ def test_an_error_in_setup_comes_back_as_itself(workers: int) -> None:
 def test_a_worker_that_dies_is_one_sentence() -> None:
     with pytest.raises(ComputeError, match="a worker process died"):
         list(LocalExecutor(2).map(die, [1, 2]))
+
+
+def test_processes_are_kept_from_one_map_to_the_next_but_not_what_a_setup_built() -> None:
+    with LocalExecutor(2) as executor:
+        first = {process for _, (process, _) in executor.map(seen, range(8), setup=ten)}
+        for setup, state in ((None, None), (ten, 10)):
+            made = [value for _, value in executor.map(seen, range(8), setup=setup)]
+            assert {process for process, _ in made} <= first
+            assert {found for _, found in made} == {state}
+        assert os.getpid() not in first
+    assert not any(alive(process) for process in first)
+
+
+def test_a_kept_process_that_died_costs_nothing() -> None:
+    with LocalExecutor(2) as executor:
+        first = {process for _, (process, _) in executor.map(seen, range(8))}
+        for process in first:
+            os.kill(process, signal.SIGKILL)
+        assert executor._idle
+        for child in (executor._idle._processes or {}).values():
+            child.join()
+        assert {process for _, (process, _) in executor.map(seen, range(8))}.isdisjoint(first)
+
+
+@pytest.mark.parametrize("ends", ["error", "stop", "left"])
+def test_a_map_that_ends_early_ends_its_processes(ends: str) -> None:
+    with LocalExecutor(2) as executor:
+        list(executor.map(seen, range(2)))
+        if ends == "error":
+            with pytest.raises(DataError):
+                list(executor.map(fail, [1, 2]))
+        elif ends == "stop":
+            with pytest.raises(Cancelled):
+                list(executor.map(seen, range(2), cancelled=lambda: True))
+        else:
+            unfinished = executor.map(seen, range(8))
+            next(unfinished)
+            unfinished.close()  # type: ignore[attr-defined]
+        assert executor._idle is None
+        assert len(list(executor.map(seen, range(3)))) == 3
+
+
+def alive(process: int) -> bool:
+    """Whether a process is there; its parent, this process, has waited for it if it ended."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def test_workers_do_not_outlive_a_killed_parent() -> None:

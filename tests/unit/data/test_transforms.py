@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
-from gan_aug.data.transforms import ClassicAugmentation
+from gan_aug.data.transforms import ClassicAugmentation, matrices, moved
 
 
 def images(count: int, channels: int = 1) -> np.ndarray:
@@ -37,6 +38,16 @@ def test_mirrored_only_where_the_set_allows_it() -> None:
 
     assert falls(ClassicAugmentation((1, 24, 16))(ramp, 0, range(40))) == 0
     assert 5 < falls(ClassicAugmentation((1, 24, 16), ("horizontal",))(ramp, 0, range(40))) < 35
+
+
+@pytest.mark.parametrize("shape", [(1, 24, 16), (3, 28, 28), (1, 17, 31), (1, 64, 64)])
+def test_the_geometry_equals_monai_s_layer_to_the_bit(shape: tuple[int, int, int]) -> None:
+    from monai.networks.layers.spatial_transforms import AffineTransform  # noqa: TID251 - the reference
+
+    maps = torch.from_numpy(matrices(ClassicAugmentation(shape).draw(1, range(64)), shape[1:])).float()
+    given = torch.rand(64, *shape, generator=torch.Generator().manual_seed(0))
+    reference = AffineTransform(normalized=False, align_corners=False, padding_mode="zeros", reverse_indexing=True)
+    assert torch.equal(moved(given, maps), reference(given, maps))
 
 
 def test_a_batch_equals_monai_s_transforms_of_single_images() -> None:
