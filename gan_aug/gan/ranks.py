@@ -24,9 +24,20 @@ class Ranks:
     rank = 0
     size = 1
 
-    def share(self, first: int, count: int) -> range:
-        """This rank's part of the images `first` to `first + count - 1`: consecutive, evenly shared, possibly none."""
-        return range(first + count * self.rank // self.size, first + count * (self.rank + 1) // self.size)
+    def share(self, first: int, count: int, group: int = 1) -> range:
+        """This rank's part of a batch: consecutive images, evenly shared, possibly none.
+
+        Args:
+            first: The index of the batch's first image.
+            count: The images of the batch.
+            group: So many consecutive images are not divided.
+
+        Returns:
+            The indices.
+        """
+        groups = -(-count // group)
+        ends = [min(count, groups * rank // self.size * group) for rank in (self.rank, self.rank + 1)]
+        return range(first + ends[0], first + ends[1])
 
     def sum_(self, tensors: Sequence[Tensor]) -> None:
         """Replace each tensor by its sum over the ranks, with one message for all of them."""

@@ -143,7 +143,7 @@ class GanTrainer:
             RankLost: Another rank is gone.
         """
         count = min(self.settings.batch, self.settings.images - self.images)
-        share = self.ranks.share(self.images, count)
+        share = self.ranks.share(self.images, count, self.discriminator.group)
         real, labels = (part.to(self.device, non_blocking=True) for part in self.batches(share.start, len(share)))
         real, labels = to_signed(real).to(self.dtype), labels.to(self.dtype)
         noise, uniforms = self._draw(share)

@@ -1,7 +1,7 @@
 """The gradients of both losses on one batch, as a whole or in micro-batches that need less memory.
 
 Micro-batches give the whole batch's gradient, to rounding: losses and penalty are means over images or over pairs of a
-real and a fake image, and nothing in D depends on the other images of its batch.
+real and a fake image, and a logit of D depends on no other images than those of its group, which are not divided.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from torch.nn.utils.parametrize import ParametrizationList
 
 from gan_aug.gan.augment import AugmentName, augment
 from gan_aug.gan.losses import LossName, discriminator_loss, generator_loss, gradient_penalty, mean
+from gan_aug.gan.networks.base import Discriminator
 
 
 @dataclass(frozen=True)
@@ -37,10 +38,19 @@ class Pairs:
     count: int
     p: float | None = None
 
-    def parts(self, most: int | None) -> list[Pairs]:
-        """Consecutive parts of at most `most` pairs, evenly sized; at least one, which may be empty."""
-        number = max(1, -(-len(self.real) // (most or self.count)))
-        ends = [len(self.real) * part // number for part in range(number + 1)]
+    def parts(self, most: int | None, group: int = 1) -> list[Pairs]:
+        """Consecutive parts of at most `most` pairs, or of one group, evenly sized; at least one, which may be empty.
+
+        Args:
+            most: The most pairs of a part; None for all in one part.
+            group: So many consecutive pairs are not divided.
+
+        Returns:
+            The parts.
+        """
+        groups = -(-len(self.real) // group)
+        number = 1 if most is None else max(1, -(-groups // max(1, most // group)))
+        ends = [min(len(self.real), groups * part // number * group) for part in range(number + 1)]
         return [self._part(slice(*pair)) for pair in pairwise(ends)] if number > 1 else [self]
 
     def _part(self, rows: slice) -> Pairs:
@@ -65,7 +75,7 @@ class Losses:
     penalty: float = 0.0
     at_once: int | None = None
 
-    def discriminator_gradient(self, discriminator: nn.Module, pairs: Pairs, penalised: bool) -> Tensor:
+    def discriminator_gradient(self, discriminator: Discriminator, pairs: Pairs, penalised: bool) -> Tensor:
         """Add the gradient of D's loss to its parameters.
 
         Args:
@@ -77,13 +87,13 @@ class Losses:
             `(4,)`: the loss with the penalty, the loss alone, and the mean logits of real and of fake images.
         """
         values = []
-        for part in _normalised_once(discriminator, pairs.parts(self.at_once)):
+        for part in _normalised_once(discriminator, pairs.parts(self.at_once, discriminator.group)):
             total, *shown = self._discriminator_loss(discriminator, part, penalised)
             total.backward(inputs=list(discriminator.parameters()))  # type: ignore[no-untyped-call]
             values.append(torch.stack([value.detach() for value in (total, *shown)]))
         return _sum(values)
 
-    def _discriminator_loss(self, discriminator: nn.Module, pairs: Pairs, penalised: bool) -> list[Tensor]:
+    def _discriminator_loss(self, discriminator: Discriminator, pairs: Pairs, penalised: bool) -> list[Tensor]:
         views = torch.cat([self._seen(pairs, pairs.real, 0), self._seen(pairs, pairs.fake, 1)])
         views.requires_grad_(penalised)
         logits = discriminator(views, pairs.labels.repeat(2, 1))
@@ -100,7 +110,7 @@ class Losses:
         """The images of the pairs as D sees them in one of its views."""
         return augment(images, pairs.uniforms[view], self.augment, pairs.p)
 
-    def images_gradient(self, discriminator: nn.Module, pairs: Pairs) -> tuple[Tensor, Tensor]:
+    def images_gradient(self, discriminator: Discriminator, pairs: Pairs) -> tuple[Tensor, Tensor]:
         """The gradient of G's loss with respect to the fake images; D's parameters get none.
 
         Args:
@@ -110,7 +120,7 @@ class Losses:
         Returns:
             The loss, `(1,)`, and its gradient, `(N, C, H, W)`.
         """
-        parts = pairs.parts(self.at_once)
+        parts = pairs.parts(self.at_once, discriminator.group)
         with _frozen(discriminator):
             real_logits: list[Tensor | None] = [None] * len(parts)
             if self.name == "relativistic":
@@ -134,7 +144,7 @@ def _sum(values: list[Tensor]) -> Tensor:
     return values[0] if len(values) == 1 else torch.stack(values).sum(dim=0)
 
 
-def _normalised_once(discriminator: nn.Module, parts: list[Pairs]) -> Iterator[Pairs]:
+def _normalised_once(discriminator: Discriminator, parts: list[Pairs]) -> Iterator[Pairs]:
     """Each part in turn; spectral norm iterates for the first alone, as it would for the whole batch."""
     norms = [module for module in discriminator.modules() if isinstance(module, ParametrizationList)]
     try:

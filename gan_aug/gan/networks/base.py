@@ -29,7 +29,12 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """Gives each image `(N, C, H, W)` in [-1, 1] with its labels `(N, K)` one logit, `(N,)`; high means real."""
+    """Gives each image `(N, C, H, W)` in [-1, 1] with its labels `(N, K)` one logit, `(N,)`; high means real.
+
+    `group` is the number of consecutive images that one logit may depend on.
+    """
+
+    group = 1
 
     def __init__(self, settings: NetworkSettings) -> None:
         super().__init__()

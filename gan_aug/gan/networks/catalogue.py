@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from gan_aug.gan.networks.base import Discriminator, Generator
 from gan_aug.gan.networks.dcgan import DcganGenerator
@@ -34,10 +35,15 @@ def _penalty_by_pixels(pixels: int, batch: int) -> float:
     return float(f"{0.0002 * pixels / batch:.3g}")
 
 
+GROUP = 4
+"""The images that a discriminator compares with each other, in the networks newer than `dcgan`: as StyleGAN2's."""
+
+_COMPARING = partial(StridedDiscriminator, group=GROUP)
+
 NETWORKS: dict[NetworkName, Network] = {
     "dcgan": Network(DcganGenerator, StridedDiscriminator, halved_exactly, lambda _pixels, _batch: 1.0),
-    "resize": Network(ResizeGenerator, StridedDiscriminator, halved_rounding_up, _penalty_by_pixels),
-    "residual": Network(ResidualGenerator, StridedDiscriminator, halved_rounding_up, _penalty_by_pixels),
+    "resize": Network(ResizeGenerator, _COMPARING, halved_rounding_up, _penalty_by_pixels),
+    "residual": Network(ResidualGenerator, _COMPARING, halved_rounding_up, _penalty_by_pixels),
 }
 
 DEFAULTS: tuple[tuple[int, NetworkName], ...] = ((32, "dcgan"), (127, "resize"))

@@ -1,6 +1,8 @@
 """The discriminator of all networks: strided convolutions and a projection head.
 
-After Radford et al. 2015 (arXiv 1511.06434) and Miyato & Koyama 2018 (arXiv 1802.05637, projection).
+After Radford et al. 2015 (arXiv 1511.06434) and Miyato & Koyama 2018 (arXiv 1802.05637, projection). It may see how
+much images differ from each other, so that a generator of too few kinds of images is found out (Karras et al. 2018,
+arXiv 1710.10196, section 3; in groups as in arXiv 1912.04958).
 """
 
 from __future__ import annotations
@@ -19,6 +21,9 @@ from gan_aug.gan.networks.sizes import Size, channels_of
 LEAK = 0.2
 """The slope of D's leaky ReLUs below zero."""
 
+SMALLEST = 1e-8
+"""Added to a variance, so that its root has a gradient where images do not differ."""
+
 
 class StridedDiscriminator(Discriminator):
     """Halves an image by one convolution for each level, then gives it a logit.
@@ -26,13 +31,16 @@ class StridedDiscriminator(Discriminator):
     Args:
         settings: What both networks are built from.
         sizes: Of the levels, finest first; an odd size is filled up to an even one before it is halved.
+        group: So many consecutive images are seen together, by the spread of their last features; 1 for each alone.
     """
 
-    def __init__(self, settings: NetworkSettings, sizes: list[Size]) -> None:
+    def __init__(self, settings: NetworkSettings, sizes: list[Size], group: int = 1) -> None:
         super().__init__(settings)
+        self.group = group
         channels = [settings.shape[0], *channels_of(settings.width, sizes)]
         convolutions = [nn.Conv2d(a, b, 4, stride=2, padding=1) for a, b in pairwise(channels)]
-        features = nn.Linear(channels[-1] * sizes[-1][0] * sizes[-1][1], 4 * channels[-1])
+        seen = channels[-1] + (1 if group > 1 else 0)
+        features = nn.Linear(seen * sizes[-1][0] * sizes[-1][1], 4 * channels[-1])
         score = nn.Linear(4 * channels[-1], 1)
         projection = nn.Linear(settings.classes, 4 * channels[-1], bias=False)
         layers: list[nn.Conv2d | nn.Linear] = [*convolutions, features, score, projection]
@@ -48,6 +56,8 @@ class StridedDiscriminator(Discriminator):
         x = images.contiguous(memory_format=torch.channels_last)
         for down in self.downs:
             x = nn.functional.leaky_relu(down(_even(x)), LEAK)
+        if self.group > 1:
+            x = torch.cat([x, _spread(x, self.group)[:, None, None, None].expand(-1, 1, *x.shape[2:])], dim=1)
         h = nn.functional.leaky_relu(self.features(x.flatten(1)), LEAK)
         logits: Tensor = self.score(h)[:, 0] + (self.projection(labels) * h).sum(dim=1)
         return logits
@@ -57,3 +67,17 @@ def _even(x: Tensor) -> Tensor:
     """`x` `(N, C, H, W)` with a row or column of zeros at the end of each odd side."""
     height, width = x.shape[2:]
     return nn.functional.pad(x, (0, width % 2, 0, height % 2)) if height % 2 or width % 2 else x
+
+
+def _spread(x: Tensor, group: int) -> Tensor:
+    """The standard deviation of `x` `(N, C, H, W)` within each group of consecutive rows, averaged over C, H and W.
+
+    The last group has the rows that are left. The result, `(N,)`, has the group's value for each of its rows.
+    """
+    whole = len(x) - len(x) % group
+    groups = [rows for rows in (x[:whole].unflatten(0, (-1, group)), x[whole:][None]) if rows.numel()]
+    spreads = [
+        (rows.var(dim=1, correction=0) + SMALLEST).sqrt().mean(dim=(1, 2, 3)).repeat_interleave(rows.shape[1])
+        for rows in groups
+    ]
+    return torch.cat(spreads) if spreads else x.new_zeros(0)

@@ -177,3 +177,13 @@ def test_bilinear_enlargement_is_that_of_torch(size: tuple[int, int]) -> None:
     found = bilinear(x, size)
     assert torch.allclose(found, whole[:, :, : size[0], : size[1]])
     assert min(size) < 2 or found.is_contiguous(memory_format=torch.channels_last) or size == (9, 13)
+
+
+@pytest.mark.parametrize(("name", "changed"), [("dcgan", [5]), ("resize", [4, 5, 6, 7]), ("residual", [4, 5, 6, 7])])
+def test_a_logit_depends_on_no_image_outside_its_group(name: NetworkName, changed: list[int]) -> None:
+    discriminator = build_discriminator(NetworkSettings((1, 16, 16), 2, width=4, spectral=False, network=name))
+    images, labels = torch.rand(10, 1, 16, 16, generator=torch.Generator().manual_seed(0)), torch.eye(2)[[0, 1] * 5]
+    before = discriminator(images, labels)
+    images[5] = -images[5]
+    different = (discriminator(images, labels) - before).abs() > 1e-6
+    assert different.nonzero()[:, 0].tolist() == changed
