@@ -38,7 +38,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from gan_aug.compute.local.parent import cores
+from gan_aug.compute.cores import cores
 from gan_aug.config.compare import ClassifierConfig
 from gan_aug.config.request import Config, read
 from gan_aug.config.stages import TrainRequest
