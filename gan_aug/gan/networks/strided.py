@@ -75,7 +75,7 @@ def _spread(x: Tensor, group: int) -> Tensor:
     The last group has the rows that are left. The result, `(N,)`, has the group's value for each of its rows.
     """
     whole = len(x) - len(x) % group
-    groups = [rows for rows in (x[:whole].unflatten(0, (-1, group)), x[whole:][None]) if rows.numel()]
+    groups = [rows for rows in (torch.unflatten(x[:whole], 0, (-1, group)), x[whole:][None]) if rows.numel()]
     spreads = [
         (rows.var(dim=1, correction=0) + SMALLEST).sqrt().mean(dim=(1, 2, 3)).repeat_interleave(rows.shape[1])
         for rows in groups
