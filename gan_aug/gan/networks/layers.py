@@ -48,23 +48,21 @@ SPREAD = ((0.0, 0.0, 1.0), (0.0, 1.0, 1.0), (1.0, 1.0, 0.0), (1.0, 0.0, 0.0))
 """Row t: which of the 3 weights of a convolution of repeated pixels make up weight t of 4 of the transposed one."""
 
 
+BETWEEN = (0.25, 0.75, 0.75, 0.25)
+"""What a pixel gives to the 4 nearest of twice as many pixels, by linear interpolation."""
+
+
 def bilinear(x: Tensor, size: tuple[int, int]) -> Tensor:
     """Enlarge `x` `(N, C, h, w)` to `size`, (H, W), twice its own or one less on a side, with linear interpolation.
 
-    It is made of sums whose gradients have one order on every device; that of `nn.functional.interpolate` has not.
+    It is zero beyond its edges, as in StyleGAN2. As a transposed convolution of each channel for itself it takes a third
+    of the time of `nn.functional.interpolate`.
     """
-    y = x.permute(0, 2, 3, 1)  # contiguous if x is channels-last
-    for dim, length in ((1, size[0]), (2, size[1])):
-        y = _doubled(y, dim).narrow(dim, 0, length)
-    return y.permute(0, 3, 1, 2)
-
-
-def _doubled(x: Tensor, dim: int) -> Tensor:
-    """`x` with twice as many values along `dim`, each 3/4 its own and 1/4 of the neighbour's that is nearer."""
-    length = x.shape[dim]
-    before = torch.cat([x.narrow(dim, 0, 1), x.narrow(dim, 0, length - 1)], dim)
-    after = torch.cat([x.narrow(dim, 1, length - 1), x.narrow(dim, length - 1, 1)], dim)
-    return torch.stack([torch.lerp(x, before, 0.25), torch.lerp(x, after, 0.25)], dim + 1).flatten(dim, dim + 1)
+    height, width = size
+    between = x.new_tensor(BETWEEN)
+    weight = torch.outer(between, between).expand(x.shape[1], 1, 4, 4)
+    y = nn.functional.conv_transpose2d(x, weight, stride=2, padding=1, groups=x.shape[1])
+    return y[:, :, :height, :width]
 
 
 def orthogonal(layer: nn.Conv2d | nn.ConvTranspose2d | nn.Linear) -> None:

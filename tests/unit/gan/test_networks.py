@@ -173,10 +173,9 @@ def test_doubling_is_repeating_pixels_and_a_convolution(size: tuple[int, int]) -
 def test_bilinear_enlargement_is_that_of_torch(size: tuple[int, int]) -> None:
     small = -(-size[0] // 2), -(-size[1] // 2)
     x = torch.randn(2, 3, *small, dtype=torch.float64).contiguous(memory_format=torch.channels_last)
-    whole = torch.nn.functional.interpolate(x, scale_factor=2, mode="bilinear")
-    found = bilinear(x, size)
-    assert torch.allclose(found, whole[:, :, : size[0], : size[1]])
-    assert min(size) < 2 or found.is_contiguous(memory_format=torch.channels_last) or size == (9, 13)
+    surrounded = torch.nn.functional.pad(x, (1, 1, 1, 1))
+    expected = torch.nn.functional.interpolate(surrounded, scale_factor=2, mode="bilinear")[:, :, 2:-2, 2:-2]
+    assert torch.allclose(bilinear(x, size), expected[:, :, : size[0], : size[1]])
 
 
 @pytest.mark.parametrize(("name", "changed"), [("dcgan", [5]), ("resize", [4, 5, 6, 7]), ("residual", [4, 5, 6, 7])])
