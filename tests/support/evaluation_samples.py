@@ -91,7 +91,8 @@ def _history(effect, rng):
 
 def make_config(**compare):
     data = {"source": "folder", "root": "/home/somebody/films", "table": "/home/somebody/t.csv"}
-    return parse({"data": data, "classifier": {"steps": 400}, "compare": compare}, "sample")
+    gan = {"network": "dcgan", "penalty": 1}
+    return parse({"data": data, "gan": gan, "classifier": {"steps": 400}, "compare": compare}, "sample")
 
 
 def make_report(manifest, cells, synthetic=None, fidelity=None, gans=1, **compare):

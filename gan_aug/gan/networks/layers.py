@@ -55,8 +55,8 @@ BETWEEN = (0.25, 0.75, 0.75, 0.25)
 def bilinear(x: Tensor, size: tuple[int, int]) -> Tensor:
     """Enlarge `x` `(N, C, h, w)` to `size`, (H, W), twice its own or one less on a side, with linear interpolation.
 
-    It is zero beyond its edges, as in StyleGAN2. As a transposed convolution of each channel for itself it takes a third
-    of the time of `nn.functional.interpolate`.
+    It is zero beyond its edges, as in StyleGAN2. A transposed convolution of each channel for itself takes a third of
+    the time of `nn.functional.interpolate`.
     """
     height, width = size
     between = x.new_tensor(BETWEEN)

@@ -43,6 +43,10 @@ REFERENCES = {
     "ICLR 2018.",
     "projection": "Miyato T, Koyama M. cGANs with projection discriminator. ICLR 2018.",
     "vries": "de Vries H, Strub F, Mary J, et al. Modulating early visual processing by language. NeurIPS 2017.",
+    "odena": "Odena A, Dumoulin V, Olah C. Deconvolution and checkerboard artifacts. Distill 2016. "
+    "doi:10.23915/distill.00003.",
+    "he": "He K, Zhang X, Ren S, Sun J. Deep residual learning for image recognition. CVPR 2016.",
+    "karras": "Karras T, Laine S, Aittala M, et al. Analyzing and improving the image quality of StyleGAN. CVPR 2020.",
     "pepe": "Pepe MS. The statistical evaluation of medical tests for classification and prediction. Oxford 2003.",
     "wilson": "Wilson EB. Probable inference, the law of succession, and statistical inference. J Am Stat Assoc "
     "1927;22:209-212.",
@@ -133,9 +137,9 @@ def _generator(report: Report, cite: Citations) -> str:
         f"discriminator {cite('projection')} was trained on the training split alone, with {loss} "
         f"{cite(source)}, {_regularizer(gan, cite)} and Adam (rate {train['lr']:g}, betas {betas}, batches of "
         f"{train['batch']}{decay}). It saw {thousands(train['images'])} images; its noise had {gan['latent']} "
-        f"dimensions.{augment} Images came from the generator with exponentially averaged weights (half-life "
-        f"{thousands(round(gan['average']))} images seen) and were not selected. By content hashes, none of its "
-        f"training images was a validation or test image{apart}.{_started(report)}{_several(report)}"
+        f"dimensions.{augment}{_beyond_dcgan(gan, cite)} Images came from the generator with exponentially averaged "
+        f"weights (half-life {thousands(round(gan['average']))} images seen) and were not selected. By content hashes, "
+        f"none of its training images was a validation or test image{apart}.{_started(report)}{_several(report)}"
     )
 
 
@@ -148,6 +152,22 @@ def _seen_by_losses(augment: list[str] | str | None, cite: Citations) -> str:
             f"discriminator told training images from validation images {cite('ada')}."
         )
     return f" Both losses saw images augmented by {', '.join(augment)} {cite('diffaugment')}." if augment else ""
+
+
+def _beyond_dcgan(gan: dict[str, Any], cite: Citations) -> str:
+    """In what the networks differed from a DCGAN; empty if they were one."""
+    name = gan.get("network", "dcgan")
+    if name == "dcgan":
+        return ""
+    enlarged = (
+        f"repeating pixels and convolution {cite('odena')}"
+        if name == "resize"
+        else f"linear interpolation in residual blocks {cite('he')}, with outputs at all sizes added up"
+    )
+    return (
+        f" The generator enlarged images by {enlarged}; the discriminator also saw how much the images in groups of "
+        f"four differed {cite('karras')}."
+    )
 
 
 def _started(report: Report) -> str:

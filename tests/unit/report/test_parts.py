@@ -48,6 +48,22 @@ def test_every_reference_of_the_methods_is_cited_and_numbered_in_order() -> None
         assert "Biometrics 1988;44:837-845" in shown
 
 
+@pytest.mark.parametrize(
+    ("name", "said", "source"),
+    [
+        ("dcgan", "R1 and R2 gradient penalties of weight 1 every 8 steps", "Radford"),
+        ("resize", "The generator enlarged images by repeating pixels and convolution [", "Odena"),
+        ("residual", "by linear interpolation in residual blocks [", "Karras"),
+    ],
+)
+def test_the_methods_say_how_the_generator_enlarges(name: str, said: str, source: str) -> None:
+    config = {**REPORT["config"], "gan": {**REPORT["config"]["gan"], "network": name}}
+    paragraphs, references = methods({**REPORT, "config": config})
+    assert said in " ".join(paragraphs)
+    assert any(reference.startswith(source) for reference in references)
+    assert ("enlarged" in " ".join(paragraphs)) == (name != "dcgan")
+
+
 def test_the_methods_claim_nothing_that_was_not_done() -> None:
     alone = make_report(BINARY, make_cells(BINARY, ("real",), 1))
     text = " ".join(methods(alone)[0])
