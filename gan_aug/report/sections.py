@@ -19,7 +19,7 @@ from gan_aug.report.words.caveats import caveats
 from gan_aug.report.words.checks import alarm, canaries_table, curves_answer, curves_table, ratio_table
 from gan_aug.report.words.examples import Examples, examples_gallery
 from gan_aug.report.words.fidelity import fidelity_classes_table, fidelity_table, fidelity_text
-from gan_aug.report.words.gans import gans_table, gans_text
+from gan_aug.report.words.gans import gans_table, gans_text, memorising_text
 from gan_aug.report.words.headline import headline_of, opening
 from gan_aug.report.words.tables import (
     arms_table,
@@ -129,7 +129,7 @@ def _fidelity(material: Material) -> Blocks:
 
 
 def _gans(material: Material) -> Blocks:
-    sentences = tuple(gans_text(material.report))
+    sentences = (*gans_text(material.report), *memorising_text(material.report))
     return [Paragraphs(sentences) if sentences else None, gans_table(material.report)]
 
 

@@ -6,16 +6,31 @@ the held-out images, which it never saw: its images must not be nearer to the tr
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
+import torch
 from scipy.stats import rankdata
 
+from gan_aug.data.manifest import Manifest
 from gan_aug.evaluation.fidelity.distances import FloatArray, check_alike, check_features
+from gan_aug.evaluation.fidelity.features import images_to_features, random_features
+from gan_aug.evaluation.fidelity.measure import scaled_features
 from gan_aug.evaluation.fidelity.neighbours import nearest_two
 
 QUANTILES = (0.01, 0.1, 0.5)
 FEWEST = 2
+FEWEST_HELD_OUT = 10
+"""With fewer validation images or synthetic ones nothing is said: chance would decide."""
+
+MOST, MOST_TRAINING = 2000, 50_000
+"""The most synthetic or validation images, and training images, that are compared."""
+COMPARED = {"train": MOST_TRAINING, "validation": MOST}
+
+SEED = 0
 
 
 @dataclass(frozen=True)
@@ -69,6 +84,45 @@ def features_to_memorising(training: FloatArray, held_out: FloatArray, synthetic
         images=len(synthetic),
         held_out_images=len(held_out),
     )
+
+
+def measure_memorising(
+    manifest: Manifest,
+    store: npt.NDArray[np.uint8],
+    synthetic: npt.NDArray[np.uint8],
+    device: torch.device,
+    cancelled: Callable[[], bool] | None = None,
+) -> dict[str, Any] | None:
+    """Compare a synthetic set with the training and validation images, by the features of the random network.
+
+    Args:
+        manifest: The data set.
+        store: All its images, `(N, C, H, W) uint8`.
+        synthetic: Images of the generator that was trained on its training split, `(S, C, H, W) uint8`.
+        device: Where the features are computed.
+        cancelled: Asked before each batch of images whether to stop.
+
+    Returns:
+        The figures of Memorising as JSON values, with the name of the `extractor` and the number of `training_images`;
+        None if there are too few images.
+
+    Raises:
+        Cancelled: `cancelled` returned True.
+    """
+    rows = {split: _some(manifest.indices(split), most) for split, most in COMPARED.items()}
+    if min(len(rows["validation"]), len(synthetic)) < FEWEST_HELD_OUT or len(rows["train"]) < FEWEST:
+        return None
+    extractor = random_features(manifest.shape[0], device)
+    sides = (store[rows["train"]], store[rows["validation"]], synthetic[:MOST])
+    features = scaled_features(*(images_to_features(extractor, side, device, cancelled=cancelled) for side in sides))
+    found = asdict(features_to_memorising(*features))
+    lists = {name: list(found[name]) for name in ("synthetic", "held_out")}
+    return {"extractor": extractor.name, "training_images": len(rows["train"]), **found, **lists}
+
+
+def _some(rows: npt.NDArray[np.int64], most: int) -> npt.NDArray[np.int64]:
+    """At most so many of the rows, in their order."""
+    return np.sort(np.random.default_rng(SEED).permutation(rows)[:most])
 
 
 def _ratio(nearest: FloatArray, next_nearest: FloatArray) -> FloatArray:

@@ -7,18 +7,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from gan_aug.compute.threads import torch_threads
 from gan_aug.config.compare import WEIGHTED, CompareConfig
 from gan_aug.data.image_store import open_images
 from gan_aug.data.manifest import Manifest
-from gan_aug.data.synthetic.shards import SyntheticManifest
+from gan_aug.data.synthetic.shards import SyntheticManifest, open_shards
 from gan_aug.errors import DataError
 from gan_aug.evaluation.arm_catalogue import REFERENCE
 from gan_aug.evaluation.cells.plan import THREADS
 from gan_aug.evaluation.cells.result import CellResult
 from gan_aug.evaluation.fidelity.measure import IMAGES, choose_extractor, measure_fidelity
+from gan_aug.evaluation.fidelity.memorising import MOST, measure_memorising
 from gan_aug.evaluation.fidelity.own_weights import weights_sha256
 from gan_aug.evaluation.fidelity.sets import read_sides
 from gan_aug.run import layout
@@ -78,6 +80,8 @@ def run_fidelity(
         extractor = choose_extractor(asked, cell, manifest.shape[0], device)
         sides = read_sides(manifest, images, synthetic, generated, IMAGES)
         figures = measure_fidelity(manifest, sides, cell, reference_cell, extractor, device, cancelled)
+        made = open_shards(generated, synthetic)[np.arange(min(MOST, len(synthetic.image_labels)))]
+        figures["memorising"] = measure_memorising(manifest, images, made, device, cancelled)
     write_json(path, {"request": request, "sum": json_sha256(figures), "figures": figures})
     return figures
 

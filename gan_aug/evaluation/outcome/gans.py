@@ -28,7 +28,7 @@ from gan_aug.evaluation.statistics.uncertainty import FloatArray, Influence, dif
 from gan_aug.evaluation.training_length import has_auc
 
 AUC_SHARE, SIBLING_SHARE, LABELS_SHARE, COVERAGE_SHARE = 0.5, 0.75, 0.5, 0.05
-SHOWN = ("kid", "coverage", "label_agreement", "ms_ssim")
+SHOWN = ("kid", "coverage", "label_agreement", "ms_ssim", "memorising")
 """The fidelity figures of each GAN that a report lists."""
 
 CHANCE = 0.5
@@ -85,7 +85,7 @@ def gan_rows(
                 "validation_auc": _aucs(
                     validation, {arm: [cell.validation_scores for cell in cells] for arm, cells in of_gan.items()}
                 ),
-                "fidelity": measured and {key: measured[key] for key in SHOWN},
+                "fidelity": measured and {key: measured[key] for key in SHOWN if key in measured},
                 "checks": checks,
                 "broken": not all(check["passed"] for check in checks),
             }

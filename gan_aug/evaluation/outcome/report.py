@@ -23,7 +23,14 @@ from gan_aug.evaluation.outcome.report_arms import (
     ReportedMissing,
     TrainImages,
 )
-from gan_aug.evaluation.outcome.report_gans import GanProvenance, KidPair, Pair, ReportedGan, StartedFrom
+from gan_aug.evaluation.outcome.report_gans import (
+    GanProvenance,
+    KidPair,
+    Pair,
+    ReportedGan,
+    ReportedMemorising,
+    StartedFrom,
+)
 
 
 class Counts(Part):
@@ -264,6 +271,8 @@ class ReportedFidelity(Likeness):
     ms_ssim_window: int
     fid: Pair | None
     per_class: dict[str, Likeness]
+    memorising: ReportedMemorising | None = None
+    """None if there are too few validation images, and in reports of version 0.3 and earlier."""
 
 
 class ReportedFiles(Part):

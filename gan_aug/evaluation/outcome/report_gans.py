@@ -21,6 +21,20 @@ class KidPair(Pair):
     real_se: float
 
 
+class ReportedMemorising(Part):
+    """Whether the images of a GAN are nearer to its training images than validation images are; see `Memorising`."""
+
+    extractor: str
+    training_images: int
+    nearer: float
+    copy_like: float
+    se: float
+    synthetic: tuple[float, float, float]
+    held_out: tuple[float, float, float]
+    images: int
+    held_out_images: int
+
+
 class GanFidelity(Part):
     """How like the real images those of one GAN are."""
 
@@ -28,6 +42,8 @@ class GanFidelity(Part):
     coverage: Pair | None
     label_agreement: Pair | None
     ms_ssim: Pair | None
+    memorising: ReportedMemorising | None = None
+    """None if there are too few validation images, and in reports of version 0.3 and earlier."""
 
 
 class GanCheck(Part):

@@ -7,7 +7,10 @@ from collections.abc import Callable
 from typing import Any
 
 from gan_aug.report.blocks import Table
-from gan_aug.report.words.text import Report, digits, listed, percent, share
+from gan_aug.report.words.text import Report, counted, digits, listed, percent, share
+
+SIGNS = 3
+"""So many standard errors above one half are too many to be chance."""
 
 
 def rows_of_gans(report: Report) -> list[dict[str, Any]]:
@@ -25,6 +28,12 @@ def gans_alarm(report: Report) -> list[str]:
             found.append(
                 f"{which} LOOKS BROKEN: {'; '.join(_failures(row, decimals))}. Its images are in every figure of the "
                 f"arms with synthetic images, by {_seeds(row)}, so these figures do not show what a sound GAN would do."
+            )
+        if _above(row, "nearer") and _above(row, "copy_like"):
+            which = f"GAN {row['gan']}" if len(rows) > 1 else "THE GAN"
+            found.append(
+                f"{which} MAY COPY TRAINING IMAGES: its images are nearer to single training images than real ones it "
+                "never saw. Look at the nearest pairs before the images are shared."
             )
     return found
 
@@ -46,6 +55,50 @@ def _failures(row: dict[str, Any], decimals: int) -> list[str]:
             said.append(sentences[name])
         of = "those of the best other GAN"  # the second check of an AUC compares with that
     return said
+
+
+def memorising_text(report: Report) -> list[str]:
+    """Whether the GANs remember their training images, as far as validation images can tell; empty if unmeasured."""
+    rows = rows_of_gans(report)
+    found = [found for row in rows if (found := _memorising(row))]
+    if not found or len(found) < len(rows):
+        return []
+    first, several = found[0], len(found) > 1
+    shares = listed([percent(one["nearer"]) for one in found])
+    single = listed([percent(one["copy_like"]) for one in found])
+    held_out = counted(first["held_out_images"], "validation image")
+    said = (
+        "Memorising. A synthetic image is nearer to its nearest training image than a validation image to its own in "
+        f"{shares} of the pairs{' (by GAN)' if several else ''}; {held_out} that the {'GANs' if several else 'GAN'} "
+        "never saw were compared. If training images are not remembered, about 50 % is expected (by chance "
+        f"± {percent(SIGNS * first['se'])}). Copies raise it, and so do images with less variety or detail than real "
+        "ones. For a copy the nearest training image is also much nearer than the second nearest. By that quotient, "
+        f"{single} of the pairs are for the synthetic image."
+    )
+    near, copies = ([_name(row, several) for row in rows if _above(row, key)] for key in ("nearer", "copy_like"))
+    both = [name for name in near if name in copies]
+    if both:
+        said += f" Both are too many for {listed(both)}, so some images may show real patients."
+    elif near:
+        said += f" The first is too many for {listed(near)}, the second is not, which points to less variety or detail."
+    else:
+        said += " So nothing here points to copies, which is no proof that there are none."
+    return [said]
+
+
+def _above(row: dict[str, Any], key: str) -> bool:
+    """Whether one of the shares of a GAN's memorising is above one half by more than chance."""
+    found = _memorising(row)
+    return found is not None and found[key] > 0.5 + SIGNS * found["se"]
+
+
+def _memorising(row: dict[str, Any]) -> dict[str, Any] | None:
+    found: dict[str, Any] | None = (row["fidelity"] or {}).get("memorising")
+    return found
+
+
+def _name(row: dict[str, Any], several: bool) -> str:
+    return f"GAN {row['gan']}" if several else "this GAN"
 
 
 def gans_text(report: Report) -> list[str]:

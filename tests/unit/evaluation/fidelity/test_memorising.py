@@ -3,9 +3,11 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 import pytest
+import torch
 
+from gan_aug.data.manifest import Manifest, Study
 from gan_aug.errors import DataError
-from gan_aug.evaluation.fidelity.memorising import Memorising, features_to_memorising
+from gan_aug.evaluation.fidelity.memorising import Memorising, features_to_memorising, measure_memorising
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -64,3 +66,24 @@ def test_too_few_or_other_features_are_refused() -> None:
         features_to_memorising(features(1, 10), features(2, 1), features(3, 10))
     with pytest.raises(DataError, match="dimensions"):
         features_to_memorising(features(1, 10), features(2, 10)[:, :8], features(3, 10))
+
+
+def test_images_are_measured_against_the_training_and_validation_split_alone() -> None:
+    """Smooth images of random shapes; the planted generator gives training images back with a little noise."""
+    coarse = np.random.default_rng(0).integers(40, 216, (160, 1, 4, 4))
+    store = np.kron(coarse, np.ones((1, 1, 5, 5), dtype=np.int64)).astype(np.uint8)
+    splits = ["train"] * 80 + ["validation"] * 30 + ["test"] * 50
+    studies = tuple(Study(f"{row:064}", (0,), split, None, "") for row, split in enumerate(splits))
+    manifest = Manifest("shapes", ("a",), "multi-class", (1, 20, 20), studies)
+    noise = np.random.default_rng(1).integers(-9, 10, (60, 1, 20, 20))
+    copies = (store[:60] + noise).astype(np.uint8)
+    found = measure_memorising(manifest, store, copies, torch.device("cpu"))
+    assert found is not None
+    assert (found["training_images"], found["images"], found["held_out_images"]) == (80, 60, 30)
+    assert found["nearer"] > 0.95
+    assert found["copy_like"] > 0.95
+    others = measure_memorising(manifest, store, store[110:], torch.device("cpu"))
+    assert others is not None
+    assert abs(others["nearer"] - 0.5) < 3 * others["se"]
+    few = Manifest("shapes", ("a",), "multi-class", (1, 20, 20), studies[:85] + studies[110:])
+    assert measure_memorising(few, store, copies, torch.device("cpu")) is None

@@ -15,7 +15,7 @@ from gan_aug.evaluation.outcome.gans import gan_rows
 from gan_aug.evaluation.statistics.auc import auc_influence
 from gan_aug.evaluation.statistics.ground_truth import GroundTruth
 from gan_aug.report import to_markdown
-from gan_aug.report.words.gans import gans_alarm, gans_table, gans_text
+from gan_aug.report.words.gans import gans_alarm, gans_table, gans_text, memorising_text
 from tests.support.evaluation_samples import make_cells, make_fidelity, make_manifest, make_report, make_synthetic
 
 MANIFEST = make_manifest()
@@ -116,3 +116,35 @@ def test_one_gan_is_told_of_too() -> None:
     assert len(table.rows) == 1
     assert gans_table(make_report(MANIFEST, make_cells(MANIFEST, arms=("real", "classic")))) is None
     assert gans_table({key: value for key, value in report.items() if key != "gans"}) is None
+
+
+def remembering(nearer: float, copy_like: float) -> dict[str, Any]:
+    figures = {"nearer": nearer, "copy_like": copy_like, "se": 0.02, "synthetic": [0.1, 0.2, 0.3]}
+    counts = {"training_images": 300, "images": 400, "held_out_images": 40, "held_out": [0.1, 0.2, 0.3]}
+    return {**FIDELITY, "memorising": {"extractor": "random-cnn-1", **figures, **counts}}
+
+
+def test_a_gan_that_copies_is_told_from_one_with_less_variety() -> None:
+    def said(*figures: tuple[float, float]) -> tuple[str, list[str]]:
+        fidelity = [remembering(*one) for one in figures]
+        report = make_report(MANIFEST, CELLS, SETS[0], fidelity[0])
+        report["gans"] = rows_of(CELLS, fidelity * (3 // len(fidelity)))[: len(figures)]
+        return " ".join(memorising_text(report)), gans_alarm(report)
+
+    text, alarms = said((0.52, 0.47))
+    assert "in 52.0 % of the pairs; 40 validation images that the GAN never saw" in text
+    assert "nothing here points to copies, which is no proof" in text
+    assert not alarms
+    text, alarms = said((0.7, 0.5))
+    assert "which points to less variety or detail" in text
+    assert not alarms
+    text, alarms = said((0.5, 0.5), (0.9, 0.8), (0.5, 0.5))
+    assert "in 50.0 %, 90.0 % and 50.0 % of the pairs (by GAN)" in text
+    assert "Both are too many for GAN 1, so some images may show real patients." in text
+    assert alarms[0].startswith("GAN 1 MAY COPY TRAINING IMAGES")
+
+
+def test_nothing_is_said_of_what_was_not_measured() -> None:
+    report = make_report(MANIFEST, CELLS, SETS[0], FIDELITY)
+    assert memorising_text(report) == []
+    assert memorising_text(make_report(MANIFEST, CELLS, SETS[0], {**FIDELITY, "memorising": None})) == []
