@@ -91,5 +91,9 @@ class HeldOutBatches:
     def _row(self, index: int, kind: bytes) -> int:
         """The position of the image for a training image of these labels; -1 if there is none."""
         group = self._rows.get(kind)
-        # Fibonacci hashing: all images of a group take turns, whatever the order of the training images.
-        return -1 if group is None else int(group[(index * 0x9E3779B97F4A7C15 % 2**64 >> 32) % len(group)])
+        if group is None:
+            return -1
+        # Images of consecutive indices differ, as D may compare them with each other. Each pass over the group starts
+        # at another place (Fibonacci hashing), or a batch that is a divisor of the group would see one part alone.
+        turn, place = divmod(index, len(group))
+        return int(group[(place + (turn * 0x9E3779B97F4A7C15 % 2**64 >> 32)) % len(group)])

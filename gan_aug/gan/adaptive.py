@@ -11,7 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
+
+from gan_aug.gan.networks.base import Discriminator
 
 EVERY = 4
 """Steps from one measurement to the next, as in the paper."""
@@ -80,7 +82,7 @@ class AdaptiveStrength:
 
 @torch.no_grad()
 def sum_logits(
-    discriminator: nn.Module, groups: Sequence[Tensor], labels: Tensor, found: Tensor, at_once: int | None = None
+    discriminator: Discriminator, groups: Sequence[Tensor], labels: Tensor, found: Tensor, at_once: int | None = None
 ) -> Tensor:
     """Sum D's logits over each group of images; D stays as it is.
 
@@ -96,9 +98,10 @@ def sum_logits(
     """
     sums = [found.sum()]
     discriminator.eval()  # spectral norm takes a step in each pass of the training mode
-    rows = range(0, len(labels), at_once or max(1, len(labels)))
+    most = at_once or max(1, len(labels))
+    most = max(most - most % discriminator.group, discriminator.group)  # of images that it compares, none are divided
+    parts = [slice(first, first + most) for first in range(0, len(labels), most)]
     for group in groups:
-        parts = [slice(first, first + rows.step) for first in rows]
         logits = [(discriminator(group[part], labels[part]) * found[part]).sum() for part in parts]
         sums.append(torch.stack([found.new_zeros((), dtype=group.dtype), *logits]).sum())
     discriminator.train()

@@ -28,7 +28,6 @@ FEWEST_HELD_OUT = 10
 
 MOST, MOST_TRAINING = 2000, 50_000
 """The most synthetic or validation images, and training images, that are compared."""
-COMPARED = {"train": MOST_TRAINING, "validation": MOST}
 
 SEED = 0
 
@@ -109,15 +108,15 @@ def measure_memorising(
     Raises:
         Cancelled: `cancelled` returned True.
     """
-    rows = {split: _some(manifest.indices(split), most) for split, most in COMPARED.items()}
-    if min(len(rows["validation"]), len(synthetic)) < FEWEST_HELD_OUT or len(rows["train"]) < FEWEST:
+    training, held_out = _some(manifest.indices("train"), MOST_TRAINING), _some(manifest.indices("validation"), MOST)
+    if min(len(held_out), len(synthetic)) < FEWEST_HELD_OUT or len(training) < FEWEST:
         return None
     extractor = random_features(manifest.shape[0], device)
-    sides = (store[rows["train"]], store[rows["validation"]], synthetic[:MOST])
+    sides = (store[training], store[held_out], synthetic[:MOST])
     features = scaled_features(*(images_to_features(extractor, side, device, cancelled=cancelled) for side in sides))
     found = asdict(features_to_memorising(*features))
     lists = {name: list(found[name]) for name in ("synthetic", "held_out")}
-    return {"extractor": extractor.name, "training_images": len(rows["train"]), **found, **lists}
+    return {"extractor": extractor.name, "training_images": len(training), **found, **lists}
 
 
 def _some(rows: npt.NDArray[np.int64], most: int) -> npt.NDArray[np.int64]:

@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from gan_aug.data.training_batches import HeldOutBatches
-from gan_aug.gan.adaptive import MOST, AdaptiveSettings, AdaptiveStrength
+from gan_aug.gan.adaptive import MOST, AdaptiveSettings, AdaptiveStrength, sum_logits
+from tests.support.gan_samples import batches, small_trainer
 
 
 def strength(target: float = 0.5, rise: int = 1000) -> AdaptiveStrength:
@@ -76,7 +77,32 @@ def test_held_out_images_have_the_labels_of_the_training_images() -> None:
         later, _ = batches(first + 1, wanted[1:])
         assert torch.equal(drawn[1:], later), "an image depends on its own index alone"
     assert seen == {3, 4}
+    ten = HeldOutBatches(
+        np.zeros((10, 1, 1, 1), np.uint8) + np.arange(10, dtype=np.uint8).reshape(-1, 1, 1, 1),
+        np.tile(labels[:1], (10, 1)),
+        np.arange(10),
+    )
+    for first in range(0, 400, 10):
+        drawn, _ = ten(first, wanted[:1].repeat(10, 1))
+        assert sorted(drawn.flatten().tolist()) == list(range(10)), "consecutive images differ"
+    starts = {ten(first, wanted[:1])[0].item() for first in range(0, 4000, 20)}
+    assert starts == set(range(10)), "every image has its turn, whatever the batch"
     assert batches(5, wanted[:0])[0].shape == (0, 1, 1, 1)
     nothing, found = HeldOutBatches(images, labels, np.array([], dtype=np.int64))(0, wanted)
     assert not found.any()
     assert nothing.shape == (4, 1, 1, 1)
+
+
+@pytest.mark.parametrize("at_once", [1, 5, 8, 100])
+def test_logits_are_summed_the_same_a_few_images_at_a_time(at_once: int) -> None:
+    """D of the network `resize` compares four consecutive images, which are never divided."""
+    discriminator = small_trainer(spectral=True, network="resize").discriminator
+    images, labels = batches(0, 10)
+    groups = [images.float() / 127.5 - 1, images.flip(3).float() / 127.5 - 1]
+    found, before = labels[:, 2] == 0, {key: value.clone() for key, value in discriminator.state_dict().items()}
+    whole = sum_logits(discriminator, groups, labels, found)
+    assert whole[0] == 7
+    assert torch.allclose(sum_logits(discriminator, groups, labels, found, at_once), whole, atol=1e-5)
+    assert all(torch.equal(before[key], value) for key, value in discriminator.state_dict().items())
+    assert discriminator.training
+    assert sum_logits(discriminator, [group[:0] for group in groups], labels[:0], found[:0]).tolist() == [0, 0, 0]
