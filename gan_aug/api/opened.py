@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from gan_aug.stages.predict import Predictions
     from gan_aug.stages.storage import RunStorage
     from gan_aug.stages.trained.further import Counts
+    from gan_aug.stages.trained.latents import LatentTools
     from gan_aug.synthesis.generator import TrainedGenerator
     from gan_aug.verification.chain import Chain
 
@@ -131,6 +132,25 @@ class Run:
         own = self._gan(gan)
         own.pull_training()
         return load_generator(own.folder, device)
+
+    def latent_tools(self, arm: str = "real", gan: int = 0, device: str = "cpu") -> LatentTools:
+        """The generator of a GAN together with a classifier of the comparison: cases that it calls as one wishes.
+
+        Args:
+            arm: Whose classifier, that of the arm's first seed.
+            gan: The number of the GAN.
+            device: Where images are made: cpu, cuda, or auto.
+
+        Returns:
+            The tools.
+
+        Raises:
+            CheckpointError: If nothing was trained yet.
+            DataError: If there is no such classifier.
+        """
+        from gan_aug.stages.trained.latents import open_tools
+
+        return open_tools(self.folder, self.generator(device, gan), arm)
 
     def generate(
         self,

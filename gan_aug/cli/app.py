@@ -13,6 +13,7 @@ import typer  # noqa: TID251 - the door
 
 from gan_aug import api
 from gan_aug import config as configs
+from gan_aug.cli import latent
 from gan_aug.cli.predict import predict
 from gan_aug.cli.progress import shown_progress
 from gan_aug.cli.report import report, result_of
@@ -139,6 +140,7 @@ def generate(
     _print(further_set(made, as_json), as_json)
 
 
+app.command(help=latent.HELP)(latent.latent)
 app.command()(submit)
 
 

@@ -7,7 +7,6 @@ the like only when a set is written.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -19,7 +18,7 @@ from gan_aug.export.npz import write_npz
 from gan_aug.export.png import png_files
 from gan_aug.export.streams import streamed, zip_of
 from gan_aug.run import layout
-from gan_aug.run.files import atomic_file, storage_errors
+from gan_aug.run.files import atomic_file, atomic_folder
 
 if TYPE_CHECKING:
     from gan_aug.data.synthetic.shards import SyntheticManifest
@@ -58,20 +57,10 @@ class FolderFormat:
         when the set is absent or torn.
         """
         manifest = _manifest(place)
-        out = out.resolve()
-        with storage_errors(out):
-            if out.exists() and (not out.is_dir() or any(out.iterdir())):
-                raise StorageError(f"{out} exists and is not empty: choose another --out, or remove it")
-            temporary = out.with_name(f".{out.name}.tmp")
-            shutil.rmtree(temporary, ignore_errors=True)
-            temporary.mkdir(parents=True)
-            try:
-                for name, content in self.files(place, manifest):
-                    (temporary / name).parent.mkdir(parents=True, exist_ok=True)
-                    (temporary / name).write_bytes(content)
-                temporary.rename(out)
-            finally:
-                shutil.rmtree(temporary, ignore_errors=True)
+        with atomic_folder(out) as folder:
+            for name, content in self.files(place, manifest):
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                (folder / name).write_bytes(content)
         return len(manifest.image_labels)
 
     def stream(self, place: Place) -> Iterator[bytes]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def png_files(place: Place, manifest: SyntheticManifest) -> Iterator[tuple[str, bytes]]:
     """Each image of the set at `place` as the name `LABEL/INDEX.png` and its PNG, then `labels.csv`.
 
-    Raises ManifestError when a shard is absent or altered.
+    Each PNG is marked as synthetic (`data.png.synthetic_mark`). Raises ManifestError when a shard is absent or altered.
     """
     from gan_aug.data.labels import folder_names
     from gan_aug.data.png import png
@@ -29,7 +29,9 @@ def png_files(place: Place, manifest: SyntheticManifest) -> Iterator[tuple[str, 
         for index, image in enumerate(read_shard(place, shard), start=shard.first):
             labels = manifest.image_labels[index]
             file = f"{'+'.join(names[k] for k in labels) or 'none'}/{index:08d}.png"
-            yield file, png(image)
-            label = "|".join(manifest.labels[k] for k in labels)
+            own = [manifest.labels[k] for k in labels]
+            made_from = {"checkpoint": manifest.checkpoint, "seed": manifest.seed, "number": index, "labels": own}
+            yield file, png(image, made_from=made_from)
+            label = "|".join(own)
             writer.writerow([file, label, index, manifest.seed, manifest.checkpoint])
     yield "labels.csv", table.getvalue().encode()

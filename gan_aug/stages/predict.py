@@ -24,6 +24,7 @@ from gan_aug.data.reading.raster import Raster
 from gan_aug.data.sources.new_images import find_new_images
 from gan_aug.data.sources.open import images_in
 from gan_aug.errors import DataError, ManifestError, RunConflict, StorageError
+from gan_aug.evaluation.cells.kept import find_cell
 from gan_aug.evaluation.classifiers.networks import ClassifierCard, load_classifier
 from gan_aug.evaluation.classifiers.predict import Prediction, predict_with, prediction_sheet
 from gan_aug.evaluation.unlike import RULE, Likeness, learn_likeness, likeness_again
@@ -166,7 +167,7 @@ def predict_files(
     Raises:
         DataError: The run has no such classifier, or a folder has no image.
     """
-    cell = _cell(run, arm)
+    cell = find_cell(run.path, arm)
     manifest = Manifest.load(run.dataset / layout.MANIFEST)
     data = DataConfig.model_validate(read_json(run.dataset / layout.REQUEST)["data"])
     raster = Raster(*manifest.shape, data.fit, data.filter, data.window)
@@ -259,13 +260,3 @@ def _sheet(drawn: Sequence[tuple[npt.NDArray[np.uint8], FilePrediction]]) -> byt
         names.append(f"{'UNLIKE: ' if row.unlike else ''}{row.file.name}{frame}")
     answers = [Prediction(row.labels, row.probabilities) for _, row in drawn]
     return prediction_sheet(np.stack([image for image, _ in drawn]), answers, names)
-
-
-def _cell(run: RunDir, arm: str) -> Path:
-    """The folder of the arm's cell with the lowest seed, in the run's last comparison."""
-    path = run.compare / layout.CELL_INDEX
-    arms: dict[str, list[str]] = read_json(path)["arms"] if path.exists() else {}
-    if arm not in arms:
-        known = f"it has {', '.join(sorted(arms))}" if arms else "run `gan-aug compare` on it first"
-        raise DataError(f"{run.path} holds no classifier of the arm {arm!r}: {known}")
-    return run.compare / layout.CELLS / arms[arm][0]

@@ -15,7 +15,9 @@ from gan_aug.errors import CheckpointError, DataError
 from gan_aug.gan import state
 from gan_aug.gan.state import Checkpoint, newest_checkpoint, read_checkpoint
 from gan_aug.run import layout
-from gan_aug.synthesis.sampler import BLOCK, sample
+from gan_aug.synthesis.latent_images import LatentImages
+from gan_aug.synthesis.latents import Latent, noise_of, walk, weights_of
+from gan_aug.synthesis.sampler import BLOCK, make_in_rows, sample
 
 THREADS = 1
 """As many as make the shards of a synthetic set: another number can alter the last bit of a value."""
@@ -66,17 +68,74 @@ class TrainedGenerator:
         Raises:
             DataError: If there is no such label, or a number is out of its range.
         """
-        if count < 0 or first < 0 or not 0 <= seed < 2**32 or not 0 <= truncation <= 1:
-            raise DataError(
-                f"count {count}, seed {seed}, first {first}, truncation {truncation}: count and first must not be "
-                "negative, seed is from 0 to 2^32 - 1, truncation from 0 to 1"
-            )
+        _check(seed, first, truncation, count)
         # Each image in the row of a forward pass that it has in a synthetic set: another row may round differently.
         begin = first - first % BLOCK
         labels = multi_hot([self._positions(label)] * (first - begin + count), len(self.labels))
         with torch_threads(THREADS):
             made = sample(self._generator, labels, seed=seed, first=begin, truncation=truncation)
         return made[first - begin :]
+
+    def latent(
+        self, label: str | int | Sequence[str], seed: int = 0, *, first: int = 0, truncation: float = 1.0
+    ) -> Latent:
+        """The point of the latent space of an image that `sample` makes with the same arguments.
+
+        Args:
+            label: As for `sample`.
+            seed: As for `sample`.
+            first: The number of the image.
+            truncation: As for `sample`.
+
+        Returns:
+            The point, for `make` and `between`.
+
+        Raises:
+            DataError: As `sample`.
+        """
+        _check(seed, first, truncation)
+        (row,) = multi_hot([self._positions(label)], len(self.labels))
+        return Latent(tuple(row.tolist()), seed, first, truncation=float(truncation))
+
+    def make(self, latents: Sequence[Latent]) -> LatentImages:
+        """Make the images of some points of the latent space.
+
+        Those that `sample` makes too are the same to the bit. Raises DataError if a point has other labels than the
+        generator.
+        """
+        if any(len(latent.weights) != len(self.labels) for latent in latents):
+            raise DataError(f"a point has weights for other labels: the generator was trained on {self.labels}")
+        latents = tuple(latents)
+        rows = [latent.number % BLOCK if latent.is_sample else None for latent in latents]
+        noise = noise_of(latents, self.checkpoint.networks.latent)
+        with torch_threads(THREADS):
+            images = make_in_rows(self._generator, rows, noise, weights_of(latents))
+        return LatentImages(images, latents, self.labels, self.checkpoint.id)
+
+    def between(self, start: Latent, end: Latent, steps: int = 8) -> LatentImages:
+        """The images on the way from one image to another, both included.
+
+        From one label to another at the same seed, it is the same patient who becomes ill; from one seed to another
+        with the same label, one patient who becomes another.
+
+        Args:
+            start: A point that `latent` gives.
+            end: Another one; it may differ in label, seed, number and truncation, in one of them or in several.
+            steps: How many images, from 2 on.
+
+        Returns:
+            The images, in equal steps.
+
+        Raises:
+            DataError: There are fewer than 2 steps, or a point lies on the way between two others.
+        """
+        if steps < 2:
+            raise DataError(f"{steps} steps: a way has its first and its last image, so give 2 or more")
+        if start.toward or end.toward:
+            raise DataError(
+                "a way leads from one image of a seed to another: one of the points lies between two images"
+            )
+        return self.make(walk(start, end, np.linspace(0, 1, steps)))
 
     def _positions(self, label: str | int | Sequence[str]) -> tuple[int, ...]:
         if isinstance(label, str | int):
@@ -93,6 +152,15 @@ class TrainedGenerator:
         if isinstance(label, int) and 0 <= label < len(self.labels):
             return label
         raise DataError(f"there is no label {label!r}: the generator was trained on {', '.join(self.labels)}")
+
+
+def _check(seed: int, first: int, truncation: float, count: int = 0) -> None:
+    """Raise DataError for a number that is out of its range."""
+    if count < 0 or not 0 <= first < 2**63 or not 0 <= seed < 2**32 or not 0 <= truncation <= 1:
+        raise DataError(
+            f"count {count}, seed {seed}, first {first}, truncation {truncation}: count and first must not be "
+            "negative, first is below 2^63, seed is from 0 to 2^32 - 1, truncation from 0 to 1"
+        )
 
 
 def load_generator(path: str | Path, device: str = "cpu") -> TrainedGenerator:

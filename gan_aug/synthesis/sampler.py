@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -65,6 +67,48 @@ def make_images(
     return images
 
 
+def make_in_rows(
+    generator: Generator,
+    rows: Sequence[int | None],
+    noise: npt.NDArray[np.float32],
+    labels: npt.NDArray[np.float32],
+) -> npt.NDArray[np.uint8]:
+    """Make images, some of them in a certain row of a forward pass, since another row may round differently.
+
+    Args:
+        generator: In evaluation mode.
+        rows: The row of each image, below BLOCK, or None for any. Images of the same row are made in different passes.
+        noise: `(N, latent) float32`.
+        labels: `(N, K) float32` of weights from 0 to 1.
+
+    Returns:
+        `(N, C, H, W) uint8`.
+    """
+    images = np.empty((len(rows), *generator.settings.shape), dtype=np.uint8)
+    for taken in _passes(rows):
+        own, filled = list(taken.values()), max(taken) + 1
+        placed = [np.zeros((filled, values.shape[1]), dtype=np.float32) for values in (noise, labels)]
+        for values, given in zip(placed, (noise, labels), strict=True):
+            values[list(taken)] = given[own]
+        images[own] = make_block(generator, *placed)[list(taken)]
+    return images
+
+
+def _passes(rows: Sequence[int | None]) -> list[dict[int, int]]:
+    """For each forward pass the image in each row that is taken; images that may be anywhere fill the gaps."""
+    passes: list[dict[int, int]] = []
+    for image in sorted(range(len(rows)), key=lambda k: rows[k] is None):
+        row = rows[image]
+        for taken in passes:
+            free = next((k for k in range(BLOCK) if k not in taken), None) if row is None else row
+            if free is not None and free not in taken:
+                taken[free] = image
+                break
+        else:
+            passes.append({row or 0: image})
+    return passes
+
+
 @torch.inference_mode()
 def make_block(
     generator: Generator, noise: npt.NDArray[np.float32], labels: npt.NDArray[np.float32]
@@ -74,7 +118,7 @@ def make_block(
     Args:
         generator: In evaluation mode.
         noise: `(N, latent) float32`.
-        labels: `(N, K) float32` of zeros and ones.
+        labels: `(N, K) float32`.
 
     Returns:
         `(N, C, H, W) uint8`.

@@ -10,18 +10,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from gan_aug.data.sheet import BLACK, GREY, LINE, MARGIN, TILE, enlarged, write_line
 from gan_aug.errors import DataError
 from gan_aug.evaluation.classifiers.networks import ClassifierCard, load_classifier, predict_scores
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
     from PIL.ImageDraw import ImageDraw
     from torch import nn
 
 THRESHOLD = 0.5
-TILE = 144  # px; the width of one image and its bars on the sheet
-MARGIN = 12
-LINE = 18
 BARS = 5  # labels shown per image, the most probable ones
 
 
@@ -97,7 +94,7 @@ def prediction_sheet(
     draw = ImageDraw.Draw(sheet)
     for k, (image, prediction, name) in enumerate(zip(images, predictions, names, strict=True)):
         x, y = MARGIN + k % columns * width, MARGIN + k // columns * height
-        picture = _picture(image)
+        picture = enlarged(image, TILE)
         sheet.paste(picture, (x + (TILE - picture.width) // 2, y + (TILE - picture.height) // 2))
         _caption(draw, x, y + TILE, prediction, name)
     buffer = io.BytesIO()
@@ -105,35 +102,13 @@ def prediction_sheet(
     return buffer.getvalue()
 
 
-def _picture(image: npt.NDArray[np.uint8]) -> Image:
-    """An image `(C, H, W) uint8` resized to a tile; it is enlarged without smoothing, which shows its pixels."""
-    from PIL import Image
-
-    channels, height, width = image.shape
-    pixels = Image.fromarray(image[0] if channels == 1 else np.ascontiguousarray(image.transpose(1, 2, 0)))
-    scale = TILE / max(height, width)
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    return pixels.convert("RGB").resize(size, Image.Resampling.NEAREST if scale > 1 else Image.Resampling.LANCZOS)
-
-
 def _caption(draw: ImageDraw, x: int, y: int, prediction: Prediction, name: str) -> None:
-    _text(draw, x, y, name, "#666666")
-    _text(draw, x, y + LINE, ", ".join(prediction.labels) or "none", "black")
+    write_line(draw, (x, y), name, GREY, TILE)
+    write_line(draw, (x, y + LINE), ", ".join(prediction.labels) or "none", BLACK, TILE)
     ranked = sorted(prediction.probabilities.items(), key=lambda pair: -pair[1])[:BARS]
     for i, (label, probability) in enumerate(ranked):
         top = y + LINE * (2 + i)
         draw.rectangle((x, top, x + TILE, top + LINE - 3), fill="#eeeeee")
         colour = "#8fc1e3" if label in prediction.labels else "#cccccc"
         draw.rectangle((x, top, x + round(TILE * probability), top + LINE - 3), fill=colour)
-        _text(draw, x + 3, top, f"{probability:.0%}  {label}", "black")
-
-
-def _text(draw: ImageDraw, x: int, y: int, text: str, colour: str) -> None:
-    """Write one line of text, shortened to the width of the tile."""
-    from PIL import ImageFont
-
-    font = ImageFont.load_default(size=12)
-    cut = text
-    while cut and draw.textlength(cut, font=font) > TILE:
-        cut = cut[:-1]
-    draw.text((x, y), cut if cut == text else f"{cut[:-1]}…", fill=colour, font=font)
+        write_line(draw, (x + 3, top), f"{probability:.0%}  {label}", BLACK, TILE)

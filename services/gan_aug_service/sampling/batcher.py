@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,12 +19,14 @@ import numpy.typing as npt
 
 from gan_aug.run import layout
 from gan_aug_service.products.summaries import newest_checkpoint_record, no_checkpoint
+from gan_aug_service.sampling.classifiers import Classifiers
 from gan_aug_service.sampling.fair_queue import PendingLimit, RoundRobinQueue, SampleRequest
 from gan_aug_service.settings import Limits
 
 if TYPE_CHECKING:
     from gan_aug.gan.networks.base import Generator
     from gan_aug.gan.state import Checkpoint
+    from gan_aug.synthesis.latents import Latent
 
 Floats = npt.NDArray[np.float32]
 Images = npt.NDArray[np.uint8]
@@ -81,28 +83,24 @@ class Batcher:
             noise = await asyncio.to_thread(image_noise, seed, Purpose.SYNTHESIS, indices, latent)
             return await self._made(truncated(noise, truncation), labels, client)
 
-    async def interpolate(self, label: Floats, seeds: tuple[int, int], frames: int, *, client: str = "") -> Images:
-        """Images between two points of the latent space: image 0 of one seed and image 0 of another.
+    async def make(self, latents: Sequence[Latent], *, client: str = "") -> Images:
+        """Images of points of the latent space.
 
         Args:
-            label: `(K,) float32`, the label of all images.
-            seeds: The two seeds.
-            frames: How many images, both ends included.
+            latents: The points.
             client: Who asks; clients take turns.
 
         Returns:
-            The images, `(frames, C, H, W) uint8`.
+            The images, `(N, C, H, W) uint8`.
 
         Raises:
             Problem: The client waits for too many images already.
         """
-        from gan_aug.gan.seeds import Purpose, image_noise
-        from gan_aug.synthesis.latents import between
+        from gan_aug.synthesis.latents import noise_of, weights_of
 
-        latent = self.generator.settings.latent
-        with self._pending.reserved(client, frames):
-            start, end = (image_noise(seed, Purpose.SYNTHESIS, [0], latent)[0] for seed in seeds)
-            return await self._made(between(start, end, frames), np.tile(label, (frames, 1)), client)
+        with self._pending.reserved(client, len(latents)):
+            noise = await asyncio.to_thread(noise_of, latents, self.generator.settings.latent)
+            return await self._made(noise, weights_of(latents), client)
 
     async def _made(self, noise: Floats, labels: Floats, client: str) -> Images:
         """Images `(N, C, H, W) uint8`, one for each row of noise `(N, latent)` and labels `(N, K)`.
@@ -146,7 +144,10 @@ class Batcher:
 
 
 class Samplers:
-    """The generators that were used last, each with its Batcher; all share one thread."""
+    """The generators that were used last, each with its Batcher; all share one thread.
+
+    `classifiers` are those that score the images, in a thread of their own.
+    """
 
     def __init__(self, count: Count, max_pending: int = Limits().images) -> None:
         """`count` is told of images and their forward passes; one client may wait for `max_pending` images."""
@@ -154,6 +155,7 @@ class Samplers:
         self._pool = ThreadPoolExecutor(1, "sampler", _one_thread)
         self._loaded: OrderedDict[tuple[Path, int], Batcher] = OrderedDict()
         self._loading = asyncio.Lock()
+        self.classifiers = Classifiers()
 
     async def get(self, run: Path) -> Batcher:
         """The Batcher of the newest checkpoint in a run folder; raises CheckpointError if there is none."""
@@ -168,12 +170,14 @@ class Samplers:
             return self._loaded[key]
 
     def evict_removed(self) -> None:
-        """Drop the generators whose checkpoints are gone, because their runs were removed."""
+        """Drop the generators and classifiers whose files are gone, because their runs were removed."""
         for key in [key for key in self._loaded if not key[0].exists()]:
             del self._loaded[key]
+        self.classifiers.evict_removed()
 
     def close(self) -> None:
-        """End the thread."""
+        """End the threads."""
+        self.classifiers.close()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _load(self, run: Path) -> Batcher:

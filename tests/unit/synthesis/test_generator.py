@@ -12,6 +12,7 @@ from gan_aug.data.synthetic.shards import read_images
 from gan_aug.errors import CheckpointError, DataError
 from gan_aug.gan.state import Checkpoint, TrainingData, save_checkpoint
 from gan_aug.synthesis.generator import TrainedGenerator, load_generator
+from gan_aug.synthesis.latents import Latent
 from gan_aug.synthesis.write import write_synthetic_set
 from tests.support.gan_samples import small_trainer
 
@@ -63,6 +64,36 @@ def test_labels_of_multi_label_are_given_together(checkpoint: Checkpoint) -> Non
     assert np.array_equal(generator.sample(["low"], 4), generator.sample("low", 4))
 
 
+def test_a_walk_has_the_images_of_sample_at_its_ends(checkpoint: Checkpoint) -> None:
+    generator = TrainedGenerator(checkpoint)
+    start, end = generator.latent("low", 5, first=70), generator.latent("high", 5, first=70)
+    walk = generator.between(start, end, 7)
+    assert walk.images.shape == (7, 1, 16, 16)
+    assert np.array_equal(walk.images[:1], generator.sample("low", 1, 5, first=70))
+    assert np.array_equal(walk.images[-1:], generator.sample("high", 1, 5, first=70))
+    other = generator.between(start, generator.latent("low", 9, truncation=0.5), 3)
+    assert np.array_equal(other.images[-1:], generator.sample("low", 1, 9, truncation=0.5))
+    assert np.array_equal(generator.make(other.latents[1:2]).images, other.images[1:2])  # from its point alone
+    steps = np.abs(np.diff(walk.images.astype(float), axis=0)).mean(axis=(1, 2, 3))
+    whole = np.abs(walk.images[0].astype(float) - walk.images[-1]).mean()
+    assert steps.max() < 0.6 * whole, "no step is the whole way"
+
+
+def test_a_walk_that_cannot_be_made_is_told(checkpoint: Checkpoint) -> None:
+    generator = TrainedGenerator(checkpoint)
+    start, end = generator.latent("low"), generator.latent("low", 1)
+    with pytest.raises(DataError, match="1 steps"):
+        generator.between(start, end, 1)
+    with pytest.raises(DataError, match="lies between two images"):
+        generator.between(generator.between(start, end, 3).latents[1], end)
+    with pytest.raises(DataError, match="weights for other labels"):
+        generator.make([Latent((1.0, 0.0), 0)])
+    with pytest.raises(DataError, match="seed -1"):
+        generator.latent("low", -1)
+    with pytest.raises(DataError, match="no label 'lwo'"):
+        generator.latent("lwo")
+
+
 @pytest.mark.parametrize(
     ("arguments", "options", "says"),
     [
@@ -73,6 +104,7 @@ def test_labels_of_multi_label_are_given_together(checkpoint: Checkpoint) -> Non
         (("low", 1, -1), {}, "seed -1"),
         (("low", 1, 2**32), {}, "seed 4294967296"),
         (("low", 1), {"first": -2}, "first -2"),
+        (("low", 1), {"first": 2**64}, "first 18446744073709551616"),
         (("low", 1), {"truncation": 1.5}, "truncation 1.5"),
     ],
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Literal
@@ -17,6 +16,7 @@ from starlette.concurrency import run_in_threadpool
 from gan_aug.data.png import png
 from gan_aug.run import layout
 from gan_aug.run.files import json_sha256
+from gan_aug.synthesis.latents import Latent, walk
 from gan_aug_service.components import Components
 from gan_aug_service.http.disconnect import cancel_on_disconnect
 from gan_aug_service.http.problems import Problem
@@ -36,9 +36,13 @@ router = page_router()
 
 
 class LatentWalkIn(In):
-    """A walk through the latent space: from the first image of one seed to that of another, in so many frames."""
+    """A walk through the latent space: from the first image of one label and seed to that of others, in so many frames.
+
+    Without `to_label` the label stays.
+    """
 
     label: str | list[str]
+    to_label: list[str] = Field(default_factory=list)
     seed: int = Field(0, ge=0, lt=2**32)
     to: int = Field(1, ge=0, lt=2**32)
     frames: int = Field(17, ge=2, le=64)
@@ -124,13 +128,16 @@ async def arrays(id: Id, request: Request, user: CurrentViewer, components: Comp
 def read_query(request: Request, model: ModelOut) -> SubmittedForm:
     """The form in the page's query, checked, so that a fault is shown beside it."""
     form = request.query_params.get("form", "")
-    values: dict[str, Any] = DEFAULTS | {"label": model.labels[:1] if model.task == "multi-class" else []}
+    label = model.labels[:1] if model.task == "multi-class" else []
+    values: dict[str, Any] = DEFAULTS | {"label": label, "to_label": label}
     if form not in FORMS:
         return SubmittedForm("", values)
     sent = _query_values(request, FORMS[form])
     try:
         form_input = _parse_query(form, request)
         label_vector(form_input.label, model.labels, model.task)
+        if isinstance(form_input, LatentWalkIn) and form_input.to_label:
+            label_vector(form_input.to_label, model.labels, model.task)
     except Problem as problem:
         return SubmittedForm(form, values | sent, fault=problem.detail)
     return SubmittedForm(form, values | sent, query=urlencode(sent, doseq=True))
@@ -143,9 +150,13 @@ async def _draw(
     if isinstance(form_input, SampleIn):
         return bytes((await sample(run_id, form_input, request, user.principal, components)).body)
     batcher, label = await open_model(components, user.principal, run_id, form_input.label)
-    walk = batcher.interpolate(label, (form_input.seed, form_input.to), form_input.frames, client=user.principal.key_id)
-    images = await cancel_on_disconnect(request, walk)
-    return await run_in_threadpool(png, np.concatenate(list(images), axis=2))
+    checkpoint = batcher.checkpoint
+    to_label = label_vector(form_input.to_label or form_input.label, checkpoint.labels, checkpoint.task)
+    start, end = Latent(tuple(label.tolist()), form_input.seed), Latent(tuple(to_label.tolist()), form_input.to)
+    points = walk(start, end, np.linspace(0, 1, form_input.frames))
+    images = await cancel_on_disconnect(request, batcher.make(points, client=user.principal.key_id))
+    made_from = {"checkpoint": checkpoint.id} | form_input.model_dump()
+    return await run_in_threadpool(png, np.concatenate(list(images), axis=2), made_from=made_from)
 
 
 def _parse_query(form: str, request: Request) -> SampleIn | LatentWalkIn:
@@ -160,5 +171,6 @@ def _parse_query(form: str, request: Request) -> SampleIn | LatentWalkIn:
 def _query_values(request: Request, form: type[SampleIn] | type[LatentWalkIn]) -> dict[str, Any]:
     """The values of a form's fields in the query, without those that are empty."""
     query = request.query_params
-    names: Sequence[str] = [name for name in form.model_fields if name not in ("label", "format") and query.get(name)]
-    return {name: query[name].strip() for name in names} | {"label": query.getlist("label")}
+    several = [name for name in ("label", "to_label") if name in form.model_fields]
+    names = [name for name in form.model_fields if name not in (*several, "format") and query.get(name)]
+    return {name: query[name].strip() for name in names} | {name: query.getlist(name) for name in several}
