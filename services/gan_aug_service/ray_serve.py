@@ -3,7 +3,8 @@
     serve start --http-port 8001
     serve run gan_aug_service.ray_serve:application state=/shared/service replicas=4
 
-Request, answer and keys are those of POST /v1/models/{id}/sample of the service whose folder and records it reads.
+Requests, answers and keys are those of POST /v1/models/{id}/sample, walk and cases of the service whose folder and
+records it reads.
 Image k of a seed and label is the same bytes here and there, on processors of the same kind. It is the same code:
 routes/samples.py over the same components (app.py). docs/how-to/service.md has more.
 """

@@ -59,7 +59,8 @@ async def sample(
         content = await run_in_threadpool(_npz, images, body, batcher.checkpoint.id)
         headers["Content-Disposition"] = f'attachment; filename="sample-{id}.npz"'
         return Response(content, headers=headers, media_type="application/x-npz")
-    made_from = {"checkpoint": batcher.checkpoint.id} | body.model_dump(exclude={"format"})
+    names = body.label if isinstance(body.label, list) else [body.label]
+    made_from = {"checkpoint": batcher.checkpoint.id, "labels": names} | body.model_dump(exclude={"format", "label"})
     return Response(await run_in_threadpool(_grid_png, images, made_from), headers=headers, media_type="image/png")
 
 

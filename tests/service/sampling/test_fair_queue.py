@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gan_aug.synthesis.latents import Latent
 from gan_aug.synthesis.sampler import BLOCK
 from gan_aug_service.http.problems import Problem
 from gan_aug_service.sampling.batcher import Samplers
@@ -69,7 +70,7 @@ def test_a_caller_waits_for_so_many_images_and_another_is_not_refused(whole_run:
         many = [batcher.sample(np.tile(ROWS[1], (60, 1)), k, 0, client="greedy") for k in range(2)]
         made = await asyncio.gather(
             *many,
-            batcher.interpolate(ROWS[1], (1, 2), 64, client="greedy"),
+            batcher.make([Latent(tuple(ROWS[1].tolist()), 1, k) for k in range(64)], client="greedy"),
             batcher.sample(ROWS[:1], 0, 0, client="other"),
             return_exceptions=True,
         )
@@ -77,9 +78,9 @@ def test_a_caller_waits_for_so_many_images_and_another_is_not_refused(whole_run:
         samplers.close()
         return [*made, again]
 
-    first, second, way, other, again = asyncio.run(ask())
+    first, second, points, other, again = asyncio.run(ask())
     assert (len(first), len(other), len(again)) == (60, 1, 60)
-    for refused in (second, way):
+    for refused in (second, points):
         assert isinstance(refused, Problem)
         assert (refused.status_code, refused.headers) == (429, {"Retry-After": "1"})
         assert "waits for 60 of 100 images" in str(refused.detail)

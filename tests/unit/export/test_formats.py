@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import zipfile
 from pathlib import Path
 
@@ -107,6 +108,12 @@ def test_png_has_a_folder_per_class_and_a_table(place: Path, made: SyntheticMani
     }  # fmt: skip
     images = read_images(place, made)
     np.testing.assert_array_equal(np.asarray(Image.open(out / rows[5]["file"])), images[5, 0])
+    with Image.open(out / rows[69]["file"]) as last:
+        last.load()
+        assert "it shows no patient" in last.text["Description"]  # type: ignore[attr-defined]
+        assert json.loads(last.text["gan-aug"]) == {  # type: ignore[attr-defined]
+            "synthetic": True, "checkpoint": "made by a test", "seed": 7, "number": 69, "labels": ["a/b", ".."]
+        }  # fmt: skip
     (tmp_path / "empty").mkdir()
     assert FORMATS["png"].write(place, tmp_path / "empty") == 70
     with pytest.raises(StorageError, match="exists and is not empty"):
