@@ -20,6 +20,9 @@ from gan_aug.errors import StorageError
 from gan_aug.run.files import atomic_folder, write_bytes
 from gan_aug.synthesis.latents import Latent
 
+IMAGES = "images"
+"""The folder of the images in the folder that is written: a classifier can be asked about it, without the sheet."""
+
 INDEX = "index.csv"
 SHEET = "sheet.png"
 WEIGHTS_SHOWN = 4
@@ -68,7 +71,7 @@ class LatentImages:
 
     def files(self) -> Iterator[tuple[str, bytes]]:
         """The name and content of each file of the folder: the images as PNG, a sheet of them, and `index.csv`."""
-        names = [f"{k:03d}.png" for k in range(len(self))]
+        names = [f"{IMAGES}/{k:03d}.png" for k in range(len(self))]
         for k, name in enumerate(names):
             yield name, png(self.images[k], made_from=self._origin() | self._record(k))
         yield SHEET, self.sheet()
@@ -100,6 +103,7 @@ class LatentImages:
             write_bytes(out, self.npz())
         else:
             with atomic_folder(out) as folder:
+                (folder / IMAGES).mkdir()
                 for name, content in self.files():
                     (folder / name).write_bytes(content)
 

@@ -102,6 +102,22 @@ def test_what_cannot_be_made_is_a_problem(service: Service, whole_run: Path) -> 
         assert service.call("POST", f"/v1/models/{run}/{route}", "stranger", json=asked).status_code == 404
 
 
+def test_the_page_of_a_model_walks_from_one_label_to_another(service: Service, whole_run: Path) -> None:
+    run = service.place(whole_run)
+    query = "label=3&to_label=8&seed=5&to=5&frames=4"
+    page = service.call("GET", f"/models/{run}?form=way&{query}", headers={"Accept": "text/html"})
+    assert "label 3 to 8, from seed 5 to seed 5" in page.text
+    assert page.text.count('<option value="8" selected>') == 1
+    wrong = service.call("GET", f"/models/{run}?form=way&label=3&to_label=13", headers={"Accept": "text/html"})
+    assert "the model has no label &#39;13&#39;" in wrong.text
+    strip = service.call("GET", f"/models/{run}/way.png?{query}")
+    assert facts(strip.content)["to_label"] == ["8"]
+    with Image.open(io.BytesIO(strip.content)) as picture:
+        pixels = np.asarray(picture)
+    assert np.array_equal(pixels[:, :16], alone(whole_run, 3, 5, 0, 1)[0, 0])
+    assert np.array_equal(pixels[:, -16:], alone(whole_run, 8, 5, 0, 1)[0, 0])
+
+
 class TestLowLimits:
     @pytest.fixture
     def limits(self) -> Limits:

@@ -59,7 +59,7 @@ def test_cases_are_called_as_wished_by_command_line_and_from_python(
     assert call(monkeypatch, "latent", run, "--label", 3, "--confidence", 0.08, *options, "--out", out) == 0
     said = json.loads(capsys.readouterr().out)
     assert said == {"out": str(out)} | found.to_json()
-    for row, image, file in zip(said["images"], found.images, ("000.png", "001.png"), strict=True):
+    for row, image, file in zip(said["images"], found.images, ("images/000.png", "images/001.png"), strict=True):
         with Image.open(out / file) as picture:
             assert np.array_equal(np.asarray(picture), image[0])
         (prediction,) = gan_aug.open(run).predict([out / file])

@@ -48,11 +48,8 @@ def test_a_folder_holds_each_image_marked_a_sheet_and_a_table(
     one.save(out)
     with (out / "index.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    assert sorted(path.name for path in out.iterdir()) == [
-        *(f"{k:03d}.png" for k in range(5)),
-        "index.csv",
-        "sheet.png",
-    ]
+    assert sorted(path.name for path in out.iterdir()) == ["images", "index.csv", "sheet.png"]
+    assert sorted(path.name for path in (out / "images").iterdir()) == [f"{k:03d}.png" for k in range(5)]
     for k, (row, latent) in enumerate(zip(rows, one.latents, strict=True)):
         with Image.open(out / row["file"]) as picture:
             pixels = np.asarray(picture)
