@@ -96,7 +96,7 @@ class Losses:
     def _discriminator_loss(self, discriminator: Discriminator, pairs: Pairs, penalised: bool) -> list[Tensor]:
         views = torch.cat([self._seen(pairs, pairs.real, 0), self._seen(pairs, pairs.fake, 1)])
         views.requires_grad_(penalised)
-        logits = discriminator(views, pairs.labels.repeat(2, 1))
+        logits = discriminator(views, pairs.labels.repeat(2, 1), sets=2)
         on_real, on_fake = logits[: len(pairs.real)], logits[len(pairs.real) :]
         loss = discriminator_loss(self.name, on_real, on_fake, pairs.count)
         total = loss

@@ -42,5 +42,5 @@ class Discriminator(nn.Module):
 
     if TYPE_CHECKING:
 
-        def __call__(self, images: Tensor, labels: Tensor) -> Tensor:
-            """The logit of each image."""
+        def __call__(self, images: Tensor, labels: Tensor, sets: int = 1) -> Tensor:
+            """The logit of each image; no group has images of two of so many equally large sets."""

@@ -51,13 +51,17 @@ class StridedDiscriminator(Discriminator):
         self.downs = nn.ModuleList(convolutions)
         self.features, self.score, self.projection = features, score, projection
 
-    def forward(self, images: Tensor, labels: Tensor) -> Tensor:
-        """The logit of each image: score(h) + <projection(labels), h>, h its features (Miyato & Koyama, eq. 3)."""
+    def forward(self, images: Tensor, labels: Tensor, sets: int = 1) -> Tensor:
+        """The logit of each image: score(h) + <projection(labels), h>, h its features (Miyato & Koyama, eq. 3).
+
+        The images are so many sets of the same size, one after the other; those of two sets are in no group together.
+        """
         x = images.contiguous(memory_format=torch.channels_last)
         for down in self.downs:
             x = nn.functional.leaky_relu(down(_even(x)), LEAK)
         if self.group > 1:
-            x = torch.cat([x, _spread(x, self.group)[:, None, None, None].expand(-1, 1, *x.shape[2:])], dim=1)
+            spread = torch.cat([_spread(part, self.group) for part in x.chunk(sets)])
+            x = torch.cat([x, spread[:, None, None, None].expand(-1, 1, *x.shape[2:])], dim=1)
         h = nn.functional.leaky_relu(self.features(x.flatten(1)), LEAK)
         logits: Tensor = self.score(h)[:, 0] + (self.projection(labels) * h).sum(dim=1)
         return logits

@@ -186,3 +186,11 @@ def test_a_logit_depends_on_no_image_outside_its_group(name: NetworkName, change
     images[5] = -images[5]
     different = (discriminator(images, labels) - before).abs() > 1e-6
     assert different.nonzero()[:, 0].tolist() == changed
+
+
+def test_no_group_has_images_of_two_sets() -> None:
+    discriminator = build_discriminator(NetworkSettings((1, 16, 16), 2, width=4, spectral=False, network="resize"))
+    images, labels = torch.rand(12, 1, 16, 16, generator=torch.Generator().manual_seed(0)), torch.eye(2)[[0, 1] * 6]
+    apart = [discriminator(images[rows], labels[rows]) for rows in (slice(0, 6), slice(6, 12))]
+    assert torch.allclose(discriminator(images, labels, sets=2), torch.cat(apart), atol=1e-6)
+    assert discriminator(images[:0], labels[:0], sets=2).shape == (0,)

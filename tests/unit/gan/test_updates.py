@@ -36,9 +36,9 @@ def test_micro_batches_give_the_whole_batchs_gradient(
     name: LossName, penalty: float, spectral: bool, network: NetworkName
 ) -> None:
     stream = torch.Generator().manual_seed(1)
-    real, fake = torch.rand(2, 8, 1, 16, 16, generator=stream, dtype=torch.float64) * 2 - 1
-    uniforms = torch.rand(4, 8, UNIFORMS, generator=stream, dtype=torch.float64)
-    pairs = Pairs(real, fake, torch.eye(3, dtype=torch.float64)[torch.arange(8) % 3], uniforms, 8)
+    real, fake = torch.rand(2, 7, 1, 16, 16, generator=stream, dtype=torch.float64) * 2 - 1  # no number of whole groups
+    uniforms = torch.rand(4, 7, UNIFORMS, generator=stream, dtype=torch.float64)
+    pairs = Pairs(real, fake, torch.eye(3, dtype=torch.float64)[torch.arange(7) % 3], uniforms, 7)
     networks = replace(NETWORKS, spectral=spectral, network=network)
     whole = gradients(Losses(name, ALL, penalty), networks, pairs)
     micro = gradients(Losses(name, ALL, penalty, at_once=3), networks, pairs)
