@@ -71,6 +71,22 @@ class TrainConfig(Section):
     )
     checkpoint_every: Count = Field(50_000, description="images from one checkpoint to the next")
     sample_every: Count = Field(50_000, description="images from one sample grid to the next")
+    score_every: Annotated[int, Field(ge=0)] = Field(
+        10_000,
+        description="images from one score on validation images to the next, each at a checkpoint of its own; a "
+        "training shorter than this is not scored; 0: never",
+    )
+    keep: Literal["best", "last"] = Field(
+        "best", description="the checkpoint that is the GAN: the best one by its scores, or the last one"
+    )
+    patience: Count | None = Field(
+        10,
+        description="so many scores in a row that are no better than those before shorten the training, with its share "
+        "of falling learning rates; null: never",
+    )
+    restarts: Annotated[int, Field(ge=0, le=5)] = Field(
+        1, description="how often a training that breaks down goes on from its last good checkpoint with another seed"
+    )
     start_from: Path | None = Field(
         None,
         description="run folder of a trained GAN whose networks this training starts from; of labels, those of the "

@@ -25,6 +25,7 @@ EARLIER: dict[str, dict[str, Any]] = {
     "compare": {"rule": 1, "gans": 1},
     "data": {"assignment": "largest-first"},
     "gan": {"network": "dcgan", "penalty": 1.0},
+    "train": {"score_every": 0, "keep": "last", "patience": None, "restarts": 0},
 }
 """By section, the keys whose default is not what was done before they existed, with what was done then.
 

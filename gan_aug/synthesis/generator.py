@@ -13,7 +13,8 @@ from gan_aug.compute.threads import torch_threads
 from gan_aug.data.manifest import multi_hot
 from gan_aug.errors import CheckpointError, DataError
 from gan_aug.gan import state
-from gan_aug.gan.state import Checkpoint, newest_checkpoint, read_checkpoint
+from gan_aug.gan.chosen import chosen_checkpoint
+from gan_aug.gan.state import Checkpoint, read_checkpoint
 from gan_aug.run import layout
 from gan_aug.synthesis.latent_images import LatentImages
 from gan_aug.synthesis.latents import Latent, noise_of, walk, weights_of
@@ -167,7 +168,8 @@ def load_generator(path: str | Path, device: str = "cpu") -> TrainedGenerator:
     """The trained generator in a run folder or in a checkpoint's folder.
 
     Args:
-        path: A run folder, whose newest checkpoint is taken, or the folder of one checkpoint.
+        path: A run folder, whose checkpoint that is the GAN is taken (the best by its scores, else the newest), or the
+            folder of one checkpoint.
         device: Where it makes images: cpu, cuda, or auto. The last bit of a value may differ between devices.
 
     Returns:
@@ -179,7 +181,7 @@ def load_generator(path: str | Path, device: str = "cpu") -> TrainedGenerator:
     folder = Path(path)
     if (folder / layout.CHECKPOINT_RECORD).exists():
         return TrainedGenerator(read_checkpoint(folder), device)
-    checkpoint = newest_checkpoint(folder / layout.TRAIN / layout.CHECKPOINTS)
+    checkpoint = chosen_checkpoint(folder / layout.TRAIN)
     if checkpoint is None:
         raise CheckpointError(
             f"{folder} holds no trained GAN: give a run folder after `train`, or a checkpoint's folder"

@@ -26,6 +26,7 @@ from gan_aug.gan.trainer import GanTrainer
 from gan_aug.stages.gans.parts import gan_count
 from gan_aug.stages.train import build_trainer
 from gan_aug.stages.training.augmentation import ALL
+from gan_aug.stages.training.watch import is_watched
 from gan_aug.synthesis.plan import plan_labels
 
 ENOUGH_SECONDS = 4.0
@@ -35,6 +36,9 @@ MOST_STEPS = 8
 
 FEW = 8
 """Images of the smaller batch."""
+
+SCORE_IMAGES = 500
+"""Scoring a checkpoint takes about as long as training on so many images."""
 
 START_SECONDS = 10.0
 """What starting processes, drawing figures and the like take in any run."""
@@ -63,10 +67,14 @@ def estimate(request: Config, manifest: Manifest, preview: Preview | None) -> di
         step, making = _gan_seconds(request, manifest, device)
         gans, steps = gan_count(request.compare), -(-request.train.images // request.train.batch)
         beside = workers // (request.compute.threads or 1) if request.compute.ranks == 1 else 1
-        found["train"] = gans * steps * step / max(1, min(gans, beside))  # cores that are left compute classifiers
+        train, watched = request.train, is_watched(request.train_request, manifest)
+        scores = -(-train.images // train.score_every) if watched else 0
+        work = steps + scores * SCORE_IMAGES / train.batch
+        found["train"] = gans * work * step / max(1, min(gans, beside))  # cores that are left compute classifiers
         made = len(plan_labels(request.synthesis_wanted, manifest))
         found["generate"] = gans * made * making / workers
-        counted["train"] = f"{gans} GAN{'s' * (gans > 1)} of {steps:,} steps"
+        scored = f", {scores} checkpoints of each scored" if watched else ""
+        counted["train"] = f"{gans} GAN{'s' * (gans > 1)} of {steps:,} steps{scored}"
     cells, steps = _cells(request, manifest)
     found["compare"] = _classifier_seconds(request, manifest, device) * steps / min(workers, max(1, cells))
     counted["compare"] = f"{cells} classifiers, {steps:,} steps in all"
