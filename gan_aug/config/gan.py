@@ -46,7 +46,7 @@ class GanConfig(Section):
         description="differentiable augmentation of the images that both losses see: a list, each always applied "
         "(affine: a small rotation and zoom; flip: left and right, only if `data.flips` has horizontal); adaptive: all "
         "of them, each with a probability that rises while the discriminator overfits by validation images; default: "
-        "adaptive below 1,000 training images, else none, and in a folder with a trained GAN as it was",
+        "adaptive below 500 training images, else none, and in a folder with a trained GAN as it was",
     )
     balance: Literal["data", "classes"] = Field(
         "data", description="draw training images with their own class shares, or equally often from each class"

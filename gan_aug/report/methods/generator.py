@@ -36,7 +36,6 @@ def generator_text(report: Report, cite: Citations) -> str:
     gan, train = config["gan"], config["train"]
     loss, source = _LOSSES[gan["loss"]]
     betas = listed([f"{beta:g}" for beta in train["betas"]])
-    augment = _seen_by_losses(gan["augment"], cite)
     decay = f", the rate falling to 0 over the last {100 * train['decay']:.0f} %" if train["decay"] else ""
     apart = (
         ""
@@ -49,10 +48,10 @@ def generator_text(report: Report, cite: Citations) -> str:
         f"discriminator {cite('projection')} was trained on the training split alone, with {loss} "
         f"{cite(source)}, {_regularizer(gan, cite)} and Adam (rate {train['lr']:g}, betas {betas}, batches of "
         f"{train['batch']}{decay}). It saw {thousands(train['images'])} images; its noise had {gan['latent']} "
-        f"dimensions.{augment}{_beyond_dcgan(gan, cite)} Images came from the generator with exponentially averaged "
-        f"weights (half-life {thousands(round(gan['average']))} images seen) and were not selected. By content hashes, "
-        f"none of its training images was a validation or test image{apart}.{_started(report)}{_several(report)}"
-        f"{_chosen(report)}"
+        f"dimensions.{_seen_by_losses(gan['augment'], cite)}{_beyond_dcgan(gan, cite)} Images came from the generator "
+        f"with exponentially averaged weights (half-life {thousands(round(gan['average']))} images seen) and were not "
+        f"selected. By content hashes, none of its training images was a validation or test image{apart}."
+        f"{_started(report)}{_several(report)}{_chosen(report)}"
     )
 
 
