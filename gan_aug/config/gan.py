@@ -63,7 +63,11 @@ class TrainConfig(Section):
     """How long and how fast the GAN trains; progress is counted in real images seen."""
 
     images: Count = Field(200_000, description="how many real images the training sees, repeats included")
-    batch: Annotated[int, Field(ge=2)] = 64
+    batch: Annotated[int, Field(ge=2)] | None = Field(
+        None,
+        description="images per step; default: 64 for the network dcgan, 16 for the others, and in a folder with a "
+        "trained GAN as it was",
+    )
     lr: Positive = 1e-3
     betas: tuple[Share, Share] = (0.0, 0.99)
     decay: Annotated[float, Field(ge=0, le=1)] = Field(

@@ -35,6 +35,7 @@ Saved configs hold every key of their version. So a key that is absent from one 
 OPEN: dict[str, dict[str, Any]] = {
     "data": {"assignment": None, "near_duplicates": None},
     "gan": {"network": "auto", "penalty": None, "augment": None},
+    "train": {"batch": None},
 }
 """By section, the keys that may be left open, with the value that says so.
 

@@ -40,7 +40,7 @@ from gan_aug.stages.storage import RunStorage
 from gan_aug.stages.trained.parent import bring_parent, parent_in
 from gan_aug.stages.training.augmentation import augmentation, settled_training
 from gan_aug.stages.training.kept import Keeper
-from gan_aug.stages.training.networks import network_settings, penalty_of
+from gan_aug.stages.training.networks import batch_of, network_settings, penalty_of
 from gan_aug.stages.training.record import TrainingRecord
 from gan_aug.stages.training.watch import Course, Watch, follow, is_watched, told
 
@@ -223,7 +223,7 @@ def build_trainer(
     )
     settings = TrainSettings(
         images=request.train.images,
-        batch=request.train.batch,
+        batch=batch_of(request, networks),
         loss=request.gan.loss,
         lr=request.train.lr,
         betas=request.train.betas,
