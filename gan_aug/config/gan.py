@@ -31,7 +31,7 @@ class GanConfig(Section):
     )
     penalty: Positive | None = Field(
         None,
-        description="weight of the gradient penalty (gamma of R1 and R2); default: 1 for dcgan, 0.0002 times pixels / "
+        description="weight of the gradient penalty (gamma of R1 and R2); default: 1 for dcgan, 0.0001 times pixels / "
         "batch for the others, and in a folder with a trained GAN as it was",
     )
     penalty_every: Count = Field(8, description="steps from one penalty to the next (lazy regularisation)")
