@@ -20,6 +20,9 @@ from gan_aug.synthesis.latent_images import LatentImages
 from gan_aug.synthesis.latents import Latent, noise_of, walk, weights_of
 from gan_aug.synthesis.sampler import BLOCK, make_in_rows, sample
 
+MOST_STEPS = 256
+"""Images on the way from one to another, at most."""
+
 THREADS = 1
 """As many as make the shards of a synthetic set: another number can alter the last bit of a value."""
 
@@ -122,16 +125,16 @@ class TrainedGenerator:
         Args:
             start: A point that `latent` gives.
             end: Another one; it may differ in label, seed, number and truncation, in one of them or in several.
-            steps: How many images, from 2 on.
+            steps: How many images, from 2 to MOST_STEPS.
 
         Returns:
             The images, in equal steps.
 
         Raises:
-            DataError: There are fewer than 2 steps, or a point lies on the way between two others.
+            DataError: There are too few or too many steps, or a point lies on the way between two others.
         """
-        if steps < 2:
-            raise DataError(f"{steps} steps: a way has its first and its last image, so give 2 or more")
+        if not 2 <= steps <= MOST_STEPS:
+            raise DataError(f"{steps} steps: a way has its first and its last image, so give 2 to {MOST_STEPS}")
         if start.toward or end.toward:
             raise DataError(
                 "a way leads from one image of a seed to another: one of the points lies between two images"
