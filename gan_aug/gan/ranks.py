@@ -152,17 +152,18 @@ class GlobalBatchNorm(nn.BatchNorm2d):
         mean, count = sums[:-1] / sums[-1], sums[-1]
         centred = x - mean[:, None, None]
         variance = self.ranks.sum(centred.square().sum(dims)) / count
-        self._update_running_statistics(mean.detach(), variance.detach() * count / (count - 1))
+        update_running_statistics(self, mean.detach(), variance.detach() * count / (count - 1))
         return centred * torch.rsqrt(variance + self.eps)[:, None, None]
 
-    @torch.no_grad()
-    def _update_running_statistics(self, mean: Tensor, variance: Tensor) -> None:
-        """Update the running mean and variance as nn.BatchNorm2d does."""
-        for running, value in ((self.running_mean, mean), (self.running_var, variance)):
-            if running is not None:
-                running.lerp_(value, self.momentum or 0.0)
-        if self.num_batches_tracked is not None:
-            self.num_batches_tracked.add_(1)
+
+@torch.no_grad()
+def update_running_statistics(norm: nn.BatchNorm2d, mean: Tensor, variance: Tensor) -> None:
+    """Update the running mean and variance as nn.BatchNorm2d does."""
+    for running, value in ((norm.running_mean, mean), (norm.running_var, variance)):
+        if running is not None:
+            running.lerp_(value, norm.momentum or 0.0)
+    if norm.num_batches_tracked is not None:
+        norm.num_batches_tracked.add_(1)
 
 
 def share_statistics(network: nn.Module, ranks: Ranks) -> None:

@@ -25,11 +25,14 @@ from gan_aug.errors import CheckpointError
 from gan_aug.gan.average import calibrated
 from gan_aug.gan.networks.base import Generator
 from gan_aug.gan.networks.catalogue import NETWORKS, build_generator
+from gan_aug.gan.networks.layers import round_as_first
 from gan_aug.gan.networks.settings import NetworkSettings
 from gan_aug.gan.trainer import GanTrainer
 from gan_aug.run.files import json_sha256, storage_errors, write_bytes, write_json
 
-SCHEMA = 1
+SCHEMA = 2
+"""Of new checkpoints. The generators of schema 1 are those of version 0.1, whose layers rounded in another order."""
+
 RECORD = "checkpoint.json"
 GENERATOR = "generator.safetensors"
 TRAINING = "training.safetensors"
@@ -59,7 +62,8 @@ class Checkpoint:
 
     `images` counts the training images seen. `dataset` is the manifest's fingerprint, `trained_on` holds the content
     hashes of the images that the GAN was trained on. `settings` are those of the training, as JSON values. `files` maps
-    file names to their SHA-256. `parent` is the GAN that the training started from, None if it started anew.
+    file names to their SHA-256. `parent` is the GAN that the training started from, None if it started anew. `schema`
+    says how the generator rounds.
     """
 
     path: Path
@@ -72,11 +76,15 @@ class Checkpoint:
     settings: dict[str, Any]
     files: dict[str, str]
     parent: Parent | None = None
+    schema: int = SCHEMA
 
     @property
     def id(self) -> str:
         """The SHA-256 of all fields except `path`; shards and reports name a checkpoint by it."""
-        return json_sha256(_record(self))
+        record = _record(self)
+        if self.schema == 1:
+            del record["schema"]  # as it always was
+        return json_sha256(record)
 
 
 @dataclass(frozen=True)
@@ -122,7 +130,7 @@ def save_checkpoint(folder: Path, trainer: GanTrainer, data: TrainingData) -> Ch
         try:
             for name, blob in contents.items():
                 write_bytes(temporary / name, blob)
-            write_json(temporary / RECORD, {"schema": SCHEMA, **_record(checkpoint)})
+            write_json(temporary / RECORD, _record(checkpoint))
             shutil.rmtree(path, ignore_errors=True)
             temporary.rename(path)
         finally:
@@ -154,8 +162,8 @@ def read_checkpoint(path: Path) -> Checkpoint:
     """The checkpoint in folder `path`; raises CheckpointError if it is absent, incomplete or altered."""
     try:
         record = json.loads((path / RECORD).read_text(encoding="utf-8"))
-        if record.pop("schema") != SCHEMA:
-            raise CheckpointError(f"{path} is not a checkpoint of schema {SCHEMA}: train again with this version")
+        if record["schema"] not in (1, SCHEMA):
+            raise CheckpointError(f"{path} is not a checkpoint of schema 1 or {SCHEMA}: train again with this version")
         networks = record.pop("networks")
         settings = NetworkSettings(**{**networks, "shape": tuple(networks["shape"])})
         if settings.network not in NETWORKS:
@@ -189,6 +197,8 @@ def load_generator(checkpoint: Checkpoint) -> Generator:
     generator = build_generator(checkpoint.networks)
     generator.load_state_dict(read_tensors(checkpoint.path / GENERATOR))
     generator.to(memory_format=torch.channels_last)
+    if checkpoint.schema == 1:
+        round_as_first(generator)
     return generator.eval().requires_grad_(False)
 
 

@@ -16,6 +16,7 @@ from gan_aug.gan.augment import UNIFORMS, AugmentName, augment, uniforms_needed
 from gan_aug.gan.average import MovingAverage, averaging_weight
 from gan_aug.gan.losses import LossName
 from gan_aug.gan.networks.catalogue import build_discriminator, build_generator
+from gan_aug.gan.networks.layers import compute_in_parts
 from gan_aug.gan.networks.settings import NetworkSettings
 from gan_aug.gan.ranks import Ranks, share_statistics
 from gan_aug.gan.seeds import Purpose, image_numbers
@@ -91,7 +92,8 @@ class GanTrainer:
         ranks: The processes that train together; this one alone by default. Each takes its share of every batch, and
             all hold the same networks after every step.
         dtype: Of the networks and of their inputs.
-        micro_batch: The most pairs of images that D sees at once; all by default. It alters the rounding alone.
+        micro_batch: The most images, or pairs of them, that are computed at once; all by default. It alters the
+            rounding alone.
         held_out: Real images that the training never sees; the adaptive augmentation needs them.
     """
 
@@ -123,10 +125,11 @@ class GanTrainer:
             network.to(memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.generator).requires_grad_(False)
         share_statistics(self.generator, self.ranks)
+        compute_in_parts(self.generator, micro_batch)
         self._averaging = MovingAverage(self.average, self.generator)
         self._losses = Losses(settings.loss, settings.augment, settings.penalty * settings.penalty_every, micro_batch)
         self.optimizers = {
-            name: torch.optim.Adam(network.parameters(), lr=settings.lr, betas=settings.betas)
+            name: torch.optim.Adam(network.parameters(), lr=settings.lr, betas=settings.betas, fused=True)
             for name, network in (("generator", self.generator), ("discriminator", self.discriminator))
         }
 

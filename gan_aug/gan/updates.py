@@ -51,9 +51,10 @@ class Pairs:
         groups = -(-len(self.real) // group)
         number = 1 if most is None else max(1, -(-groups // max(1, most // group)))
         ends = [min(len(self.real), groups * part // number * group) for part in range(number + 1)]
-        return [self._part(slice(*pair)) for pair in pairwise(ends)] if number > 1 else [self]
+        return [self.part(slice(*pair)) for pair in pairwise(ends)] if number > 1 else [self]
 
-    def _part(self, rows: slice) -> Pairs:
+    def part(self, rows: slice) -> Pairs:
+        """The pairs in some rows."""
         return replace(
             self,
             real=self.real[rows],

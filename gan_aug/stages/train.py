@@ -14,39 +14,41 @@ import torch
 from gan_aug.compute.device import choose_device
 from gan_aug.compute.environment import record_environment
 from gan_aug.compute.executor import RankGroup
+from gan_aug.compute.memory import reused_memory
 from gan_aug.config.stages import TrainRequest
 from gan_aug.data.image_store import open_images
 from gan_aug.data.manifest import Manifest
 from gan_aug.data.training_batches import HeldOutBatches, TrainingBatches
-from gan_aug.errors import Cancelled, CheckpointError
-from gan_aug.gan.chosen import chosen_checkpoint
+from gan_aug.errors import Cancelled
 from gan_aug.gan.ranks import Ranks, current_ranks
 from gan_aug.gan.state import (
     Checkpoint,
     TrainingData,
     broadcast_state,
     newest_checkpoint,
+    read_checkpoint,
     restore,
+    save_checkpoint,
 )
-from gan_aug.gan.trainer import GanTrainer, TrainSettings
+from gan_aug.gan.trainer import GanTrainer
 from gan_aug.gan.transfer import parent_of, start_from
 from gan_aug.run import layout
-from gan_aug.run.decisions import good_folder, training_end
 from gan_aug.run.files import read_json
 from gan_aug.run.folder import RunDir
 from gan_aug.run.stage_requests import claim
 from gan_aug.stages.context import StageContext
 from gan_aug.stages.storage import RunStorage
 from gan_aug.stages.trained.parent import bring_parent, parent_in
-from gan_aug.stages.training.augmentation import augmentation, settled_training
-from gan_aug.stages.training.kept import Keeper
-from gan_aug.stages.training.networks import batch_of, network_settings, penalty_of
+from gan_aug.stages.training.augmentation import settled_training
+from gan_aug.stages.training.kept import forget_others
+from gan_aug.stages.training.memory import memory_in_words, needed, with_micro_batch
+from gan_aug.stages.training.networks import network_settings
 from gan_aug.stages.training.record import TrainingRecord
-from gan_aug.stages.training.watch import Course, Watch, follow, is_watched, told
+from gan_aug.stages.training.settings import trainer_settings
 
 
 def train(context: StageContext, request: TrainRequest, manifest: Manifest, gan: int = 0) -> Checkpoint:
-    """Train until `train.images`, or until its scores end it, from the newest whole checkpoint in the run folder.
+    """Train until `train.images`, from the newest whole checkpoint in the run folder.
 
     Args:
         context: The run's.
@@ -55,7 +57,7 @@ def train(context: StageContext, request: TrainRequest, manifest: Manifest, gan:
         gan: The number of the GAN in its run.
 
     Returns:
-        The checkpoint that is the GAN: the best one by its scores, or the last one.
+        The last checkpoint.
 
     Raises:
         RunConflict: If the run holds checkpoints of another request.
@@ -65,6 +67,7 @@ def train(context: StageContext, request: TrainRequest, manifest: Manifest, gan:
     run, storage, compute = context.run, context.storage, context.compute
     storage.pull_training()
     request = settled_training(run, request, manifest)
+    request = with_micro_batch(run.train, request, manifest, compute.device, compute.ranks)
     threads = _threads(context)
     claim(
         run,
@@ -73,10 +76,10 @@ def train(context: StageContext, request: TrainRequest, manifest: Manifest, gan:
         products=f"{layout.CHECKPOINTS}/{layout.EACH_CHECKPOINT}",
     )
     newest = newest_checkpoint(run.checkpoints)
-    if newest:  # the last start may have ended before it was in the store
-        storage.push_checkpoint(newest.path, good_folder(run.train))
-    if newest and newest.images >= training_end(run.train, request.train.images):
-        return chosen_checkpoint(run.train) or newest
+    if newest:
+        storage.push_checkpoint(newest.path)  # the last start may have ended before it was in the store
+    if newest and newest.images >= request.train.images:
+        return newest
     if newest is None:
         bring_parent(run, request, network_settings(request.gan, manifest), manifest, gan)
     group = RankGroup(
@@ -96,12 +99,10 @@ def train(context: StageContext, request: TrainRequest, manifest: Manifest, gan:
         run.relay()
 
     context.executor.train(partial(train_rank, run, storage, request, manifest, compute.device), group, on_poll)
-    trained = chosen_checkpoint(run.train)
-    if trained is None:
-        raise CheckpointError(f"{run.checkpoints} holds no checkpoint of the training that has just ended: resume it")
-    return trained
+    return read_checkpoint(run.checkpoints / f"{request.train.images:010d}")
 
 
+@reused_memory()
 def train_rank(run: RunDir, storage: RunStorage, request: TrainRequest, manifest: Manifest, device: str) -> None:
     """The work of one rank, from the newest whole checkpoint on, after `train` has saved its request.
 
@@ -119,64 +120,42 @@ def train_rank(run: RunDir, storage: RunStorage, request: TrainRequest, manifest
     """
     torch.set_num_threads(int(read_json(run.train / layout.REQUEST)["threads"]))
     chosen = choose_device(device)
-    ranks, store = current_ranks(chosen), open_images(run.dataset, manifest)
-    leads, watched = ranks.rank == 0, is_watched(request, manifest)
-    if leads:
-        record_environment(run.train)
-    watch = Watch(run, storage, request, manifest, store) if leads and watched else None
-    course = Course(request.seed, request.train.images)
-    while True:
-        newest = newest_checkpoint(run.checkpoints) if leads else None
-        if watched:
-            course = told(ranks, watch.resume(newest) if watch else None)
-        trainer = build_trainer(request.model_copy(update={"seed": course.seed}), store, manifest, ranks, chosen)
-        if _train_from(newest, trainer, run, storage, request, manifest, watch):
-            break
-    if leads:
-        run.emit("train", "finish", f"trained on {trainer.images:,} images")
-
-
-def _train_from(
-    newest: Checkpoint | None,
-    trainer: GanTrainer,
-    run: RunDir,
-    storage: RunStorage,
-    request: TrainRequest,
-    manifest: Manifest,
-    watch: Watch | None,
-) -> bool:
-    """Train from a checkpoint on, or anew. Returns whether it went to the end: else it has to go back.
-
-    `newest` and `watch` are None on all ranks but the first.
-    """
-    ranks, train, parent = trainer.ranks, request.train, parent_in(run)
-    leads, watched = ranks.rank == 0, is_watched(request, manifest)
+    ranks = current_ranks(chosen)
+    leads = ranks.rank == 0
+    trainer = build_trainer(request, open_images(run.dataset, manifest), manifest, ranks, chosen)
+    folder, parent = run.checkpoints, parent_in(run)
+    data = _training_data(manifest, parent)
+    newest = newest_checkpoint(folder) if leads else None
     if newest:
         restore(trainer, newest)
     elif leads and parent:
         start_from(trainer, parent, manifest.labels)
     broadcast_state(trainer)
     if leads:
-        run.emit("train", "start", _state(trainer), done=trainer.images, values={"ranks": ranks.size})
-    keeper = Keeper(run.checkpoints, storage, _training_data(manifest, parent), newest)
+        record_environment(run.train)
+        run.emit(
+            "train", "start", _state(trainer, request, manifest), done=trainer.images, values={"ranks": ranks.size}
+        )
     record = TrainingRecord(run, trainer)
-    goes_back = watched and follow(trainer, watch.catch_up(trainer, newest) if watch else None)
-    while not goes_back and not trainer.finished:
+    while not trainer.finished:
         before = trainer.images
         report = trainer.step()
-        stopping, scoring = ranks.any(run.cancelled()), watched and _crossed(before, trainer, train.score_every)
+        stopping = ranks.any(run.cancelled())
         if leads:
             record.add(report)
-            if stopping or scoring or _crossed(before, trainer, train.checkpoint_every):
+            if stopping or _crossed(before, trainer, request.train.checkpoint_every):
                 record.save()
-                keeper.save(trainer, watch, scoring=scoring)
-            if _crossed(before, trainer, train.sample_every):
-                record.picture(manifest, watch.scores if watch else None)
-        goes_back = scoring and follow(trainer, watch.course if watch else None)
+                saved = save_checkpoint(folder, trainer, data)
+                forget_others(folder, [saved, newest])
+                storage.push_checkpoint(saved.path)
+                newest = saved
+            if _crossed(before, trainer, request.train.sample_every):
+                record.picture(manifest)
         if stopping and not trainer.finished:
             ranks.any(True)  # wait until rank 0 has written: the first rank that ends may end all
             raise Cancelled(f"stopped at {trainer.images:,} images: `gan-aug resume {run.root}` goes on from there")
-    return not goes_back
+    if leads:
+        run.emit("train", "finish", f"trained on {trainer.images:,} images")
 
 
 def _training_data(manifest: Manifest, parent: Checkpoint | None) -> TrainingData:
@@ -189,10 +168,14 @@ def _training_data(manifest: Manifest, parent: Checkpoint | None) -> TrainingDat
     )
 
 
-def _state(trainer: GanTrainer) -> str:
+def _state(trainer: GanTrainer, request: TrainRequest, manifest: Manifest) -> str:
     where = f"{trainer.device}" + (f" in {trainer.ranks.size} processes" if trainer.ranks.size > 1 else "")
     strength = f", augmentation adapted, p {trainer.adaptive.p:.2f} now" if trainer.adaptive else ""
-    return f"training on {where}, {trainer.images:,} of {trainer.settings.images:,} images seen so far{strength}"
+    need = needed(request, manifest, request.train.micro_batch or 0, trainer.ranks.size)
+    return (
+        f"training on {where}, {trainer.images:,} of {trainer.settings.images:,} images seen so far{strength}; each "
+        f"process takes {memory_in_words(need, request)}"
+    )
 
 
 def build_trainer(
@@ -217,25 +200,13 @@ def build_trainer(
     Raises:
         ConfigError: If the images do not fit the networks or the augmentation.
     """
-    networks = network_settings(request.gan, manifest)
+    networks, settings = trainer_settings(request, manifest)
     batches = TrainingBatches(
         images, manifest.label_matrix(), manifest.indices("train"), seed=request.seed, balance=request.gan.balance
     )
-    settings = TrainSettings(
-        images=request.train.images,
-        batch=batch_of(request, networks),
-        loss=request.gan.loss,
-        lr=request.train.lr,
-        betas=request.train.betas,
-        decay=request.train.decay,
-        penalty=penalty_of(request, networks),
-        penalty_every=request.gan.penalty_every,
-        average=request.gan.average,
-        seed=request.seed,
-        **augmentation(request, manifest),
-    )
     held_out = HeldOutBatches(images, manifest.label_matrix(), manifest.indices("validation"))
-    return GanTrainer(networks, settings, batches, device, ranks, held_out=held_out)
+    micro_batch = request.train.micro_batch or None
+    return GanTrainer(networks, settings, batches, device, ranks, micro_batch=micro_batch, held_out=held_out)
 
 
 def _threads(context: StageContext) -> int:

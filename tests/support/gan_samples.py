@@ -41,8 +41,9 @@ def small_trainer(
     ranks: Ranks | None = None,
     dtype: torch.dtype = torch.float32,
     network: NetworkName = "dcgan",
+    micro_batch: int | None = None,
     **changes: object,
 ) -> GanTrainer:
     networks = replace(NETWORKS, spectral=spectral, network=network)
     settings = replace(SETTINGS, **changes)  # type: ignore[arg-type]
-    return GanTrainer(networks, settings, batches, ranks=ranks, dtype=dtype, held_out=held_out)
+    return GanTrainer(networks, settings, batches, ranks=ranks, dtype=dtype, micro_batch=micro_batch, held_out=held_out)

@@ -298,7 +298,6 @@ def _provenance(manifest: Manifest, sets: Sequence[SyntheticManifest]) -> dict[s
         "margins": None,
         "made_by": None,
         "started_from": _started_from(manifest, sets),
-        "trainings": None,
     }
 
 

@@ -15,6 +15,7 @@ from gan_aug.gan.networks.base import Generator
 from gan_aug.gan.networks.layers import ConditionalBatchNorm, orthogonal
 from gan_aug.gan.networks.settings import NetworkSettings
 from gan_aug.gan.networks.sizes import Size, channels_of
+from gan_aug.gan.networks.thin import LastConvTranspose2d
 
 
 class DcganGenerator(Generator):
@@ -32,7 +33,9 @@ class DcganGenerator(Generator):
         height, width = sizes[-1]
         self.project = nn.Linear(settings.latent + settings.classes, channels[0] * height * width, bias=False)
         self.norms = nn.ModuleList(ConditionalBatchNorm(c, settings.classes) for c in channels[:-1])
-        self.ups = nn.ModuleList(nn.ConvTranspose2d(a, b, 4, stride=2, padding=1) for a, b in pairwise(channels))
+        self.ups = nn.ModuleList(
+            nn.ConvTranspose2d(a, b, 4, stride=2, padding=1) for a, b in pairwise(channels[:-1])
+        ).append(LastConvTranspose2d(*channels[-2:]))
         for layer in self.modules():
             if isinstance(layer, nn.ConvTranspose2d) or layer is self.project:
                 orthogonal(layer)
@@ -42,5 +45,5 @@ class DcganGenerator(Generator):
         x: Tensor = self.project(torch.cat([noise, labels], dim=1))
         x = torch.unflatten(x, 1, (-1, *self._coarsest)).contiguous(memory_format=torch.channels_last)
         for norm, up in zip(self.norms, self.ups, strict=True):
-            x = up(torch.relu(norm(x, labels)))
+            x = norm(x, labels, lambda h, _, up=up: up(h), [up])
         return torch.tanh(x)

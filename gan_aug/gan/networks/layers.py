@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import torch
 from torch import Tensor, nn
 
+from gan_aug.gan.networks.parts import NormalisedStep
+from gan_aug.gan.networks.thin import LastConvTranspose2d
+
 
 class ConditionalBatchNorm(nn.Module):
-    """Batch norm whose scale and shift are linear in the labels."""
+    """Batch norm whose scale and shift are linear in the labels, with what follows it.
+
+    `as_first` is set if it must round as version 0.1 did. `at_once` is the most images of a training batch that are
+    computed at once; None means all.
+    """
+
+    as_first = False
+    at_once: int | None = None
 
     def __init__(self, channels: int, classes: int) -> None:
         super().__init__()
@@ -15,11 +27,43 @@ class ConditionalBatchNorm(nn.Module):
         self.modulation = nn.Linear(classes, 2 * channels, bias=False)
         nn.init.zeros_(self.modulation.weight)
 
-    def forward(self, x: Tensor, labels: Tensor) -> Tensor:
-        """Normalise `x` `(N, C, H, W)`, then scale by 1 + s(labels) and shift by b(labels)."""
+    def _modulated(self, normed: Tensor, labels: Tensor) -> Tensor:
         scale, shift = self.modulation(labels)[:, :, None, None].chunk(2, dim=1)
-        normed: Tensor = self.norm(x)
-        return torch.addcmul(normed + shift, normed, scale)
+        if self.as_first:
+            return torch.addcmul(normed + shift, normed, scale)
+        return torch.addcmul(shift, normed, 1 + scale)
+
+    def forward(
+        self,
+        x: Tensor,
+        labels: Tensor,
+        after: Callable[[Tensor, Tensor], Tensor],
+        layers: Sequence[nn.Module],
+        before: Callable[[Tensor], tuple[Tensor, Tensor]] = lambda x: (x, x),
+    ) -> Tensor:
+        """Normalise images, scale them by 1 + s(labels), shift them by b(labels), set what is negative to zero; go on.
+
+        Args:
+            x: `(N, C, H, W)`.
+            labels: `(N, K)`.
+            after: From the normalised images and the rest, for each image by itself.
+            layers: Those with parameters that `after` uses.
+            before: From `x` to what is normalised and the rest, without parameters; both are `x` by default.
+
+        Returns:
+            The result of `after`.
+        """
+        if self.at_once is None or not self.training:
+            h, rest = before(x)
+            return after(self._modulated(self.norm(h), labels).relu_(), rest)
+        parameters = [parameter for layer in (self, *layers) for parameter in layer.parameters()]
+        step = NormalisedStep(self.norm, before, self._normalise, after, parameters, self.at_once)
+        return step(x, labels)
+
+    def _normalise(self, h: Tensor, labels: Tensor, mean: Tensor, variance: Tensor) -> Tensor:
+        slope = torch.rsqrt(variance + self.norm.eps)
+        normed = (h - mean[:, None, None]) * slope[:, None, None]
+        return self._modulated(normed, labels).relu_()
 
 
 class DoublingConv2d(nn.Module):
@@ -63,6 +107,20 @@ def bilinear(x: Tensor, size: tuple[int, int]) -> Tensor:
     weight = torch.outer(between, between).expand(x.shape[1], 1, 4, 4)
     y = nn.functional.conv_transpose2d(x, weight, stride=2, padding=1, groups=x.shape[1])
     return y[:, :, :height, :width]
+
+
+def compute_in_parts(network: nn.Module, at_once: int | None) -> None:
+    """Let `network` compute at most so many images of a training batch at once; None means all."""
+    for module in network.modules():
+        if isinstance(module, ConditionalBatchNorm):
+            module.at_once = at_once
+
+
+def round_as_first(network: nn.Module) -> None:
+    """Let `network` round as version 0.1 did, whose checkpoints must go on making the same images."""
+    for module in network.modules():
+        if isinstance(module, ConditionalBatchNorm | LastConvTranspose2d):
+            module.as_first = True
 
 
 def orthogonal(layer: nn.Conv2d | nn.ConvTranspose2d | nn.Linear) -> None:

@@ -48,7 +48,7 @@ class ResidualGenerator(Generator):
             shown = output(x)
             image = bilinear(shown if image is None else image + shown, size)
             x = block(x, labels, size)
-        shown = self.to_image(torch.relu(self.norm(x, labels)))
+        shown = self.norm(x, labels, lambda h, _: self.to_image(h), [self.to_image])
         return torch.tanh(shown if image is None else image + shown)
 
 
@@ -65,7 +65,18 @@ class _Block(nn.Module):
             orthogonal(layer)
 
     def forward(self, x: Tensor, labels: Tensor, size: Size) -> Tensor:
-        made = self.before(torch.relu(self.norms[0](x, labels)))
-        made, kept = bilinear(torch.cat([made, self.skip(x)], dim=1), size).chunk(2, dim=1)
-        added: Tensor = self.after(torch.relu(self.norms[1](made, labels)))
+        first, second = self.norms
+        both = first(x, labels, self._narrowed, [self.before, self.skip])
+        added: Tensor = second(both, labels, self._added, [self.after], lambda y: self._enlarged(y, size))
+        return added
+
+    def _narrowed(self, h: Tensor, x: Tensor) -> Tensor:
+        return torch.cat([self.before(h), self.skip(x)], dim=1)
+
+    def _enlarged(self, both: Tensor, size: Size) -> tuple[Tensor, Tensor]:
+        made, kept = bilinear(both, size).chunk(2, dim=1)
+        return made, kept
+
+    def _added(self, h: Tensor, kept: Tensor) -> Tensor:
+        added: Tensor = self.after(h)
         return kept + added

@@ -43,5 +43,5 @@ class ResizeGenerator(Generator):
         x: Tensor = self.project(torch.cat([noise, labels], dim=1))
         x = torch.unflatten(x, 1, (-1, *self._sizes[0])).contiguous(memory_format=torch.channels_last)
         for norm, up, size in zip(self.norms[:-1], self.ups, self._sizes[1:], strict=True):
-            x = up(torch.relu(norm(x, labels)), size)
-        return torch.tanh(self.to_image(torch.relu(self.norms[-1](x, labels))))
+            x = norm(x, labels, lambda h, _, up=up, size=size: up(h, size), [up])
+        return torch.tanh(self.norms[-1](x, labels, lambda h, _: self.to_image(h), [self.to_image]))

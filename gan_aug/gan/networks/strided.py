@@ -17,6 +17,7 @@ from gan_aug.gan.networks.base import Discriminator
 from gan_aug.gan.networks.layers import orthogonal
 from gan_aug.gan.networks.settings import NetworkSettings
 from gan_aug.gan.networks.sizes import Size, channels_of
+from gan_aug.gan.networks.thin import FirstConv2d
 
 LEAK = 0.2
 """The slope of D's leaky ReLUs below zero."""
@@ -38,7 +39,8 @@ class StridedDiscriminator(Discriminator):
         super().__init__(settings)
         self.group = group
         channels = [settings.shape[0], *channels_of(settings.width, sizes)]
-        convolutions = [nn.Conv2d(a, b, 4, stride=2, padding=1) for a, b in pairwise(channels)]
+        convolutions: list[nn.Conv2d] = [FirstConv2d(*channels[:2])]
+        convolutions += [nn.Conv2d(a, b, 4, stride=2, padding=1) for a, b in pairwise(channels[1:])]
         seen = channels[-1] + (1 if group > 1 else 0)
         features = nn.Linear(seen * sizes[-1][0] * sizes[-1][1], 4 * channels[-1])
         score = nn.Linear(4 * channels[-1], 1)
@@ -58,7 +60,7 @@ class StridedDiscriminator(Discriminator):
         """
         x = images.contiguous(memory_format=torch.channels_last)
         for down in self.downs:
-            x = nn.functional.leaky_relu(down(_even(x)), LEAK)
+            x = nn.functional.leaky_relu(down(_even(x)), LEAK, inplace=True)
         if self.group > 1:
             spread = torch.cat([_spread(part, self.group) for part in x.chunk(sets)])
             x = torch.cat([x, spread[:, None, None, None].expand(-1, 1, *x.shape[2:])], dim=1)

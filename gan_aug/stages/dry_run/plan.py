@@ -10,7 +10,7 @@ from gan_aug import config as configs
 from gan_aug.compute.cores import cores
 from gan_aug.compute.device import choose_device
 from gan_aug.config import Config
-from gan_aug.config.stages import Verb
+from gan_aug.config.stages import TrainRequest, Verb
 from gan_aug.data.importing.findings import findings
 from gan_aug.data.importing.preview import Preview, preview_dataset
 from gan_aug.data.manifest import SPLITS, Manifest
@@ -25,9 +25,11 @@ from gan_aug.run.folder import RunDir, present_products
 from gan_aug.run.stage_requests import check
 from gan_aug.stages.dry_run.estimate import estimate, in_words
 from gan_aug.stages.external import check_external, check_source
+from gan_aug.stages.gans.parts import gan_count
 from gan_aug.stages.storage import RunStorage
 from gan_aug.stages.trained.parent import check_start
 from gan_aug.stages.training.augmentation import augment_in_words, check_augment
+from gan_aug.stages.training.memory import memory_in_words, needed, with_micro_batch
 from gan_aug.stages.training.networks import check_size, network_settings, networks_said, settled_gan
 from gan_aug.stages.verbs import preflight
 
@@ -80,12 +82,24 @@ def dry_run(verb: Verb, request: Config, folder: Path) -> dict[str, Any]:
     if verb in TRAINS and request.compare.synthetic is None:
         found["networks"] = networks_said(request, manifest)
         said += [_networks_in_words(found["networks"]), augment_in_words(request.gan.augment, manifest)]
+        training = _training(request, folder, manifest)
+        request = request.model_copy(update={"train": training.train})
+        found["memory"] = needed(training, manifest, training.train.micro_batch or 0, request.compute.ranks)
+        said.append(f"each process that trains takes {memory_in_words(found['memory'], training)}")
     if verb == "run":
         time = estimate(request, manifest, preview)
         parts = ", ".join(f"{key} {in_words(time[key])}" for key in time if key not in ("all", "counted"))
         said.append(f"about {in_words(time['all'])} at the speed that this machine has now ({parts})")
         found["seconds"] = time
     return found | {"config": configs.dump(request)}
+
+
+def _training(request: Config, folder: Path, manifest: Manifest) -> TrainRequest:
+    """The request of the training, with as many images at once as the memory allows that is free now."""
+    ranks = request.compute.ranks
+    beside = min(gan_count(request.compare), cores()) if ranks == 1 else 1
+    asked = request.train_request
+    return with_micro_batch(folder / layout.TRAIN, asked, manifest, request.compute.device, ranks, beside)
 
 
 def _networks_in_words(found: dict[str, Any]) -> str:

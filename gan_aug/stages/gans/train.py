@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
+from gan_aug.compute.cores import cores
 from gan_aug.compute.local.executor import LocalExecutor
 from gan_aug.compute.threads import torch_threads
 from gan_aug.config.compute import ComputeConfig
@@ -19,7 +20,6 @@ from gan_aug.data.manifest import Manifest
 from gan_aug.errors import Cancelled, TrainingDiverged
 from gan_aug.evaluation.cells.plan import Cell
 from gan_aug.evaluation.cells.run import CellContext, is_finished, load_context, run_cell
-from gan_aug.gan.chosen import is_whole
 from gan_aug.gan.state import Checkpoint, newest_checkpoint
 from gan_aug.run import layout
 from gan_aug.run.artefacts import local_copy
@@ -30,8 +30,8 @@ from gan_aug.stages.gans.parts import GanDir, gan_training
 from gan_aug.stages.storage import RunStorage
 from gan_aug.stages.train import threads_before, train
 from gan_aug.stages.trained.parent import bring_parent
+from gan_aug.stages.training.memory import with_micro_batch
 from gan_aug.stages.training.networks import network_settings
-from gan_aug.stages.training.watch import is_watched, prepare_judge
 
 STOP_SECONDS = 60.0
 """How long trainings may take to stop on request, each after its next step and a checkpoint."""
@@ -61,7 +61,7 @@ def train_gans(
         meanwhile: Cells of the comparison that need no GAN, for workers that would be idle.
 
     Returns:
-        The checkpoint that each GAN is.
+        The last checkpoint of each GAN.
 
     Raises:
         RunConflict: If the run holds checkpoints of another request.
@@ -71,15 +71,13 @@ def train_gans(
     if gans == 1:
         return [train(context, request, manifest)]
     run, together = context.run, _Together(context.run, gans, request.train.images)
-    trainings = [_plan(context, request, gan, together.listener(gan)) for gan in range(gans)]
+    trainings = [_plan(context, request, manifest, gan, gans, together.listener(gan)) for gan in range(gans)]
     missing = [one for one in trainings if not _is_trained(one)]
     if missing:
         run.emit("train", "start", f"training {len(missing)} of {gans} GANs", done=together.seen(trainings))
         for one in missing:
             _bring_parent(one, manifest)
-        prepare_judge(run, request, manifest)  # or each GAN's process would train it
-        most = "at most " if is_watched(request, manifest) else ""  # the scores may end a training
-        finished = f"trained {gans} GANs on {most}{request.train.images:,} images each"
+        finished = f"trained {gans} GANs on {request.train.images:,} images each"
         if context.compute.ranks > 1:
             for one in missing:
                 _train(one, context, manifest)
@@ -89,11 +87,16 @@ def train_gans(
     return [_train(one, context, manifest) for one in trainings]
 
 
-def _plan(context: StageContext, request: TrainRequest, gan: int, listener: Listener) -> _Training:
+def _plan(
+    context: StageContext, request: TrainRequest, manifest: Manifest, gan: int, gans: int, listener: Listener
+) -> _Training:
     compute, own = context.compute, GanDir(context.run.path, layout.gan_folder(gan), listeners=(listener,))
     if compute.ranks == 1:
         compute = compute.model_copy(update={"threads": compute.threads or threads_before(own) or 1})
-    return _Training(gan, own, context.storage.gan(gan), gan_training(request, gan), compute)
+    training, ranks = gan_training(request, gan), compute.ranks
+    beside = min(gans, cores()) if ranks == 1 else 1
+    training = with_micro_batch(own.train, training, manifest, compute.device, ranks, beside)
+    return _Training(gan, own, context.storage.gan(gan), training, compute)
 
 
 def _bring_parent(one: _Training, manifest: Manifest) -> None:
@@ -104,7 +107,8 @@ def _bring_parent(one: _Training, manifest: Manifest) -> None:
 
 def _is_trained(one: _Training) -> bool:
     one.storage.pull_training()
-    return is_whole(one.run.train, one.request.train.images)
+    newest = newest_checkpoint(one.run.checkpoints)
+    return newest is not None and newest.images >= one.request.train.images
 
 
 def _train(one: _Training, context: StageContext, manifest: Manifest) -> Checkpoint:
@@ -215,8 +219,7 @@ class _Together:
 
     def _take(self, gan: int, event: Event) -> None:
         if event.kind != "progress":
-            values = {"gan": float(gan), **event.values} if event.values else {}
-            self._run.emit("train", "note", f"GAN {gan}: {event.message}", values=values)
+            self._run.emit("train", "note", f"GAN {gan}: {event.message}")
             return
         self._done[gan], self._rates[gan] = event.done or 0, event.values.get("rate", 0.0)
         working = [rate for rate, done in zip(self._rates, self._done, strict=True) if done < self._images]

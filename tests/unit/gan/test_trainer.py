@@ -66,3 +66,15 @@ def test_calibration_gives_the_statistics_of_the_generators_own_images() -> None
 def test_bytes_survive_the_way_to_floats_and_back() -> None:
     values = torch.arange(256, dtype=torch.uint8)
     assert torch.equal(to_bytes(to_signed(values)), values)
+
+
+def test_micro_batches_train_as_the_whole_batch_does() -> None:
+    whole, parts = (
+        small_trainer(
+            False, dtype=torch.float64, loss="relativistic", penalty=1.0, penalty_every=2, micro_batch=at_once
+        )
+        for at_once in (None, 5)
+    )
+    for _ in range(3):
+        expected, found = whole.step(), parts.step()
+        assert (found.loss_d, found.loss_g) == pytest.approx((expected.loss_d, expected.loss_g), rel=1e-9)

@@ -298,7 +298,7 @@ def test_a_gan_that_saw_a_test_image_is_found_though_all_sums_agree(run: Path, m
     checkpoint = newest_checkpoint(run / "train/checkpoints")
     assert checkpoint
     leaky = dataclasses.replace(checkpoint, trained_on=(*checkpoint.trained_on, seen))
-    write_json(checkpoint.path / RECORD, {"schema": 1, **_record(leaky)})
+    write_json(checkpoint.path / RECORD, _record(leaky))
     synthetic = SyntheticManifest.load(run / "synthetic/manifest.json")
     dataclasses.replace(synthetic, checkpoint=leaky.id, trained_on=leaky.trained_on).save(
         run / "synthetic/manifest.json"

@@ -84,10 +84,7 @@ def image_file(
     manifest = load_manifest(folder)
     image = locate_image(manifest, _existing(manifest, index))
     tag, cache_control = f"{manifest.fingerprint[:32]}-{index}", IMMUTABLE if v == manifest.fingerprint else REVALIDATE
-    unchanged = not_modified(request, tag, cache_control)
-    return unchanged or png_response(
-        png(pixels(folder, image), made_from=manifest.made_from(index)), tag, cache_control
-    )
+    return not_modified(request, tag, cache_control) or png_response(png(pixels(folder, image)), tag, cache_control)
 
 
 @router.get("/synthetic/{id}/images/{index}")

@@ -88,7 +88,7 @@ def test_each_gan_of_a_run_starts_from_the_other_runs_gan_of_its_number_modulo_t
     assert first
     shutil.copytree(parent / "train", parent / "gans/1/train")
     second = dataclasses.replace(first, settings=first.settings | {"seed": 77})
-    write_json(parent / "gans/1/train/checkpoints/0000000320" / RECORD, {"schema": 1, **_record(second)})
+    write_json(parent / "gans/1/train/checkpoints/0000000320" / RECORD, _record(second))
     manifest, request = Manifest.load(OLD / "dataset/manifest.json"), asked(parent).train_request
     found = [find_parent(request, first.networks, manifest, gan) for gan in range(4)]
     assert [one and one.id for one in found] == [first.id, second.id, first.id, second.id]
