@@ -41,7 +41,7 @@ def measured(size: int, threads: int, overrides: list[str]) -> tuple[float, floa
     start = time.perf_counter()
     for _ in range(steps):
         trainer.step()
-    rate = steps * config.train.batch / (time.perf_counter() - start)
+    rate = steps * trainer.settings.batch / (time.perf_counter() - start)
     return rate, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / GIB
 
 

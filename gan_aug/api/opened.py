@@ -126,7 +126,7 @@ class Run:
         return LabelledImages(partial(open_shards, place, made), np.arange(len(matrix)), matrix, made.labels, made.task)
 
     def generator(self, device: str = "cpu", gan: int = 0) -> TrainedGenerator:
-        """The generator of the newest checkpoint of GAN `gan`; raises CheckpointError if nothing was trained yet."""
+        """The generator of GAN `gan`, of the best checkpoint if any was scored; raises CheckpointError without one."""
         from gan_aug.synthesis.generator import load_generator
 
         own = self._gan(gan)

@@ -31,7 +31,7 @@ class GanConfig(Section):
     )
     penalty: Positive | None = Field(
         None,
-        description="weight of the gradient penalty (gamma of R1 and R2); default: 1 for dcgan, 0.0002 times pixels / "
+        description="weight of the gradient penalty (gamma of R1 and R2); default: 1 for dcgan, 0.0001 times pixels / "
         "batch for the others, and in a folder with a trained GAN as it was",
     )
     penalty_every: Count = Field(8, description="steps from one penalty to the next (lazy regularisation)")
@@ -46,7 +46,7 @@ class GanConfig(Section):
         description="differentiable augmentation of the images that both losses see: a list, each always applied "
         "(affine: a small rotation and zoom; flip: left and right, only if `data.flips` has horizontal); adaptive: all "
         "of them, each with a probability that rises while the discriminator overfits by validation images; default: "
-        "adaptive below 1,000 training images, else none, and in a folder with a trained GAN as it was",
+        "adaptive below 500 training images, else none, and in a folder with a trained GAN as it was",
     )
     balance: Literal["data", "classes"] = Field(
         "data", description="draw training images with their own class shares, or equally often from each class"
@@ -63,7 +63,11 @@ class TrainConfig(Section):
     """How long and how fast the GAN trains; progress is counted in real images seen."""
 
     images: Count = Field(200_000, description="how many real images the training sees, repeats included")
-    batch: Annotated[int, Field(ge=2)] = 64
+    batch: Annotated[int, Field(ge=2)] | None = Field(
+        None,
+        description="images per step; default: 64 for the network dcgan, 16 for the others, and in a folder with a "
+        "trained GAN as it was",
+    )
     micro_batch: Annotated[int, Field(ge=0)] | None = Field(
         None,
         description="the most images of a batch that are computed at once, 0 for all of them; fewer take less memory "
@@ -77,6 +81,22 @@ class TrainConfig(Section):
     )
     checkpoint_every: Count = Field(50_000, description="images from one checkpoint to the next")
     sample_every: Count = Field(50_000, description="images from one sample grid to the next")
+    score_every: Annotated[int, Field(ge=0)] = Field(
+        10_000,
+        description="images from one score on validation images to the next, each at a checkpoint of its own; a "
+        "training shorter than this is not scored; 0: never",
+    )
+    keep: Literal["best", "last"] = Field(
+        "best", description="the checkpoint that is the GAN: the best one by its scores, or the last one"
+    )
+    patience: Count | None = Field(
+        10,
+        description="so many scores in a row that are no better than those before shorten the training, with its share "
+        "of falling learning rates; null: never",
+    )
+    restarts: Annotated[int, Field(ge=0, le=5)] = Field(
+        1, description="how often a training that breaks down goes on from its last good checkpoint with another seed"
+    )
     start_from: Path | None = Field(
         None,
         description="run folder of a trained GAN whose networks this training starts from; of labels, those of the "

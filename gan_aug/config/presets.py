@@ -19,7 +19,7 @@ class Preset:
     augment: Adaptive | tuple[()]
 
 
-PRESETS = (Preset(below=1000, augment="adaptive"), Preset(below=None, augment=()))
+PRESETS = (Preset(below=500, augment="adaptive"), Preset(below=None, augment=()))
 """Fewer images first. The figures behind it are in docs/decisions/0027-few-images.md."""
 
 

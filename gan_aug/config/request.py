@@ -25,7 +25,7 @@ EARLIER: dict[str, dict[str, Any]] = {
     "compare": {"rule": 1, "gans": 1},
     "data": {"assignment": "largest-first"},
     "gan": {"network": "dcgan", "penalty": 1.0},
-    "train": {"micro_batch": 0},
+    "train": {"score_every": 0, "keep": "last", "patience": None, "restarts": 0, "micro_batch": 0},
 }
 """By section, the keys whose default is not what was done before they existed, with what was done then.
 
@@ -35,7 +35,7 @@ Saved configs hold every key of their version. So a key that is absent from one 
 OPEN: dict[str, dict[str, Any]] = {
     "data": {"assignment": None, "near_duplicates": None},
     "gan": {"network": "auto", "penalty": None, "augment": None},
-    "train": {"micro_batch": None},
+    "train": {"batch": None, "micro_batch": None},
 }
 """By section, the keys that may be left open, with the value that says so.
 

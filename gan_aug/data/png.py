@@ -21,7 +21,7 @@ SMALLEST_SIDE = 56
 
 BACKGROUND = 255
 
-SYNTHETIC = "synthetic image, made by a generative model: it shows no patient"
+SYNTHETIC = "synthetic image, made by a generative model: no recording of a patient"
 """The description in the PNG file of a synthetic image."""
 
 FACTS = "gan-aug"

@@ -29,9 +29,7 @@ def png_files(place: Place, manifest: SyntheticManifest) -> Iterator[tuple[str, 
         for index, image in enumerate(read_shard(place, shard), start=shard.first):
             labels = manifest.image_labels[index]
             file = f"{'+'.join(names[k] for k in labels) or 'none'}/{index:08d}.png"
-            own = [manifest.labels[k] for k in labels]
-            made_from = {"checkpoint": manifest.checkpoint, "seed": manifest.seed, "number": index, "labels": own}
-            yield file, png(image, made_from=made_from)
-            label = "|".join(own)
+            yield file, png(image, made_from=manifest.made_from(index))
+            label = "|".join(manifest.labels[k] for k in labels)
             writer.writerow([file, label, index, manifest.seed, manifest.checkpoint])
     yield "labels.csv", table.getvalue().encode()

@@ -48,6 +48,8 @@ CHECKPOINT_RECORD = "checkpoint.json"
 EACH_CHECKPOINT = "[0-9]*"
 PARENT = "parent"
 HISTORY = "history.jsonl"
+CHECKPOINT_SCORES = "scores.json"
+JUDGE = "judge"
 LOSS_CURVES = "loss.png"
 SAMPLES = "samples-"
 
@@ -79,6 +81,11 @@ COMMIT = "commit.json"
 def contact_sheet(label: str) -> str:
     """The file in `dataset/` with images of one class; `label` is the class name in characters fit for file names."""
     return f"{CONTACT_SHEET}{label}.png"
+
+
+def checkpoint(images: int) -> str:
+    """The folder in `train/checkpoints/` of the checkpoint that has seen this many images."""
+    return f"{images:010d}"
 
 
 def sample_grid(images: int) -> str:

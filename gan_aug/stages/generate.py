@@ -12,6 +12,7 @@ from gan_aug.data.manifest import Manifest
 from gan_aug.data.synthetic.shards import SyntheticManifest
 from gan_aug.errors import CheckpointError, DataError
 from gan_aug.run import layout
+from gan_aug.run.decisions import training_end
 from gan_aug.run.folder import RunDir
 from gan_aug.run.stage_requests import check, claim
 from gan_aug.run.stores import below
@@ -86,6 +87,7 @@ def _generate(
 
 def _trained(context: StageContext, trained: TrainRequest, manifest: Manifest, gan: int) -> tuple[RunDir, Checkpoint]:
     """The part of the run folder of a GAN that was trained to the end for this request, and its checkpoint."""
+    from gan_aug.gan.chosen import chosen_checkpoint
     from gan_aug.gan.state import newest_checkpoint
 
     run = context.run
@@ -94,14 +96,14 @@ def _trained(context: StageContext, trained: TrainRequest, manifest: Manifest, g
         raise CheckpointError(f"{run.path} holds no trained GAN {gan}: run `gan-aug train` on it first")
     part = gan_part(run, gan)
     check(part, layout.TRAIN, trained.to_json())
-    checkpoint = newest_checkpoint(part.checkpoints)
-    if checkpoint is None:
+    newest, checkpoint = newest_checkpoint(part.checkpoints), chosen_checkpoint(part.train)
+    if newest is None or checkpoint is None:
         which = f"no trained GAN {gan}" if gan else "no trained GAN"
         raise CheckpointError(f"{run.path} holds {which}: run `gan-aug train` on it first")
-    if checkpoint.images < trained.train.images:
+    if newest.images < (ends := training_end(part.train, trained.train.images)):
         which = f"GAN {gan}" if gan else "the GAN"
         raise CheckpointError(
-            f"{which} in {run.path} has seen {checkpoint.images:,} of {trained.train.images:,} images: "
+            f"{which} in {run.path} has seen {newest.images:,} of {ends:,} images: "
             "run `gan-aug train` on it to the end first"
         )
     if checkpoint.dataset != manifest.fingerprint:

@@ -14,6 +14,7 @@ from gan_aug.data.manifest import Manifest
 from gan_aug.data.synthetic.shards import SyntheticManifest, read_shard
 from gan_aug.evaluation.baseline import baseline_figures
 from gan_aug.evaluation.cells.result import CellResult, Findings
+from gan_aug.evaluation.checkpoints.trainings import trainings_of
 from gan_aug.evaluation.comparison_plan import ComparisonPlan
 from gan_aug.evaluation.held_out_copies import load_held_out_copies
 from gan_aug.evaluation.outcome.figures import build_report
@@ -70,7 +71,8 @@ def write_reports(
         provenance={
             "look_alikes": load_held_out_copies(run.synthetic, manifest, synthetic),
             "margins": load_margins(run.compare),
-            "made_by": maker_of(run.synthetic, synthetic),
+            "made_by": (maker := maker_of(run.synthetic, synthetic)),
+            "trainings": trainings_of(run.path, plan.sets, maker),
         },
         timing={"stages": stage_seconds(run)},
         environment=computed_on(context, plan, cells),

@@ -20,19 +20,20 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from gan_aug.errors import RunConflict
+from gan_aug.errors import RunConflict, StorageError
 from gan_aug.gan.state import RECORD, newest_checkpoint
 from gan_aug.run import layout
 from gan_aug.run.artefacts import copy_files, delete_files, put_files
+from gan_aug.run.decisions import good_folder
 from gan_aug.run.files import read_json, write_json
 from gan_aug.run.folder import RunDir
 from gan_aug.run.stores import MissingObject, Place, below, open_store, to_place
 
-TRAINING_RECORDS = (layout.REQUEST, layout.HISTORY, layout.COMPUTED)
+TRAINING_RECORDS = (layout.REQUEST, layout.HISTORY, layout.CHECKPOINT_SCORES, layout.COMPUTED)
 """What is kept with each checkpoint in a store, beside its own files."""
 
 KEPT = 2
-"""Checkpoints kept in the store: the newest one and the one before it, as in the run folder."""
+"""Checkpoints kept in the store: the newest one, the one before it, and the one of `keep`, as in the run folder."""
 
 
 @dataclass(frozen=True)
@@ -96,8 +97,8 @@ class RunStorage:
         if self.dataset and not ((folder / layout.MANIFEST).exists() and (folder / layout.IMAGES).exists()):
             copy_files(self.dataset, folder)
 
-    def push_checkpoint(self, checkpoint: Path) -> None:
-        """Save a checkpoint in the store, and remove older ones but the newest of them."""
+    def push_checkpoint(self, checkpoint: Path, keep: Path | None = None) -> None:
+        """Save a checkpoint in the store, and remove older ones but the newest of them and `keep`."""
         place = self.checkpoint(checkpoint.name)
         if self.place is None or place is None:
             return
@@ -106,27 +107,51 @@ class RunStorage:
         files |= {name: path for name, path in records.items() if path.exists()}
         put_files(place, files | {RECORD: checkpoint / RECORD})
         for name in self.checkpoints()[KEPT:]:
-            delete_files(below(self.place, f"{layout.TRAIN}/{name}"))
+            if keep is None or name != keep.name:
+                self.forget_checkpoint(name)
+
+    def forget_checkpoint(self, name: str) -> None:
+        """Remove a checkpoint from the store, if it is there."""
+        if place := self.checkpoint(name):
+            delete_files(place)
 
     def pull_training(self) -> None:
         """Fetch the newest whole checkpoint if the run folder has none as new, with the request of the training.
 
-        If a checkpoint is absent, cut short or altered in the store, the one before it is tried.
+        If a checkpoint is absent, cut short or altered in the store, the one before it is tried. The one that the
+        scores of the training hold to be good is fetched too.
         """
         if self.place is None:
             return
+        self._pull_newest()
+        good = good_folder(self.folder / layout.TRAIN)
+        if good and not good.exists() and not self._copy_checkpoint(good.name):
+            raise StorageError(
+                f"{self.place} lacks the checkpoint {good.name}, the best by {layout.CHECKPOINT_SCORES}: "
+                f"remove {layout.CHECKPOINT_SCORES} in {self.folder / layout.TRAIN} to go on without"
+            )
+
+    def _pull_newest(self) -> None:
         folder = self.folder / layout.TRAIN
         mine = newest_checkpoint(folder / layout.CHECKPOINTS)
         for name in self.checkpoints():
             if mine and int(name) <= mine.images:
                 return
-            target = folder / layout.CHECKPOINTS / name
-            if copy_files(below(self.place, f"{layout.TRAIN}/{name}"), target):
+            if self._copy_checkpoint(name):
+                target = folder / layout.CHECKPOINTS / name
                 for record in TRAINING_RECORDS:
-                    if (target / record).exists() and not (folder / record).exists():
+                    newer = record == layout.CHECKPOINT_SCORES  # these belong to the checkpoint
+                    if (target / record).exists() and (newer or not (folder / record).exists()):
                         shutil.copyfile(target / record, folder / record)
                 return
-            shutil.rmtree(target, ignore_errors=True)
+
+    def _copy_checkpoint(self, name: str) -> bool:
+        """Fetch a checkpoint into the run folder; False, and nothing is left, if it is not whole in the store."""
+        place, target = self.checkpoint(name), self.folder / layout.TRAIN / layout.CHECKPOINTS / name
+        if place and copy_files(place, target):
+            return True
+        shutil.rmtree(target, ignore_errors=True)
+        return False
 
     def checkpoints(self) -> list[str]:
         """The names of the checkpoints committed in the store, newest first."""

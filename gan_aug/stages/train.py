@@ -19,20 +19,20 @@ from gan_aug.config.stages import TrainRequest
 from gan_aug.data.image_store import open_images
 from gan_aug.data.manifest import Manifest
 from gan_aug.data.training_batches import HeldOutBatches, TrainingBatches
-from gan_aug.errors import Cancelled
+from gan_aug.errors import Cancelled, CheckpointError
+from gan_aug.gan.chosen import chosen_checkpoint
 from gan_aug.gan.ranks import Ranks, current_ranks
 from gan_aug.gan.state import (
     Checkpoint,
     TrainingData,
     broadcast_state,
     newest_checkpoint,
-    read_checkpoint,
     restore,
-    save_checkpoint,
 )
 from gan_aug.gan.trainer import GanTrainer
 from gan_aug.gan.transfer import parent_of, start_from
 from gan_aug.run import layout
+from gan_aug.run.decisions import good_folder, training_end
 from gan_aug.run.files import read_json
 from gan_aug.run.folder import RunDir
 from gan_aug.run.stage_requests import claim
@@ -40,15 +40,16 @@ from gan_aug.stages.context import StageContext
 from gan_aug.stages.storage import RunStorage
 from gan_aug.stages.trained.parent import bring_parent, parent_in
 from gan_aug.stages.training.augmentation import settled_training
-from gan_aug.stages.training.kept import forget_others
+from gan_aug.stages.training.kept import Keeper
 from gan_aug.stages.training.memory import memory_in_words, needed, with_micro_batch
 from gan_aug.stages.training.networks import network_settings
 from gan_aug.stages.training.record import TrainingRecord
 from gan_aug.stages.training.settings import trainer_settings
+from gan_aug.stages.training.watch import Course, Watch, follow, is_watched, told
 
 
 def train(context: StageContext, request: TrainRequest, manifest: Manifest, gan: int = 0) -> Checkpoint:
-    """Train until `train.images`, from the newest whole checkpoint in the run folder.
+    """Train until `train.images`, or until its scores end it, from the newest whole checkpoint in the run folder.
 
     Args:
         context: The run's.
@@ -57,7 +58,7 @@ def train(context: StageContext, request: TrainRequest, manifest: Manifest, gan:
         gan: The number of the GAN in its run.
 
     Returns:
-        The last checkpoint.
+        The checkpoint that is the GAN: the best one by its scores, or the last one.
 
     Raises:
         RunConflict: If the run holds checkpoints of another request.
@@ -76,10 +77,10 @@ def train(context: StageContext, request: TrainRequest, manifest: Manifest, gan:
         products=f"{layout.CHECKPOINTS}/{layout.EACH_CHECKPOINT}",
     )
     newest = newest_checkpoint(run.checkpoints)
-    if newest:
-        storage.push_checkpoint(newest.path)  # the last start may have ended before it was in the store
-    if newest and newest.images >= request.train.images:
-        return newest
+    if newest:  # the last start may have ended before it was in the store
+        storage.push_checkpoint(newest.path, good_folder(run.train))
+    if newest and newest.images >= training_end(run.train, request.train.images):
+        return chosen_checkpoint(run.train) or newest
     if newest is None:
         bring_parent(run, request, network_settings(request.gan, manifest), manifest, gan)
     group = RankGroup(
@@ -99,7 +100,10 @@ def train(context: StageContext, request: TrainRequest, manifest: Manifest, gan:
         run.relay()
 
     context.executor.train(partial(train_rank, run, storage, request, manifest, compute.device), group, on_poll)
-    return read_checkpoint(run.checkpoints / f"{request.train.images:010d}")
+    trained = chosen_checkpoint(run.train)
+    if trained is None:
+        raise CheckpointError(f"{run.checkpoints} holds no checkpoint of the training that has just ended: resume it")
+    return trained
 
 
 @reused_memory()
@@ -120,42 +124,65 @@ def train_rank(run: RunDir, storage: RunStorage, request: TrainRequest, manifest
     """
     torch.set_num_threads(int(read_json(run.train / layout.REQUEST)["threads"]))
     chosen = choose_device(device)
-    ranks = current_ranks(chosen)
-    leads = ranks.rank == 0
-    trainer = build_trainer(request, open_images(run.dataset, manifest), manifest, ranks, chosen)
-    folder, parent = run.checkpoints, parent_in(run)
-    data = _training_data(manifest, parent)
-    newest = newest_checkpoint(folder) if leads else None
+    ranks, store = current_ranks(chosen), open_images(run.dataset, manifest)
+    leads, watched = ranks.rank == 0, is_watched(request, manifest)
+    if leads:
+        record_environment(run.train)
+    watch = Watch(run, storage, request, manifest, store) if leads and watched else None
+    course = Course(request.seed, request.train.images)
+    while True:
+        newest = newest_checkpoint(run.checkpoints) if leads else None
+        if watched:
+            course = told(ranks, watch.resume(newest) if watch else None)
+        trainer = build_trainer(request.model_copy(update={"seed": course.seed}), store, manifest, ranks, chosen)
+        if _train_from(newest, trainer, run, storage, request, manifest, watch):
+            break
+    if leads:
+        run.emit("train", "finish", f"trained on {trainer.images:,} images")
+
+
+def _train_from(
+    newest: Checkpoint | None,
+    trainer: GanTrainer,
+    run: RunDir,
+    storage: RunStorage,
+    request: TrainRequest,
+    manifest: Manifest,
+    watch: Watch | None,
+) -> bool:
+    """Train from a checkpoint on, or anew. Returns whether it went to the end: else it has to go back.
+
+    `newest` and `watch` are None on all ranks but the first.
+    """
+    ranks, train, parent = trainer.ranks, request.train, parent_in(run)
+    leads, watched = ranks.rank == 0, is_watched(request, manifest)
     if newest:
         restore(trainer, newest)
     elif leads and parent:
         start_from(trainer, parent, manifest.labels)
     broadcast_state(trainer)
     if leads:
-        record_environment(run.train)
-        run.emit(
-            "train", "start", _state(trainer, request, manifest), done=trainer.images, values={"ranks": ranks.size}
-        )
+        said = _state(trainer, request, manifest)
+        run.emit("train", "start", said, done=trainer.images, values={"ranks": ranks.size})
+    keeper = Keeper(run.checkpoints, storage, _training_data(manifest, parent), newest)
     record = TrainingRecord(run, trainer)
-    while not trainer.finished:
+    goes_back = watched and follow(trainer, watch.catch_up(trainer, newest) if watch else None)
+    while not goes_back and not trainer.finished:
         before = trainer.images
         report = trainer.step()
-        stopping = ranks.any(run.cancelled())
+        stopping, scoring = ranks.any(run.cancelled()), watched and _crossed(before, trainer, train.score_every)
         if leads:
             record.add(report)
-            if stopping or _crossed(before, trainer, request.train.checkpoint_every):
+            if stopping or scoring or _crossed(before, trainer, train.checkpoint_every):
                 record.save()
-                saved = save_checkpoint(folder, trainer, data)
-                forget_others(folder, [saved, newest])
-                storage.push_checkpoint(saved.path)
-                newest = saved
-            if _crossed(before, trainer, request.train.sample_every):
-                record.picture(manifest)
+                keeper.save(trainer, watch, scoring=scoring)
+            if _crossed(before, trainer, train.sample_every):
+                record.picture(manifest, watch.scores if watch else None)
+        goes_back = scoring and follow(trainer, watch.course if watch else None)
         if stopping and not trainer.finished:
             ranks.any(True)  # wait until rank 0 has written: the first rank that ends may end all
             raise Cancelled(f"stopped at {trainer.images:,} images: `gan-aug resume {run.root}` goes on from there")
-    if leads:
-        run.emit("train", "finish", f"trained on {trainer.images:,} images")
+    return not goes_back
 
 
 def _training_data(manifest: Manifest, parent: Checkpoint | None) -> TrainingData:

@@ -26,6 +26,9 @@ SECTIONS = 8
 ROUNDS = 6
 """After so many rounds a part is 1/262144 of the way: where the classifier jumps there, there is no case."""
 
+MOST_CASES = 256
+"""Cases of one search, at most."""
+
 FINEST = 0.001
 """The smallest tolerance."""
 
@@ -44,8 +47,8 @@ class WantedCase:
         of: The label whose probability it is.
         confidence: The probability, above 0 and below 1.
         tolerance: How far from it a case may be, from FINEST on.
-        count: How many cases, each from noise of its own.
-        images: How many images of the seed are tried.
+        count: How many cases, from 1 to MOST_CASES, each from noise of its own.
+        images: How many images of the seed are tried, from 1 on.
         multi_label: Whether an image may have any number of labels.
         start: The labels at the start of the way on which a case is looked for, if it must lie on the way from these
             labels with the noise unchanged; None leaves the choice to the search.
@@ -70,8 +73,10 @@ class WantedCase:
                 f"confidence {self.confidence} with tolerance {self.tolerance}: the confidence is above 0 and below 1, "
                 f"the tolerance from {FINEST} to below 1"
             )
-        if self.count < 1 or self.images < 1:
-            raise DataError(f"{self.count} cases among {self.images} images: ask for at least one, among at least one")
+        if not 1 <= self.count <= MOST_CASES or self.images < 1:
+            raise DataError(
+                f"{self.count} cases among {self.images} images: ask for 1 to {MOST_CASES}, among at least one image"
+            )
         if self.start == self.first.weights:
             raise DataError(
                 "the way would lead from the wanted labels to the same ones: name other labels to start from"

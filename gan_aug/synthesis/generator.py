@@ -13,11 +13,15 @@ from gan_aug.compute.threads import torch_threads
 from gan_aug.data.manifest import multi_hot
 from gan_aug.errors import CheckpointError, DataError
 from gan_aug.gan import state
-from gan_aug.gan.state import Checkpoint, newest_checkpoint, read_checkpoint
+from gan_aug.gan.chosen import chosen_checkpoint
+from gan_aug.gan.state import Checkpoint, read_checkpoint
 from gan_aug.run import layout
 from gan_aug.synthesis.latent_images import LatentImages
 from gan_aug.synthesis.latents import Latent, noise_of, walk, weights_of
 from gan_aug.synthesis.sampler import BLOCK, make_in_rows, sample
+
+MOST_STEPS = 256
+"""Images on the way from one to another, at most."""
 
 THREADS = 1
 """As many as make the shards of a synthetic set: another number can alter the last bit of a value."""
@@ -121,16 +125,16 @@ class TrainedGenerator:
         Args:
             start: A point that `latent` gives.
             end: Another one; it may differ in label, seed, number and truncation, in one of them or in several.
-            steps: How many images, from 2 on.
+            steps: How many images, from 2 to MOST_STEPS.
 
         Returns:
             The images, in equal steps.
 
         Raises:
-            DataError: There are fewer than 2 steps, or a point lies on the way between two others.
+            DataError: There are too few or too many steps, or a point lies on the way between two others.
         """
-        if steps < 2:
-            raise DataError(f"{steps} steps: a way has its first and its last image, so give 2 or more")
+        if not 2 <= steps <= MOST_STEPS:
+            raise DataError(f"{steps} steps: a way has its first and its last image, so give 2 to {MOST_STEPS}")
         if start.toward or end.toward:
             raise DataError(
                 "a way leads from one image of a seed to another: one of the points lies between two images"
@@ -167,7 +171,8 @@ def load_generator(path: str | Path, device: str = "cpu") -> TrainedGenerator:
     """The trained generator in a run folder or in a checkpoint's folder.
 
     Args:
-        path: A run folder, whose newest checkpoint is taken, or the folder of one checkpoint.
+        path: A run folder, whose checkpoint that is the GAN is taken (the best by its scores, else the newest), or the
+            folder of one checkpoint.
         device: Where it makes images: cpu, cuda, or auto. The last bit of a value may differ between devices.
 
     Returns:
@@ -179,7 +184,7 @@ def load_generator(path: str | Path, device: str = "cpu") -> TrainedGenerator:
     folder = Path(path)
     if (folder / layout.CHECKPOINT_RECORD).exists():
         return TrainedGenerator(read_checkpoint(folder), device)
-    checkpoint = newest_checkpoint(folder / layout.TRAIN / layout.CHECKPOINTS)
+    checkpoint = chosen_checkpoint(folder / layout.TRAIN)
     if checkpoint is None:
         raise CheckpointError(
             f"{folder} holds no trained GAN: give a run folder after `train`, or a checkpoint's folder"

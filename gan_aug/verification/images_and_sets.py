@@ -20,6 +20,7 @@ from gan_aug.run.stores import MissingObject, Place, below, open_store
 from gan_aug.stages.external import SOURCE
 from gan_aug.stages.storage import RunStorage
 from gan_aug.verification.chain import Link, broken_link, some_of
+from gan_aug.verification.scores import check_scores
 
 UNSEEN = "none of them, nor any of their patients, in validation or test"
 UNSEEN_BEFORE = "none of them in validation or test"
@@ -108,6 +109,7 @@ def check_checkpoints(storage: RunStorage, manifest: Manifest) -> tuple[list[Lin
                 f"; it started from {parent.checkpoint}, which saw {len(parent.trained_on):,} images, {UNSEEN_BEFORE}"
             )
         links.append(Link(name, "ok", says) if seen else _origin_unknown(name, "it"))
+    links += check_scores(storage, manifest, {checkpoint.images for checkpoint in whole.values()})
     links += _check_parent(storage.folder / layout.TRAIN / layout.PARENT, whole.values())
     return links, whole
 

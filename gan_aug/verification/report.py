@@ -17,6 +17,7 @@ from gan_aug.data.synthetic.shards import SyntheticManifest
 from gan_aug.errors import CheckpointError, ConfigError, DataError
 from gan_aug.evaluation.baseline import baseline_figures
 from gan_aug.evaluation.cells.result import CellResult, Findings
+from gan_aug.evaluation.checkpoints.trainings import trainings_of
 from gan_aug.evaluation.comparison_plan import ComparisonPlan
 from gan_aug.evaluation.fidelity.run import stored_fidelity
 from gan_aug.evaluation.held_out_copies import load_held_out_copies
@@ -135,7 +136,8 @@ def _recomputed_report(
     provenance: dict[str, Any] = {
         "look_alikes": load_held_out_copies(folder / layout.SYNTHETIC, manifest, of_first),
         "margins": load_margins(folder / layout.COMPARE),
-        "made_by": maker_of(folder / layout.SYNTHETIC, of_first),
+        "made_by": (maker := maker_of(folder / layout.SYNTHETIC, of_first)),
+        "trainings": trainings_of(folder, sets, maker),
     }
     if "results" in report["provenance"]:  # it has a check of its own
         provenance["results"] = report["provenance"]["results"]

@@ -94,6 +94,11 @@ class SyntheticManifest:
         sums = self.label_matrix().sum(axis=0)
         return {name: int(sums[k]) for k, name in enumerate(self.labels)}
 
+    def made_from(self, index: int) -> dict[str, Any]:
+        """What image `index` was made from, as JSON values; for its own file, so no hash of a training image."""
+        labels = [self.labels[k] for k in self.image_labels[index]]
+        return {"checkpoint": self.checkpoint, "seed": self.seed, "number": index, "labels": labels}
+
     def save(self, file: Place) -> None:
         """Write the manifest as JSON. The file appears complete or not at all."""
         record = {"schema": SCHEMA, "fingerprint": self.fingerprint, **self._values}

@@ -298,6 +298,7 @@ def _provenance(manifest: Manifest, sets: Sequence[SyntheticManifest]) -> dict[s
         "margins": None,
         "made_by": None,
         "started_from": _started_from(manifest, sets),
+        "trainings": None,
     }
 
 

@@ -25,6 +25,7 @@ from gan_aug.evaluation.outcome.report_arms import (
 )
 from gan_aug.evaluation.outcome.report_gans import (
     GanProvenance,
+    GanTraining,
     KidPair,
     Pair,
     ReportedGan,
@@ -313,6 +314,8 @@ class ReportedProvenance(Part):
     gans: tuple[GanProvenance, ...] = ()
     made_by: Literal["another run"] | None = None
     started_from: StartedFrom | None = None
+    trainings: tuple[GanTraining, ...] | None = None
+    """None if checkpoints were not scored, and in reports of earlier versions."""
 
 
 class Report(Part):

@@ -76,6 +76,28 @@ class GanProvenance(Part):
     synthetic: str
 
 
+class GanRestart(Part):
+    """A training broke down after `broke_at` images and went on from its checkpoint after `went_on_from` images."""
+
+    broke_at: int
+    went_on_from: int
+
+
+class GanTraining(Part):
+    """How the training of one GAN went, and which of its checkpoints is the GAN.
+
+    `images` is how many training images that one has seen; `ends` is the number with which the training ended. `scored`
+    checkpoints were scored on `validation` validation images.
+    """
+
+    gan: int
+    images: int
+    ends: int
+    scored: int
+    validation: int
+    restarts: tuple[GanRestart, ...]
+
+
 class StartedFrom(Part):
     """What the GANs had seen that those of a comparison started from, and what of it is not in its training split."""
 

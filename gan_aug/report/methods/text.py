@@ -6,22 +6,20 @@ import math
 from typing import Any
 
 from gan_aug.config.compare import ClassifierConfig
-from gan_aug.config.gan import GanConfig
 from gan_aug.data.transforms import BRIGHTNESS, CONTRAST, DEGREES, NOISE, PROBABILITY, SHIFT, ZOOM
 from gan_aug.evaluation.arm_catalogue import known
 from gan_aug.evaluation.baseline import STRENGTH, VALUES
 from gan_aug.evaluation.classifiers.fit import learning_rate, weight_decay
 from gan_aug.evaluation.training_length import SMALLEST_GAIN
+from gan_aug.report.methods.generator import generator_text
 from gan_aug.report.methods.statistics import Citations, statistics_text
 from gan_aug.report.words.arms import words_of
 from gan_aug.report.words.computed import software
-from gan_aug.report.words.gans import rows_of_gans
 from gan_aug.report.words.leakage import near_copies_searched
 from gan_aug.report.words.text import (
     Report,
     counted,
     listed,
-    looked_alike,
     patients_apart,
     splits_from,
     thousands,
@@ -70,11 +68,6 @@ REFERENCES = {
     "naeini": "Naeini MP, Cooper GF, Hauskrecht M. Obtaining well calibrated probabilities using Bayesian binning. "
     "AAAI 2015.",
 }
-_LOSSES = {
-    "bce": ("the non-saturating cross-entropy loss", "goodfellow"),
-    "hinge": ("the hinge loss", "lim"),
-    "relativistic": ("the relativistic pairing loss", "jolicoeur"),
-}
 _OPTIMIZERS = {
     "adam": "Adam",
     "adamw": "AdamW",
@@ -86,7 +79,7 @@ _OPTIMIZERS = {
 def methods(report: Report) -> tuple[list[str], list[str]]:
     """The paragraphs of the methods, and the references that they cite by number."""
     cite = Citations()
-    paragraphs = [_data(report), _generator(report, cite), _classifier(report), _curves(report)]
+    paragraphs = [_data(report), generator_text(report, cite), _classifier(report), _curves(report)]
     paragraphs += [statistics_text(report, cite), _metrics(report, cite), _software(report)]
     return [text for text in paragraphs if text], [REFERENCES[name] for name in cite.cited]
 
@@ -103,112 +96,6 @@ def _data(report: Report) -> str:
         "identical images were in two splits. "
         + " ".join(filter(None, (near_copies_searched(report), patients_apart(report), splits_from(report))))
     )
-
-
-def _generator(report: Report, cite: Citations) -> str:
-    config, made = report["config"], report["provenance"]["trained_on"]
-    if made is None:
-        return ""
-    if made == "unknown":
-        return (
-            "Synthetic images. The synthetic images were made elsewhere. What their generator was trained on is not "
-            f"known. None of them equals a validation or test image. {looked_alike(report)}"
-        )
-    if report["provenance"].get("made_by"):
-        return (
-            "Synthetic images. The synthetic images are a set that a class-conditional generative adversarial network "
-            f"{cite('mirza')} of another run made, where its settings are recorded. It was trained on images of the "
-            f"training split alone.{_started(report)} By content hashes, none of its training images was a validation "
-            "or test image."
-        )
-    gan, train = config["gan"], config["train"]
-    loss, source = _LOSSES[gan["loss"]]
-    betas = listed([f"{beta:g}" for beta in train["betas"]])
-    augment = _seen_by_losses(gan["augment"], cite)
-    decay = f", the rate falling to 0 over the last {100 * train['decay']:.0f} %" if train["decay"] else ""
-    apart = (
-        ""
-        if report["dataset"]["test_patients"] is None
-        else ", and none shared a patient with those, as far as patients can be told apart"
-    )
-    return (
-        "Synthetic images. A class-conditional deep convolutional generative adversarial network "
-        f"{cite('mirza', 'radford')} with conditional batch normalisation {cite('vries')} and a projection "
-        f"discriminator {cite('projection')} was trained on the training split alone, with {loss} "
-        f"{cite(source)}, {_regularizer(gan, cite)} and Adam (rate {train['lr']:g}, betas {betas}, batches of "
-        f"{train['batch']}{decay}). It saw {thousands(train['images'])} images; its noise had {gan['latent']} "
-        f"dimensions.{augment}{_beyond_dcgan(gan, cite)} Images came from the generator with exponentially averaged "
-        f"weights (half-life {thousands(round(gan['average']))} images seen) and were not selected. By content hashes, "
-        f"none of its training images was a validation or test image{apart}.{_started(report)}{_several(report)}"
-    )
-
-
-def _seen_by_losses(augment: list[str] | str | None, cite: Citations) -> str:
-    """How the images in both losses were augmented; empty if they were not."""
-    if augment == "adaptive":
-        return (
-            " Both losses saw images augmented by small shifts, rotations and zooms, brightness, contrast, cut-out "
-            "boxes and, only if the data set allows it, mirroring, each with a probability that rose as long as the "
-            f"discriminator told training images from validation images {cite('ada')}."
-        )
-    return f" Both losses saw images augmented by {', '.join(augment)} {cite('diffaugment')}." if augment else ""
-
-
-def _beyond_dcgan(gan: dict[str, Any], cite: Citations) -> str:
-    """In what the networks differed from a DCGAN; empty if they were one."""
-    name = gan.get("network", "dcgan")
-    if name == "dcgan":
-        return ""
-    enlarged = (
-        f"repeating pixels and convolution {cite('odena')}"
-        if name == "resize"
-        else f"linear interpolation in residual blocks {cite('he')}, with outputs at all sizes added up"
-    )
-    return (
-        f" The generator enlarged images by {enlarged}; the discriminator also saw how much the images in groups of "
-        f"four differed {cite('karras')}."
-    )
-
-
-def _started(report: Report) -> str:
-    """That the training started from another network, and what that had seen; empty if it started anew."""
-    before = report["provenance"].get("started_from")
-    if not before:
-        return ""
-    other = ""
-    if before["elsewhere"]:
-        other = (
-            f", {thousands(before['elsewhere'])} of them not in this training split. By content hashes none of these "
-            "was a validation or test image. Whether one was of the same patient as those is not known"
-        )
-    return (
-        " Training started from the weights of a network that had been trained on "
-        f"{counted(before['images'], 'image')}{other}."
-    )
-
-
-def _several(report: Report) -> str:
-    """That several such networks were trained, and which classifiers saw the images of which; empty for one."""
-    gans = len(rows_of_gans(report))
-    if gans < 2:
-        return ""
-    return (
-        f" In this way {gans} networks were trained on the same images from different seeds, and the classifiers of "
-        f"seed i were trained on the images of network i modulo {gans}, both counted from 0."
-    )
-
-
-def _regularizer(gan: dict[str, Any], cite: Citations) -> str:
-    """How the discriminator was regularised, in words."""
-    kind = GanConfig(loss=gan["loss"], regularizer=gan["regularizer"]).regularizer_wanted
-    if kind == "none":
-        return "no regularisation of the discriminator"
-    if kind == "spectral":
-        return f"spectral normalisation of the discriminator {cite('miyato')}"
-    often = f"of weight {gan['penalty']:g} every {gan['penalty_every']} steps"
-    if gan["loss"] == "relativistic":
-        return f"R1 and R2 gradient penalties {often} {cite('mescheder', 'huang')}"
-    return f"an R1 gradient penalty {often} {cite('mescheder')}"
 
 
 def _classifier(report: Report) -> str:

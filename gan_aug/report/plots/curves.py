@@ -1,19 +1,17 @@
-"""ROC, precision-recall and training curves as SVG, and the GAN's losses as PNG.
+"""ROC, precision-recall and training curves as SVG.
 
 Every figure is drawn without a display, with fixed identifiers and no date. So equal data give equal bytes.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.integrate import trapezoid
 
-from gan_aug.errors import DataError
 from gan_aug.evaluation.statistics.curve_band import CurveBand
-from gan_aug.report.plots.base import COLOURS, STYLES, new_figure, svg_of, write_png
+from gan_aug.report.plots.base import COLOURS, STYLES, new_figure, svg_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -88,24 +86,6 @@ def history_svg(arms: dict[str, Any]) -> str | None:
                 panels[2 * (spare // across) + row, spare % across].set_visible(False)
         panels[0, 0].legend(loc="upper right")
         return svg_of(figure, "history")
-
-
-def training_curves_png(records: list[dict[str, float]], path: Path) -> None:
-    """Draw the GAN's losses over images seen to the PNG file `path`.
-
-    Each record has `images`, `loss_d` and `loss_g`; other keys are ignored. Raises DataError if there is none.
-    """
-    if not records:
-        raise DataError(f"no training records to draw in {path}: the GAN has not taken a step yet")
-    seen = [record["images"] for record in records]
-    with new_figure(7.0, 4.0) as figure:
-        axes = figure.subplots()
-        axes.plot(seen, [record["loss_d"] for record in records], color=COLOURS[0], label="Discriminator")
-        axes.plot(seen, [record["loss_g"] for record in records], color=COLOURS[1], ls="--", label="Generator")
-        axes.set(xlabel="Training images seen", ylabel="Loss", title="GAN training")
-        axes.xaxis.set_major_formatter("{x:,.0f}")
-        axes.legend()
-        write_png(figure, path)
 
 
 def _draw_roc(axes: Axes, curves: dict[str, CurveBand]) -> None:

@@ -26,6 +26,8 @@ from gan_aug.gan.trainer import GanTrainer
 from gan_aug.stages.gans.parts import gan_count
 from gan_aug.stages.train import build_trainer
 from gan_aug.stages.training.augmentation import ALL
+from gan_aug.stages.training.networks import batch_of, network_settings
+from gan_aug.stages.training.watch import is_watched
 from gan_aug.synthesis.plan import plan_labels
 
 ENOUGH_SECONDS = 4.0
@@ -35,6 +37,9 @@ MOST_STEPS = 8
 
 FEW = 8
 """Images of the smaller batch."""
+
+SCORE_IMAGES = 500
+"""Scoring a checkpoint takes about as long as training on so many images."""
 
 START_SECONDS = 10.0
 """What starting processes, drawing figures and the like take in any run."""
@@ -61,12 +66,17 @@ def estimate(request: Config, manifest: Manifest, preview: Preview | None) -> di
     counted = {}
     if need_synthetic(request.compare.arms) and request.compare.synthetic is None:
         step, making = _gan_seconds(request, manifest, device)
-        gans, steps = gan_count(request.compare), -(-request.train.images // request.train.batch)
+        batch = batch_of(request.train_request, network_settings(request.gan, manifest))
+        gans, steps = gan_count(request.compare), -(-request.train.images // batch)
         beside = workers // (request.compute.threads or 1) if request.compute.ranks == 1 else 1
-        found["train"] = gans * steps * step / max(1, min(gans, beside))  # cores that are left compute classifiers
+        train, watched = request.train, is_watched(request.train_request, manifest)
+        scores = -(-train.images // train.score_every) if watched else 0
+        work = steps + scores * SCORE_IMAGES / batch
+        found["train"] = gans * work * step / max(1, min(gans, beside))  # cores that are left compute classifiers
         made = len(plan_labels(request.synthesis_wanted, manifest))
         found["generate"] = gans * made * making / workers
-        counted["train"] = f"{gans} GAN{'s' * (gans > 1)} of {steps:,} steps"
+        scored = f", {scores} checkpoints of each scored" if watched else ""
+        counted["train"] = f"{gans} GAN{'s' * (gans > 1)} of {steps:,} steps{scored}"
     cells, steps = _cells(request, manifest)
     found["compare"] = _classifier_seconds(request, manifest, device) * steps / min(workers, max(1, cells))
     counted["compare"] = f"{cells} classifiers, {steps:,} steps in all"
@@ -105,19 +115,19 @@ def _gan_seconds(request: Config, manifest: Manifest, device: torch.device) -> t
     if request.gan.regularizer_wanted == "r1" and every > MOST_STEPS:
         penalised = seconds / every  # the penalty costs about one more step, and was not in those that were timed
     with torch_threads(1):
-        noise = torch.randn(request.train.batch, request.gan.latent, device=device)
-        labels = torch.eye(len(manifest.labels), device=device)[
-            torch.arange(request.train.batch) % len(manifest.labels)
-        ]
+        batch = trainer.settings.batch
+        noise = torch.randn(batch, request.gan.latent, device=device)
+        labels = torch.eye(len(manifest.labels), device=device)[torch.arange(batch) % len(manifest.labels)]
         with torch.no_grad():
             generator = trainer.average.eval()
-            made = _timed(lambda: generator(noise, labels), device) / request.train.batch
+            made = _timed(lambda: generator(noise, labels), device) / batch
     return seconds + penalised, made
 
 
 def _trainer_on_noise(request: Config, manifest: Manifest, device: torch.device) -> GanTrainer:
     """The trainer of the run on as many images of noise as a batch has, with the labels of training images."""
-    rows = manifest.indices("train")[: max(request.train.batch, 2)]
+    batch = batch_of(request.train_request, network_settings(request.gan, manifest))
+    rows = manifest.indices("train")[:batch]
     small = Manifest(
         manifest.name,
         manifest.labels,

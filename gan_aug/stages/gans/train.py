@@ -20,6 +20,7 @@ from gan_aug.data.manifest import Manifest
 from gan_aug.errors import Cancelled, TrainingDiverged
 from gan_aug.evaluation.cells.plan import Cell
 from gan_aug.evaluation.cells.run import CellContext, is_finished, load_context, run_cell
+from gan_aug.gan.chosen import is_whole
 from gan_aug.gan.state import Checkpoint, newest_checkpoint
 from gan_aug.run import layout
 from gan_aug.run.artefacts import local_copy
@@ -32,6 +33,7 @@ from gan_aug.stages.train import threads_before, train
 from gan_aug.stages.trained.parent import bring_parent
 from gan_aug.stages.training.memory import with_micro_batch
 from gan_aug.stages.training.networks import network_settings
+from gan_aug.stages.training.watch import is_watched, prepare_judge
 
 STOP_SECONDS = 60.0
 """How long trainings may take to stop on request, each after its next step and a checkpoint."""
@@ -61,7 +63,7 @@ def train_gans(
         meanwhile: Cells of the comparison that need no GAN, for workers that would be idle.
 
     Returns:
-        The last checkpoint of each GAN.
+        The checkpoint that each GAN is.
 
     Raises:
         RunConflict: If the run holds checkpoints of another request.
@@ -77,7 +79,9 @@ def train_gans(
         run.emit("train", "start", f"training {len(missing)} of {gans} GANs", done=together.seen(trainings))
         for one in missing:
             _bring_parent(one, manifest)
-        finished = f"trained {gans} GANs on {request.train.images:,} images each"
+        prepare_judge(run, request, manifest)  # or each GAN's process would train it
+        most = "at most " if is_watched(request, manifest) else ""  # the scores may end a training
+        finished = f"trained {gans} GANs on {most}{request.train.images:,} images each"
         if context.compute.ranks > 1:
             for one in missing:
                 _train(one, context, manifest)
@@ -107,8 +111,7 @@ def _bring_parent(one: _Training, manifest: Manifest) -> None:
 
 def _is_trained(one: _Training) -> bool:
     one.storage.pull_training()
-    newest = newest_checkpoint(one.run.checkpoints)
-    return newest is not None and newest.images >= one.request.train.images
+    return is_whole(one.run.train, one.request.train.images)
 
 
 def _train(one: _Training, context: StageContext, manifest: Manifest) -> Checkpoint:
@@ -219,7 +222,8 @@ class _Together:
 
     def _take(self, gan: int, event: Event) -> None:
         if event.kind != "progress":
-            self._run.emit("train", "note", f"GAN {gan}: {event.message}")
+            values = {"gan": float(gan), **event.values} if event.values else {}
+            self._run.emit("train", "note", f"GAN {gan}: {event.message}", values=values)
             return
         self._done[gan], self._rates[gan] = event.done or 0, event.values.get("rate", 0.0)
         working = [rate for rate, done in zip(self._rates, self._done, strict=True) if done < self._images]

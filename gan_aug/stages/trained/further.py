@@ -20,8 +20,10 @@ from gan_aug.data.manifest import Manifest
 from gan_aug.data.png import png_grid
 from gan_aug.data.synthetic.shards import SyntheticManifest, read_shard
 from gan_aug.errors import CheckpointError, ConfigError, RunConflict, StorageError
+from gan_aug.gan.chosen import chosen_checkpoint
 from gan_aug.gan.state import Checkpoint, newest_checkpoint
 from gan_aug.run import layout
+from gan_aug.run.decisions import training_end
 from gan_aug.run.files import read_json, write_bytes, write_json
 from gan_aug.run.folder import RunDir
 from gan_aug.run.stage_requests import differences
@@ -143,13 +145,14 @@ def plan_further_set(run: RunStorage, trained: RunStorage, counts: Counts, seed:
 def _trained(storage: RunStorage) -> Checkpoint:
     """The GAN, trained to the end."""
     storage.pull_training()
-    checkpoint = newest_checkpoint(storage.folder / layout.TRAIN / layout.CHECKPOINTS)
-    if checkpoint is None:
+    train = storage.folder / layout.TRAIN
+    newest, checkpoint = newest_checkpoint(train / layout.CHECKPOINTS), chosen_checkpoint(train)
+    if newest is None or checkpoint is None:
         raise CheckpointError(f"{storage.folder} holds no trained GAN: run `gan-aug train` on it first")
-    asked = read_json(storage.folder / layout.TRAIN / layout.REQUEST)["train"]["images"]
-    if checkpoint.images < asked:
+    asked = training_end(train, read_json(train / layout.REQUEST)["train"]["images"])
+    if newest.images < asked:
         raise CheckpointError(
-            f"the GAN in {storage.folder} has seen {checkpoint.images:,} of {asked:,} images: `gan-aug resume` trains "
+            f"the GAN in {storage.folder} has seen {newest.images:,} of {asked:,} images: `gan-aug resume` trains "
             "it to the end"
         )
     return checkpoint

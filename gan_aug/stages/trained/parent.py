@@ -14,6 +14,7 @@ from gan_aug.config.stages import TrainRequest
 from gan_aug.data.manifest import Manifest
 from gan_aug.errors import CheckpointError
 from gan_aug.evaluation.leakage import check_parent_images
+from gan_aug.gan.chosen import chosen_checkpoint
 from gan_aug.gan.networks.settings import NetworkSettings
 from gan_aug.gan.state import GENERATOR, RECORD, TRAINING, Checkpoint, newest_checkpoint, read_checkpoint
 from gan_aug.gan.transfer import check_parent, parent_of
@@ -33,7 +34,7 @@ def check_start(folder: Path, train: TrainConfig) -> None:
         CheckpointError: There is none.
     """
     if train.start_from is not None and not (folder / layout.TRAIN / layout.PARENT).exists():
-        _newest(train.start_from)
+        _trained(train.start_from)
 
 
 def find_parent(
@@ -49,7 +50,7 @@ def find_parent(
             their number.
 
     Returns:
-        The newest checkpoint of the run that is named.
+        The checkpoint that is the GAN of the run that is named.
 
     Raises:
         CheckpointError: There is none, or its networks are of another kind.
@@ -57,7 +58,7 @@ def find_parent(
     """
     if request.train.start_from is None:
         return None
-    checkpoint = _newest(request.train.start_from, gan)
+    checkpoint = _trained(request.train.start_from, gan)
     check_parent(checkpoint, networks)
     check_parent_images(parent_of(checkpoint).trained_on, manifest)
     return checkpoint
@@ -117,11 +118,11 @@ def gans_in(folder: Path) -> int:
     return count
 
 
-def _newest(path: Path, gan: int = 0) -> Checkpoint:
+def _trained(path: Path, gan: int = 0) -> Checkpoint:
     count = gans_in(path)
     if not count:
         raise CheckpointError(f"train.start_from: {path} holds no trained GAN: name a run folder after `gan-aug train`")
-    checkpoint = newest_checkpoint(path / layout.gan_folder(gan % count) / layout.TRAIN / layout.CHECKPOINTS)
+    checkpoint = chosen_checkpoint(path / layout.gan_folder(gan % count) / layout.TRAIN)
     if checkpoint is None:
         raise CheckpointError(f"train.start_from: GAN {gan % count} of {path} is gone: start again")
     return checkpoint

@@ -70,7 +70,7 @@ def fitting(request: TrainRequest, manifest: Manifest, free: int, ranks: int = 1
     Raises:
         ConfigError: If nothing fits.
     """
-    own = -(-request.train.batch // ranks)
+    own = -(-trainer_settings(request, manifest)[1].batch // ranks)
     sizes = [0] + [own >> halved for halved in range(1, own.bit_length()) if own >> halved]
     need = 0
     for size in sizes:
@@ -92,7 +92,7 @@ def needed(request: TrainRequest, manifest: Manifest, micro_batch: int, ranks: i
 def memory_in_words(need: int, request: TrainRequest) -> str:
     """What a training takes, as the end of a sentence: `about 1.2 GB of memory, 16 of 64 images at once`."""
     micro, batch = request.train.micro_batch, request.train.batch
-    parts = f", {micro} of {batch} images at once" if micro and micro < batch else ""
+    parts = f", {micro} of {batch} images at once" if micro and batch and micro < batch else ""
     return f"about {_gigabytes(need)} of memory{parts}"
 
 

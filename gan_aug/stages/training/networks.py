@@ -27,7 +27,7 @@ from gan_aug.stages.training.augmentation import default_augment
 
 
 def settled_gan(request: Config, storage: RunStorage, manifest: Manifest) -> Config:
-    """The config with a network, a penalty and an augmentation: its own, else the trained GAN's, else the defaults.
+    """The config with network, batch, penalty and augmentation: its own, else the trained GAN's, else the defaults.
 
     Args:
         request: What is asked for.
@@ -35,7 +35,7 @@ def settled_gan(request: Config, storage: RunStorage, manifest: Manifest) -> Con
         manifest: The data set.
     """
     gan, path = request.gan, storage.folder / layout.TRAIN / layout.REQUEST
-    if gan.network != "auto" and None not in (gan.penalty, gan.augment):
+    if gan.network != "auto" and None not in (gan.penalty, gan.augment, request.train.batch):
         return request
     if not path.exists():
         storage.pull_training()
@@ -44,9 +44,11 @@ def settled_gan(request: Config, storage: RunStorage, manifest: Manifest) -> Con
         values = configs.as_before(values, read_json(path))
     if values["gan"]["network"] == "auto":
         values["gan"]["network"] = default_network(manifest.shape[1:])
+    name = values["gan"]["network"]
+    if values["train"]["batch"] is None:
+        values["train"]["batch"] = NETWORKS[name].batch
     if values["gan"]["penalty"] is None:
-        name, size = values["gan"]["network"], manifest.shape[1:]
-        values["gan"]["penalty"] = default_penalty(name, size, request.train.batch)
+        values["gan"]["penalty"] = default_penalty(name, manifest.shape[1:], values["train"]["batch"])
     if values["gan"]["augment"] is None:
         values["gan"]["augment"] = default_augment(manifest)
     return configs.parse(values, "the config")
@@ -65,11 +67,17 @@ def network_settings(gan: GanConfig, manifest: Manifest) -> NetworkSettings:
     )
 
 
+def batch_of(request: TrainRequest, networks: NetworkSettings) -> int:
+    """The images per step in a training of `networks`."""
+    return request.train.batch or NETWORKS[networks.network].batch
+
+
 def penalty_of(request: TrainRequest, networks: NetworkSettings) -> float:
     """The weight of the gradient penalty in a training of `networks`; 0 if it has none."""
     if request.gan.regularizer_wanted != "r1":
         return 0.0
-    return request.gan.penalty or default_penalty(networks.network, networks.shape[1:], request.train.batch)
+    batch = batch_of(request, networks)
+    return request.gan.penalty or default_penalty(networks.network, networks.shape[1:], batch)
 
 
 def check_size(gan: GanConfig, size: int | tuple[int, int] | None) -> None:

@@ -10,10 +10,11 @@ import numpy as np
 
 from gan_aug.data.manifest import Manifest
 from gan_aug.data.png import png_grid
+from gan_aug.evaluation.checkpoints.scores import Scores
 from gan_aug.gan.seeds import Purpose
 from gan_aug.gan.state import calibrated_average
 from gan_aug.gan.trainer import GanTrainer, StepReport
-from gan_aug.report.plots.curves import training_curves_png
+from gan_aug.report.plots.training import training_curves_png
 from gan_aug.run import layout
 from gan_aug.run.files import write_bytes, write_text
 from gan_aug.run.folder import RunDir
@@ -61,15 +62,15 @@ class TrainingRecord:
         """Write the points; a resumed training keeps those up to its checkpoint."""
         write_text(self._path, "".join(json.dumps(point) + "\n" for point in self._points))
 
-    def picture(self, manifest: Manifest) -> None:
-        """Write a sample grid, one row per class, and the loss curves."""
+    def picture(self, manifest: Manifest, scores: Scores | None) -> None:
+        """Write a sample grid, one row per class, and the curves of the losses and of the scores so far."""
         trainer, classes = self._trainer, min(len(manifest.labels), GRID_ROWS)
         labels = np.repeat(np.eye(len(manifest.labels), dtype=np.float32)[:classes], GRID_COLUMNS, axis=0)
         made = sample(calibrated_average(trainer), labels, seed=trainer.settings.seed, purpose=Purpose.PREVIEW)
         rows = list(made.reshape(classes, GRID_COLUMNS, *manifest.shape))
         write_bytes(self._run.train / layout.sample_grid(trainer.images), png_grid(rows))
         if self._points:
-            training_curves_png(self._points, self._run.train / layout.LOSS_CURVES)
+            training_curves_png(self._points, self._run.train / layout.LOSS_CURVES, scores)
 
 
 def _read_lines(path: Path) -> list[dict[str, float]]:

@@ -7,7 +7,7 @@ from gan_aug.data.manifest import Manifest
 from gan_aug.gan.networks.settings import NetworkSettings
 from gan_aug.gan.trainer import TrainSettings
 from gan_aug.stages.training.augmentation import augmentation
-from gan_aug.stages.training.networks import network_settings, penalty_of
+from gan_aug.stages.training.networks import batch_of, network_settings, penalty_of
 
 
 def trainer_settings(request: TrainRequest, manifest: Manifest) -> tuple[NetworkSettings, TrainSettings]:
@@ -15,7 +15,7 @@ def trainer_settings(request: TrainRequest, manifest: Manifest) -> tuple[Network
     networks = network_settings(request.gan, manifest)
     return networks, TrainSettings(
         images=request.train.images,
-        batch=request.train.batch,
+        batch=batch_of(request, networks),
         loss=request.gan.loss,
         lr=request.train.lr,
         betas=request.train.betas,

@@ -16,6 +16,7 @@ from gan_aug.data.manifest import Manifest
 from gan_aug.errors import CheckpointError
 from gan_aug.evaluation.outcome.scores_csv import safe_cell
 from gan_aug.run import layout
+from gan_aug.run.decisions import chosen_folder
 from gan_aug_service.openapi.schemas import DatasetOut, ModelOut, SyntheticOut
 from gan_aug_service.products.files import files_removed, modified_ns
 from gan_aug_service.products.synthetic_images import MANIFEST, load_manifest
@@ -52,18 +53,19 @@ def label_sheet(run: Path, label: int) -> Path | None:
 
 
 def model(run: Path) -> ModelOut:
-    """The newest complete checkpoint of a run folder; raises CheckpointError if there is none."""
-    return _model(run, *newest_checkpoint_record(run))
+    """The checkpoint that is the GAN of a run folder; raises CheckpointError if there is none."""
+    return _model(run, *checkpoint_record(run))
 
 
-def newest_checkpoint_record(run: Path) -> tuple[Path, int]:
-    """The newest checkpoint's record, and when it was written: together they identify it without reading it.
+def checkpoint_record(run: Path) -> tuple[Path, int]:
+    """The record of the checkpoint that is the GAN, and when it was written: they identify it without reading it.
 
     Raises CheckpointError if there is none, Problem if the run was removed.
     """
-    records = sorted(
-        (run / layout.TRAIN / layout.CHECKPOINTS).glob(f"{layout.EACH_CHECKPOINT}/{layout.CHECKPOINT_RECORD}")
-    )
+    train = run / layout.TRAIN
+    records = sorted((train / layout.CHECKPOINTS).glob(f"{layout.EACH_CHECKPOINT}/{layout.CHECKPOINT_RECORD}"))
+    if (chosen := chosen_folder(train)) and (record := chosen / layout.CHECKPOINT_RECORD).exists():
+        records = [record]
     if not records:
         raise no_checkpoint(run) if run.exists() else files_removed(run)
     return records[-1], modified_ns(run, str(records[-1].relative_to(run)))
@@ -71,10 +73,10 @@ def newest_checkpoint_record(run: Path) -> tuple[Path, int]:
 
 @lru_cache(maxsize=64)
 def _model(run: Path, record: Path, written: int) -> ModelOut:
-    from gan_aug.gan.state import newest_checkpoint
+    from gan_aug.gan.chosen import chosen_checkpoint
 
-    del record, written  # they make a newer checkpoint another entry of the cache
-    checkpoint = newest_checkpoint(run / layout.TRAIN / layout.CHECKPOINTS)
+    del record, written  # they make another checkpoint another entry of the cache
+    checkpoint = chosen_checkpoint(run / layout.TRAIN)
     if checkpoint is None:
         raise no_checkpoint(run)
     return ModelOut(

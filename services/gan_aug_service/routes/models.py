@@ -28,7 +28,7 @@ def list_models(principal: Viewer, components: ComponentsDep, limit: Limit = 50,
 
 @router.get("/models/{id}", responses=problem_responses(404, 409))
 def get_model(id: Id, principal: Viewer, components: ComponentsDep) -> ModelOut:
-    """The newest complete checkpoint of a run."""
+    """The checkpoint that is a run's GAN: the best one by its scores, else the newest complete one."""
     return summaries.model(components.settings.runs / find_model_run(components, principal, id, "model.read"))
 
 
@@ -39,15 +39,16 @@ def get_model(id: Id, principal: Viewer, components: ComponentsDep) -> ModelOut:
 )
 def download(id: Id, principal: Viewer, components: ComponentsDep) -> StreamingResponse:
     """The averaged generator and its record as a zip; never the discriminator, which reveals its training images."""
-    from gan_aug.gan.state import GENERATOR, RECORD, newest_checkpoint
+    from gan_aug.gan.chosen import chosen_checkpoint
+    from gan_aug.gan.state import GENERATOR, RECORD
 
     run = components.settings.runs / find_model_run(components, principal, id, "model.download")
-    summaries.newest_checkpoint_record(run)
-    newest = newest_checkpoint(run / layout.TRAIN / layout.CHECKPOINTS)
-    if newest is None:
+    summaries.checkpoint_record(run)
+    chosen = chosen_checkpoint(run / layout.TRAIN)
+    if chosen is None:
         raise summaries.no_checkpoint(run)
     headers = {"Content-Disposition": f'attachment; filename="model-{id}.zip"'}
-    content = zip_of_files(newest.path, [RECORD, GENERATOR])
+    content = zip_of_files(chosen.path, [RECORD, GENERATOR])
     return StreamingResponse(content, headers=headers, media_type="application/zip")
 
 

@@ -121,7 +121,7 @@ async def open_model(
         label: The label, or the labels, of the images.
 
     Returns:
-        The Batcher of the newest checkpoint, and the label as `(K,) float32`.
+        The Batcher of the checkpoint that is the GAN, and the label as `(K,) float32`.
 
     Raises:
         Problem: The principal cannot see a model of that run, or the model has no such label.

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gan_aug.run import layout
-from gan_aug_service.products.summaries import newest_checkpoint_record, no_checkpoint
+from gan_aug_service.products.summaries import checkpoint_record, no_checkpoint
 from gan_aug_service.sampling.classifiers import Classifiers
 from gan_aug_service.sampling.fair_queue import PendingLimit, RoundRobinQueue, SampleRequest
 from gan_aug_service.settings import Limits
@@ -158,9 +158,9 @@ class Samplers:
         self.classifiers = Classifiers()
 
     async def get(self, run: Path) -> Batcher:
-        """The Batcher of the newest checkpoint in a run folder; raises CheckpointError if there is none."""
+        """The Batcher of the checkpoint that is the GAN of a run folder; raises CheckpointError if there is none."""
         async with self._loading:
-            key = await asyncio.to_thread(newest_checkpoint_record, run)
+            key = await asyncio.to_thread(checkpoint_record, run)
             if key not in self._loaded:
                 batcher = await asyncio.get_running_loop().run_in_executor(self._pool, self._load, run)
                 self._loaded[key] = batcher
@@ -181,9 +181,10 @@ class Samplers:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _load(self, run: Path) -> Batcher:
-        from gan_aug.gan.state import load_generator, newest_checkpoint
+        from gan_aug.gan.chosen import chosen_checkpoint
+        from gan_aug.gan.state import load_generator
 
-        checkpoint = newest_checkpoint(run / layout.TRAIN / layout.CHECKPOINTS)
+        checkpoint = chosen_checkpoint(run / layout.TRAIN)
         if checkpoint is None:
             raise no_checkpoint(run)
         return Batcher(checkpoint, load_generator(checkpoint), self._pool, self._count, self._pending)

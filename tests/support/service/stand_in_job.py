@@ -42,7 +42,7 @@ def _count(verb: str, request: Config, run: RunDir) -> None:
         if run.cancelled():
             raise Cancelled("stopped on request")
         time.sleep(STEP_SECONDS)
-        count += request.train.batch
+        count += request.train.batch or 1
         write_json(counter, count)
         run.emit(verb, "progress", done=count, total=request.train.images)
     if request.seed == 7:

@@ -110,7 +110,7 @@ def test_png_has_a_folder_per_class_and_a_table(place: Path, made: SyntheticMani
     np.testing.assert_array_equal(np.asarray(Image.open(out / rows[5]["file"])), images[5, 0])
     with Image.open(out / rows[69]["file"]) as last:
         last.load()
-        assert "it shows no patient" in last.text["Description"]  # type: ignore[attr-defined]
+        assert "no recording of a patient" in last.text["Description"]  # type: ignore[attr-defined]
         assert json.loads(last.text["gan-aug"]) == {  # type: ignore[attr-defined]
             "synthetic": True, "checkpoint": "made by a test", "seed": 7, "number": 69, "labels": ["a/b", ".."]
         }  # fmt: skip

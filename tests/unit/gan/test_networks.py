@@ -82,7 +82,7 @@ def test_the_default_network_is_by_size(size: tuple[int, int], name: NetworkName
 
 def test_the_default_penalty_is_by_network_pixels_and_batch() -> None:
     assert default_penalty("dcgan", (64, 64), 64) == 1.0
-    assert default_penalty("resize", (64, 64), 64) == default_penalty("residual", (32, 64), 32) == 0.0128
+    assert default_penalty("resize", (64, 64), 64) == default_penalty("residual", (32, 64), 32) == 0.0064
 
 
 def test_the_config_knows_every_network() -> None:

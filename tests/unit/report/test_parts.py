@@ -64,6 +64,24 @@ def test_the_methods_say_how_the_generator_enlarges(name: str, said: str, source
     assert ("enlarged" in " ".join(paragraphs)) == (name != "dcgan")
 
 
+@pytest.mark.parametrize(
+    ("augment", "said", "source"),
+    [
+        ("adaptive", "with a probability that rose as long as the discriminator told", "Karras T et al. Training gen"),
+        (["cutout", "flip"], "Both losses saw images augmented by cutout, flip [", "Zhao S"),
+        ([], "", None),
+    ],
+)
+def test_the_methods_say_how_the_losses_images_were_augmented(
+    augment: list[str] | str, said: str, source: str | None
+) -> None:
+    config = {**REPORT["config"], "gan": {**REPORT["config"]["gan"], "augment": augment}}
+    paragraphs, references = methods({**REPORT, "config": config})
+    assert said in " ".join(paragraphs)
+    assert ("losses saw" in " ".join(paragraphs)) == bool(augment)
+    assert source is None or any(reference.startswith(source) for reference in references)
+
+
 def test_the_methods_claim_nothing_that_was_not_done() -> None:
     alone = make_report(BINARY, make_cells(BINARY, ("real",), 1))
     text = " ".join(methods(alone)[0])

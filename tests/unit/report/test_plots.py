@@ -1,13 +1,18 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image
 from scipy.integrate import trapezoid
 
 from gan_aug.errors import DataError
+from gan_aug.evaluation.checkpoints.likeness import Likeness
+from gan_aug.evaluation.checkpoints.scores import CheckpointScore, Restart, Scores
 from gan_aug.evaluation.statistics.ground_truth import GroundTruth
 from gan_aug.evaluation.statistics.roc import roc_band
 from gan_aug.report.plots.base import panels_of
-from gan_aug.report.plots.curves import history_svg, roc_svg, training_curves_png
+from gan_aug.report.plots.curves import history_svg, roc_svg
+from gan_aug.report.plots.training import training_curves_png
 from gan_aug.report.words.figures import differences_words, forest_rows
 from tests.support.evaluation_samples import make_cells, make_manifest, make_report, make_synthetic
 
@@ -61,6 +66,16 @@ def test_the_words_of_the_forest_plot_are_of_every_row_that_is_drawn(rule):
     text = differences_words(report).text
     assert all(f"{label} " in text for label in labels)
     assert text.count(" after Holm, ") == len(labels)
+
+
+def test_the_scores_of_checkpoints_stand_beside_the_losses(tmp_path):
+    real = Likeness(-0.01, 0.02, -0.001, 0.003, 1.0, 0.9, 0.9, 0.95, 0.94)
+    rows = tuple(CheckpointScore(10 * i, replace(real, kid=1 / i - 0.3), 0.5, 0.6) for i in range(1, 5))
+    scores = Scores("asked", 100, real, ends=40, best=30, scores=rows, restarts=(Restart(20, 10, 5, "it broke"),))
+    records = [{"images": 5.0 * i, "loss_d": 1 / i, "loss_g": 2 / i} for i in range(1, 9)]
+    training_curves_png(records, tmp_path / "loss.png", scores)
+    with Image.open(tmp_path / "loss.png") as image:
+        assert image.size == (1560, 864)
 
 
 @pytest.mark.parametrize(

@@ -28,8 +28,9 @@ def asked(**gan: Any) -> Config:
 
 
 def settled(folder: Path, size: int, **gan: Any) -> tuple[str, float | None]:
-    found = settled_gan(asked(**gan), RunStorage(folder, None), manifest(size, size)).gan
-    return found.network, found.penalty
+    found = settled_gan(asked(**gan), RunStorage(folder, None), manifest(size, size))
+    assert found.train.batch == (64 if found.gan.network == "dcgan" else 16)
+    return found.gan.network, found.gan.penalty
 
 
 def trained(folder: Path, request: dict[str, Any]) -> RunDir:
@@ -41,8 +42,8 @@ def trained(folder: Path, request: dict[str, Any]) -> RunDir:
 
 def test_a_new_folder_has_what_suits_the_size(tmp_path: Path) -> None:
     assert settled(tmp_path, 28) == ("dcgan", 1.0)
-    assert settled(tmp_path, 64) == ("resize", 0.0128)
-    assert settled(tmp_path, 128) == ("residual", 0.0512)
+    assert settled(tmp_path, 64) == ("resize", 0.0256)
+    assert settled(tmp_path, 128) == ("residual", 0.102)
     assert settled(tmp_path, 64, network="dcgan") == ("dcgan", 1.0)
     assert settled(tmp_path, 64, penalty=3) == ("resize", 3.0)
     assert settled(tmp_path, 64, network="residual", penalty=0.5) == ("residual", 0.5)
@@ -68,13 +69,25 @@ def test_what_was_chosen_for_a_folder_stays_if_the_defaults_change(tmp_path: Pat
     check(run, "train", asked().train_request.to_json())
 
 
+def test_a_folder_with_a_gan_keeps_its_batch(tmp_path: Path) -> None:
+    request = asked(network="resize", penalty=0.01).train_request.to_json()
+    run = trained(tmp_path, request | {"train": request["train"] | {"batch": 64}})
+    found = settled_gan(asked(), RunStorage(tmp_path, None), manifest(64, 64))
+    assert (found.train.batch, found.gan.penalty) == (64, 0.01)
+    check(run, "train", asked().train_request.to_json())
+    own = configs.read({"data": {"source": "digits"}, "train": {"batch": 8}})
+    assert settled_gan(own, RunStorage(tmp_path, None), manifest(64, 64)).train.batch == 8
+    with pytest.raises(RunConflict, match=r"train.batch was 64, now 8"):
+        check(run, "train", own.train_request.to_json())
+
+
 def test_a_request_without_results_binds_nobody(tmp_path: Path) -> None:
     write_json(tmp_path / "train/request.json", asked(network="residual").train_request.to_json())
-    assert settled(tmp_path, 64) == ("resize", 0.0128)
+    assert settled(tmp_path, 64) == ("resize", 0.0256)
 
 
 def test_the_settings_have_the_name_and_the_training_its_penalty() -> None:
-    for size, name, penalty in ((28, "dcgan", 1.0), (72, "resize", 0.0162)):
+    for size, name, penalty in ((28, "dcgan", 1.0), (72, "resize", 0.0324)):
         networks = network_settings(GanConfig(), manifest(size, size))
         assert networks.network == name
         assert penalty_of(asked().train_request, networks) == penalty
@@ -83,7 +96,7 @@ def test_the_settings_have_the_name_and_the_training_its_penalty() -> None:
 
 def test_networks_are_said_with_their_parameters() -> None:
     said = networks_said(asked(width=4, latent=8), manifest(72, 100))
-    assert (said["name"], said["penalty"]) == ("resize", 0.0225)
+    assert (said["name"], said["penalty"]) == ("resize", 0.045)
     assert said["generator"] > 1000 < said["discriminator"]
 
 

@@ -138,6 +138,7 @@ def test_which_other_labels_a_way_comes_from() -> None:
         ({"tolerance": 0.0}, "tolerance 0.0"),
         ({"tolerance": float("nan")}, "tolerance nan"),
         ({"count": 0}, "0 cases"),
+        ({"count": 257}, "ask for 1 to 256"),
         ({"images": 0}, "among 0 images"),
         ({"start": (0.0, 1.0)}, "to the same ones"),
     ],

@@ -82,8 +82,9 @@ def test_a_walk_has_the_images_of_sample_at_its_ends(checkpoint: Checkpoint) -> 
 def test_a_walk_that_cannot_be_made_is_told(checkpoint: Checkpoint) -> None:
     generator = TrainedGenerator(checkpoint)
     start, end = generator.latent("low"), generator.latent("low", 1)
-    with pytest.raises(DataError, match="1 steps"):
-        generator.between(start, end, 1)
+    for steps in (-1, 1, 257):
+        with pytest.raises(DataError, match=f"{steps} steps: .* so give 2 to 256"):
+            generator.between(start, end, steps)
     with pytest.raises(DataError, match="lies between two images"):
         generator.between(generator.between(start, end, 3).latents[1], end)
     with pytest.raises(DataError, match="weights for other labels"):

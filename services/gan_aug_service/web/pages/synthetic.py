@@ -84,7 +84,10 @@ def image_file(
     manifest = load_manifest(folder)
     image = locate_image(manifest, _existing(manifest, index))
     tag, cache_control = f"{manifest.fingerprint[:32]}-{index}", IMMUTABLE if v == manifest.fingerprint else REVALIDATE
-    return not_modified(request, tag, cache_control) or png_response(png(pixels(folder, image)), tag, cache_control)
+    unchanged = not_modified(request, tag, cache_control)
+    return unchanged or png_response(
+        png(pixels(folder, image), made_from=manifest.made_from(index)), tag, cache_control
+    )
 
 
 @router.get("/synthetic/{id}/images/{index}")

@@ -51,6 +51,7 @@ def test_the_report_says_what_was_scored_and_on_what():
         "margins": None,
         "made_by": None,
         "started_from": None,
+        "trainings": None,
         "gans": [{"gan": 0, "checkpoint": synthetic.checkpoint, "synthetic": synthetic.fingerprint}],
     }
     arm = report["arms"]["mixed"]
