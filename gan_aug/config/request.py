@@ -35,9 +35,16 @@ Saved configs hold every key of their version. So a key that is absent from one 
 OPEN: dict[str, dict[str, Any]] = {
     "data": {"assignment": None, "near_duplicates": None},
     "gan": {"network": "auto", "penalty": None, "augment": None},
-    "train": {"batch": None, "micro_batch": None},
+    "train": {
+        "batch": None,
+        "micro_batch": None,
+        "score_every": 10_000,
+        "keep": "best",
+        "patience": 10,
+        "restarts": 1,
+    },
 }
-"""By section, the keys that may be left open, with the value that says so.
+"""By section, the keys that may be left open, with the value that says so; for some that is their default.
 
 In a folder that has results, they stay as those were made."""
 

@@ -21,11 +21,12 @@ from gan_aug.evaluation.classifiers.networks import load_classifier, predict_sco
 from gan_aug.evaluation.fidelity.distances import FloatArray, features_to_kid
 from gan_aug.evaluation.fidelity.features import classifier_features, images_to_features, random_features
 from gan_aug.evaluation.fidelity.measure import label_agreement, scaled_features
+from gan_aug.evaluation.fidelity.memorising import Memorising, features_to_memorising
 from gan_aug.evaluation.fidelity.neighbours import features_to_neighbourhood
 from gan_aug.evaluation.fidelity.spectrum import finest_power
 
-MOST, FEW, PIXELS = 400, 128, 2**25
-"""Validation images that checkpoints are scored against, at most: 400, but of large images no more than have 2^25
+MOST, FEW, PIXELS = 256, 128, 2**25
+"""Validation images that checkpoints are scored against, at most: 256, but of large images no more than have 2^25
 pixels together, down to 128."""
 
 FEWEST = 16
@@ -33,6 +34,9 @@ FEWEST = 16
 
 FEWEST_MADE = 256
 """Synthetic images of a score, at least: with few validation images they are not the ones to add noise."""
+
+SEARCHED = 10_000
+"""Training images among which copies are looked for: all, but of larger sets so many at random."""
 
 SEED = 0
 CPU = torch.device("cpu")
@@ -60,7 +64,10 @@ class Ruler:
         with torch_threads(THREADS):
             self._by_judge, self._by_random = self._seen(self.images)
             self._finest = finest_power(self.images)
-        rows = np.sort(np.random.default_rng(SEED).permutation(manifest.indices("train"))[: len(chosen)])
+        shuffled = np.random.default_rng(SEED).permutation(manifest.indices("train"))
+        rows = np.sort(shuffled[: len(chosen)])
+        with torch_threads(THREADS):
+            self._trained_on = images_to_features(self._features, shrunk(store, np.sort(shuffled[:SEARCHED])), CPU)
         self.training, self.training_labels = np.asarray(store[rows]), matrix[rows]
         self.real = self.measure(self.training, self.training_labels)
         """The same figures of training images."""
@@ -95,6 +102,15 @@ class Ruler:
             around.coverage,
             sum(agreed) / max(1, len(agreed)),
         )
+
+    def memorised(self, images: npt.NDArray[np.uint8]) -> Memorising:
+        """Whether images `(M, C, H, W)` are nearer to the training images than validation images are, by the judge.
+
+        Every second one of both is looked at: the search costs as much as all other figures.
+        """
+        with torch_threads(THREADS):
+            seen = images_to_features(self._features, shrunk(images[::2]), CPU)
+        return features_to_memorising(self._trained_on, self._by_judge[::2], seen)
 
     def _seen(self, images: npt.NDArray[np.uint8]) -> tuple[FloatArray, FloatArray]:
         return (

@@ -21,21 +21,27 @@ class CheckpointScore:
         likeness: How like the validation images its images are.
         lead: D's mean logit of validation images less that of the checkpoint's images.
         training_lead: The same with training images. Far above `lead`, D knows its training images by heart.
+        nearer: How often one of its images is nearer to a training image than a validation image is; 0.5 if both are
+            alike, see `Memorising`.
+        copy_like: The same for the distance as a share of that to the second nearest, which is low for a copy.
     """
 
     images: int
     likeness: Likeness
     lead: float
     training_lead: float
+    nearer: float
+    copy_like: float
 
     @property
     def in_words(self) -> str:
         """The score as a line of a log."""
         like = self.likeness
         return (
-            f"after {self.images:,} images: KID {like.kid:.3f} ± {like.kid_se:.3f} by a classifier's features, "
-            f"{like.random_kid:.4f} by random ones; finest detail {like.finest:.2f} of real; recall {like.recall:.2f}; "
-            f"label agreement {like.labels:.1%}; D's lead {self.lead:.2f}"
+            f"after {self.images:,} images: KID {like.kid:.3g} ± {like.kid_se:.2g} by a classifier's features, "
+            f"{like.random_kid:.2g} by random ones; finest detail {like.finest:.3g} of real; recall {like.recall:.2f}; "
+            f"label agreement {like.labels:.1%}; D's lead {self.lead:.2f}; nearness to training images "
+            f"{self.nearer:.2f} (validation images: 0.50)"
         )
 
 

@@ -17,6 +17,17 @@ def test_a_key_that_a_saved_config_lacks_means_what_was_done_then() -> None:
     assert "compare" not in configs.completed({"seed": 3})
 
 
+def test_a_folder_whose_training_was_not_scored_goes_on_so() -> None:
+    fresh = configs.dump(configs.read({"data": {"source": "digits"}}))
+    new = {"score_every", "keep", "patience", "restarts"}
+    saved = {**fresh, "train": {key: value for key, value in fresh["train"].items() if key not in new}}
+    before = configs.as_before(fresh, saved)["train"]
+    assert [before[key] for key in ("score_every", "keep", "patience", "restarts")] == [0, "last", None, 0]
+    asked = {**fresh, "train": {**fresh["train"], "score_every": 5000}}
+    assert configs.as_before(asked, saved)["train"]["score_every"] == 5000  # it was asked for
+    assert configs.as_before(fresh, fresh) == fresh
+
+
 def test_a_report_of_an_earlier_version_is_compared_as_far_as_it_goes() -> None:
     earlier = {"arms": {"real": {"auc": 1.0}}, "rows": [{"p": 1}, {"p": 2}]}
     again = {"arms": {"real": {"auc": 0.5, "new": 1}}, "rows": [{"p": 1, "q": 3}, {"p": 2, "q": 4}], "also": 3}

@@ -70,7 +70,7 @@ def test_the_words_of_the_forest_plot_are_of_every_row_that_is_drawn(rule):
 
 def test_the_scores_of_checkpoints_stand_beside_the_losses(tmp_path):
     real = Likeness(-0.01, 0.02, -0.001, 0.003, 1.0, 0.9, 0.9, 0.95, 0.94)
-    rows = tuple(CheckpointScore(10 * i, replace(real, kid=1 / i - 0.3), 0.5, 0.6) for i in range(1, 5))
+    rows = tuple(CheckpointScore(10 * i, replace(real, kid=1 / i - 0.3), 0.5, 0.6, 0.5, 0.5) for i in range(1, 5))
     scores = Scores("asked", 100, real, ends=40, best=30, scores=rows, restarts=(Restart(20, 10, 5, "it broke"),))
     records = [{"images": 5.0 * i, "loss_d": 1 / i, "loss_g": 2 / i} for i in range(1, 9)]
     training_curves_png(records, tmp_path / "loss.png", scores)

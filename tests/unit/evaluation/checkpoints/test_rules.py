@@ -23,7 +23,7 @@ def rules(**train: Any) -> Rules:
 
 
 def point(images: int, kid: float = 0.5, **figures: float) -> CheckpointScore:
-    return CheckpointScore(images, replace(SOUND, kid=kid, **figures), 0.5, 0.5)
+    return CheckpointScore(images, replace(SOUND, kid=kid, **figures), 0.5, 0.5, 0.5, 0.5)
 
 
 def judged(of: Rules, *kids: float, **figures: float) -> Scores:
