@@ -21,7 +21,7 @@ class GanConfig(Section):
         description="the networks: dcgan (transposed convolutions, for sizes that can be halved), resize (enlarges by "
         "resizing and convolution, with a layer at full size), residual (residual blocks with smooth enlargement); "
         "resize and residual take any size from 16 pixels on; auto: by the images' size, dcgan up to 32 pixels, resize "
-        "up to 127, residual above, and in a folder with a trained GAN as it was",
+        "up to 255, residual above, and in a folder with a trained GAN as it was",
     )
     loss: Literal["bce", "hinge", "relativistic"] = "relativistic"
     regularizer: Literal["spectral", "r1", "none"] | None = Field(

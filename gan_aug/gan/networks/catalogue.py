@@ -48,7 +48,7 @@ NETWORKS: dict[NetworkName, Network] = {
     "residual": Network(ResidualGenerator, _COMPARING, halved_rounding_up, _penalty_by_pixels, 16),
 }
 
-DEFAULTS: tuple[tuple[int, NetworkName], ...] = ((32, "dcgan"), (127, "resize"))
+DEFAULTS: tuple[tuple[int, NetworkName], ...] = ((32, "dcgan"), (255, "resize"))
 """The default network up to so many pixels of the longer side, if it takes the size; above all of them: `residual`."""
 
 

@@ -70,8 +70,8 @@ def test_an_image_of_a_few_pixels_is_refused() -> None:
         ((29, 29), "resize"),
         ((32, 33), "resize"),
         ((64, 64), "resize"),
-        ((16, 127), "resize"),
-        ((128, 128), "residual"),
+        ((16, 255), "resize"),
+        ((256, 256), "residual"),
         ((100, 300), "residual"),
     ],
 )

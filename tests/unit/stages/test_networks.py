@@ -43,7 +43,7 @@ def trained(folder: Path, request: dict[str, Any]) -> RunDir:
 def test_a_new_folder_has_what_suits_the_size(tmp_path: Path) -> None:
     assert settled(tmp_path, 28) == ("dcgan", 1.0)
     assert settled(tmp_path, 64) == ("resize", 0.0256)
-    assert settled(tmp_path, 128) == ("residual", 0.102)
+    assert settled(tmp_path, 128) == ("resize", 0.102)
     assert settled(tmp_path, 64, network="dcgan") == ("dcgan", 1.0)
     assert settled(tmp_path, 64, penalty=3) == ("resize", 3.0)
     assert settled(tmp_path, 64, network="residual", penalty=0.5) == ("residual", 0.5)
