@@ -18,7 +18,7 @@ from gan_aug.report.plots.all import described_figures
 from gan_aug.report.words.caveats import caveats
 from gan_aug.report.words.checks import alarm, canaries_table, curves_answer, curves_table, ratio_table
 from gan_aug.report.words.examples import Examples, examples_gallery
-from gan_aug.report.words.fidelity import fidelity_classes_table, fidelity_table, fidelity_text
+from gan_aug.report.words.fidelity import fidelity_classes_table, fidelity_table, fidelity_text, looks_table
 from gan_aug.report.words.gans import gans_table, gans_text, memorising_text
 from gan_aug.report.words.headline import headline_of, opening
 from gan_aug.report.words.tables import (
@@ -125,7 +125,13 @@ def _examples(material: Material) -> Blocks:
 
 def _fidelity(material: Material) -> Blocks:
     report, sentences = material.report, tuple(fidelity_text(material.report))
-    return [Paragraphs(sentences) if sentences else None, fidelity_table(report), fidelity_classes_table(report)]
+    return [
+        Paragraphs(sentences) if sentences else None,
+        fidelity_table(report),
+        material.figures.get("spectrum"),
+        looks_table(report),
+        fidelity_classes_table(report),
+    ]
 
 
 def _gans(material: Material) -> Blocks:

@@ -107,27 +107,59 @@ def make_fidelity(manifest):
     kid = {"value": 0.012, "se": 0.002, "real": -0.00004, "real_se": 0.001}
     names = ("precision", "recall", "density", "coverage")
     figures = {"kid": kid, **{name: {"value": 0.8, "real": 0.9} for name in names}}
-    common = {"label_agreement": {"value": 0.97, "real": 0.985}, "ms_ssim": {"value": 0.61, "real": 0.55}}
+    auc = {"value": 0.981, "se": 0.004, "real": 0.985, "real_se": 0.006}
+    agreement = {"value": 0.97, "real": 0.985}
+    common = {"label_agreement": agreement, "label_auc": auc, "ms_ssim": {"value": 0.61, "real": 0.55}}
     none = dict.fromkeys(("kid", *names))
     *most, last = manifest.labels
+    curves = {"reference": [900.0, 40.0, 8.0], "real": [890.0, 41.0, 8.2], "synthetic": [870.0, 44.0, 9.6]}
+    power = {
+        "spectrum": {"frequencies": [0.1, 0.3, 0.5], **curves},
+        "finest": {"value": 1.2, "se": 0.05, "real": 1.02, "real_se": 0.04, "power": 8.0},
+    }
+    kids = {"kid": kid, "kid_blurred": kid}
+    spread = {"spread": 2.0, "spread_blurred": 2.2, "recall": {"value": 0.8, "real": 0.9}}
+    extractors = [
+        {"name": name, "dimension": dimension, "filter": "none", "scaled": True, "weights": "ab" * 32}
+        for name, dimension in (("classifier cnn, last hidden layer", 128), ("random-cnn-1", 256))
+    ]
     return {
-        "extractor": {
-            "name": "classifier cnn, last hidden layer",
-            "dimension": 128,
-            "filter": "none",
-            "scaled": True,
-            "weights": "ab" * 32,
-        },
+        "extractor": extractors[0],
         "images": 60,
         "ms_ssim_scales": 2,
         "ms_ssim_window": 11,
         "fid": {"value": 0.52, "real": 0.25},
         **figures,
         **common,
+        "looked_at": 60,
+        "blur": 1.0,
+        "by_features": [{"extractor": extractor, **kids, **spread} for extractor in extractors],
+        **power,
         "per_class": {
-            **{label: {"images": 30, **figures, **common} for label in most},
-            last: {"images": 2, **none, **common, "ms_ssim": None},
+            **{label: {"images": 30, **figures, **common, "by_features": [kids, kids], **power} for label in most},
+            last: {
+                "images": 2,
+                **none,
+                **common,
+                "ms_ssim": None,
+                "by_features": [dict.fromkeys(kids)] * 2,
+                **dict.fromkeys(power),
+            },
         },
+    }
+
+
+ADDED = ("label_auc", "looked_at", "blur", "by_features", "spectrum", "finest")
+"""What versions before 0.4 did not measure."""
+
+
+def make_older_fidelity(manifest):
+    """Figures as version 0.3 measured them."""
+    figures = {key: value for key, value in make_fidelity(manifest).items() if key not in ADDED}
+    classes = figures["per_class"].items()
+    return {
+        **figures,
+        "per_class": {label: {key: own[key] for key in own if key not in ADDED} for label, own in classes},
     }
 
 

@@ -53,6 +53,39 @@ def moments_to_fid(first: Moments, second: Moments) -> float:
     return max(0.0, float(value))
 
 
+class KidReference:
+    """Features `(N, D)` with which several sets are compared by KID; what depends on them alone is computed once."""
+
+    def __init__(self, features: FloatArray) -> None:
+        """Raises DataError for fewer than three rows."""
+        check_features(features, FEWEST)
+        self.features = features
+        self._within = _within(features)
+
+    @property
+    def spread(self) -> float:
+        """How far the images of this set are apart: half the mean squared distance of two of them in KID's kernel.
+
+        KID is a squared distance too, that of two sets' means. So KID / spread has no unit: it is comparable between
+        networks, whose features differ in scale.
+        """
+        n = len(self.features)
+        return float(_own(self.features).mean() - self._within.sum() / (n * (n - 1)))
+
+    def kid(self, features: FloatArray) -> Kid:
+        """The KID of features `(M, D)`, see `features_to_kid`."""
+        check_features(features, FEWEST)
+        check_alike(self.features, features)
+        n, m = len(self.features), len(features)
+        within = _within(features)
+        across, across_other = _kernel_sums(self.features, features)
+        term = self._within.sum() / (n * (n - 1))
+        other = within.sum() / (m * (m - 1))
+        value = term + other - 2 * across.sum() / (n * m)
+        variance = _jackknife(self._within, across, m) + _jackknife(within, across_other, n)
+        return Kid(float(value), float(np.sqrt(variance)))
+
+
 def features_to_kid(first: FloatArray, second: FloatArray) -> Kid:
     """The squared maximum mean discrepancy of features `(N, D)` and `(M, D)`, kernel (x.y / D + 1)^3.
 
@@ -61,18 +94,7 @@ def features_to_kid(first: FloatArray, second: FloatArray) -> Kid:
     standard error is that of the jackknife over both sides; it is somewhat too large if the two sets are alike.
     Raises DataError for fewer than three rows on a side, or if the dimensions differ.
     """
-    for features in (first, second):
-        check_features(features, FEWEST)
-    check_alike(first, second)
-    n, m = len(first), len(second)
-    within_first, within_second = _within(first), _within(second)
-    across_first, across_second = _kernel_sums(first, second), _kernel_sums(second, first)
-    across = across_first.sum()
-    term_first = within_first.sum() / (n * (n - 1))
-    term_second = within_second.sum() / (m * (m - 1))
-    value = term_first + term_second - 2 * across / (n * m)
-    variance = _jackknife(within_first, across_first, m) + _jackknife(within_second, across_second, n)
-    return Kid(float(value), float(np.sqrt(variance)))
+    return KidReference(first).kid(second)
 
 
 def check_features(features: FloatArray, fewest: int) -> None:
@@ -91,20 +113,29 @@ def check_alike(first: FloatArray, second: FloatArray) -> None:
         )
 
 
-def _kernel(first: FloatArray, second: FloatArray) -> FloatArray:
-    values: FloatArray = (first @ second.T / first.shape[1] + 1) ** 3
+def _kernel_sums(first: FloatArray, second: FloatArray, rows: int = 1024) -> tuple[FloatArray, FloatArray]:
+    """The sums of the kernel's values: for each row of `first` over all of `second`, and the other way round."""
+    of_first, of_second = [], np.zeros(len(second))
+    for i in range(0, len(first), rows):
+        base = first[i : i + rows] @ second.T
+        base /= first.shape[1]
+        base += 1
+        values = base * base
+        values *= base
+        of_first.append(values.sum(axis=1))
+        of_second += values.sum(axis=0)
+    return np.concatenate(of_first), of_second
+
+
+def _own(features: FloatArray) -> FloatArray:
+    """The kernel's value of each row with itself."""
+    values: FloatArray = ((features * features).sum(axis=1) / features.shape[1] + 1) ** 3
     return values
-
-
-def _kernel_sums(first: FloatArray, second: FloatArray, rows: int = 1024) -> FloatArray:
-    """For each row of `first`, the sum of its kernel values with all rows of `second`; `rows` rows at a time."""
-    return np.concatenate([_kernel(first[i : i + rows], second).sum(axis=1) for i in range(0, len(first), rows)])
 
 
 def _within(features: FloatArray) -> FloatArray:
     """For each row, the sum of its kernel values with all other rows."""
-    own: FloatArray = ((features * features).sum(axis=1) / features.shape[1] + 1) ** 3
-    return _kernel_sums(features, features) - own
+    return _kernel_sums(features, features)[0] - _own(features)
 
 
 def _jackknife(within: FloatArray, across: FloatArray, others: int) -> float:

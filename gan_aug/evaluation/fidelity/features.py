@@ -15,13 +15,11 @@ from torch.nn import functional as F
 from gan_aug.errors import Cancelled, CheckpointError, ConfigError
 from gan_aug.evaluation.classifiers.networks import ClassifierCard, load_classifier, to_input
 from gan_aug.evaluation.fidelity.distances import FloatArray
+from gan_aug.evaluation.fidelity.sets import RANDOM
 from gan_aug.run import layout
 from gan_aug.run.files import file_sha256
 
 BATCH = 128
-RANDOM = "random-cnn-1"
-"""The name of the random network; a changed network needs another number."""
-
 RANDOM_SIDE = 64  # px; larger images are averaged down to this size first
 RANDOM_WIDTHS = (32, 64, 64)
 INCEPTION_SIDE = 299

@@ -11,14 +11,13 @@ no patient is in both halves.
 - All training images together are no reference either: the reference, the other half and the synthetic sample must have
   the same size, so that the bias of FID and the effects of size on nearest neighbours are the same on both sides.
 - The generator saw both halves, so copies of training images score better than the other half does.
-- The accuracy of the classifier that checks labels is that on the validation images, for the first reason; its weights
-  were chosen by the loss on them.
+- The accuracy and the AUC of the classifier that checks labels are those on the validation images, for the first
+  reason; its weights were chosen by the loss on them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +30,14 @@ from gan_aug.data.manifest import Manifest, Task
 from gan_aug.evaluation.cells.result import CellResult
 from gan_aug.evaluation.classifiers.networks import load_classifier, predict_scores
 from gan_aug.evaluation.fidelity import distances, neighbours
-from gan_aug.evaluation.fidelity.distances import FloatArray, features_to_kid, features_to_moments, moments_to_fid
+from gan_aug.evaluation.fidelity.appearance import (
+    BLUR,
+    blurred_sides,
+    features_figures,
+    first_images,
+    spectrum_figures,
+)
+from gan_aug.evaluation.fidelity.distances import FloatArray, KidReference, features_to_moments, moments_to_fid
 from gan_aug.evaluation.fidelity.features import (
     Extractor,
     classifier_features,
@@ -40,10 +46,11 @@ from gan_aug.evaluation.fidelity.features import (
     inception_features,
     random_features,
 )
+from gan_aug.evaluation.fidelity.label_auc import label_aucs
 from gan_aug.evaluation.fidelity.ms_ssim import images_to_similarity, scales_of, window_of
-from gan_aug.evaluation.fidelity.neighbours import features_to_neighbourhood
+from gan_aug.evaluation.fidelity.neighbours import NeighbourReference
 from gan_aug.evaluation.fidelity.own_weights import own_features
-from gan_aug.evaluation.fidelity.sets import SEED, Side
+from gan_aug.evaluation.fidelity.sets import RANDOM, SEED, FeatureSets, Side
 
 IMAGES = 5000
 """The largest number of images on each side."""
@@ -53,15 +60,6 @@ FEWEST = max(distances.FEWEST, neighbours.FEWEST)
 
 Figure = dict[str, float] | None
 Cancelled = Callable[[], bool] | None
-
-
-@dataclass(frozen=True)
-class FeatureSets:
-    """Features `(n, D) float64` of the reference, of other real images, and of synthetic ones."""
-
-    reference: FloatArray
-    real: FloatArray
-    synthetic: FloatArray
 
 
 def choose_extractor(compare: CompareConfig, cell: Path, channels: int, device: torch.device) -> Extractor:
@@ -88,6 +86,23 @@ def choose_extractor(compare: CompareConfig, cell: Path, channels: int, device: 
     if compare.features == "classifier" and has_features(load_classifier(cell)[1]):
         return classifier_features(cell, device)
     return random_features(channels, device)
+
+
+def choose_beside(extractor: Extractor, cell: Path, channels: int, device: torch.device) -> Extractor | None:
+    """The second network, which stands beside `extractor`: the random one, or beside that one the classifier's.
+
+    Args:
+        extractor: The first network.
+        cell: The folder of a cell of the arm real.
+        channels: Of the images.
+        device: Where it computes.
+
+    Returns:
+        The extractor; None beside the random network if the classifier has no features.
+    """
+    if extractor.name != RANDOM:
+        return random_features(channels, device)
+    return classifier_features(cell, device) if has_features(load_classifier(cell)[1]) else None
 
 
 def measure_fidelity(
@@ -123,7 +138,10 @@ def measure_fidelity(
     agreement, of_classes = label_agreement(scores, synthetic.labels, manifest.task)
     held_out = manifest.label_matrix()[manifest.indices("validation")]
     accuracy, of_real_classes = label_agreement(reference_cell.validation_scores, held_out, manifest.task)
+    apart = label_aucs(manifest, synthetic, scores, reference_cell.validation_scores)
     similarity = [(_similarity(synthetic, k), _similarity(real, k)) for k in range(len(manifest.labels))]
+    beside = choose_beside(extractor, cell, manifest.shape[0], device)
+    seen, seen_by_class = _appearance(sides, [extractor, *([beside] if beside else [])], features, device, cancelled)
     return {
         "extractor": _described(extractor, features),
         "images": len(synthetic.images),
@@ -132,12 +150,16 @@ def measure_fidelity(
         "fid": _fid(features),
         **_distances(features),
         "label_agreement": _figure(agreement, accuracy),
+        "label_auc": apart[0],
         "ms_ssim": _mean_figure(similarity),
+        **seen,
         "per_class": {
             name: {
                 **_class_distances(features, [side.labels[:, k] == 1 for side in sides]),
                 "label_agreement": _figure(of_classes[k], of_real_classes[k]),
+                "label_auc": apart[k + 1],
                 "ms_ssim": _figure(*similarity[k]),
+                **seen_by_class[k],
             }
             for k, name in enumerate(manifest.labels)
         },
@@ -173,6 +195,34 @@ def label_agreement(
         predicted = scores > 0.5
         right = predicted == true
     return _share(right), [_share(predicted[true[:, k], k]) for k in range(labels.shape[1])]
+
+
+def _appearance(
+    sides: tuple[Side, Side, Side],
+    extractors: list[Extractor],
+    features: FeatureSets,
+    device: torch.device,
+    cancelled: Cancelled,
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """What `appearance` measures, over all classes and for each; `features` are those of the first extractor."""
+    few = first_images(sides)
+    soft = blurred_sides(few)
+    count = len(few[0].images)
+    classes = [[side.labels[:, k] == 1 for side in few] for k in range(few[0].labels.shape[1])]
+    rows, class_rows = [], [[] for _ in classes]  # type: tuple[list[Any], list[list[Any]]]
+    for number, extractor in enumerate(extractors):
+        raw = (
+            _feature_sets(extractor, few, device, cancelled)
+            if number
+            else FeatureSets(features.reference[:count], features.real[:count], features.synthetic[:count])
+        )
+        found, of_classes = features_figures(raw, _feature_sets(extractor, soft, device, cancelled), classes)
+        rows.append({"extractor": _described(extractor, raw), **found})
+        for own, figures in zip(class_rows, of_classes, strict=True):
+            own.append(figures)
+    spectrum, class_spectra = spectrum_figures(few, classes)
+    overall = {"looked_at": count, "blur": BLUR, "by_features": rows, **spectrum}
+    return overall, [{"by_features": own, **power} for own, power in zip(class_rows, class_spectra, strict=True)]
 
 
 def _feature_sets(
@@ -223,10 +273,9 @@ def _distances(features: FeatureSets) -> dict[str, Figure]:
     names = ("precision", "recall", "density", "coverage")
     if len(features.reference) < FEWEST:
         return dict.fromkeys(("kid", *names))
-    kid, floor = (features_to_kid(features.reference, side) for side in (features.synthetic, features.real))
-    synthetic, real = (
-        features_to_neighbourhood(features.reference, side) for side in (features.synthetic, features.real)
-    )
+    distance, balls = KidReference(features.reference), NeighbourReference(features.reference)
+    kid, floor = (distance.kid(side) for side in (features.synthetic, features.real))
+    synthetic, real = (balls.neighbourhood(side) for side in (features.synthetic, features.real))
     return {
         "kid": {"value": kid.value, "se": kid.se, "real": floor.value, "real_se": floor.se},
         **{name: _figure(getattr(synthetic, name), getattr(real, name)) for name in names},

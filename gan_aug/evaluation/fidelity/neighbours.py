@@ -44,6 +44,38 @@ def features_to_radii(features: FloatArray, neighbours: tuple[int, ...]) -> list
     return list(np.concatenate(parts).T)  # position 0 is the image itself
 
 
+class NeighbourReference:
+    """Features `(N, D)` around whose images balls are drawn, for several sets that are compared with them."""
+
+    def __init__(self, features: FloatArray) -> None:
+        """Raises DataError for fewer than six rows."""
+        self.features = features
+        radii = features_to_radii(features, (PRECISION_NEIGHBOURS, COVERAGE_NEIGHBOURS))
+        self._radii, self._wide_radii = (of_k * _SLACK for of_k in radii)
+
+    def neighbourhood(self, features: FloatArray) -> Neighbourhood:
+        """The figures of features `(M, D)`, see `features_to_neighbourhood`."""
+        check_alike(self.features, features)
+        check_features(features, FEWEST)
+        own_radii = features_to_radii(features, (PRECISION_NEIGHBOURS,))[0] * _SLACK
+        precise = np.zeros(len(features), dtype=bool)
+        recalled, covered, contained, first = [], [], 0, 0
+        for block in _distances(self.features, features):
+            rows = slice(first, first + len(block))
+            precise |= (block <= self._radii[rows, None]).any(axis=0)
+            recalled.append((block <= own_radii[None]).any(axis=1))
+            inside = block <= self._wide_radii[rows, None]
+            contained += int(np.count_nonzero(inside))
+            covered.append(inside.any(axis=1))
+            first += len(block)
+        return Neighbourhood(
+            precision=float(precise.mean()),
+            recall=float(np.concatenate(recalled).mean()),
+            density=contained / (COVERAGE_NEIGHBOURS * len(features)),
+            coverage=float(np.concatenate(covered).mean()),
+        )
+
+
 def features_to_neighbourhood(reference: FloatArray, features: FloatArray) -> Neighbourhood:
     """Precision, recall, density and coverage of features `(M, D)` against those of the reference `(N, D)`.
 
@@ -57,26 +89,7 @@ def features_to_neighbourhood(reference: FloatArray, features: FloatArray) -> Ne
     All four depend on the number of images: compare them with those of a real set of the same size. Raises DataError
     for fewer than six rows on a side.
     """
-    check_alike(reference, features)
-    check_features(features, FEWEST)
-    radii, wide_radii = (r * _SLACK for r in features_to_radii(reference, (PRECISION_NEIGHBOURS, COVERAGE_NEIGHBOURS)))
-    own_radii = features_to_radii(features, (PRECISION_NEIGHBOURS,))[0] * _SLACK
-    precise = np.zeros(len(features), dtype=bool)
-    recalled, covered, contained, first = [], [], 0, 0
-    for block in _distances(reference, features):
-        rows = slice(first, first + len(block))
-        precise |= (block <= radii[rows, None]).any(axis=0)
-        recalled.append((block <= own_radii[None]).any(axis=1))
-        inside = block <= wide_radii[rows, None]
-        contained += int(inside.sum())
-        covered.append(inside.any(axis=1))
-        first += len(block)
-    return Neighbourhood(
-        precision=float(precise.mean()),
-        recall=float(np.concatenate(recalled).mean()),
-        density=contained / (COVERAGE_NEIGHBOURS * len(features)),
-        coverage=float(np.concatenate(covered).mean()),
-    )
+    return NeighbourReference(reference).neighbourhood(features)
 
 
 def nearest_two(reference: FloatArray, features: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -98,6 +111,9 @@ def _distances(first: FloatArray, second: FloatArray) -> Iterator[FloatArray]:
     for i in range(0, len(first), _ROWS):
         block = first[i : i + _ROWS]
         scale = (block * block).sum(axis=1)[:, None] + norms[None]
-        squared: FloatArray = scale - 2 * (block @ second.T)
-        squared[squared < _ZERO * scale] = 0.0
+        squared: FloatArray = block @ second.T
+        squared *= -2
+        squared += scale
+        scale *= _ZERO
+        squared[squared < scale] = 0.0
         yield squared

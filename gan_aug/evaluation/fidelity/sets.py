@@ -9,10 +9,13 @@ import numpy.typing as npt
 
 from gan_aug.data.manifest import Manifest
 from gan_aug.data.synthetic.shards import SyntheticManifest, open_shards
+from gan_aug.evaluation.fidelity.distances import FloatArray
 from gan_aug.run.stores import Place
 
 Rows = npt.NDArray[np.int64]
 SEED = 0
+RANDOM = "random-cnn-1"
+"""The name of the random network, by which figures of it are known; a changed network needs another number."""
 
 
 @dataclass(frozen=True)
@@ -21,6 +24,15 @@ class Side:
 
     images: npt.NDArray[np.uint8]
     labels: npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class FeatureSets:
+    """Features `(n, D) float64` of the reference, of other real images, and of synthetic ones."""
+
+    reference: FloatArray
+    real: FloatArray
+    synthetic: FloatArray
 
 
 def training_halves(manifest: Manifest) -> tuple[Rows, Rows]:

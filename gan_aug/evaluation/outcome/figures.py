@@ -16,6 +16,7 @@ from gan_aug.data.synthetic.shards import SyntheticManifest
 from gan_aug.errors import DataError
 from gan_aug.evaluation.arm_catalogue import REFERENCE, arm_order, known
 from gan_aug.evaluation.cells.result import CellResult, Findings
+from gan_aug.evaluation.fidelity.judge import judge
 from gan_aug.evaluation.outcome.dataset import describe_dataset
 from gan_aug.evaluation.outcome.files import SCORES, figure_files
 from gan_aug.evaluation.outcome.gans import gan_rows
@@ -109,7 +110,7 @@ def build_report(
         "ratio": findings.ratio,
         "curves": findings.curves,
         "canaries": findings.canaries,
-        "fidelity": fidelity[0] if fidelity else None,
+        "fidelity": _judged_images(fidelity[0], manifest) if fidelity else None,
         "gans": gan_rows(manifest, sets, arms, fidelity),
         "privacy": None,
     }
@@ -145,6 +146,12 @@ def _judged(
         pairs = [*(pair for pair in pairs if pair[1] == REFERENCE), *alike]
         rows = compare_arms(test, scores, pairs, compare["margin"], gans=gans, rule=1)
     return rows, found
+
+
+def _judged_images(measured: dict[str, Any], manifest: Manifest) -> dict[str, Any]:
+    """The fidelity figures with their checks; an earlier version measured too little to judge."""
+    checks = judge(measured, manifest.task)
+    return measured if checks is None else {**measured, "checks": checks}
 
 
 def _withheld(row: Comparison, brief: set[str]) -> Comparison:

@@ -17,6 +17,7 @@ def figure_names(report: dict[str, Any]) -> list[str]:
         "learning-curves": bool(report["curves"]),
         "roc": True,
         "precision-recall": True,
+        "spectrum": bool(report["fidelity"] and report["fidelity"].get("spectrum")),
         "calibration": True,
         "confusion": any(arm["confusion"] for arm in report["arms"].values()),
         "history": any(any(arm["history"]) for arm in report["arms"].values()),

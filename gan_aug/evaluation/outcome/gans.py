@@ -22,14 +22,15 @@ from gan_aug.data.manifest import Manifest
 from gan_aug.data.synthetic.shards import SyntheticManifest
 from gan_aug.evaluation.arm_catalogue import ARMS, REFERENCE
 from gan_aug.evaluation.cells.result import CellResult
+from gan_aug.evaluation.fidelity.judge import judge
 from gan_aug.evaluation.statistics.comparison import estimate_auc
 from gan_aug.evaluation.statistics.ground_truth import GroundTruth
 from gan_aug.evaluation.statistics.uncertainty import FloatArray, Influence, difference, mean_influence
 from gan_aug.evaluation.training_length import has_auc
 
 AUC_SHARE, SIBLING_SHARE, LABELS_SHARE, COVERAGE_SHARE = 0.5, 0.75, 0.5, 0.05
-SHOWN = ("kid", "coverage", "label_agreement", "ms_ssim", "memorising")
-"""The fidelity figures of each GAN that a report lists."""
+SHOWN = ("kid", "coverage", "label_agreement", "ms_ssim", "memorising", "finest")
+"""The fidelity figures of each GAN that a report lists, as far as they were measured."""
 
 CHANCE = 0.5
 """The AUC of a classifier that knows nothing."""
@@ -57,8 +58,9 @@ def gan_rows(
     Returns:
         One row per GAN, as JSON values: `gan`; `seeds`, the numbers of the seeds that train on its images; `auc` and
         `validation_auc` by arm, each a mean over these seeds, the second empty if the validation images allow no AUC;
-        `fidelity` {`kid`, `coverage`, `label_agreement`, `ms_ssim`} or None; `checks`, each {`check`, `value`,
-        `expected`, `limit`, `passed`}; `broken`, whether one failed. None without synthetic images of the run's own.
+        `fidelity` {`kid`, `coverage`, `label_agreement`, `ms_ssim`, `finest`} or None; `checks`, each {`check`,
+        `value`, `expected`, `limit`, `passed`}; `broken`, whether one failed; `image_checks`, the result of `judge`,
+        absent if it judged nothing. None without synthetic images of the run's own.
     """
     if not sets or not all(synthetic.is_traced for synthetic in sets):
         return None
@@ -72,6 +74,7 @@ def gan_rows(
     rows = []
     for gan, of_gan in enumerate(own):
         measured = fidelity[gan] if fidelity else None
+        judged = judge(measured, manifest.task) if measured else None
         others = [one for other, one in enumerate(alone) if other != gan and one]
         checks = [
             *(_auc_checks(validation, alone[gan], arms[REFERENCE], others) if validation else ()),
@@ -88,6 +91,7 @@ def gan_rows(
                 "fidelity": measured and {key: measured[key] for key in SHOWN if key in measured},
                 "checks": checks,
                 "broken": not all(check["passed"] for check in checks),
+                **({} if judged is None else {"image_checks": judged}),
             }
         )
     return rows

@@ -23,15 +23,8 @@ from gan_aug.evaluation.outcome.report_arms import (
     ReportedMissing,
     TrainImages,
 )
-from gan_aug.evaluation.outcome.report_gans import (
-    GanProvenance,
-    GanTraining,
-    KidPair,
-    Pair,
-    ReportedGan,
-    ReportedMemorising,
-    StartedFrom,
-)
+from gan_aug.evaluation.outcome.report_fidelity import ReportedFidelity
+from gan_aug.evaluation.outcome.report_gans import GanProvenance, GanTraining, ReportedGan, StartedFrom
 
 
 class Counts(Part):
@@ -239,41 +232,6 @@ class ReportedCanaries(Part):
     planted_test_image: PlantedTestImage
     watched_training: WatchedTraining | None = None
     """None in reports of version 0.2 and earlier."""
-
-
-class Likeness(Part):
-    """How like the real images the synthetic ones are; None for what too few images allow."""
-
-    images: int
-    kid: KidPair | None
-    precision: Pair | None
-    recall: Pair | None
-    density: Pair | None
-    coverage: Pair | None
-    label_agreement: Pair | None
-    ms_ssim: Pair | None
-
-
-class ReportedExtractor(Part):
-    """The network whose features the images are compared by."""
-
-    name: str
-    dimension: int
-    filter: str
-    scaled: bool
-    weights: str
-
-
-class ReportedFidelity(Likeness):
-    """The fidelity of the synthetic set, over all images and for each label."""
-
-    extractor: ReportedExtractor
-    ms_ssim_scales: int
-    ms_ssim_window: int
-    fid: Pair | None
-    per_class: dict[str, Likeness]
-    memorising: ReportedMemorising | None = None
-    """None if there are too few validation images, and in reports of version 0.3 and earlier."""
 
 
 class ReportedFiles(Part):

@@ -5,34 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from gan_aug.evaluation.outcome.report_arms import Part
-
-
-class Pair(Part):
-    """A figure of the synthetic images beside the same figure of real ones."""
-
-    value: float
-    real: float
-
-
-class KidPair(Pair):
-    """The kernel distance of both, with standard errors."""
-
-    se: float
-    real_se: float
-
-
-class ReportedMemorising(Part):
-    """Whether the images of a GAN are nearer to its training images than validation images are; see `Memorising`."""
-
-    extractor: str
-    training_images: int
-    nearer: float
-    copy_like: float
-    se: float
-    synthetic: tuple[float, float, float]
-    held_out: tuple[float, float, float]
-    images: int
-    held_out_images: int
+from gan_aug.evaluation.outcome.report_fidelity import FinestPair, ImageCheck, KidPair, Pair, ReportedMemorising
 
 
 class GanFidelity(Part):
@@ -44,6 +17,7 @@ class GanFidelity(Part):
     ms_ssim: Pair | None
     memorising: ReportedMemorising | None = None
     """None if there are too few validation images, and in reports of version 0.3 and earlier."""
+    finest: FinestPair | None = None
 
 
 class GanCheck(Part):
@@ -66,6 +40,8 @@ class ReportedGan(Part):
     fidelity: GanFidelity | None
     checks: tuple[GanCheck, ...]
     broken: bool
+    image_checks: tuple[ImageCheck, ...] = ()
+    """Absent in reports of version 0.3 and earlier."""
 
 
 class GanProvenance(Part):

@@ -22,6 +22,7 @@ from gan_aug.report.plots.confusion import confusion_svg
 from gan_aug.report.plots.curves import history_svg, precision_recall_svg, roc_svg
 from gan_aug.report.plots.forest import forest_svg
 from gan_aug.report.plots.learning_curves import curves_svg
+from gan_aug.report.plots.spectrum import spectrum_svg
 from gan_aug.report.words import figures as words
 from gan_aug.report.words.text import Report
 
@@ -98,6 +99,13 @@ _ROWS = {
         _Row("learning-curves", "Learning curves", words.curves_words, lambda report, _: curves_svg(report["curves"])),
         _Row("roc", "ROC curves", words.roc_words, _roc),
         _Row("precision-recall", "Precision–recall curves", words.precision_words, _precision_recall),
+        _Row(
+            "spectrum",
+            "Power spectra",
+            words.spectrum_words,
+            lambda report, _: spectrum_svg(report["fidelity"]),
+            is_wide=True,
+        ),
         _Row("calibration", "Reliability diagrams", words.calibration_words, _calibration, is_wide=True),
         _Row(
             "confusion",

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from gan_aug.data.labels import positive_by_default
 from gan_aug.evaluation.statistics.comparison import FEWEST_CASES
 from gan_aug.evaluation.training_length import default_steps
+from gan_aug.report.words.fidelity import fidelity_caveat
 from gan_aug.report.words.leakage import unknown_patients
 from gan_aug.report.words.text import Report, counted, digits, gans_of, listed, looked_alike, share, signed, thousands
 
@@ -126,6 +127,11 @@ def _patients(report: Report) -> Caveat | None:
     return Caveat(said) if said else None
 
 
+def _images_failed(report: Report) -> Caveat | None:
+    said = fidelity_caveat(report)
+    return Caveat(said) if said else None
+
+
 def _one_gan(report: Report) -> Caveat | None:
     if gans_of(report) != 1:
         return None
@@ -178,6 +184,7 @@ CAVEATS: tuple[Callable[[Report], Caveat | None], ...] = (
     _trained_too_briefly,
     _still_gaining,
     _margin_changed,
+    _images_failed,
     _patients,
     _one_gan,
     _unknown_origin,

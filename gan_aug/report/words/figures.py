@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from gan_aug.report.words.arms import without_real_images
 from gan_aug.report.words.checks import whole_has_gans
 from gan_aug.report.words.headline import headline_of
-from gan_aug.report.words.text import Report, digits, metric, p_text, percent, share, signed
+from gan_aug.report.words.text import Report, digits, metric, p_text, percent, share, signed, times
 
 
 class FigureWords(NamedTuple):
@@ -106,6 +106,24 @@ def precision_words(report: Report) -> FigureWords:
         "Precision–recall curves of the arms on the real test images. Area under the curve (average precision) "
         f"{metric(report).rstrip(',')}: {areas}.",
         f"{_bands(report)}. Grey line: the precision of calling every image positive.",
+    )
+
+
+def spectrum_words(report: Report) -> FigureWords:
+    """The power spectra: how much power real and synthetic images have at the finest frequencies."""
+    fidelity = report["fidelity"]
+    own = {"all images": fidelity, **{f"“{label}”": one for label, one in fidelity["per_class"].items()}}
+    parts = [
+        f"{name} {times(one['finest']['value'])} (other real images {times(one['finest']['real'])})"
+        for name, one in own.items()
+        if one["finest"]
+    ]
+    finest = f" At the finest frequencies the power is, as a multiple of that of the reference: {'; '.join(parts)}."
+    return FigureWords(
+        "Power spectra of synthetic images and of real ones, the half of the training images that is not the "
+        f"reference.{finest if parts else ''}",
+        "Left: coarse shapes, right: grain; grey: the finest frequencies. A line above the dashed one at the right is "
+        "grain or a pattern of pixels, one below it lacks fine detail.",
     )
 
 

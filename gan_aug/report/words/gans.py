@@ -6,8 +6,9 @@ import statistics
 from collections.abc import Callable
 from typing import Any
 
+from gan_aug.evaluation.fidelity.judge import failed
 from gan_aug.report.blocks import Table
-from gan_aug.report.words.text import Report, counted, digits, listed, percent, share
+from gan_aug.report.words.text import Report, counted, digits, listed, percent, share, times
 
 SIGNS = 3
 """So many standard errors above one half are too many to be chance."""
@@ -139,33 +140,45 @@ def gans_table(report: Report) -> Table | None:
             ("Label agreement", [_value(row, "label_agreement") for row in rows], percent),
             ("MS-SSIM", [_value(row, "ms_ssim") for row in rows], lambda value: f"{value:.3f}"),
         ]
+        if all("finest" in row["fidelity"] for row in rows):
+            columns.append(("Finest power", [_value(row, "finest") for row in rows], times))
+    judged = all("image_checks" in row for row in rows)
     lines = [
         (
             str(row["gan"]),
             ", ".join(map(str, row["seeds"])),
             *(_cell(values[number], spell) for _, values, spell in columns),
+            *([_looks(row)] if judged else ()),
             _verdict(row),
         )
         for number, row in enumerate(rows)
     ]
     if len(rows) > 1:
-        lines.append(("SD", "", *(_spread(values, spell) for _, values, spell in columns), ""))
+        lines.append(("SD", "", *(_spread(values, spell) for _, values, spell in columns), *[""] * (1 + judged)))
     caption = (
         "Each GAN by itself: the mean test AUC over the seeds that train on its images"
         + (", and how its images fare beside real ones, as in the tables above" if measured else "")
         + ". Whether one looks broken is judged without test images: by the validation AUC of training on its images "
         "alone"
         + (", by the labels that its images show and by how many real images they cover" if measured else "")
+        + (". Images: which of the checks of how they look failed" if judged else "")
         + ". SD: standard deviation over the GANs."
     )
-    head = ("GAN", "Seeds", *(name for name, _, _ in columns), "Checks")
-    return Table(caption, head, tuple(lines), text_columns=(0, 1, len(head) - 1))
+    head = ("GAN", "Seeds", *(name for name, _, _ in columns), *(["Images"] if judged else ()), "Checks")
+    words = range(len(head) - 1 - judged, len(head))
+    return Table(caption, head, tuple(lines), text_columns=(0, 1, *words))
 
 
 def _verdict(row: dict[str, Any]) -> str:
     if row["broken"]:
         return "LOOKS BROKEN"
     return "passed" if row["checks"] else "none possible"
+
+
+def _looks(row: dict[str, Any]) -> str:
+    """Which checks of a GAN's images failed, in a word each."""
+    names = list(dict.fromkeys(check["check"] for check in failed(row["image_checks"])))
+    return ", ".join(names) or ("passed" if row["image_checks"] else "none possible")
 
 
 def _seeds(row: dict[str, Any]) -> str:

@@ -72,6 +72,13 @@ def size(value: float, decimals: int) -> str:
     return f"<{10**-decimals:.{decimals}f}" if value > 0 and float(text) == 0 else text
 
 
+def times(ratio: float) -> str:
+    """A ratio with two significant digits, as `2.9` or `0.035`; one below a thousandth is shown as `<0.001`."""
+    if 0 < ratio < 0.001:
+        return "<0.001"
+    return f"{ratio:.0f}" if ratio >= 10 else f"{ratio:.2g}"
+
+
 def interval(ci95: list[float], decimals: int) -> str:
     """An interval of numbers in 0..1, as `0.912 to 0.934`."""
     return f"{share(ci95[0], decimals)} to {share(ci95[1], decimals)}"

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from sklearn.metrics import roc_auc_score
 
 from gan_aug.config.compare import ClassifierConfig, CompareConfig
 from gan_aug.data.synthetic.shards import SyntheticManifest
@@ -14,11 +15,15 @@ from gan_aug.errors import Cancelled, ConfigError, DataError
 from gan_aug.evaluation.cells.files import read_cell
 from gan_aug.evaluation.cells.plan import plan_cells
 from gan_aug.evaluation.cells.run import load_context, run_cell
+from gan_aug.evaluation.fidelity import measure as measuring
 from gan_aug.evaluation.fidelity import run as module
+from gan_aug.evaluation.fidelity.appearance import blurred
+from gan_aug.evaluation.fidelity.judge import failed, judge
 from gan_aug.evaluation.fidelity.measure import label_agreement
 from gan_aug.evaluation.fidelity.own_weights import check_weights
 from gan_aug.evaluation.fidelity.run import run_fidelity, stored_fidelity
 from gan_aug.evaluation.fidelity.sets import choose_images, read_sides, training_halves
+from gan_aug.run.files import json_sha256, write_json
 from tests.support.cell_data import CellData, small_config, write_synthetic
 from tests.support.evaluation_samples import make_manifest
 
@@ -99,12 +104,103 @@ def test_a_collapsed_generator_is_seen(cell_data, judged, tmp_path):
     assert all(own["ms_ssim"]["value"] > own["ms_ssim"]["real"] for own in figures["per_class"].values())
 
 
+def few_again(images, count):
+    """The first images again and again, each with a little noise of its own."""
+    jitter = np.random.default_rng(0).integers(0, 3, images.shape, dtype=np.uint8)
+    return np.minimum(images[np.arange(len(images)) % count], 250) + jitter
+
+
+def chessboard(images):
+    return np.clip(images + 60.0 * (2 * (np.indices(images.shape[2:]).sum(axis=0) % 2) - 1), 0, 255).astype(np.uint8)
+
+
+def grainy(images):
+    return np.clip(images + np.random.default_rng(0).normal(0, 80, images.shape), 0, 255).astype(np.uint8)
+
+
+FAULTS = {
+    "black": (np.zeros_like, {"contrast", "distance", "variety"}),
+    "chessboard": (chessboard, {"grain"}),
+    "grain": (grainy, {"grain"}),
+    "blur": (lambda images: blurred(blurred(images)), {"grain", "distance"}),
+    "five images again and again": (lambda images: few_again(images, 5), {"variety"}),
+    "inverted": (lambda images: 255 - images, {"distance"}),
+}
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Without MS-SSIM, which no check needs."""
+    monkeypatch.setattr(measuring, "images_to_similarity", lambda images, seed: None)
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_what_is_wrong_with_images_is_named(fault, shuffled, judged, tmp_path, quick):
+    spoil, expected = FAULTS[fault]
+    figures = figures_of(shuffled, judged, tmp_path, spoil(others(shuffled)))
+    found = {check["check"] for check in failed(judge(figures, "multi-class"))}
+    assert found >= expected
+    if fault == "five images again and again":
+        assert "grain" not in found
+
+
+@pytest.mark.parametrize("features", ["classifier", "random"])
+def test_other_real_images_pass_and_two_networks_stand_side_by_side(features, shuffled, judged, tmp_path, quick):
+    figures = figures_of(shuffled, judged, tmp_path, others(shuffled), features)
+    checks = judge(figures, "multi-class")
+    assert {check["check"] for check in checks} == {
+        "contrast",
+        "grain",
+        "distance",
+        "variety",
+        "labels",
+        "hard",
+        "easy",
+    }
+    # The classifier was trained and validated on the digits in another order, so that what it sees of labels is void.
+    assert {check["check"] for check in failed(checks)} <= {"labels", "hard", "easy"}
+    first, second = (network["extractor"]["name"] for network in figures["by_features"])
+    assert {first, second} == {"classifier cnn, last hidden layer", "random-cnn-1"}
+    assert first == figures["extractor"]["name"]
+    assert figures["by_features"][0]["kid"] == pytest.approx(figures["kid"])
+    assert figures["by_features"][0]["recall"] == pytest.approx(figures["recall"])
+
+
+def test_auc_against_the_labels_is_that_of_sklearn(cell_data, judged, tmp_path, quick):
+    figures = figures_of(cell_data, judged, tmp_path, grainy(cell_data.images[:300]))
+    _, (judge_cell,) = judged
+    truth = cell_data.manifest.label_matrix()[cell_data.manifest.indices("validation")]
+    of_labels = [roc_auc_score(truth[:, k], judge_cell.validation_scores[:, k]) for k in range(10)]
+    assert figures["label_auc"]["real"] == pytest.approx(np.mean(of_labels))
+    assert [own["label_auc"]["real"] for own in figures["per_class"].values()] == pytest.approx(of_labels)
+    assert 0 < figures["label_auc"]["se"] < 0.05
+
+
+def test_figures_of_an_older_version_stand(cell_data, judged, tmp_path, quick):
+    write_synthetic(tmp_path, cell_data.images[1:41], cell_data.manifest)
+    asked, (folder, results) = CompareConfig(features="random"), judged
+    first = run_fidelity(cell_data.dataset, tmp_path, folder, results, asked, CPU)
+    path = next(path for path in (folder / "fidelity").iterdir() if json.loads(path.read_text())["figures"] == first)
+    record = json.loads(path.read_text())
+    path.unlink()
+    older = {"request": {**record["request"], "recipe": 2}, "figures": {"kid": "as it was"}}
+    older["sum"] = json_sha256(older["figures"])
+    write_json(folder / "fidelity" / f"{json_sha256(older['request'])}.json", older)
+    assert run_fidelity(cell_data.dataset, tmp_path, folder, results, asked, CPU) == {"kid": "as it was"}
+    synthetic = SyntheticManifest.load(tmp_path / "manifest.json")
+    kept = stored_fidelity(folder, cell_data.manifest, synthetic, results, asked, "random-cnn-1")
+    assert kept == {"kid": "as it was"}
+
+
 def test_labels_that_were_not_heeded_are_seen(cell_data, judged, tmp_path):
     right = figures_of(cell_data, judged, tmp_path, cell_data.images[:300])
     wrong = figures_of(cell_data, judged, tmp_path / "wrong", np.roll(cell_data.images[:300], 1, axis=0))
     assert right["label_agreement"]["value"] > 0.7
     assert wrong["label_agreement"]["value"] < 0.3
     assert wrong["label_agreement"]["real"] == right["label_agreement"]["real"] > 0.6
+    failures = [{check["check"] for check in failed(judge(figures, "multi-class"))} for figures in (right, wrong)]
+    assert not failures[0] & {"labels", "hard"}
+    assert failures[1] >= {"labels", "hard"}
 
 
 def test_what_is_measured_is_kept_and_what_was_altered_is_measured_again(cell_data, judged, tmp_path, monkeypatch):
