@@ -22,7 +22,7 @@ from gan_aug.evaluation.fidelity.neighbours import NeighbourReference
 from gan_aug.evaluation.fidelity.sets import FeatureSets, Side
 from gan_aug.evaluation.fidelity.spectrum import Spectra, bin_frequencies, images_to_spectra
 
-IMAGES = 2000
+IMAGES = 1000
 """The largest number of images on each side: a second network takes longer than most classifiers."""
 
 BLUR = 1.0  # px: a Gaussian of this standard deviation leaves 1/140 of a wave at Nyquist's frequency

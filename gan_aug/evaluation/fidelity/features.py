@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from gan_aug.errors import Cancelled, CheckpointError, ConfigError
 from gan_aug.evaluation.classifiers.networks import ClassifierCard, load_classifier, to_input
 from gan_aug.evaluation.fidelity.distances import FloatArray
-from gan_aug.evaluation.fidelity.sets import RANDOM
+from gan_aug.evaluation.image_checks import RANDOM
 from gan_aug.run import layout
 from gan_aug.run.files import file_sha256
 

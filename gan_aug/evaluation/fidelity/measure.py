@@ -50,7 +50,8 @@ from gan_aug.evaluation.fidelity.label_auc import label_aucs
 from gan_aug.evaluation.fidelity.ms_ssim import images_to_similarity, scales_of, window_of
 from gan_aug.evaluation.fidelity.neighbours import NeighbourReference
 from gan_aug.evaluation.fidelity.own_weights import own_features
-from gan_aug.evaluation.fidelity.sets import RANDOM, SEED, FeatureSets, Side
+from gan_aug.evaluation.fidelity.sets import SEED, FeatureSets, Side
+from gan_aug.evaluation.image_checks import RANDOM
 
 IMAGES = 5000
 """The largest number of images on each side."""

@@ -14,8 +14,6 @@ from gan_aug.run.stores import Place
 
 Rows = npt.NDArray[np.int64]
 SEED = 0
-RANDOM = "random-cnn-1"
-"""The name of the random network, by which figures of it are known; a changed network needs another number."""
 
 
 @dataclass(frozen=True)

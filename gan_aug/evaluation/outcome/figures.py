@@ -16,7 +16,7 @@ from gan_aug.data.synthetic.shards import SyntheticManifest
 from gan_aug.errors import DataError
 from gan_aug.evaluation.arm_catalogue import REFERENCE, arm_order, known
 from gan_aug.evaluation.cells.result import CellResult, Findings
-from gan_aug.evaluation.fidelity.judge import judge
+from gan_aug.evaluation.image_checks import judge
 from gan_aug.evaluation.outcome.dataset import describe_dataset
 from gan_aug.evaluation.outcome.files import SCORES, figure_files
 from gan_aug.evaluation.outcome.gans import gan_rows

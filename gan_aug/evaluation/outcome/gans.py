@@ -22,7 +22,7 @@ from gan_aug.data.manifest import Manifest
 from gan_aug.data.synthetic.shards import SyntheticManifest
 from gan_aug.evaluation.arm_catalogue import ARMS, REFERENCE
 from gan_aug.evaluation.cells.result import CellResult
-from gan_aug.evaluation.fidelity.judge import judge
+from gan_aug.evaluation.image_checks import judge
 from gan_aug.evaluation.statistics.comparison import estimate_auc
 from gan_aug.evaluation.statistics.ground_truth import GroundTruth
 from gan_aug.evaluation.statistics.uncertainty import FloatArray, Influence, difference, mean_influence

@@ -1,6 +1,6 @@
 """The fidelity of the synthetic images in words and tables: each metric beside its value for real images.
 
-The checks say in words what failed; `evaluation.fidelity.judge` has their rule.
+The checks say in words what failed; `evaluation.image_checks` has their rule.
 """
 
 from __future__ import annotations
@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from gan_aug.evaluation.fidelity.judge import failed
-from gan_aug.evaluation.fidelity.sets import RANDOM
+from gan_aug.evaluation.image_checks import RANDOM, failed
 from gan_aug.report.blocks import Table
 from gan_aug.report.words.gans import rows_of_gans
 from gan_aug.report.words.text import Report, counted, listed, percent, share, times

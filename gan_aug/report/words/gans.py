@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Callable
 from typing import Any
 
-from gan_aug.evaluation.fidelity.judge import failed
+from gan_aug.evaluation.image_checks import failed
 from gan_aug.report.blocks import Table
 from gan_aug.report.words.text import Report, counted, digits, listed, percent, share, times
 

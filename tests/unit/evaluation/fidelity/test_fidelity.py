@@ -18,11 +18,11 @@ from gan_aug.evaluation.cells.run import load_context, run_cell
 from gan_aug.evaluation.fidelity import measure as measuring
 from gan_aug.evaluation.fidelity import run as module
 from gan_aug.evaluation.fidelity.appearance import blurred
-from gan_aug.evaluation.fidelity.judge import failed, judge
 from gan_aug.evaluation.fidelity.measure import label_agreement
 from gan_aug.evaluation.fidelity.own_weights import check_weights
 from gan_aug.evaluation.fidelity.run import run_fidelity, stored_fidelity
 from gan_aug.evaluation.fidelity.sets import choose_images, read_sides, training_halves
+from gan_aug.evaluation.image_checks import failed, judge
 from gan_aug.run.files import json_sha256, write_json
 from tests.support.cell_data import CellData, small_config, write_synthetic
 from tests.support.evaluation_samples import make_manifest

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gan_aug.evaluation.fidelity.judge import failed, judge
+from gan_aug.evaluation.image_checks import failed, judge
 from tests.support.evaluation_samples import make_fidelity, make_manifest, make_older_fidelity
 
 FIGURES = make_fidelity(make_manifest())
