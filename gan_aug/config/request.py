@@ -239,14 +239,24 @@ def as_before(request: dict[str, Any], saved: dict[str, Any]) -> dict[str, Any]:
         saved: The saved sections, of this version or an earlier one.
 
     Returns:
-        The request with values for the keys of OPEN that it leaves open.
+        The request with values for the keys of OPEN that it leaves open, and for those of EARLIER that have their
+        default in it and are newer than the saved request.
     """
     found = dict(request)
-    for name, keys in OPEN.items():
-        now, before = request.get(name), with_earlier(saved).get(name)
+    for name in OPEN.keys() | EARLIER.keys():
+        now, before = request.get(name), saved.get(name)
         if isinstance(now, dict) and isinstance(before, dict):
-            found[name] = now | {key: before.get(key) for key, left in keys.items() if now.get(key, left) == left}
+            newer = {key: _default(name, key) for key in EARLIER.get(name, {}) if key not in before}
+            was = EARLIER.get(name, {}) | before
+            left_open = OPEN.get(name, {}) | newer
+            found[name] = now | {key: was.get(key) for key, left in left_open.items() if now.get(key, left) == left}
     return found
+
+
+def _default(section: str, key: str) -> Any:
+    """The default of a key, as a JSON value."""
+    kind = Config.model_fields[section].annotation
+    return kind.model_fields[key].default if isinstance(kind, type) and issubclass(kind, Section) else None
 
 
 def to_yaml(config: Config) -> str:

@@ -29,14 +29,14 @@ from gan_aug.stages.training.augmentation import default_augment
 def settled_gan(request: Config, storage: RunStorage, manifest: Manifest) -> Config:
     """The config with network, batch, penalty and augmentation: its own, else the trained GAN's, else the defaults.
 
+    What is newer than the trained GAN is as it was then.
+
     Args:
         request: What is asked for.
-        storage: The run's files; a training that is only in its store is fetched, if it has to say what it was.
+        storage: The run's files; a training that is only in its store is fetched, to say what it was.
         manifest: The data set.
     """
-    gan, path = request.gan, storage.folder / layout.TRAIN / layout.REQUEST
-    if gan.network != "auto" and None not in (gan.penalty, gan.augment, request.train.batch):
-        return request
+    path = storage.folder / layout.TRAIN / layout.REQUEST
     if not path.exists():
         storage.pull_training()
     values = configs.dump(request)

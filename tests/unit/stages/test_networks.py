@@ -69,6 +69,17 @@ def test_what_was_chosen_for_a_folder_stays_if_the_defaults_change(tmp_path: Pat
     check(run, "train", asked().train_request.to_json())
 
 
+def test_keys_that_are_newer_than_a_folders_gan_do_not_tell_it_from_a_request(tmp_path: Path) -> None:
+    request = asked().train_request.to_json() | {"gan": {"penalty": 1.0}}
+    old = {"images", "batch", "lr", "betas", "decay", "checkpoint_every", "sample_every"}  # of version 0.1
+    request["train"] = {key: value for key, value in request["train"].items() if key in old} | {"batch": 64}
+    run = trained(tmp_path, request)
+    check(run, "train", asked().train_request.to_json())
+    found = settled_gan(asked(), RunStorage(tmp_path, None), manifest(64, 64))
+    assert (found.train.keep, found.train.restarts) == ("last", 0)
+    assert configs.completed(request)["train"] == found.train_request.to_json()["train"]
+
+
 def test_a_folder_with_a_gan_keeps_its_batch(tmp_path: Path) -> None:
     request = asked(network="resize", penalty=0.01).train_request.to_json()
     run = trained(tmp_path, request | {"train": request["train"] | {"batch": 64}})
