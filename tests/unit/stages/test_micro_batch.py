@@ -16,7 +16,7 @@ from gan_aug.run.files import write_json
 from gan_aug.stages.training import memory
 from gan_aug.stages.training.memory import fitting, memory_in_words, needed, with_micro_batch
 
-REQUEST = TrainRequest(seed=0, gan=GanConfig(augment=()), train=TrainConfig())
+REQUEST = TrainRequest(seed=0, gan=GanConfig(augment=()), train=TrainConfig(batch=64))
 
 
 @pytest.fixture
