@@ -11,7 +11,8 @@ from gan_aug.config.gan import GanConfig, TrainConfig
 from gan_aug.config.stages import TrainRequest
 from gan_aug.data.manifest import Manifest
 from gan_aug.errors import ConfigError
-from gan_aug.gan.memory import PROCESS
+from gan_aug.gan.memory import HELD, PROCESS
+from gan_aug.gan.networks.catalogue import NETWORKS
 from gan_aug.run.files import write_json
 from gan_aug.stages.training import memory
 from gan_aug.stages.training.memory import fitting, memory_in_words, needed, with_micro_batch
@@ -56,6 +57,10 @@ def test_what_was_asked_for_or_done_before_stays(
     del old["train"]["micro_batch"]
     write_json(tmp_path / "request.json", old)
     assert with_micro_batch(tmp_path, REQUEST, films, "cpu", beside=99).train.micro_batch == 0, "as version 0.1 did"
+
+
+def test_every_network_says_what_it_holds() -> None:
+    assert HELD.keys() == NETWORKS.keys()
 
 
 def test_more_images_more_pixels_and_wider_networks_take_more(films: Manifest) -> None:
