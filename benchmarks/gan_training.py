@@ -2,8 +2,8 @@
 
     python -m benchmarks.gan_training [--sizes 28 64] [--seconds 8] [--rounds 7]
 
-All train the networks of the default configuration (relativistic loss with R1 and R2 in every eighth step, width 16,
-batch 64, grey images, 10 classes) on the same uint8 array. Each has a process of its own with one thread, and all are
+All train the default networks in batches of 64 (relativistic loss with R1 and R2 in every eighth step, width 16,
+grey images, 10 classes) on the same uint8 array. Each has a process of its own with one thread, and all are
 bound to the same core:
 
 - `example` follows PyTorch's `examples/dcgan`: a DataLoader without workers, three backward passes, BCE, no penalty,
@@ -48,7 +48,8 @@ from gan_aug.gan.networks.thin import FirstConv2d, LastConvTranspose2d
 from gan_aug.gan.trainer import GanTrainer, TrainSettings
 
 CLASSES = 10
-GAN, TRAIN = GanConfig(), TrainConfig()
+BATCH = 64
+GAN, TRAIN = GanConfig(), TrainConfig(batch=BATCH)
 
 Step = Callable[[], object]
 
@@ -68,8 +69,8 @@ def example_loop(networks: NetworkSettings, images: Tensor, labels: Tensor) -> S
     criterion = nn.BCEWithLogitsLoss()
     of_d = torch.optim.Adam(discriminator.parameters(), lr=2e-4, betas=(0.5, 0.999))
     of_g = torch.optim.Adam(generator.parameters(), lr=2e-4, betas=(0.5, 0.999))
-    loader = DataLoader(TensorDataset(images, labels), batch_size=TRAIN.batch, shuffle=True, drop_last=True)
-    ones, zeros = torch.ones(TRAIN.batch), torch.zeros(TRAIN.batch)
+    loader = DataLoader(TensorDataset(images, labels), batch_size=BATCH, shuffle=True, drop_last=True)
+    ones, zeros = torch.ones(BATCH), torch.zeros(BATCH)
     endless = (batch for _ in iter(int, 1) for batch in loader)
 
     def step() -> None:
@@ -77,7 +78,7 @@ def example_loop(networks: NetworkSettings, images: Tensor, labels: Tensor) -> S
         real = pixels.float() / 127.5 - 1
         discriminator.zero_grad()
         criterion(discriminator(real, label), ones).backward()
-        fake = generator(torch.randn(TRAIN.batch, networks.latent), label)
+        fake = generator(torch.randn(BATCH, networks.latent), label)
         criterion(discriminator(fake.detach(), label), zeros).backward()
         of_d.step()
         generator.zero_grad()
@@ -106,7 +107,7 @@ def tuned_loop(networks: NetworkSettings, images: Tensor, labels: Tensor, ours: 
         network.to(memory_format=torch.channels_last)
     of_d = torch.optim.Adam(discriminator.parameters(), lr=TRAIN.lr, betas=TRAIN.betas, fused=True)
     of_g = torch.optim.Adam(generator.parameters(), lr=TRAIN.lr, betas=TRAIN.betas, fused=True)
-    batch, done, penalty = TRAIN.batch, 0, penalty_of(networks)
+    batch, done, penalty = BATCH, 0, penalty_of(networks)
     order = torch.randperm(len(images))
 
     def step() -> None:
@@ -150,7 +151,7 @@ def our_loop(networks: NetworkSettings, images: Tensor, labels: Tensor) -> Step:
     """
     settings = TrainSettings(
         images=10**9,
-        batch=TRAIN.batch,
+        batch=BATCH,
         loss=GAN.loss,
         lr=TRAIN.lr,
         betas=TRAIN.betas,
@@ -236,7 +237,7 @@ def measure(size: int, seconds: float, rounds: int) -> None:
     rates: dict[str, list[float]] = {name: [] for name in loops}
     for _ in range(rounds):
         for name, loop in loops.items():
-            rates[name].append(count * TRAIN.batch / taken(loop, count))
+            rates[name].append(count * BATCH / taken(loop, count))
     for loop in loops.values():
         loop.send(0)
     shown = ", ".join(f"{name}: {statistics.median(rate):,.0f}" for name, rate in rates.items())
@@ -256,7 +257,7 @@ def taken(loop: Connection, count: int) -> float:
 
 def penalty_of(networks: NetworkSettings) -> float:
     """The weight of the gradient penalty in the default configuration."""
-    return default_penalty(networks.network, networks.shape[1:], TRAIN.batch)
+    return default_penalty(networks.network, networks.shape[1:], BATCH)
 
 
 def main() -> None:

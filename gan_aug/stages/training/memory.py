@@ -92,7 +92,7 @@ def needed(request: TrainRequest, manifest: Manifest, micro_batch: int, ranks: i
 def memory_in_words(need: int, request: TrainRequest) -> str:
     """What a training takes, as the end of a sentence: `about 1.2 GB of memory, 16 of 64 images at once`."""
     micro, batch = request.train.micro_batch, request.train.batch
-    parts = f", {micro} of {batch} images at once" if micro and batch and micro < batch else ""
+    parts = f", {micro} of {batch or 'all'} images at once" if micro and micro < (batch or micro + 1) else ""
     return f"about {_gigabytes(need)} of memory{parts}"
 
 
