@@ -30,7 +30,7 @@ GIB = 2**30
 def measured(size: int, threads: int, overrides: list[str]) -> tuple[float, float]:
     """Images per second and the largest resident size in GiB; run in a new process, because memory only grows."""
     torch.set_num_threads(threads)
-    config = read({}, ("train.images=1000000000", *overrides))
+    config = read({"data": {"source": "digits"}}, ("train.images=1000000000", *overrides))
     images = np.random.default_rng(0).integers(0, 256, (256, 1, size, size), dtype=np.uint8)
     studies = tuple(Study(str(i), (i % 2,), "train", None, str(i)) for i in range(len(images)))
     manifest = Manifest("random", ("a", "b"), "multi-class", (1, size, size), studies)
