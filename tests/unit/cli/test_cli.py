@@ -138,7 +138,7 @@ def test_a_mended_request_takes_the_place_of_a_faulty_one(
     config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = ("--run", tmp_path / "r")
-    assert call(monkeypatch, "run", config, *run, "--set", "data.size=30") == 2
+    assert call(monkeypatch, "run", config, *run, "--set", "data.size=30", "--set", "gan.network=dcgan") == 2
     assert "use 28x28 or 32x32" in capsys.readouterr().err
     assert call(monkeypatch, "import", config, *run, "--set", "data.size=28") == 0
     assert call(monkeypatch, "train", config, *run, "--set", "data.size=28", "--set", "train.images=64") == 0
