@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 
 CONFIG = """
 data: {source: digits, size: 16, limit: 60}
-train: {images: 12000, batch: 32, checkpoint_every: 1600, sample_every: 12000}
+train: {images: 12000, batch: 32, checkpoint_every: 1600, sample_every: 12000, restarts: 0}
 gan: {width: 4}
 synthesis: {counts: 300, shard: 64}
 classifier: {name: small-cnn, steps: 150, epochs: 3}
@@ -84,7 +84,7 @@ def test_killed_in_every_stage_and_resumed_is_the_same_report(
     died(start("run", config, "--run", run, killed_in="gan_aug.data.manifest:Manifest.save"))
     assert any((run / "dataset").glob("*images*"))
     assert not (run / "dataset/manifest.json").exists()
-    died(start("resume", run, killed_in="gan_aug.stages.train:forget_others"))
+    died(start("resume", run, killed_in="gan_aug.stages.training.kept:forget_others"))
     assert any((run / "train/checkpoints").glob("[0-9]*"))
     assert not (run / "synthetic").exists()
     died(start("resume", run, killed_in="gan_aug.data.synthetic.shards:SyntheticManifest.save"))
