@@ -7,11 +7,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from gan_aug.compute.control_groups import control_groups
+
 SAMPLE_SECONDS = 0.3
 """How long the load of the machine is watched. Its load average would tell of minutes, and of this process too."""
 
-CGROUPS = Path("/sys/fs/cgroup")
-MEMBERSHIP = Path("/proc/self/cgroup")
 STATISTICS = Path("/proc/stat")
 
 
@@ -47,32 +47,15 @@ def _allowed() -> set[int]:
 
 
 def _quotas() -> Iterator[float]:
-    """The quotas, in cores, of this process's cgroup and of those around it, of either version of cgroups."""
-    try:
-        lines = MEMBERSHIP.read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return  # not Linux
-    for line in lines:
-        number, controllers, path = line.split(":", 2)
-        if number == "0":
-            yield from _quotas_above(CGROUPS, path, ("cpu.max",))
-        elif "cpu" in controllers.split(","):
-            for mount in (CGROUPS / "cpu", CGROUPS / controllers):
-                yield from _quotas_above(mount, path, ("cpu.cfs_quota_us", "cpu.cfs_period_us"))
-
-
-def _quotas_above(mount: Path, path: str, names: tuple[str, ...]) -> Iterator[float]:
-    """The quotas in the folder `path` of `mount` and in all above it; in a container only the last may be there."""
-    folder = mount / path.lstrip("/")
-    for place in (folder, *folder.parents):
-        try:
-            quota, period = " ".join((place / name).read_text(encoding="ascii") for name in names).split()
-            if int(quota) > 0:
-                yield int(quota) / int(period)
-        except (OSError, ValueError):
-            pass  # no such group here, or no limit: "max"
-        if place == mount:
-            return
+    """The quotas, in cores, of this process's control groups."""
+    for group in control_groups("cpu"):
+        for names in (("cpu.max",), ("cpu.cfs_quota_us", "cpu.cfs_period_us")):
+            try:
+                quota, period = " ".join((group / name).read_text(encoding="ascii") for name in names).split()
+                if int(quota) > 0:
+                    yield int(quota) / int(period)
+            except (OSError, ValueError):
+                pass  # no such group here, or no limit: "max"
 
 
 def _busy_cores() -> float:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from gan_aug.compute.counters import count, watch
-from gan_aug.compute.local.freed_memory import keep_freed_memory
+from gan_aug.compute.memory import keep_freed_memory
 from gan_aug.errors import ComputeError
 from gan_aug.version import __version__
 

@@ -19,8 +19,8 @@ from multiprocessing.process import BaseProcess
 from typing import Any, Generic, Literal
 
 from gan_aug.compute.executor import Item, Result
-from gan_aug.compute.local.freed_memory import keep_freed_memory
 from gan_aug.compute.local.parent import POLL_SECONDS, bind_to_parent
+from gan_aug.compute.memory import keep_freed_memory
 from gan_aug.errors import Cancelled, ComputeError
 
 CHUNKS_PER_WORKER = 4

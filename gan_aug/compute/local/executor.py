@@ -12,8 +12,8 @@ from typing import Any, Self
 
 from gan_aug.compute.cores import cores, threads_for
 from gan_aug.compute.executor import Item, OnPoll, RankGroup, Result
-from gan_aug.compute.local.freed_memory import keep_freed_memory
 from gan_aug.compute.local.parent import POLL_SECONDS, bind_to_parent
+from gan_aug.compute.memory import keep_freed_memory
 from gan_aug.errors import Cancelled, ComputeError
 
 _state: tuple[int, Any] = (0, None)

@@ -20,8 +20,8 @@ FOUR = {0, 1, 2, 3}
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A machine of four cores without quotas, whose system files are in a folder."""
     monkeypatch.setattr(module, "_allowed", lambda: FOUR)
-    monkeypatch.setattr(module, "CGROUPS", tmp_path / "cgroup")
-    monkeypatch.setattr(module, "MEMBERSHIP", tmp_path / "membership")
+    monkeypatch.setattr("gan_aug.compute.control_groups.MOUNTS", tmp_path / "cgroup")
+    monkeypatch.setattr("gan_aug.compute.control_groups.MEMBERSHIP", tmp_path / "membership")
     monkeypatch.setattr(module, "STATISTICS", tmp_path / "stat")
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     return tmp_path
