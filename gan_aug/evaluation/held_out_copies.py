@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from gan_aug.data.image_store import open_images
 from gan_aug.data.manifest import Manifest
-from gan_aug.data.splits.near_duplicates import SMALLEST_SIDE, near_duplicates
+from gan_aug.data.splits.near_duplicates import SMALLEST_SIDE, ImagesByRow, near_duplicates
 from gan_aug.data.synthetic.shards import ShardedImages, SyntheticManifest
 from gan_aug.errors import LeakageError
 from gan_aug.run import layout
@@ -30,12 +30,12 @@ LISTED = 20
 """How many pairs a report lists."""
 
 
-class _Joined:
+class Joined:
     """The images of a data set followed by those of a synthetic set, `(N, C, H, W) uint8`, read by row."""
 
-    def __init__(self, store: npt.NDArray[np.uint8], synthetic: npt.NDArray[np.uint8] | ShardedImages) -> None:
+    def __init__(self, store: npt.NDArray[np.uint8], synthetic: ImagesByRow) -> None:
         self._store, self._synthetic = store, synthetic
-        self.shape = (len(store) + len(synthetic), *store.shape[1:])
+        self.shape = (len(store) + synthetic.shape[0], *store.shape[1:])
 
     def __getitem__(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
         """Copies of the images at `rows`, `(B, C, H, W) uint8`."""
@@ -74,7 +74,7 @@ def find_held_out_copies(
     store = open_images(dataset, manifest)
     held_out = np.concatenate([manifest.indices("validation"), manifest.indices("test")])
     rows = np.arange(len(store), len(store) + len(synthetic), dtype=np.int64)
-    found = near_duplicates(_Joined(store, synthetic), held_out, rows, cancelled=cancelled)
+    found = near_duplicates(Joined(store, synthetic), held_out, rows, cancelled=cancelled)
     best = {pair.second: pair for pair in sorted(found, key=lambda pair: pair.correlation)}
     pairs = [
         {
