@@ -18,6 +18,11 @@ class ComputeConfig(Section):
     """
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    cuda_graphs: bool = Field(
+        True,
+        description="let a GPU repeat the steps of GAN training from CUDA graphs, once it was seen that they give the "
+        "same; not with several ranks or micro-batches",
+    )
     threads: Count | None = Field(
         None,
         description="CPU threads of GAN training, in each rank; default: OMP_NUM_THREADS, else an even part of the "

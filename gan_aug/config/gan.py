@@ -79,6 +79,11 @@ class TrainConfig(Section):
     decay: Annotated[float, Field(ge=0, le=1)] = Field(
         0.5, description="last share of the training, over which the learning rate falls to zero"
     )
+    precision: Literal["fp32", "tf32"] = Field(
+        "fp32",
+        description="how a GPU multiplies: fp32 with all 24 bits of a number, tf32 with 11, on its tensor cores; the "
+        "CPU always takes fp32",
+    )
     checkpoint_every: Count = Field(50_000, description="images from one checkpoint to the next")
     sample_every: Count = Field(50_000, description="images from one sample grid to the next")
     score_every: Annotated[int, Field(ge=0)] = Field(

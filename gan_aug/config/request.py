@@ -38,6 +38,7 @@ OPEN: dict[str, dict[str, Any]] = {
     "train": {
         "batch": None,
         "micro_batch": None,
+        "precision": "fp32",
         "score_every": 10_000,
         "keep": "best",
         "patience": 10,
@@ -249,7 +250,9 @@ def as_before(request: dict[str, Any], saved: dict[str, Any]) -> dict[str, Any]:
             newer = {key: _default(name, key) for key in EARLIER.get(name, {}) if key not in before}
             was = EARLIER.get(name, {}) | before
             left_open = OPEN.get(name, {}) | newer
-            found[name] = now | {key: was.get(key) for key, left in left_open.items() if now.get(key, left) == left}
+            found[name] = now | {
+                key: was.get(key, left) for key, left in left_open.items() if now.get(key, left) == left
+            }
     return found
 
 

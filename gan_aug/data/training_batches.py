@@ -14,7 +14,7 @@ from torch import Tensor
 class TrainingBatches:
     """Endless shuffled passes over some of the stored images; only the batch is copied.
 
-    The image at an index depends on the seed and the index alone.
+    The image at an index depends on the seed and the index alone. `count` is the number of images in a pass.
     """
 
     def __init__(
@@ -36,19 +36,28 @@ class TrainingBatches:
             balance: With "data", every pass holds each image once. With "classes", the label combinations take turns,
                 each in a shuffled order of its own.
         """
-        self._images, self._labels, self._seed = images, labels, seed
-        self._groups = [rows]
+        self._images, self._labels, self._rows, self._seed = images, labels, rows, seed
+        self.count = len(rows)
+        self._groups = [np.arange(len(rows), dtype=np.int64)]
         if balance == "classes":
             _, group = np.unique(labels[rows], axis=0, return_inverse=True)
-            self._groups = [rows[group == g] for g in range(int(group.max()) + 1)]
+            self._groups = [np.flatnonzero(group == g) for g in range(int(group.max()) + 1)]
         self._order = lru_cache(maxsize=2 * len(self._groups))(self._shuffled)
 
     def __call__(self, first: int, count: int) -> tuple[Tensor, Tensor]:
         """The images `(count, C, H, W) uint8` and labels `(count, K) float32` at the indices from `first` on."""
-        rows = np.array([self._row(index) for index in range(first, first + count)], dtype=np.int64)
+        return self.stored(self.places(first, count))
+
+    def places(self, first: int, count: int) -> npt.NDArray[np.int64]:
+        """Which of the `count` used images, from 0 on, are at the indices from `first` on."""
+        return np.array([self._place(index) for index in range(first, first + count)], dtype=np.int64)
+
+    def stored(self, places: npt.NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+        """The images `(N, C, H, W) uint8` and labels `(N, K) float32` at these places among the used ones."""
+        rows = self._rows[places]
         return torch.from_numpy(self._images[rows]), torch.from_numpy(self._labels[rows])
 
-    def _row(self, index: int) -> int:
+    def _place(self, index: int) -> int:
         turn, group = divmod(index, len(self._groups))
         epoch, position = divmod(turn, len(self._groups[group]))
         return int(self._order(group, epoch)[position])

@@ -38,46 +38,65 @@ class AdaptiveSettings:
 
 
 class AdaptiveStrength:
-    """The probability p and what it is adapted by; a part of the trainer's state.
+    """The probability p and what it is adapted by; a part of the trainer's state, on its device."""
 
-    Attributes:
-        p: The probability of each augmentation, from 0 to MOST.
-    """
-
-    def __init__(self, settings: AdaptiveSettings) -> None:
+    def __init__(self, settings: AdaptiveSettings, device: torch.device | None = None) -> None:
+        """Begin with p = 0, with its state on `device`, by default the CPU."""
         self.settings = settings
-        self.p = 0.0
-        self._gap = self._lead = 0.0
+        self._state = torch.zeros(3, dtype=torch.float64, device=device)  # p, and the running means of r_v's two parts
+
+    @property
+    def p(self) -> float:
+        """The probability of each augmentation, from 0 to MOST."""
+        return float(self._state[0])
+
+    @property
+    def probability(self) -> float | Tensor:
+        """The same for `augment`: on a GPU a scalar in its memory, since nobody should wait for a number."""
+        return self.p if self._state.device.type == "cpu" else self._state[0]
 
     @property
     def overfitting(self) -> float:
         """r_v from running means of its parts; 0 as long as D does not tell training images from generated ones."""
-        return self._gap / self._lead if self._lead > 0 else 0.0
+        return float(_overfitting(self._state))
 
-    def update(self, count: float, real: float, held_out: float, fake: float, images: int) -> None:
+    def update(self, sums: Tensor, images: int) -> None:
         """Adapt p by D's logits of images with the same labels; nothing changes if there are none.
 
         Args:
-            count: How many images of each kind there are.
-            real: The sum of the logits of training images.
-            held_out: That of held-out images.
-            fake: That of generated images.
+            sums: `(4,) float64`: how many images of each kind there are, and the sums of the logits of training images,
+                held-out images and generated images.
             images: How many images the training saw since the last update.
         """
-        if not count:
-            return
-        self._gap = MEMORY * self._gap + (1 - MEMORY) * (real - held_out) / count
-        self._lead = MEMORY * self._lead + (1 - MEMORY) * (real - fake) / count
+        count, real, held_out, fake = sums.unbind()
+        p, gap, lead = self._state.unbind()
+        gap = MEMORY * gap + (1 - MEMORY) * (real - held_out) / count
+        lead = MEMORY * lead + (1 - MEMORY) * (real - fake) / count
         step = images / self.settings.rise
-        self.p = min(MOST, max(0.0, self.p + (step if self.overfitting > self.settings.target else -step)))
+        rises = _overfitting(torch.stack([p, gap, lead])) > self.settings.target
+        p = torch.where(rises, p + step, p - step).clamp(0, MOST)
+        self._state.copy_(torch.where(count > 0, torch.stack([p, gap, lead]), self._state))
+
+    def shown(self) -> Tensor:
+        """What is shown of it: p and r_v, `(2,) float64`, on the device."""
+        return torch.stack([self._state[0], _overfitting(self._state)])
 
     def state(self) -> Tensor:
         """All that a resumed training needs, `(3,) float64`."""
-        return torch.tensor([self.p, self._gap, self._lead], dtype=torch.float64)
+        return self._state.clone()
+
+    def tensors(self) -> list[Tensor]:
+        """The tensors that an update alters."""
+        return [self._state]
 
     def load(self, state: Tensor) -> None:
         """Go on from a `state`."""
-        self.p, self._gap, self._lead = state.tolist()
+        self._state.copy_(state)
+
+
+def _overfitting(state: Tensor) -> Tensor:
+    _, gap, lead = state.unbind()
+    return torch.where(lead > 0, gap / lead, 0.0)
 
 
 @torch.no_grad()
@@ -101,8 +120,10 @@ def sum_logits(
     most = at_once or max(1, len(labels))
     most = max(most - most % discriminator.group, discriminator.group)  # of images that it compares, none are divided
     parts = [slice(first, first + most) for first in range(0, len(labels), most)]
-    for group in groups:
-        logits = [(discriminator(group[part], labels[part]) * found[part]).sum() for part in parts]
-        sums.append(torch.stack([found.new_zeros((), dtype=group.dtype), *logits]).sum())
-    discriminator.train()
+    try:
+        for group in groups:
+            logits = [(discriminator(group[part], labels[part]) * found[part]).sum() for part in parts]
+            sums.append(torch.stack([found.new_zeros((), dtype=group.dtype), *logits]).sum())
+    finally:
+        discriminator.train()
     return torch.stack([part.double() for part in sums])

@@ -53,7 +53,9 @@ def uniforms_needed(names: tuple[AugmentName, ...], adaptive: bool) -> int:
     return UNIFORMS + (MORE if adaptive or {"affine", "flip"} & set(names) else 0)
 
 
-def augment(images: Tensor, uniforms: Tensor, names: tuple[AugmentName, ...], p: float | None = None) -> Tensor:
+def augment(
+    images: Tensor, uniforms: Tensor, names: tuple[AugmentName, ...], p: float | Tensor | None = None
+) -> Tensor:
     """Augment a batch of images; differentiable in the images.
 
     Args:
@@ -66,7 +68,7 @@ def augment(images: Tensor, uniforms: Tensor, names: tuple[AugmentName, ...], p:
     Returns:
         The augmented images, `(N, C, H, W) float32`; brightness and contrast may leave [-1, 1].
     """
-    if p == 0:
+    if not isinstance(p, Tensor) and p == 0:
         return images
     for name in names:
         changed = _AUGMENTATIONS[name](images, uniforms)

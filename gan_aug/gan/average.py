@@ -24,14 +24,15 @@ class MovingAverage:
         pairs = [(value, theirs[name]) for name, value in network.state_dict().items()]
         floats = [pair for pair in pairs if pair[0].is_floating_point()]
         self._floats, self._theirs = [value for value, _ in floats], [value for _, value in floats]
-        self._counts = [pair for pair in pairs if not pair[0].is_floating_point()]
+        counts = [pair for pair in pairs if not pair[0].is_floating_point()]
+        self._counts, self._their_counts = [value for value, _ in counts], [value for _, value in counts]
 
     @torch.no_grad()
     def update(self, weight: float) -> None:
         """Move the average by `weight`, from 0 to 1, towards the source's weights of now."""
         torch._foreach_lerp_(self._floats, self._theirs, weight)
-        for value, source in self._counts:
-            value.copy_(source)
+        if self._counts:
+            torch._foreach_copy_(self._counts, self._their_counts)
 
 
 def averaging_weight(count: int, seen: int, half_life: float) -> float:

@@ -71,8 +71,9 @@ class ProcessGroup(Ranks):
         with _rank_lost():
             dist.all_reduce(flat)
         parts = torch.split(flat, [tensor.numel() for tensor in tensors])
-        for tensor, part in zip(tensors, parts, strict=True):
-            tensor.copy_(part.view(tensor.shape))
+        torch._foreach_copy_(
+            list(tensors), [part.view(tensor.shape) for part, tensor in zip(parts, tensors, strict=True)]
+        )
 
     def sum(self, values: Tensor) -> Tensor:
         """See Ranks.sum."""
@@ -81,7 +82,7 @@ class ProcessGroup(Ranks):
 
     def any(self, flag: bool) -> bool:
         """See Ranks.any."""
-        flags = torch.tensor([float(flag)], device=self._device)
+        flags = torch.tensor([float(flag)])  # in the CPU's memory: nobody has to wait for a GPU
         with _rank_lost():
             dist.all_reduce(flags)
         return bool(flags.item())
@@ -147,7 +148,7 @@ class GlobalBatchNorm(nn.BatchNorm2d):
         if not self.training:
             return super().forward(x)
         dims = (0, 2, 3)
-        own_count = x.new_tensor([x.numel() / x.shape[1]])
+        own_count = x.new_full((1,), x.numel() / x.shape[1])
         sums = self.ranks.sum(torch.cat([x.sum(dims), own_count]))
         mean, count = sums[:-1] / sums[-1], sums[-1]
         centred = x - mean[:, None, None]

@@ -27,6 +27,7 @@ from gan_aug.gan.networks.base import Generator
 from gan_aug.gan.networks.catalogue import NETWORKS, build_generator
 from gan_aug.gan.networks.layers import round_as_first
 from gan_aug.gan.networks.settings import NetworkSettings
+from gan_aug.gan.tensors import load_tensors, training_tensors
 from gan_aug.gan.trainer import GanTrainer
 from gan_aug.run.files import json_sha256, storage_errors, write_bytes, write_json
 
@@ -36,11 +37,11 @@ SCHEMA = 2
 RECORD = "checkpoint.json"
 GENERATOR = "generator.safetensors"
 TRAINING = "training.safetensors"
-ADAPTIVE = "adaptive.state"
-"""The tensor with the state of the adaptive augmentation, if there is one."""
-
 NEWER = {"network": "dcgan"}
 """Fields of `networks` that the first checkpoints did not have, with what they were then."""
+
+NEWER_SETTINGS: dict[str, Any] = {"adaptive": None, "precision": "fp32"}
+"""Settings that are recorded only if they have another value than this."""
 
 
 @dataclass(frozen=True)
@@ -139,11 +140,9 @@ def save_checkpoint(folder: Path, trainer: GanTrainer, data: TrainingData) -> Ch
 
 
 def _settings(trainer: GanTrainer) -> dict[str, Any]:
-    """The trainer's settings as JSON values, without `adaptive` if it is None: then the id is as it always was."""
+    """The trainer's settings as JSON values, without newer ones that are as things were: so is the id."""
     settings: dict[str, Any] = json.loads(json.dumps(asdict(trainer.settings)))
-    if trainer.settings.adaptive is None:
-        del settings["adaptive"]
-    return settings
+    return {key: value for key, value in settings.items() if key not in NEWER_SETTINGS or value != NEWER_SETTINGS[key]}
 
 
 def _record(checkpoint: Checkpoint) -> dict[str, Any]:
@@ -208,7 +207,7 @@ def restore(trainer: GanTrainer, checkpoint: Checkpoint) -> None:
         raise CheckpointError(
             f"{checkpoint.path} holds other networks ({checkpoint.networks}) than asked for: choose another run folder"
         )
-    _load(trainer, read_tensors(checkpoint.path / TRAINING), checkpoint.images)
+    load_tensors(trainer, read_tensors(checkpoint.path / TRAINING), checkpoint.images)
     trainer.before = checkpoint.parent.images if checkpoint.parent else 0
 
 
@@ -220,27 +219,7 @@ def broadcast_state(trainer: GanTrainer) -> None:
     state = safetensors.torch.save(_contiguous(training_tensors(trainer) | {"seen": seen}))
     tensors = safetensors.torch.load(trainer.ranks.broadcast(state))
     images, trainer.before = tensors.pop("seen").tolist()
-    _load(trainer, tensors, images)
-
-
-def _load(trainer: GanTrainer, tensors: dict[str, Tensor], images: int) -> None:
-    """Set the trainer to the state in `tensors` (see `training_tensors`), taken after `images` images."""
-    for name in ("generator", "discriminator", "average"):
-        getattr(trainer, name).load_state_dict(part_of(tensors, name))
-    for name, optimizer in trainer.optimizers.items():
-        parameters = [p for group in optimizer.param_groups for p in group["params"]]
-        state: dict[int, dict[str, Tensor]] = {}
-        for key, value in part_of(tensors, f"optimizer.{name}").items():
-            index, moment = key.split(".")
-            parameter = parameters[int(index)]
-            if value.shape == parameter.shape:
-                # In the parameter's memory format: with other strides the update is rounded differently.
-                value = torch.empty_like(parameter).copy_(value)  # noqa: PLW2901
-            state.setdefault(int(index), {})[moment] = value
-        optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
-    if trainer.adaptive is not None:
-        trainer.adaptive.load(tensors[ADAPTIVE])
-    trainer.images = images
+    load_tensors(trainer, tensors, images)
 
 
 def calibrated_average(trainer: GanTrainer) -> Generator:
@@ -249,28 +228,8 @@ def calibrated_average(trainer: GanTrainer) -> Generator:
     return calibrated(trainer.average, labels.to(trainer.device), trainer.settings.seed)
 
 
-def training_tensors(trainer: GanTrainer) -> dict[str, Tensor]:
-    """All tensors that a resumed training needs, by dotted names: networks, average, moments, p."""
-    tensors = {
-        f"{name}.{key}": value
-        for name in ("generator", "discriminator", "average")
-        for key, value in getattr(trainer, name).state_dict().items()
-    }
-    for name, optimizer in trainer.optimizers.items():
-        for index, moments in optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{name}.{index}.{moment}": value for moment, value in moments.items()}
-    if trainer.adaptive is not None:
-        tensors[ADAPTIVE] = trainer.adaptive.state()
-    return tensors
-
-
 def _contiguous(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
-
-
-def part_of(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:
-    """The tensors whose names begin with `name` and a dot, by the rest of their names."""
-    return {key.removeprefix(f"{name}."): value for key, value in tensors.items() if key.startswith(f"{name}.")}
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:

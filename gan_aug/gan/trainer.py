@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from gan_aug.errors import TrainingDiverged
 from gan_aug.gan.adaptive import EVERY, AdaptiveSettings, AdaptiveStrength, sum_logits
 from gan_aug.gan.augment import UNIFORMS, AugmentName, augment, uniforms_needed
 from gan_aug.gan.average import MovingAverage, averaging_weight
+from gan_aug.gan.device.arithmetic import Precision, arithmetic
+from gan_aug.gan.device.graphs import Recorded
+from gan_aug.gan.device.inputs import Ahead, Batches, Images, to_device
+from gan_aug.gan.device.results import Results, StepReport, check_finite
+from gan_aug.gan.device.use import DeviceUse, use_of
 from gan_aug.gan.losses import LossName
 from gan_aug.gan.networks.catalogue import build_discriminator, build_generator
 from gan_aug.gan.networks.layers import compute_in_parts
@@ -21,13 +25,6 @@ from gan_aug.gan.networks.settings import NetworkSettings
 from gan_aug.gan.ranks import Ranks, share_statistics
 from gan_aug.gan.seeds import Purpose, image_numbers
 from gan_aug.gan.updates import Losses, Pairs
-
-Batches = Callable[[int, int], tuple[Tensor, Tensor]]
-"""From (index of the first image, count) to images `(N, C, H, W) uint8` and labels `(N, K) float32`.
-
-The result depends on the indices alone. So a resumed training sees the same images as an uninterrupted one, and several
-ranks together see the same images as one process. `count` may be 0."""
-
 
 HeldOut = Callable[[int, Tensor], tuple[Tensor, Tensor]]
 """From (index of the first image, labels `(N, K) float32`) to held-out images `(N, C, H, W) uint8` with these labels,
@@ -49,6 +46,7 @@ class TrainSettings:
     - `penalty_every`: the penalty is computed in every so many steps, and weighted by this number.
     - `average`: half-life of the averaged generator, in images.
     - `adaptive`: how the probability of the augmentations is adapted; None applies them always.
+    - `precision`: how a GPU multiplies.
     """
 
     images: int
@@ -63,26 +61,22 @@ class TrainSettings:
     average: float = 10_000.0
     seed: int = 0
     adaptive: AdaptiveSettings | None = None
+    precision: Precision = "fp32"
 
 
-@dataclass(frozen=True)
-class StepReport:
-    """Both losses and D's mean logits of one step; `images` counts the real images seen after it.
+class _Kind(NamedTuple):
+    """What steps differ in: the gradient penalty, a measurement of how much D overfits, the images of all ranks."""
 
-    `augment` and `overfitting` are the adaptive augmentation's p and r_v; None without it.
-    """
-
+    penalised: bool
+    measured: bool
     images: int
-    loss_d: float
-    loss_g: float
-    real: float
-    fake: float
-    augment: float | None = None
-    overfitting: float | None = None
 
 
 class GanTrainer:
     """Trains a generator and a discriminator, with one optimiser step of each per batch.
+
+    On a GPU nobody waits for a step's results: they are read some steps later, and the device itself sees to it that
+    nothing is updated any more after a loss or a gradient that is not finite.
 
     Args:
         networks: What both networks are built from.
@@ -95,6 +89,7 @@ class GanTrainer:
         micro_batch: The most images, or pairs of them, that are computed at once; all by default. It alters the
             rounding alone.
         held_out: Real images that the training never sees; the adaptive augmentation needs them.
+        use: How the device is used; by default as suits it.
     """
 
     def __init__(
@@ -107,6 +102,7 @@ class GanTrainer:
         dtype: torch.dtype = torch.float32,
         micro_batch: int | None = None,
         held_out: HeldOut | None = None,
+        use: DeviceUse | None = None,
     ) -> None:
         self.settings = settings
         self.batches = batches
@@ -114,7 +110,8 @@ class GanTrainer:
         self.ranks = ranks or Ranks()
         self.dtype = dtype
         self.images = 0
-        self.adaptive = AdaptiveStrength(settings.adaptive) if settings.adaptive and held_out else None
+        self.use = use or use_of(self.device, self.ranks.size, micro_batch, graphs=True)
+        self.adaptive = AdaptiveStrength(settings.adaptive, self.device) if settings.adaptive and held_out else None
         self.held_out = held_out
         self.before = 0  # images that the networks had seen before this training, if it started from another one's
         with torch.random.fork_rng(devices=[]):
@@ -128,108 +125,200 @@ class GanTrainer:
         compute_in_parts(self.generator, micro_batch)
         self._averaging = MovingAverage(self.average, self.generator)
         self._losses = Losses(settings.loss, settings.augment, settings.penalty * settings.penalty_every, micro_batch)
+        of_gpu = self.device.type == "cuda"
+        # In the memory of a GPU, a recorded step finds the learning rate of now.
+        lr = torch.tensor(settings.lr, device=self.device) if of_gpu else settings.lr
         self.optimizers = {
-            name: torch.optim.Adam(network.parameters(), lr=settings.lr, betas=settings.betas, fused=True)
+            name: torch.optim.Adam(network.parameters(), lr=lr, betas=settings.betas, fused=True, capturable=of_gpu)
             for name, network in (("generator", self.generator), ("discriminator", self.discriminator))
         }
+        self._broken = torch.zeros((), device=self.device)  # 1 after a loss or a gradient that is not finite
+        self._results = Results()
+        self._images = Images(batches, self.device, self.use.room)
+        self._ahead = Ahead(self._draw, self.device) if self.use.ahead else None
+        self._steps = Recorded(self._compute, self._state, self.use.record)
 
     @property
     def finished(self) -> bool:
         """Whether all images of `settings.images` were seen."""
         return self.images >= self.settings.images
 
+    def begin_at(self, images: int) -> None:
+        """Go on after so many images, with networks and moments that were loaded."""
+        self.images = images
+        self._results.forget()
+        self._broken.zero_()
+        self._steps.forget()
+
+    @property
+    def how(self) -> str:
+        """How the device is used, in words; empty on a CPU."""
+        if not self.use.ahead:
+            return ""
+        why = self._steps.refused or self.use.why
+        steps = f"without CUDA graphs: {why}" if why else "steps repeated from CUDA graphs"
+        where = "kept on the device" if self._images.resident else "brought there batch by batch"
+        return f"{self.settings.precision}, images {where}, {steps}"
+
     def step(self) -> StepReport:
+        """Update both networks on the next batch, and wait for the result; raises as `advance`."""
+        return [*self.advance(), *self.read()][-1]
+
+    def advance(self) -> list[StepReport]:
         """Update both networks on the next batch; this rank works on its share of it.
 
+        Returns:
+            The steps whose results were read now, oldest first. On a CPU it is this step. On a GPU it is none most of
+            the time, and after every so many steps it is all of these.
+
         Raises:
-            TrainingDiverged: A loss or a gradient is not finite; raised on all ranks, before the update.
+            TrainingDiverged: A loss or a gradient of this step, or on a GPU of one before it, is not finite; raised on
+                all ranks. From that step on nothing was updated.
             RankLost: Another rank is gone.
         """
         count = min(self.settings.batch, self.settings.images - self.images)
         share = self.ranks.share(self.images, count, self.discriminator.group)
-        real, labels = (part.to(self.device, non_blocking=True) for part in self.batches(share.start, len(share)))
-        real, labels = to_signed(real).to(self.dtype), labels.to(self.dtype)
-        noise, uniforms = self._draw(share)
+        step = self.images // self.settings.batch
+        kind = _Kind(
+            penalised=self.settings.penalty > 0 and step % self.settings.penalty_every == 0,
+            measured=self.adaptive is not None and step % EVERY == 0,
+            images=count,
+        )
         self._set_learning_rates()
-        fake = self.generator(noise, labels)
-        self._adapt(real, fake.detach(), labels, uniforms, share)
-        pairs = Pairs(real, fake.detach(), labels, uniforms, count, self.adaptive.p if self.adaptive else None)
-        values = self._losses.discriminator_gradient(self.discriminator, pairs, self._penalised)
-        _, loss_d, on_real, on_fake = self._update("discriminator", values)
-        values, gradient = self._losses.images_gradient(self.discriminator, pairs)
-        fake.backward(gradient, inputs=list(self.generator.parameters()))  # type: ignore[no-untyped-call]
-        (loss_g,) = self._update("generator", values)
+        with arithmetic(self.device, self.settings.precision):
+            inputs, labels = self._inputs(share)
+            if kind.measured and self.held_out is not None:
+                inputs += tuple(to_device(part, self.device) for part in self.held_out(share.start, labels))
+            self._results.add(self.images, count, self._steps(inputs, kind))
+        reports = self.read() if len(self._results) >= self.use.read_every else []
         self.images += count
         self._averaging.update(averaging_weight(count, self.before + self.images, self.settings.average))
-        adapted = (self.adaptive.p, self.adaptive.overfitting) if self.adaptive else ()
-        return StepReport(self.images, loss_d, loss_g, on_real, on_fake, *adapted)
+        return reports
 
-    @torch.no_grad()
-    def _adapt(self, real: Tensor, fake: Tensor, labels: Tensor, uniforms: Tensor, share: range) -> None:
-        """Adapt the augmentation's p in every so many steps, by D's logits of training, held-out and fake images."""
-        if self.adaptive is None or self.held_out is None or self.images // self.settings.batch % EVERY:
-            return
-        images, found = (part.to(self.device) for part in self.held_out(share.start, labels.cpu()))
-        names, p, held_out = self.settings.augment, self.adaptive.p, to_signed(images).to(self.dtype)
-        views = [augment(group, uniforms[0], names, p) for group in (real, held_out, fake)]
-        total = sum_logits(self.discriminator, views, labels, found, self._losses.at_once)
-        self.ranks.sum_([total])
-        counted, on_real, on_held_out, on_fake = total.tolist()
-        self.adaptive.update(counted, on_real, on_held_out, on_fake, images=EVERY * self.settings.batch)
+    def read(self) -> list[StepReport]:
+        """Wait for the results that were not read yet; raises TrainingDiverged as `advance`."""
+        return self._results.read()
 
-    @property
-    def _penalised(self) -> bool:
-        """Whether the next step has the gradient penalty."""
-        settings = self.settings
-        return settings.penalty > 0 and self.images // settings.batch % settings.penalty_every == 0
+    def _inputs(self, share: range) -> tuple[tuple[Tensor, ...], Tensor]:
+        """What a step needs, on the device: images, labels, noise, augmentation numbers; and the labels on the CPU."""
+        if self._ahead is None:
+            drawn = here = self._draw(share)
+        else:
+            drawn, here = self._ahead(share, self.settings.batch)
+        return (self._images.seen(drawn[0]), *drawn[1:]), here[1]
 
-    def _draw(self, indices: range) -> tuple[Tensor, Tensor]:
-        """Noise `(N, latent)` and augmentation numbers `(VIEWS, N, U)` of the images, from their own streams.
+    def _draw(self, share: range) -> tuple[Tensor, ...]:
+        """In the CPU's memory, images (or their places), labels, and the images' own random numbers.
 
-        Without augmentation its numbers are not drawn, U is 0; the noise is the same. Of more numbers than UNIFORMS
-        those up to there come first in the stream, for all views: they are the same too.
+        These are noise `(N, latent)` and augmentation numbers `(N, VIEWS, U)`. Without augmentation its numbers are not
+        drawn, U is 0; the noise is the same. Of more numbers than UNIFORMS those up to there come first in the stream,
+        for all views: they are the same too.
         """
         wanted = uniforms_needed(self.settings.augment, self.adaptive is not None)
         first = min(wanted, UNIFORMS)
         latent = self.generator.settings.latent
-        drawn = image_numbers(self.settings.seed, Purpose.TRAINING, indices, latent, VIEWS * wanted)
-        noise, uniforms = (torch.from_numpy(numbers).to(self.device) for numbers in drawn)
+        drawn = image_numbers(self.settings.seed, Purpose.TRAINING, share, latent, VIEWS * wanted)
+        noise, uniforms = (torch.from_numpy(numbers) for numbers in drawn)
         parts = ((uniforms[:, : VIEWS * first], first), (uniforms[:, VIEWS * first :], wanted - first))
-        views = torch.cat([part.reshape(len(indices), VIEWS, width) for part, width in parts], dim=2)
-        return noise.to(self.dtype), views.transpose(0, 1)
+        views = torch.cat([part.reshape(len(share), VIEWS, width) for part, width in parts], dim=2)
+        return *self._images.draw(share), noise, views
+
+    def _compute(self, inputs: tuple[Tensor, ...], kind: _Kind) -> Tensor:
+        """Update both networks; the results, `(7 or 9,) float64`, see `Results.add`. It waits for no GPU.
+
+        Args:
+            inputs: Images, labels, noise and augmentation numbers; if it measures, held-out images and which count.
+            kind: What is to be done.
+        """
+        try:
+            return torch.cat(self._computed(inputs, kind))
+        except RuntimeError:  # in the middle of a recording, say: the next step must not add to its gradients
+            for optimizer in self.optimizers.values():
+                optimizer.zero_grad(set_to_none=True)
+            raise
+
+    def _computed(self, inputs: tuple[Tensor, ...], kind: _Kind) -> list[Tensor]:
+        images, labels, noise, views, *held_out = inputs
+        labels, uniforms = labels.to(self.dtype), views.transpose(0, 1)
+        real = self._signed(images)
+        fake = self.generator(noise.to(self.dtype), labels)
+        if kind.measured:
+            self._adapt((real, self._signed(held_out[0]), fake.detach()), labels, uniforms[0], held_out[1])
+        p = self.adaptive.probability if self.adaptive else None
+        pairs = Pairs(real, fake.detach(), labels, uniforms, kind.images, p)
+        values = self._losses.discriminator_gradient(self.discriminator, pairs, kind.penalised)
+        of_d = self._update("discriminator", values)
+        values, gradient = self._losses.images_gradient(self.discriminator, pairs)
+        fake.backward(gradient, inputs=list(self.generator.parameters()))  # type: ignore[no-untyped-call]
+        of_g = self._update("generator", values)
+        return [of_d, of_g, *([self.adaptive.shown()] if self.adaptive else [])]
+
+    def _signed(self, images: Tensor) -> Tensor:
+        return to_signed(images).to(self.dtype)
+
+    @torch.no_grad()
+    def _adapt(self, groups: tuple[Tensor, ...], labels: Tensor, uniforms: Tensor, found: Tensor) -> None:
+        """Adapt the augmentation's p by D's logits of training, held-out and fake images, of which some count."""
+        if self.adaptive is None:
+            return
+        views = [augment(group, uniforms, self.settings.augment, self.adaptive.probability) for group in groups]
+        total = sum_logits(self.discriminator, views, labels, found, self._losses.at_once)
+        self.ranks.sum_([total])
+        self.adaptive.update(total, images=EVERY * self.settings.batch)
 
     def _set_learning_rates(self) -> None:
         left = 1 - self.images / self.settings.images
         scale = min(1.0, left / self.settings.decay) if self.settings.decay else 1.0
         for optimizer in self.optimizers.values():
             for group in optimizer.param_groups:
-                group["lr"] = self.settings.lr * scale
+                if isinstance(group["lr"], Tensor):
+                    group["lr"].fill_(self.settings.lr * scale)
+                else:
+                    group["lr"] = self.settings.lr * scale
 
-    def _update(self, name: str, values: Tensor) -> list[float]:
-        """Take one optimiser step of the named network by the gradient that its parameters hold.
+    def _update(self, name: str, values: Tensor) -> Tensor:
+        """Take one optimiser step of the named network by the gradient that its parameters hold, if all is finite.
 
         Args:
             name: Of the network.
             values: This rank's parts of the loss and of what is shown.
 
         Returns:
-            The sums of `values` over the ranks.
+            The norm of the gradient, and the sums of `values` over the ranks, as float64.
 
         Raises:
-            TrainingDiverged: Before the step, if the loss or the gradient is not finite.
+            TrainingDiverged: If results are read at each step: before this one, if loss or gradient is not finite.
         """
         optimizer = self.optimizers[name]
         gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
         self.ranks.sum_([*gradients, values])
-        norm, *sums = torch.cat([torch.nn.utils.get_total_norm(gradients)[None], values]).tolist()
-        if not math.isfinite(sums[0]) or not math.isfinite(norm):
-            raise TrainingDiverged(
-                f"the {name}'s loss ({sums[0]:g}) or its gradient (norm {norm:g}) is not finite after "
-                f"{self.images} images: lower train.lr and start in a new run folder"
-            )
+        results = torch.cat([torch.nn.utils.get_total_norm(gradients)[None], values])
+        if self.use.read_every == 1:
+            norm, loss = results[:2].tolist()
+            check_finite(name, norm, loss, self.images)
+        else:
+            self._broken.masked_fill_(~torch.isfinite(results[:2]).all(), 1.0)
+            optimizer.found_inf = self._broken  # type: ignore[attr-defined]  # as a GradScaler does: 1 means no step
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-        return sums
+        return results.double()
+
+    def _state(self) -> list[list[Tensor]]:
+        """All that a step alters: weights, buffers, moments, and the rest."""
+        networks = (self.generator, self.discriminator)
+        moments = [
+            value
+            for optimizer in self.optimizers.values()
+            for state in optimizer.state.values()
+            for value in state.values()
+        ]
+        rest = [self._broken, *(self.adaptive.tensors() if self.adaptive else ())]
+        return [
+            [p.detach() for network in networks for p in network.parameters()],
+            [buffer for network in networks for buffer in network.buffers()],
+            moments,
+            rest,
+        ]
 
 
 def to_signed(images: Tensor) -> Tensor:

@@ -8,7 +8,8 @@ from torch import Tensor
 
 from gan_aug.errors import CheckpointError
 from gan_aug.gan.networks.settings import NetworkSettings
-from gan_aug.gan.state import TRAINING, Checkpoint, Parent, part_of, read_tensors
+from gan_aug.gan.state import TRAINING, Checkpoint, Parent, read_tensors
+from gan_aug.gan.tensors import part_of
 from gan_aug.gan.trainer import GanTrainer
 
 NETWORKS = ("generator", "discriminator", "average")

@@ -36,7 +36,7 @@ class Pairs:
     labels: Tensor
     uniforms: Tensor
     count: int
-    p: float | None = None
+    p: float | Tensor | None = None
 
     def parts(self, most: int | None, group: int = 1) -> list[Pairs]:
         """Consecutive parts of at most `most` pairs, or of one group, evenly sized; at least one, which may be empty.

@@ -21,6 +21,7 @@ from gan_aug.data.manifest import Manifest
 from gan_aug.data.training_batches import HeldOutBatches, TrainingBatches
 from gan_aug.errors import Cancelled, CheckpointError
 from gan_aug.gan.chosen import chosen_checkpoint
+from gan_aug.gan.device.use import use_of
 from gan_aug.gan.ranks import Ranks, current_ranks
 from gan_aug.gan.state import (
     Checkpoint,
@@ -99,7 +100,8 @@ def train(context: StageContext, request: TrainRequest, manifest: Manifest, gan:
             run.emit("train", "note", message)
         run.relay()
 
-    context.executor.train(partial(train_rank, run, storage, request, manifest, compute.device), group, on_poll)
+    work = partial(train_rank, run, storage, request, manifest, compute.device, compute.cuda_graphs)
+    context.executor.train(work, group, on_poll)
     trained = chosen_checkpoint(run.train)
     if trained is None:
         raise CheckpointError(f"{run.checkpoints} holds no checkpoint of the training that has just ended: resume it")
@@ -107,7 +109,9 @@ def train(context: StageContext, request: TrainRequest, manifest: Manifest, gan:
 
 
 @reused_memory()
-def train_rank(run: RunDir, storage: RunStorage, request: TrainRequest, manifest: Manifest, device: str) -> None:
+def train_rank(
+    run: RunDir, storage: RunStorage, request: TrainRequest, manifest: Manifest, device: str, graphs: bool = True
+) -> None:
     """The work of one rank, from the newest whole checkpoint on, after `train` has saved its request.
 
     Args:
@@ -116,6 +120,7 @@ def train_rank(run: RunDir, storage: RunStorage, request: TrainRequest, manifest
         request: The networks and the training.
         manifest: The data set.
         device: `compute.device`; each rank chooses its own by it.
+        graphs: `compute.cuda_graphs`.
 
     Raises:
         Cancelled: On all ranks at the same step, if the run is told to stop.
@@ -134,7 +139,8 @@ def train_rank(run: RunDir, storage: RunStorage, request: TrainRequest, manifest
         newest = newest_checkpoint(run.checkpoints) if leads else None
         if watched:
             course = told(ranks, watch.resume(newest) if watch else None)
-        trainer = build_trainer(request.model_copy(update={"seed": course.seed}), store, manifest, ranks, chosen)
+        seeded = request.model_copy(update={"seed": course.seed})
+        trainer = build_trainer(seeded, store, manifest, ranks, chosen, graphs=graphs)
         if _train_from(newest, trainer, run, storage, request, manifest, watch):
             break
     if leads:
@@ -169,14 +175,17 @@ def _train_from(
     goes_back = watched and follow(trainer, watch.catch_up(trainer, newest) if watch else None)
     while not goes_back and not trainer.finished:
         before = trainer.images
-        report = trainer.step()
+        reports = trainer.advance()
         stopping, scoring = ranks.any(run.cancelled()), watched and _crossed(before, trainer, train.score_every)
+        saving, showing = (_crossed(before, trainer, every) for every in (train.checkpoint_every, train.sample_every))
+        if stopping or scoring or saving or showing:
+            reports += trainer.read()  # on all ranks: each has to see that all is finite before anything is kept
         if leads:
-            record.add(report)
-            if stopping or scoring or _crossed(before, trainer, train.checkpoint_every):
+            record.add(reports)
+            if stopping or scoring or saving:
                 record.save()
                 keeper.save(trainer, watch, scoring=scoring)
-            if _crossed(before, trainer, train.sample_every):
+            if showing:
                 record.picture(manifest, watch.scores if watch else None)
         goes_back = scoring and follow(trainer, watch.course if watch else None)
         if stopping and not trainer.finished:
@@ -197,6 +206,7 @@ def _training_data(manifest: Manifest, parent: Checkpoint | None) -> TrainingDat
 
 def _state(trainer: GanTrainer, request: TrainRequest, manifest: Manifest) -> str:
     where = f"{trainer.device}" + (f" in {trainer.ranks.size} processes" if trainer.ranks.size > 1 else "")
+    where += f" ({trainer.how})" if trainer.how else ""
     strength = f", augmentation adapted, p {trainer.adaptive.p:.2f} now" if trainer.adaptive else ""
     need = needed(request, manifest, request.train.micro_batch or 0, trainer.ranks.size)
     return (
@@ -211,6 +221,8 @@ def build_trainer(
     manifest: Manifest,
     ranks: Ranks,
     device: torch.device,
+    *,
+    graphs: bool = True,
 ) -> GanTrainer:
     """The trainer of a request on the training split.
 
@@ -220,6 +232,7 @@ def build_trainer(
         manifest: The data set.
         ranks: The processes that train together.
         device: Where this one computes.
+        graphs: Whether a GPU may repeat steps from CUDA graphs.
 
     Returns:
         The trainer, before its first step.
@@ -233,7 +246,8 @@ def build_trainer(
     )
     held_out = HeldOutBatches(images, manifest.label_matrix(), manifest.indices("validation"))
     micro_batch = request.train.micro_batch or None
-    return GanTrainer(networks, settings, batches, device, ranks, micro_batch=micro_batch, held_out=held_out)
+    use = use_of(device, ranks.size, micro_batch, graphs)
+    return GanTrainer(networks, settings, batches, device, ranks, micro_batch=micro_batch, held_out=held_out, use=use)
 
 
 def _threads(context: StageContext) -> int:

@@ -204,7 +204,8 @@ def start_together(verb: Verb, request: Config, run: RunDir, executor: TorchrunE
         storage, manifest = storage_of(run, request.compute.storage), Manifest.load(run.dataset / layout.MANIFEST)
         settled_request = settled_gan(request, storage, manifest)
         part, asked = gan_part(run, gan), gan_training(settled_request.train_request, gan)
-        train_rank(part, storage.gan(gan), asked, manifest, request.compute.device)
+        compute = request.compute
+        train_rank(part, storage.gan(gan), asked, manifest, compute.device, compute.cuda_graphs)
 
     executor.join_trainings(join)
 

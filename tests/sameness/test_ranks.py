@@ -29,8 +29,8 @@ from gan_aug.gan.state import (
     read_checkpoint,
     restore,
     save_checkpoint,
-    training_tensors,
 )
+from gan_aug.gan.tensors import training_tensors
 from gan_aug.gan.trainer import GanTrainer
 from tests.support.gan_samples import small_trainer
 

@@ -10,7 +10,8 @@ import torch
 from gan_aug.gan.adaptive import AdaptiveSettings
 from gan_aug.gan.losses import LossName
 from gan_aug.gan.networks.settings import NetworkName
-from gan_aug.gan.state import TrainingData, read_checkpoint, restore, save_checkpoint, training_tensors
+from gan_aug.gan.state import TrainingData, read_checkpoint, restore, save_checkpoint
+from gan_aug.gan.tensors import training_tensors
 from gan_aug.gan.trainer import GanTrainer
 from tests.support.gan_samples import small_trainer
 

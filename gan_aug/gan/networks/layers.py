@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -82,7 +84,7 @@ class DoublingConv2d(nn.Module):
     def forward(self, x: Tensor, size: tuple[int, int]) -> Tensor:
         """Enlarge `x` `(N, C, h, w)` to `size`, (H, W), twice its own or one less on a side."""
         height, width = size
-        spread = self.weight.new_tensor(SPREAD)
+        spread = constant(SPREAD, self.weight.dtype, self.weight.device)
         weight = torch.einsum("ti,ocij,sj->cots", spread, self.weight, spread)
         y = nn.functional.conv_transpose2d(x, weight, self.bias, stride=2, padding=1)
         return y[:, :, :height, :width]
@@ -103,10 +105,17 @@ def bilinear(x: Tensor, size: tuple[int, int]) -> Tensor:
     the time of `nn.functional.interpolate`.
     """
     height, width = size
-    between = x.new_tensor(BETWEEN)
+    between = constant(BETWEEN, x.dtype, x.device)
     weight = torch.outer(between, between).expand(x.shape[1], 1, 4, 4)
     y = nn.functional.conv_transpose2d(x, weight, stride=2, padding=1, groups=x.shape[1])
     return y[:, :, :height, :width]
+
+
+@lru_cache(maxsize=64)
+def constant(values: tuple[Any, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """A tensor of numbers that never change, made once for a device: to bring them there, the CPU waits for a GPU."""
+    with torch.inference_mode(False):  # a tensor of inference mode could not be used in a training
+        return torch.tensor(values, dtype=dtype, device=device)
 
 
 def compute_in_parts(network: nn.Module, at_once: int | None) -> None:

@@ -82,8 +82,6 @@ def _spread(x: Tensor, group: int) -> Tensor:
     """
     whole = len(x) - len(x) % group
     groups = [rows for rows in (torch.unflatten(x[:whole], 0, (-1, group)), x[whole:][None]) if rows.numel()]
-    spreads = [
-        (rows.var(dim=1, correction=0) + SMALLEST).sqrt().mean(dim=(1, 2, 3)).repeat_interleave(rows.shape[1])
-        for rows in groups
-    ]
-    return torch.cat(spreads) if spreads else x.new_zeros(0)
+    spreads = [(rows.var(dim=1, correction=0) + SMALLEST).sqrt().mean(dim=(1, 2, 3)) for rows in groups]
+    each = [spread[:, None].expand(-1, rows.shape[1]) for spread, rows in zip(spreads, groups, strict=True)]
+    return torch.cat([spread.flatten() for spread in each]) if each else x.new_zeros(0)

@@ -108,8 +108,8 @@ def _gan_seconds(request: Config, manifest: Manifest, device: torch.device) -> t
     alone = gan_count(request.compare) == 1 or ranks > 1
     with torch_threads(own or (threads_for(ranks) if alone else 1)):
         trainer = _trainer_on_noise(request, manifest, device)
-        trainer.step()  # the first one also prepares the libraries, and may have the gradient penalty
-        seconds = _timed(trainer.step, device)
+        trainer.advance()  # the first one also prepares the libraries, and may have the gradient penalty
+        seconds = _timed(trainer.advance, device)
     every = request.gan.penalty_every
     penalised = 0.0
     if request.gan.regularizer_wanted == "r1" and every > MOST_STEPS:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,10 @@ import numpy as np
 from gan_aug.data.manifest import Manifest
 from gan_aug.data.png import png_grid
 from gan_aug.evaluation.checkpoints.scores import Scores
+from gan_aug.gan.device.results import StepReport
 from gan_aug.gan.seeds import Purpose
 from gan_aug.gan.state import calibrated_average
-from gan_aug.gan.trainer import GanTrainer, StepReport
+from gan_aug.gan.trainer import GanTrainer
 from gan_aug.report.plots.training import training_curves_png
 from gan_aug.run import layout
 from gan_aug.run.files import write_bytes, write_text
@@ -39,12 +41,20 @@ class TrainingRecord:
         self._window: list[StepReport] = []
         self._every = max(trainer.settings.batch, trainer.settings.images // RECORDS)
         self._started = (time.monotonic(), trainer.images)
+        self._how = trainer.how
 
-    def add(self, report: StepReport) -> None:
-        """Add one step; at the end of each window its mean becomes a point and an event."""
+    def add(self, reports: Sequence[StepReport]) -> None:
+        """Add steps; at the end of each window its mean becomes a point and an event."""
+        for report in reports:
+            self._add(report)
+        if self._trainer.how != self._how:  # CUDA graphs were given up
+            self._how = self._trainer.how
+            self._run.emit("train", "note", f"the training goes on: {self._how}")
+
+    def _add(self, report: StepReport) -> None:
         self._window.append(report)
         trainer = self._trainer
-        if not trainer.finished and report.images % self._every >= trainer.settings.batch:
+        if report.images < trainer.settings.images and report.images % self._every >= trainer.settings.batch:
             return
         values = {
             key: float(np.mean([getattr(step, key) for step in self._window]))

@@ -24,5 +24,6 @@ def trainer_settings(request: TrainRequest, manifest: Manifest) -> tuple[Network
         penalty_every=request.gan.penalty_every,
         average=request.gan.average,
         seed=request.seed,
+        precision=request.train.precision,
         **augmentation(request, manifest),
     )

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from gan_aug.data.training_batches import HeldOutBatches
-from gan_aug.gan.adaptive import MOST, AdaptiveSettings, AdaptiveStrength, sum_logits
+from gan_aug.gan.adaptive import MEMORY, MOST, AdaptiveSettings, AdaptiveStrength, sum_logits
 from tests.support.gan_samples import batches, small_trainer
 
 
@@ -13,14 +13,18 @@ def strength(target: float = 0.5, rise: int = 1000) -> AdaptiveStrength:
     return AdaptiveStrength(AdaptiveSettings(target, rise))
 
 
+def sums(count: int, real: float, held_out: float, fake: float) -> torch.Tensor:
+    return torch.tensor([count, real, held_out, fake], dtype=torch.float64)
+
+
 def test_it_rises_if_d_tells_training_from_held_out_images_and_falls_if_not() -> None:
     one = strength()
     for _ in range(20):
-        one.update(10, real=20, held_out=2, fake=0, images=20)
+        one.update(sums(10, 20, 2, 0), images=20)
     assert one.p == pytest.approx(0.4)
     assert one.overfitting == pytest.approx(0.9)
     for _ in range(100):
-        one.update(10, real=20, held_out=19, fake=0, images=20)
+        one.update(sums(10, 20, 19, 0), images=20)
     assert one.p == 0
     assert one.overfitting == pytest.approx(0.05, abs=0.02)
 
@@ -29,17 +33,17 @@ def test_it_goes_from_0_to_the_most_in_the_number_of_images_asked_for() -> None:
     one = strength(rise=5000)
     seen = 0
     while one.p < MOST:
-        one.update(64, real=1, held_out=-1, fake=-1, images=64)
+        one.update(sums(64, 1, -1, -1), images=64)
         seen += 64
     assert seen == pytest.approx(5000 * MOST, abs=64)
-    one.update(64, real=1, held_out=-1, fake=-1, images=64)
+    one.update(sums(64, 1, -1, -1), images=64)
     assert one.p == MOST
 
 
 @pytest.mark.parametrize(("real", "held_out", "fake"), [(0, 0, 0), (1, 5, 2), (1, -5, 1)])
 def test_a_d_that_does_not_tell_images_apart_does_not_overfit(real: float, held_out: float, fake: float) -> None:
     one = strength()
-    one.update(1, real, held_out, fake, images=10)
+    one.update(sums(1, real, held_out, fake), images=10)
     assert one.overfitting == 0
     assert one.p == 0
 
@@ -47,8 +51,8 @@ def test_a_d_that_does_not_tell_images_apart_does_not_overfit(real: float, held_
 def test_a_shift_of_all_logits_alters_nothing_and_no_image_neither() -> None:
     first, second = strength(), strength()
     for count in (4, 0, 8):
-        first.update(count, real=2.0 * count, held_out=0.5 * count, fake=-1.0 * count, images=10)
-        second.update(count, real=9.0 * count, held_out=7.5 * count, fake=6.0 * count, images=10)
+        first.update(sums(count, 2.0 * count, 0.5 * count, -1.0 * count), images=10)
+        second.update(sums(count, 9.0 * count, 7.5 * count, 6.0 * count), images=10)
     assert first.p == second.p == pytest.approx(0.0)
     assert first.overfitting == pytest.approx(second.overfitting) == 0.5
 
@@ -56,11 +60,24 @@ def test_a_shift_of_all_logits_alters_nothing_and_no_image_neither() -> None:
 def test_its_state_is_all_of_it() -> None:
     first, second = strength(), strength()
     for _ in range(7):
-        first.update(3, 2.0, 0.1, -0.3, images=10)
+        first.update(sums(3, 2.0, 0.1, -0.3), images=10)
     second.load(first.state())
     for one in (first, second):
-        one.update(3, 2.0, 1.9, -0.3, images=10)
+        one.update(sums(3, 2.0, 1.9, -0.3), images=10)
     assert torch.equal(first.state(), second.state())
+
+
+def test_p_is_adapted_by_the_same_numbers_as_by_pythons() -> None:
+    """Its state is in the memory of a device, in float64: so nobody waits for it, and no bit differs."""
+    one, p, gap, lead = strength(target=0.3, rise=900), 0.0, 0.0, 0.0
+    for drawn in torch.randn(40, 3, generator=torch.Generator().manual_seed(2), dtype=torch.float64).tolist():
+        one.update(sums(7, *drawn), images=64)
+        gap = MEMORY * gap + (1 - MEMORY) * (drawn[0] - drawn[1]) / 7
+        lead = MEMORY * lead + (1 - MEMORY) * (drawn[0] - drawn[2]) / 7
+        overfitting = gap / lead if lead > 0 else 0.0
+        p = min(MOST, max(0.0, p + (64 / 900 if overfitting > 0.3 else -64 / 900)))
+        assert one.state().tolist() == [p, gap, lead]
+        assert one.shown().tolist() == [p, one.overfitting] == [p, overfitting]
 
 
 def test_held_out_images_have_the_labels_of_the_training_images() -> None:

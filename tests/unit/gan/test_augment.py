@@ -53,6 +53,13 @@ def test_of_probability_zero_it_changes_nothing_and_of_one_all() -> None:
     assert torch.equal(augment(images, uniforms, tuple(NAMES), 1.0), augment(images, uniforms, tuple(NAMES)))
 
 
+@pytest.mark.parametrize("p", [0.0, 0.3, 0.7])
+def test_a_probability_in_the_memory_of_a_device_is_the_same(p: float) -> None:
+    images, uniforms = images_and_uniforms(40)
+    expected = augment(images, uniforms, tuple(NAMES), p)
+    assert torch.equal(augment(images, uniforms, tuple(NAMES), torch.tensor(p, dtype=torch.float64)), expected)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_each_image_is_changed_with_its_probability_and_by_its_own_number(name: AugmentName) -> None:
     generator = torch.Generator().manual_seed(1)
