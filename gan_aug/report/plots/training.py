@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _GREY = "#767676"
-_LEAST = 1e-3
-"""The axes of distances end here: what is below is as near as real images are, and may be negative."""
+_LINEAR = {"kid": 1e-2, "random_kid": 1e-3}
+"""The axes of distances are linear up to here and logarithmic beyond: estimates of small distances may be negative."""
 
 _DISTANCE, _FINEST = "Distance from real images (KID)", "Power at the finest detail"
 _READING = (
@@ -49,10 +49,10 @@ def training_curves_png(records: Sequence[dict[str, float]], path: Path, scores:
     with new_figure(13.0, 7.2) as figure:
         panels = figure.subplots(2, 3, sharex=True)
         _draw_losses(panels[0, 0], records, "Losses")
-        _draw_figures(panels[0, 1], scores, {"kid": "by a classifier’s features"}, _DISTANCE, logarithmic=True)
-        _draw_figures(panels[0, 2], scores, {"random_kid": "by random features"}, _DISTANCE, logarithmic=True)
-        _draw_figures(panels[1, 0], scores, {"finest": "validation images have 1"}, _FINEST, logarithmic=True)
-        _draw_figures(panels[1, 1], scores, _SHARES, "Shares", logarithmic=False)
+        _draw_figures(panels[0, 1], scores, {"kid": "by a classifier’s features"}, _DISTANCE)
+        _draw_figures(panels[0, 2], scores, {"random_kid": "by random features"}, _DISTANCE)
+        _draw_figures(panels[1, 0], scores, {"finest": "validation images have 1"}, _FINEST)
+        _draw_figures(panels[1, 1], scores, _SHARES, "Shares")
         _draw_lead(panels[1, 2], scores.scores)
         for axes in panels.flat:
             _mark_decisions(axes, scores)
@@ -72,17 +72,18 @@ def _draw_losses(axes: Axes, records: Sequence[dict[str, float]], title: str) ->
     axes.legend()
 
 
-def _draw_figures(axes: Axes, scores: Scores, names: dict[str, str], title: str, *, logarithmic: bool) -> None:
+def _draw_figures(axes: Axes, scores: Scores, names: dict[str, str], title: str) -> None:
     """Draw figures of the checkpoints; a thin line of the same colour is the figure of real images."""
     seen = [one.images for one in scores.scores]
-    least = _LEAST if logarithmic else 0.0
     for number, (key, name) in enumerate(names.items()):
-        values = [max(least, getattr(one.likeness, key)) for one in scores.scores]
+        values = [getattr(one.likeness, key) for one in scores.scores]
         colour, style = COLOURS[number], STYLES[number]
         axes.plot(seen, values, color=colour, ls=style, marker="o", ms=3, label=name)
-        axes.axhline(max(least, getattr(scores.real, key)), color=colour, ls=style, lw=0.7)
-    if logarithmic:
-        axes.set_yscale("log")
+        axes.axhline(getattr(scores.real, key), color=colour, ls=style, lw=0.7)
+        if key in _LINEAR:
+            least, most = axes.get_ylim()
+            axes.set_yscale("symlog", linthresh=_LINEAR[key])
+            axes.set_ylim(min(least, -2 * _LINEAR[key]), max(most, 2 * _LINEAR[key]))
     axes.set_title(title)
     axes.legend()
 
