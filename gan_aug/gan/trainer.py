@@ -156,7 +156,8 @@ class GanTrainer:
         if not self.use.ahead:
             return ""
         why = self._steps.refused or self.use.why
-        steps = f"without CUDA graphs: {why}" if why else "steps repeated from CUDA graphs"
+        recorded = self.use.record is not None and not why
+        steps = "steps repeated from CUDA graphs" if recorded else "no CUDA graphs" + (f": {why}" if why else "")
         where = "kept on the device" if self._images.resident else "brought there batch by batch"
         return f"{self.settings.precision}, images {where}, {steps}"
 
