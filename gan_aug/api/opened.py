@@ -8,6 +8,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from gan_aug.api.released import Released
 from gan_aug.config import Config
 from gan_aug.config.stages import Verb
 from gan_aug.errors import ConfigError
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from gan_aug.data.manifest import Manifest, Split
     from gan_aug.data.torch_dataset import LabelledImages
     from gan_aug.evaluation.outcome.report import Report
-    from gan_aug.export.formats import FormatName
     from gan_aug.stages.predict import Predictions
     from gan_aug.stages.storage import RunStorage
     from gan_aug.stages.trained.further import Counts
@@ -33,7 +33,7 @@ Where = Literal["local", "ray"]
 """Where the work runs: on this machine, or on the Ray cluster that `compute.address` names."""
 
 
-class Run:
+class Run(Released):
     """A run folder: its config and its results.
 
     A result that does not exist yet is None, or raises an error that says how to make it. Everything is read from disk
@@ -241,27 +241,6 @@ class Run:
             Path(table) if table else None,
             report,
         )
-
-    def export(self, to: FormatName, out: str | Path, gan: int = 0) -> int:
-        """Write the synthetic set of a GAN in a format that other tools read, whole or not at all.
-
-        Args:
-            to: The name of a format, such as "png" or "npz"; all are in `gan_aug.export.formats`.
-            out: The folder or file to write, which must not be there yet.
-            gan: The number of the GAN.
-
-        Returns:
-            The number of images.
-
-        Raises:
-            ConfigError: If there is no such format.
-            CheckpointError: If the run has no such GAN.
-            ManifestError: If the run has no synthetic set, or it was altered.
-            StorageError: If there is something at `out` already.
-        """
-        from gan_aug.stages.release import export
-
-        return export(self.folder, to, Path(out), gan)
 
     def verify(self, progress: Listener | None = None, *, quick: bool = False) -> Chain:
         """Compute the provenance chain again from the files, and where it breaks; nothing is altered.

@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gan_aug.api.released import Released
 from gan_aug.errors import ManifestError
 from gan_aug.run import layout
 from gan_aug.run.folder import is_further_set
@@ -13,10 +14,9 @@ from gan_aug.run.folder import is_further_set
 if TYPE_CHECKING:
     from gan_aug.data.synthetic.shards import SyntheticManifest
     from gan_aug.data.torch_dataset import LabelledImages
-    from gan_aug.export.formats import FormatName
 
 
-class SyntheticSet:
+class SyntheticSet(Released):
     """The folder of a set that `Run.generate` or `gan-aug generate RUN` made."""
 
     def __init__(self, folder: str | Path) -> None:
@@ -49,17 +49,3 @@ class SyntheticSet:
         made = self.manifest
         matrix, opened = made.label_matrix(), partial(open_shards, self.folder, made)
         return LabelledImages(opened, np.arange(len(matrix)), matrix, made.labels, made.task)
-
-    def export(self, to: FormatName, out: str | Path) -> int:
-        """Write the set in a format that other tools read; as `Run.export`.
-
-        Args:
-            to: The name of a format, such as "png" or "npz".
-            out: The folder or file to write, which must not be there yet.
-
-        Returns:
-            The number of images.
-        """
-        from gan_aug.stages.release import export
-
-        return export(self.folder, to, Path(out))

@@ -14,6 +14,7 @@ import typer  # noqa: TID251 - the door
 from gan_aug import api
 from gan_aug import config as configs
 from gan_aug.cli import latent
+from gan_aug.cli.export import export
 from gan_aug.cli.predict import predict
 from gan_aug.cli.progress import shown_progress
 from gan_aug.cli.report import report, result_of
@@ -23,8 +24,6 @@ from gan_aug.compute.cores import wait_passively
 from gan_aug.compute.local.torchrun import launched
 from gan_aug.config.stages import Verb
 from gan_aug.errors import Cancelled, ConfigError, GanAugError
-from gan_aug.export.formats import FORMATS, FormatName, either
-from gan_aug.run.folder import is_further_set
 from gan_aug.version import __version__
 
 app = typer.Typer(
@@ -52,10 +51,6 @@ GanOption = Annotated[
     int | None, typer.Option(metavar="N", help="of a run with several GANs (compare.gans): whose images  [default: 0]")
 ]
 Folder = Annotated[Path, typer.Argument(metavar="DIR", help="a run folder", show_default=False)]
-
-_EXPORT_TO = either(row.description for row in FORMATS.values())
-_KINDS = {kind: [row.name for row in FORMATS.values() if row.kind == kind] for kind in ("folder", "file")}
-_EXPORT_OUT = " or ".join(f"{kind} ({', '.join(names)})" for kind, names in _KINDS.items()) + " to write"
 
 
 def _verb(name: Verb, summary: str) -> None:
@@ -159,22 +154,7 @@ def resume(
     _print_result(done, as_json)
 
 
-@app.command()
-def export(
-    folder: Folder,
-    out: Annotated[Path, typer.Option("--out", metavar="PATH", help=_EXPORT_OUT)],
-    to: Annotated[FormatName, typer.Option("--to", help=_EXPORT_TO)] = "png",
-    gan: GanOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Write a run's synthetic set, or a further set, in a format that other tools read."""
-    further = is_further_set(folder)
-    if further and gan is not None:
-        raise ConfigError(f"--gan {gan}: {folder} is a further set, which one GAN made: leave --gan out")
-    count = api.SyntheticSet(folder).export(to, out) if further else api.open(folder).export(to, out, gan or 0)
-    _print({"images": count, "out": str(out)} if as_json else f"{count:,} images in {out}", as_json)
-
-
+app.command()(export)
 app.command()(predict)
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from gan_aug.config.section import Count, Positive, Section, Share
+from gan_aug.config.section import Count, Positive, Section, Share, plain_address
 
 
 class Columns(Section):
@@ -102,13 +102,7 @@ class DicomWebConfig(Section):
     def _plain_url(cls, url: str | None) -> str | None:
         if url is None:
             return None
-        if "@" in url:
-            raise ValueError("an address with a password would be recorded: use data.dicomweb.token_env")
-        if "?" in url or "#" in url:
-            raise ValueError("what follows ? or # would be recorded: leave it out")
-        if not re.fullmatch(r"https?://([\w.-]+|\[[0-9a-fA-F:.]+\])(:\d{1,5})?(/[\w./~%+:-]*)?", url, re.ASCII):
-            raise ValueError("write http://host/path or https://host/path")
-        return url
+        return plain_address(url, "data.dicomweb.token_env")
 
     @field_validator("token_env")
     @classmethod

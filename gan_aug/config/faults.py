@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-HIDDEN = {"config", "data.dicomweb.token_env"}
+HIDDEN = {"config", "data.dicomweb.token_env", "archive.token_env", "archive.login_env"}
 """Paths whose values are never shown, because they are too long or may be a misplaced secret."""
 
 

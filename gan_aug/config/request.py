@@ -16,6 +16,7 @@ from gan_aug.config.compute import ComputeConfig
 from gan_aug.config.data import DataConfig
 from gan_aug.config.faults import faults_of
 from gan_aug.config.gan import GanConfig, SynthesisConfig, TrainConfig
+from gan_aug.config.overrides import apply_override
 from gan_aug.config.section import Section
 from gan_aug.config.stages import CompareRequest, CurveRequest, DatasetRequest, TrainRequest
 from gan_aug.errors import ConfigError
@@ -152,7 +153,7 @@ def read(config: str | Path | Mapping[str, Any] | Config, overrides: tuple[str, 
 
 def _overridden(values: dict[str, Any], overrides: tuple[str, ...], origin: str) -> Config:
     for override in overrides:
-        _apply(values, override)
+        apply_override(values, override)
     return parse(values, origin)
 
 
@@ -286,20 +287,3 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise ConfigError(f"{path} holds a {type(values).__name__}, not sections such as `data:`")
     return values
-
-
-def _apply(values: dict[str, Any], override: str) -> None:
-    path, equals, text = override.partition("=")
-    if not equals or not path:
-        raise ConfigError(f"--set {override}: write section.key=value, e.g. --set train.images=10000")
-    try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"--set {override}: the value is not valid YAML; put it in quotes") from error
-    *sections, key = path.split(".")
-    place = values
-    for section in sections:
-        place = place.setdefault(section, {})
-        if not isinstance(place, dict):
-            raise ConfigError(f"--set {override}: {section} is a value, not a section")
-    place[key] = value

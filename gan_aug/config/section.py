@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -19,3 +20,17 @@ class Section(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+
+def plain_address(url: str, secret_key: str) -> str:
+    """`url`, if it is an address of http or https that holds no secret.
+
+    `secret_key` is the key that a secret belongs into. Raises ValueError with the way out.
+    """
+    if "@" in url:
+        raise ValueError(f"an address with a password would be recorded: use {secret_key}")
+    if "?" in url or "#" in url:
+        raise ValueError("what follows ? or # would be recorded: leave it out")
+    if not re.fullmatch(r"https?://([\w.-]+|\[[0-9a-fA-F:.]+\])(:\d{1,5})?(/[\w./~%+:-]*)?", url, re.ASCII):
+        raise ValueError("write http://host/path or https://host/path")
+    return url

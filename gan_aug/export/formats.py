@@ -13,12 +13,16 @@ from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, ClassVar, Literal
 
+from gan_aug.config.export import ExportOptions
 from gan_aug.errors import StorageError
+from gan_aug.export.dicom.files import DicomFiles
+from gan_aug.export.folder import Kind, iterate_files, with_table, write_folder
 from gan_aug.export.npz import write_npz
-from gan_aug.export.png import png_files
+from gan_aug.export.png import PngFiles
 from gan_aug.export.streams import streamed, zip_of
 from gan_aug.run import layout
-from gan_aug.run.files import atomic_file, atomic_folder
+from gan_aug.run.events import Progress
+from gan_aug.run.files import atomic_file
 
 if TYPE_CHECKING:
     from gan_aug.data.synthetic.shards import SyntheticManifest
@@ -33,13 +37,13 @@ class FolderFormat:
         name: What `gan-aug export --to` and `?format=` call it.
         title: What the pages call it.
         description: What it is, in a few words.
-        files: Gives each file of the set at a place: its path in the folder, with forward slashes, and its content.
+        files: Makes the files of a set; their names are paths in the folder, with forward slashes.
     """
 
     name: str
     title: str
     description: str
-    files: Callable[[Place, SyntheticManifest], Iterator[tuple[str, bytes]]]
+    files: Kind
 
     kind: ClassVar = "folder"
     suffix: ClassVar = ".zip"
@@ -50,25 +54,48 @@ class FolderFormat:
         """What a download of it is, in a few words."""
         return f"a zip of {self.description}"
 
-    def write(self, place: Place, out: Path) -> int:
-        """Write the set at `place` as the folder `out`, whole or not at all; returns the number of images.
+    def write(
+        self,
+        place: Place,
+        out: Path,
+        options: ExportOptions = ExportOptions(),  # noqa: B008 - it is frozen
+        *,
+        workers: int | None = None,
+        progress: Progress | None = None,
+    ) -> int:
+        """Write the set at `place` as the folder `out`, whole or not at all.
 
-        Raises StorageError when `out` exists and is not an empty folder, or when the disk refuses, and ManifestError
-        when the set is absent or torn.
+        Interrupted, a later call with the same set and options goes on from the files that are whole.
+
+        Args:
+            place: Where the set is.
+            out: The folder.
+            options: The export's.
+            workers: Processes; None is one for each core.
+            progress: Called with images written and in all.
+
+        Returns:
+            The number of images.
+
+        Raises:
+            ConfigError: The options do not fit the set, or a package is not installed.
+            StorageError: `out` exists and is not an empty folder, or the disk refuses.
+            ManifestError: The set is absent or torn.
         """
         manifest = _manifest(place)
-        with atomic_folder(out) as folder:
-            for name, content in self.files(place, manifest):
-                (folder / name).parent.mkdir(parents=True, exist_ok=True)
-                (folder / name).write_bytes(content)
+        write_folder(self.files, place, manifest, out, options, workers=workers, progress=progress)
         return len(manifest.image_labels)
 
-    def stream(self, place: Place) -> Iterator[bytes]:
+    def stream(self, place: Place, options: ExportOptions = ExportOptions()) -> Iterator[bytes]:  # noqa: B008
         """The set at `place` as the bytes of a zip, made while they are sent: nothing is written to disk.
 
-        Raises ManifestError before the first byte when the manifest is absent or torn, and later for a shard.
+        Raises ManifestError or ConfigError before the first byte when the manifest is absent or torn or the options do
+        not fit, and ManifestError later for a shard.
         """
-        return zip_of((name, [content]) for name, content in self.files(place, _manifest(place)))
+        manifest = _manifest(place)
+        files = self.files(manifest, options)
+        made = with_table(iterate_files(place, manifest, files), files)
+        return zip_of((name, [content]) for name, content in made)
 
 
 @dataclass(frozen=True)
@@ -99,11 +126,32 @@ class FileFormat:
         """What a download of it is, in a few words."""
         return self.description
 
-    def write(self, place: Place, out: Path) -> int:
-        """Write the set at `place` as the file `out`, whole or not at all; returns the number of images.
+    def write(
+        self,
+        place: Place,
+        out: Path,
+        options: ExportOptions = ExportOptions(),  # noqa: B008 - it is frozen
+        *,
+        workers: int | None = None,
+        progress: Progress | None = None,
+    ) -> int:
+        """Write the set at `place` as the file `out`, whole or not at all.
 
-        Raises StorageError when `out` exists or the disk refuses, and ManifestError when the set is absent or torn.
+        Args:
+            place: Where the set is.
+            out: The file.
+            options: The export's; a format of one file has none.
+            workers: It is written by this process alone.
+            progress: Not called.
+
+        Returns:
+            The number of images.
+
+        Raises:
+            StorageError: `out` exists, or the disk refuses.
+            ManifestError: The set is absent or torn.
         """
+        del options, workers, progress
         manifest = _manifest(place)
         if out.exists():
             raise StorageError(f"{out} exists: choose another --out, or remove it")
@@ -112,11 +160,12 @@ class FileFormat:
                 pass
         return len(manifest.image_labels)
 
-    def stream(self, place: Place) -> Iterator[bytes]:
+    def stream(self, place: Place, options: ExportOptions = ExportOptions()) -> Iterator[bytes]:  # noqa: B008
         """The set at `place` as the bytes of the file, made while they are sent: nothing is written to disk.
 
         Raises ManifestError before the first byte when the manifest is absent or torn, and later for a shard.
         """
+        del options
         return streamed(partial(self.write_to, place, _manifest(place)))
 
 
@@ -132,7 +181,8 @@ ExportFormat = FolderFormat | FileFormat
 FORMATS: dict[str, ExportFormat] = {
     row.name: row
     for row in (
-        FolderFormat("png", "PNG", "PNG files in class folders", png_files),
+        FolderFormat("png", "PNG", "PNG files in class folders", PngFiles),
+        FolderFormat("dicom", "DICOM", "DICOM files, a study for each case", DicomFiles),
         FileFormat("npz", "npz", "one npz", ".npz", "application/x-npz", write_npz),
     )
 }

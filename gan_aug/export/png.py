@@ -2,34 +2,43 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+from gan_aug.config.export import ExportOptions
+from gan_aug.export.folder import ImageFile, Numbers
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
     from gan_aug.data.synthetic.shards import SyntheticManifest
-    from gan_aug.run.stores import Place
 
 
-def png_files(place: Place, manifest: SyntheticManifest) -> Iterator[tuple[str, bytes]]:
-    """Each image of the set at `place` as the name `LABEL/INDEX.png` and its PNG, then `labels.csv`.
+class PngFiles:
+    """Each image of a set as `LABEL/INDEX.png`, marked as synthetic (`data.png.synthetic_mark`), and `labels.csv`."""
 
-    Each PNG is marked as synthetic (`data.png.synthetic_mark`). Raises ManifestError when a shard is absent or altered.
-    """
-    from gan_aug.data.labels import folder_names
-    from gan_aug.data.png import png
-    from gan_aug.data.synthetic.shards import read_shard
+    table: ClassVar[str] = "labels.csv"
+    columns: ClassVar[Sequence[str]] = ("file", "label", "index", "seed", "checkpoint")
 
-    names = folder_names(manifest.labels)
-    table = io.StringIO()
-    writer = csv.writer(table, lineterminator="\n")
-    writer.writerow(["file", "label", "index", "seed", "checkpoint"])
-    for shard in manifest.shards:
-        for index, image in enumerate(read_shard(place, shard), start=shard.first):
-            labels = manifest.image_labels[index]
-            file = f"{'+'.join(names[k] for k in labels) or 'none'}/{index:08d}.png"
-            yield file, png(image, made_from=manifest.made_from(index))
-            label = "|".join(manifest.labels[k] for k in labels)
-            writer.writerow([file, label, index, manifest.seed, manifest.checkpoint])
-    yield "labels.csv", table.getvalue().encode()
+    def __init__(self, manifest: SyntheticManifest, options: ExportOptions) -> None:
+        """See ImageFiles; there are no options."""
+        from gan_aug.data.labels import folder_names
+
+        del options
+        self._manifest, self._names = manifest, folder_names(manifest.labels)
+
+    def groups(self) -> Sequence[Numbers]:
+        """Each image is a file."""
+        return [(index,) for index in range(len(self._manifest.image_labels))]
+
+    def file(self, numbers: Numbers, images: npt.NDArray[np.uint8]) -> ImageFile:
+        """See ImageFiles."""
+        from gan_aug.data.png import png
+
+        made, (index,) = self._manifest, numbers
+        labels = made.image_labels[index]
+        name = f"{'+'.join(self._names[k] for k in labels) or 'none'}/{index:08d}.png"
+        label = "|".join(made.labels[k] for k in labels)
+        content = png(images[0], made_from=made.made_from(index))
+        return ImageFile(name, content, [(name, label, index, made.seed, made.checkpoint)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import hashlib
 import json
 import os
@@ -13,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from gan_aug.errors import RunConflict, StorageError
+from gan_aug.errors import Cancelled, RunConflict, StorageError
 
 
 @contextmanager
@@ -64,8 +65,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     """
     path = path.resolve()
     with storage_errors(path):
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
-            raise StorageError(f"{path} exists and is not empty: choose another --out, or remove it")
+        _check_empty(path)
         temporary = path.with_name(f".{path.name}.tmp")
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir(parents=True)
@@ -74,6 +74,68 @@ def atomic_folder(path: Path) -> Iterator[Path]:
             temporary.rename(path)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextmanager
+def resumable_folder(path: Path, request: str) -> Iterator[Path]:
+    """A folder to fill, which appears at `path` when the block ends without an exception; an interrupted one is kept.
+
+    It is kept beside `path` under a hidden name if the block is interrupted or the disk refuses, and given again to the
+    next call with the same `request`. A fault of what is written removes it.
+
+    Args:
+        path: Where it appears.
+        request: Says what is written, in one line. A kept folder of another request is emptied first.
+
+    Yields:
+        The folder. What is written there under names that begin with a dot is removed at the end.
+
+    Raises:
+        StorageError: There is something at `path` that is not an empty folder, another process writes there, or the
+            disk refuses.
+        Cancelled: The block was interrupted by Ctrl-C.
+    """
+    path = path.resolve()
+    with storage_errors(path):
+        _check_empty(path)
+        partial = path.with_name(f".{path.name}.partial")
+        partial.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(partial, os.O_RDONLY)
+        try:
+            _lock_or_refuse(descriptor, path)
+            note = partial / ".request"
+            if not note.exists() or note.read_text(encoding="utf-8") != request:
+                _empty(partial)
+                note.write_text(request, encoding="utf-8")
+            yield partial
+            for hidden in partial.glob(".*"):
+                hidden.unlink()
+            partial.rename(path)
+        except KeyboardInterrupt as error:
+            raise Cancelled(f"stopped: the same command goes on from what is in {partial}, or remove that") from error
+        except Exception as error:
+            if not isinstance(error, (Cancelled, StorageError, OSError)):
+                shutil.rmtree(partial, ignore_errors=True)
+            raise
+        finally:
+            os.close(descriptor)
+
+
+def _check_empty(path: Path) -> None:
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise StorageError(f"{path} exists and is not empty: choose another --out, or remove it")
+
+
+def _lock_or_refuse(descriptor: int, path: Path) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise StorageError(f"another process writes {path}: wait for it, or choose another --out") from error
+
+
+def _empty(folder: Path) -> None:
+    for entry in folder.iterdir():
+        shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
 
 
 def write_bytes(path: Path, content: bytes) -> None:

@@ -30,6 +30,7 @@ LEARNING_CURVES = "learning-curves.png"
 PREDICTIONS = "predictions.png"
 LIKENESS = "likeness.json"
 SETS = "sets"
+SENT = "sent"
 
 # In the folder of each stage: on what it was computed.
 COMPUTED = "computed.json"

@@ -18,7 +18,7 @@ from gan_aug.config.data import DataConfig
 from gan_aug.data.dicom.dataset import byte_limit
 from gan_aug.data.dicom.files import DicomFile
 from gan_aug.data.dicom.web.dicomweb import Archive, Uids
-from gan_aug.data.dicom.web.http import RefusedError, archive_error, read_token
+from gan_aug.data.dicom.web.http import RefusedError, archive_error, read_secret
 from gan_aug.data.items import Rejected, Source
 from gan_aug.data.reading.reader import Reader
 from gan_aug.data.sources.dicom import check_installed, dicom_source, labelled_by
@@ -44,7 +44,8 @@ def open_dicomweb(config: DataConfig, opening: Opening) -> Iterator[Source]:
     """
     check_installed(NAME)
     _check_labels(config)
-    archive = Archive(config.dicomweb, read_token(config.dicomweb.token_env, os.environ), opening.reader.cancelled)
+    token = read_secret(config.dicomweb.token_env, os.environ, "data.dicomweb.token_env")
+    archive = Archive(config.dicomweb, token, opening.reader.cancelled)
     identity = opening.identity_key()
     spool = _make_spool(opening.folder)
     done = False

@@ -166,7 +166,7 @@ def open_shards(place: Place, manifest: SyntheticManifest) -> ShardedImages:
     Shards in an object store are downloaded to the user's cache first, once per host. Raises ManifestError that names
     a shard if it is absent or altered.
     """
-    return ShardedImages([_open(place, shard, manifest.shape) for shard in manifest.shards], manifest.shape)
+    return ShardedImages([open_shard(place, shard, manifest.shape) for shard in manifest.shards], manifest.shape)
 
 
 def read_images(place: Place, manifest: SyntheticManifest) -> npt.NDArray[np.uint8]:
@@ -186,7 +186,8 @@ def read_shard(place: Place, shard: SyntheticShard) -> npt.NDArray[np.uint8]:
     return images
 
 
-def _open(place: Place, shard: SyntheticShard, shape: tuple[int, int, int]) -> npt.NDArray[np.uint8]:
+def open_shard(place: Place, shard: SyntheticShard, shape: tuple[int, int, int]) -> npt.NDArray[np.uint8]:
+    """The images of one shard, memory-mapped; raises ManifestError if absent, altered, or not of `(C, H, W)` uint8."""
     images = read_shard(place, shard)
     if images.dtype != np.uint8 or images.shape != (shard.count, *shape):
         raise ManifestError(

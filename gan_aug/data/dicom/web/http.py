@@ -1,13 +1,13 @@
-"""HTTP requests to a DICOMweb archive: answers and tries are limited, redirects refused, the token never shown."""
+"""HTTP requests to a DICOMweb archive: answers and tries are limited, redirects refused, secrets never shown."""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from io import BytesIO
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from gan_aug.config.data import DicomWebConfig
@@ -22,8 +22,8 @@ FIRST_PAUSE = 0.5
 BUSY = {429, 502, 503, 504}
 """HTTP status codes after which a request is tried again."""
 
-LOGGERS = ("dicomweb_client.web", "urllib3.connection", "urllib3.connectionpool")
-"""Loggers that quote addresses, which hold UIDs and search values."""
+LOGGERS = ("dicomweb_client.web", "urllib3.connection", "urllib3.connectionpool", "pynetdicom")
+"""Loggers that quote addresses, which hold UIDs and search values, or faults that are told otherwise."""
 
 
 class RefusedError(Exception):
@@ -47,7 +47,7 @@ class ArchiveSession:
         self.cancelled = cancelled
         self.session = requests.Session()
         # Set without a token too: otherwise requests would send a password from the user's ~/.netrc.
-        self.session.auth = _Bearer(token)
+        self.session.auth = Credentials(f"Bearer {token}" if token else None)
 
     def get(self, url: str, headers: dict[str, str] | None = None, **_: Any) -> Any:
         """Send a search; dicomweb-client calls this method.
@@ -137,13 +137,11 @@ class ArchiveSession:
         return answer
 
     def _fault(self, error: Exception) -> str:
-        from requests import exceptions  # noqa: TID251
-
-        if isinstance(error, exceptions.SSLError):
+        kind = kind_of_fault(error)
+        if kind == "certificate":
             return "has a certificate that is not trusted: name your authority's file in REQUESTS_CA_BUNDLE"
         tries = f", tried {self.config.retries + 1} times" if self.config.retries else ""
-        # If the body of an answer stops, requests reports a connection error instead of a timeout.
-        if isinstance(error, exceptions.Timeout) or "timed out" in str(error):
+        if kind == "timeout":
             return (
                 f"gives no answer within {self.config.timeout:g} seconds{tries}: try again later, or raise "
                 "data.dicomweb.timeout"
@@ -151,48 +149,68 @@ class ArchiveSession:
         return f"cannot be reached, or ends the connection{tries}: check data.dicomweb.url and the network"
 
 
-class _Bearer:
-    """Puts the token into a request; its repr does not show the token."""
+class Credentials:
+    """Puts an Authorization header into a request, if there is one; its repr does not show it."""
 
-    def __init__(self, token: str | None) -> None:
-        self._token = token
+    def __init__(self, header: str | None) -> None:
+        self._header = header
 
     def __call__(self, request: Any) -> Any:
-        if self._token:
-            request.headers["Authorization"] = f"Bearer {self._token}"
+        """`request` with the header; requests calls this for each."""
+        if self._header:
+            request.headers["Authorization"] = self._header
         return request
 
 
-def read_token(name: str | None, environment: Any) -> str | None:
-    """The token in the environment variable `name`.
+def kind_of_fault(error: Exception) -> Literal["certificate", "timeout", "connection"]:
+    """Why requests got no answer: a certificate that is not trusted, too long a silence, or anything else."""
+    from requests import exceptions  # noqa: TID251
 
-    Raises ConfigError if the variable is not set, or holds characters that no HTTP header may have.
+    if isinstance(error, exceptions.SSLError):
+        return "certificate"
+    # If the body of an answer stops, requests reports a connection error instead of a timeout.
+    if isinstance(error, exceptions.Timeout) or "timed out" in str(error):
+        return "timeout"
+    return "connection"
+
+
+def read_secret(name: str | None, environment: Mapping[str, str], key: str) -> str | None:
+    """The secret in the environment variable `name`.
+
+    Args:
+        name: Its name, or None.
+        environment: The variables.
+        key: The key of the config that named it.
+
+    Returns:
+        The secret, None without a name.
+
+    Raises:
+        ConfigError: The variable is not set, or holds characters that no HTTP header may have.
     """
     if name is None:
         return None
-    token = str(environment.get(name, "")).strip()
-    if not token:
-        raise ConfigError(f"data.dicomweb.token_env: the environment has no {name}: set it to the archive's token")
-    if not (token.isascii() and token.isprintable()):
-        raise ConfigError(
-            f"data.dicomweb.token_env: {name} holds line breaks or characters that no token has: set it again"
-        )
-    return token
+    secret = environment.get(name, "").strip()
+    if not secret:
+        raise ConfigError(f"{key}: the environment has no {name}: set it, or name another variable")
+    if not (secret.isascii() and secret.isprintable()):
+        raise ConfigError(f"{key}: {name} holds line breaks or characters that no header has: set it again")
+    return secret
 
 
 def archive_error(config: DicomWebConfig, fault: str) -> DataError:
     """An error that names the archive by its host only."""
-    return DataError(f"the archive at {host(config)} {fault}")
+    return DataError(f"the archive at {host(config.url)} {fault}")
 
 
-def host(config: DicomWebConfig) -> str:
-    """The host of the archive, with its port if one is given."""
-    return urlsplit(config.url or "").netloc.rpartition("@")[2]
+def host(url: str | None) -> str:
+    """The host of an archive, with its port if one is given."""
+    return urlsplit(url or "").netloc.rpartition("@")[2]
 
 
 @contextmanager
 def suppress_logs() -> Iterator[None]:
-    """Suppress what dicomweb-client and its HTTP library log."""
+    """Suppress what dicomweb-client, its HTTP library and pynetdicom log."""
     loggers = [logging.getLogger(name) for name in LOGGERS]
     before = [logger.disabled for logger in loggers]
     for logger in loggers:

@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import shutil
-import subprocess
-import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.error import URLError
 
 import numpy as np
 import pytest
@@ -27,10 +21,8 @@ from gan_aug.data.importing.dataset import import_dataset
 from gan_aug.data.sources.dicomweb import SPOOL
 from gan_aug.data.sources.open import opened_source
 from gan_aug.errors import DataError
+from tests.support.dicom.orthanc import running_orthanc
 from tests.support.dicom.samples import dataset, save
-from tests.support.service.held_port import HeldPort
-
-PLUGIN = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
 
 pytestmark = pytest.mark.orthanc
 
@@ -38,43 +30,10 @@ pytestmark = pytest.mark.orthanc
 @pytest.fixture
 def orthanc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The DICOMweb root of an empty archive of this test's own."""
-    program = shutil.which("Orthanc", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
-    if program is None or not PLUGIN.exists():
-        pytest.skip("Orthanc is not installed: apt-get install orthanc orthanc-dicomweb")
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    folder = tmp_path / "orthanc"
-    folder.mkdir()
-    with HeldPort() as port, (folder / "log").open("w") as log:
-        settings = {
-            "StorageDirectory": str(folder / "db"),
-            "IndexDirectory": str(folder / "db"),
-            "HttpPort": port.number,
-            "DicomServerEnabled": False,
-            "RemoteAccessAllowed": False,
-            "AuthenticationEnabled": False,
-            "Plugins": [str(PLUGIN)],
-            "DicomWeb": {"Enable": True, "Root": "/dicom-web/"},
-        }
-        (folder / "orthanc.json").write_text(json.dumps(settings))
-        with subprocess.Popen([program, str(folder / "orthanc.json")], stdout=log, stderr=log) as process:
-            try:
-                wait_for(f"http://127.0.0.1:{port.number}/dicom-web/studies?limit=1", process, folder / "log")
-                yield f"http://127.0.0.1:{port.number}/dicom-web"
-            finally:
-                process.terminate()
-
-
-def wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + 240
-    while time.monotonic() < deadline:
-        assert process.poll() is None, log.read_text()
-        try:
-            with urllib.request.urlopen(url, timeout=60):  # noqa: S310
-                return
-        except (URLError, OSError):
-            time.sleep(0.1)
-    raise AssertionError(log.read_text())
+    with running_orthanc(tmp_path / "orthanc") as archive:
+        yield archive.web
 
 
 def films(folder: Path) -> list[Path]:

@@ -1,0 +1,88 @@
+"""What leaves of a run or of a further set: its images in a format that other tools read, or sent to an archive."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gan_aug.run.progress import default_listener
+
+if TYPE_CHECKING:
+    from gan_aug.config.export import ExportOptions
+    from gan_aug.export.archive.doors import Sent
+    from gan_aug.export.formats import FormatName
+    from gan_aug.run.events import Listener
+
+
+class Released:
+    """Writes a synthetic set for others; the base of Run and SyntheticSet."""
+
+    folder: Path
+
+    def export(
+        self,
+        to: FormatName,
+        out: str | Path,
+        gan: int = 0,
+        *,
+        options: Mapping[str, Any] | ExportOptions | None = None,
+        progress: Listener | None = None,
+    ) -> int:
+        """Write the synthetic set in a format that other tools read, whole or not at all.
+
+        A folder of many files that was interrupted is gone on with by the same call.
+
+        Args:
+            to: The name of a format, such as "png", "npz" or "dicom"; all are in `gan_aug.export.formats`.
+            out: The folder or file to write, which must not be there yet.
+            gan: Of a run with several GANs: whose set.
+            options: By sections, such as `{"dicom": {"bits": 16}}`; all are in `gan_aug.config.export`.
+            progress: Is called with an Event when some images more are written.
+
+        Returns:
+            The number of images.
+
+        Raises:
+            ConfigError: If there is no such format, or the options do not fit.
+            CheckpointError: If the run has no such GAN.
+            ManifestError: If there is no synthetic set, or it was altered.
+            StorageError: If there is something at `out` already.
+        """
+        from gan_aug.stages.release import export
+
+        return export(self.folder, to, Path(out), gan, options, progress or default_listener())
+
+    def send(
+        self,
+        to: str,
+        address: str,
+        gan: int = 0,
+        *,
+        record: str | Path | None = None,
+        options: Mapping[str, Any] | ExportOptions | None = None,
+        progress: Listener | None = None,
+    ) -> Sent:
+        """Send the synthetic set to an archive as DICOM files; what is recorded as arrived is not sent again.
+
+        Args:
+            to: "stow" or "cstore"; see `gan_aug.export.archive.doors`.
+            address: Such as "https://pacs.example/dicom-web", or "PACS@pacs.example:11112".
+            gan: Of a run with several GANs: whose set.
+            record: The file that records what arrived; by default one in the folder `sent` of the run.
+            options: As for `export`.
+            progress: Is called with an Event when some files more arrived.
+
+        Returns:
+            How many files are in the archive, how many of them since before, and the record.
+
+        Raises:
+            ConfigError: If the address or the options are wrong.
+            CheckpointError: If the run has no such GAN.
+            ManifestError: If there is no synthetic set, or it was altered.
+            StorageError: If the archive was not reached, or refused files.
+        """
+        from gan_aug.stages.release import send
+
+        told = progress or default_listener()
+        return send(self.folder, to, address, gan, Path(record) if record else None, options, told)
