@@ -52,7 +52,8 @@ def import_dataset(
         seed: The seed of the splits.
         folder: The dataset folder to write.
         progress: Called with ("images", images read, images in all). For DICOM it is called before that with
-            ("files", headers read or files retrieved, files in all).
+            ("files", headers read or files retrieved, files in all), and if the search for near copies takes seconds
+            after that with ("images compared", images searched for, images in all).
         cancelled: Says whether to stop, or None.
         workers: How many processes decode files. If one dies, only the file that caused it is set aside. None decodes
             in this process.
@@ -68,12 +69,17 @@ def import_dataset(
         StorageError: If the disk is full or not writable.
         Cancelled: If `cancelled` says so.
     """
-    with opened_reader(config, cancelled, workers, cache) as reader:
-        told = partial(progress, "files") if progress else None
-        with opened_source(config, folder, reader, told) as source:
-            read_with = reader if source.cacheable else replace(reader, cache=None)
-            shown = partial(progress, "images") if progress else None
-            return import_source(config, source, seed, folder, read_with, shown)
+    with (
+        opened_reader(config, cancelled, workers, cache) as reader,
+        opened_source(config, folder, reader, _counted(progress, "files")) as source,
+    ):
+        read_with = reader if source.cacheable else replace(reader, cache=None)
+        return import_source(config, source, seed, folder, read_with, progress)
+
+
+def _counted(progress: UnitProgress | None, unit: str) -> Progress | None:
+    """What is told the progress in one unit."""
+    return partial(progress, unit) if progress else None
 
 
 @contextmanager
@@ -96,7 +102,7 @@ def opened_reader(
 
 
 def import_source(
-    config: DataConfig, source: Source, seed: int, folder: Path, reader: Reader, progress: Progress | None
+    config: DataConfig, source: Source, seed: int, folder: Path, reader: Reader, progress: UnitProgress | None
 ) -> Manifest:
     """Import an opened source; see `import_dataset`.
 
@@ -108,7 +114,7 @@ def import_source(
         seed: The seed of the splits.
         folder: The dataset folder to write.
         reader: Reads the items.
-        progress: Is told (images, images in all).
+        progress: Is told as in `import_dataset`.
 
     Returns:
         The manifest.
@@ -120,13 +126,13 @@ def import_source(
         folder.mkdir(parents=True, exist_ok=True)
     patients = hasher_for(config, source, folder)
     with ImageWriter(folder, raster.shape) as writer:
-        every = read_images(source, source.items, raster, writer, patients, reader, progress)
+        every = read_images(source, source.items, raster, writer, patients, reader, _counted(progress, "images"))
         read, rows = without_contradictions(every, source.labels)
         with lists_written_first(folder, source, read) as leaks:
             check_rejected(config, source.name, total_of(source), read.rejected)
             writer.keep(rows)
             images = writer.images(len(read.candidates))
-            search = NearDuplicateSearch(images, read.candidates, reader.cache, reader.cancelled)
+            search = NearDuplicateSearch(images, read.candidates, reader, _counted(progress, "images compared"))
             assigned = assign(config, source, seed, search, leaks)
             assigned, near, copies = apply_policy(policy_for(config, source), search, assigned)
             labels = [candidate.labels for candidate in read.candidates]

@@ -164,7 +164,7 @@ def _planned(config: DataConfig, source: Source, seed: int, folder: Path, reader
             check_classes(source.labels, labels, assigned.splits, needed_splits(config), given)
         writer.keep(rows)
         split_of = {candidate.origin: split for candidate, split in zip(everything, assigned.splits, strict=True)}
-        search = NearDuplicateSearch(writer.images(len(rows)), kept.candidates, reader.cache, reader.cancelled)
+        search = NearDuplicateSearch(writer.images(len(rows)), kept.candidates, reader)
         seen = replace(assigned, splits=tuple(split_of[one.origin] for one in kept.candidates), dropped=(), notes=())
         found, near, copies = apply_policy(policy_for(config, source), search, seen)
     manifest = Manifest(

@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import json
+import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
 
 from gan_aug.data.manifest import SPLITS, Split
-from gan_aug.data.reading.image_cache import CacheFolder
-from gan_aug.data.reading.reader import IsCancelled
+from gan_aug.data.reading.reader import Reader
 from gan_aug.data.splits.assign import NAMES, Assignment, Candidate, Dropped
 from gan_aug.data.splits.near_duplicates import SMALLEST_SIDE, Images, Pair, Rows, near_duplicates
+from gan_aug.run.events import Progress
 
 Policy = Literal["report", "drop", "drop made", "move"]
 
 LISTED_PAIRS = 1000
 """How many pairs the import report lists."""
+
+TOLD_SECONDS = 1.0
+"""How often it is told how far a search is; a shorter one tells nothing."""
 
 
 @dataclass(frozen=True)
@@ -48,14 +52,15 @@ class NearDuplicateSearch:
     Attributes:
         images: The stored images, `(N, C, H, W) uint8`.
         candidates: What is known of each image.
-        cache: Holds what earlier imports found among the same images, or None.
-        cancelled: Says whether to stop, or None.
+        reader: Holds the processes that share a large search, the cache of what earlier imports found among the same
+            images, and what says whether to stop.
+        progress: Is told (images searched for, images in all), or None.
     """
 
     images: Images
     candidates: Sequence[Candidate]
-    cache: CacheFolder | None = None
-    cancelled: IsCancelled | None = None
+    reader: Reader = field(default_factory=Reader)
+    progress: Progress | None = None
 
     @property
     def is_possible(self) -> bool:
@@ -65,7 +70,7 @@ class NearDuplicateSearch:
     def all_pairs(self) -> list[tuple[int, int]]:
         """The pairs among all images, whatever their split, as positions."""
         rows = np.arange(len(self.candidates), dtype=np.int64)
-        return [(pair.first, pair.second) for pair in self._pairs(rows, rows)]
+        return [(pair.first, pair.second) for pair in self._pairs(rows, rows, _Told(self.progress, len(rows)))]
 
     def pairs_across(self, splits: Sequence[Split | None]) -> list[Pair]:
         """The pairs of images in two different splits; the second image is in the split closer to the test."""
@@ -73,18 +78,37 @@ class NearDuplicateSearch:
             np.array([row for row, found in enumerate(splits) if found == split], dtype=np.int64) for split in SPLITS
         )
         held_out = np.concatenate([validation, test])
-        return self._pairs(train, held_out) + self._pairs(validation, test)
+        told = _Told(self.progress, len(held_out) + len(test))
+        return self._pairs(train, held_out, told) + self._pairs(validation, test, told)
 
-    def _pairs(self, first: Rows, second: Rows) -> list[Pair]:
-        contents = [candidate.content for candidate in self.candidates]
+    def _pairs(self, first: Rows, second: Rows, told: Progress) -> list[Pair]:
+        contents, reader = [candidate.content for candidate in self.candidates], self.reader
         key = json.dumps([contents, first.tolist(), second.tolist()])
-        if self.cache and (known := self.cache.recall("near", key)) is not None:
+        if reader.cache and (known := reader.cache.recall("near", key)) is not None:
             return [Pair(*values) for values in json.loads(known)]
-        found = near_duplicates(self.images, first, second, cancelled=self.cancelled)
+        spread = reader.map if reader.pool else None
+        found = near_duplicates(self.images, first, second, cancelled=reader.cancelled, progress=told, spread=spread)
         pairs = [pair for pair in found if contents[pair.first] != contents[pair.second]]
-        if self.cache:
-            self.cache.remember("near", key, json.dumps([[p.first, p.second, p.correlation] for p in pairs]))
+        if reader.cache:
+            reader.cache.remember("near", key, json.dumps([[p.first, p.second, p.correlation] for p in pairs]))
         return pairs
+
+
+class _Told:
+    """Tells how far searches that follow one another are, now and then; nothing about short ones."""
+
+    def __init__(self, progress: Progress | None, total: int) -> None:
+        self._progress, self._total = progress, total
+        self._before, self._last, self._begun = 0, time.monotonic(), False
+
+    def __call__(self, done: int, of: int) -> None:
+        """`done` of the images `of` one search are done."""
+        whole = self._before + done
+        self._before += of if done == of else 0
+        late = time.monotonic() - self._last >= TOLD_SECONDS
+        if self._progress and (late or (self._begun and whole == self._total)):
+            self._last, self._begun = time.monotonic(), True
+            self._progress(whole, self._total)
 
 
 @dataclass(frozen=True)
