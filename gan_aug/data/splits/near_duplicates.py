@@ -147,7 +147,8 @@ def near_duplicates(
 
     Args:
         images: `(N, C, H, W) uint8`. Only a `numpy.memmap` is searched in other processes.
-        first: Rows of `images`, `(A,) int64`. Each takes about 440 bytes of memory, or of disk if processes share them.
+        first: Rows of `images`, `(A,) int64`. Each takes about 1.1 kB of memory, or of the disk of the images if
+            processes share them.
         second: Rows of `images`, `(B,) int64`.
         cancelled: Says whether to stop, or None.
         progress: Is told (images done, images in all).
@@ -187,14 +188,14 @@ def _examined(
     parts = list(_blocks(first, DESCRIBED))
     described_here = partial(_described, images)
     if spread is None or not isinstance(images, np.memmap) or len(first) * sum(map(len, blocks)) < SPREAD:
-        search = Search(images, _thumbnails(first, _mapped(described_here, parts, cancelled)))
+        search = Search(images, Thumbnails.of(first, _mapped(described_here, parts, cancelled)))
         yield search, _mapped(search, blocks, cancelled)
         return
     file = ImageFile(str(images.filename), int(images.offset), images.shape)
     with _folder_beside(Path(file.path)) as folder:
         there = spread(partial(_described, file), parts, 1)
-        search = Search(images, _thumbnails(first, _answers(there, described_here, parts, cancelled)))
-        search.among.save(folder)
+        answers = _answers(there, described_here, parts, cancelled)
+        search = Search(images, Thumbnails.of(first, answers, folder))
         yield search, _answers(spread(partial(_searched, file, str(folder)), blocks, 1), search, blocks, cancelled)
 
 
@@ -230,10 +231,6 @@ def _answers(
     """The answers of other processes; what one of them does not answer, as it died, is computed `here`."""
     for part, answer in zip(parts, answers, strict=True):
         yield from _mapped(here, [part], cancelled) if isinstance(answer, str) else [answer]
-
-
-def _thumbnails(rows: Rows, parts: Iterator[Described]) -> Thumbnails:
-    return Thumbnails.of(rows, Described(*(np.concatenate(column) for column in zip(*parts, strict=True))))
 
 
 def _described(images: ImagesByRow, rows: Rows) -> Described:

@@ -1,17 +1,16 @@
 """Thumbnails of many images, and which of them are most like the thumbnail of a given image.
 
 Two thumbnails are alike if their perceptual hashes differ in few bits and their pixels correlate. An index finds the
-hashes. Which of them correlate most is known from a few frequencies, up to a bound; those that may be among the
-wanted ones are then correlated in all pixels.
+hashes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -24,20 +23,16 @@ THUMB, FREQUENCIES = 16, 8
 MIN_THUMB_CORRELATION = 0.9
 """Thumbnails with a lower correlation rule a pair out."""
 
-COARSE = 31
-"""How many frequencies of a thumbnail bound its correlation with others."""
-
 SHIFTS = 5
 """As how many moved copies an image is looked for."""
-
-SLACK = 1e-4
-"""More than what rounding can do to a bound."""
 
 FRACTION = 22
 """The bits of the fraction of Pillow's weights."""
 
-TILE = 2**14
-"""How many pairs of thumbnails are handled at a time; it bounds the memory."""
+TILE = 2**10
+"""How many pairs of thumbnails are handled at a time, so that they stay in the processor's cache."""
+
+ROWS, UNITS = "rows.npy", "units.npy"
 
 Images = npt.NDArray[np.uint8]
 Rows = npt.NDArray[np.int64]
@@ -48,25 +43,18 @@ class Described(NamedTuple):
     """What is kept of each of n images.
 
     Attributes:
-        pixels: Their thumbnails, `(n, 256) uint8`.
         hashes: Their perceptual hashes, `(n,) uint64`.
-        coarse: The COARSE lowest frequencies of each thumbnail of length 1, and the length of all others,
-            `(n, COARSE + 1) float32`.
+        units: Their thumbnails minus their mean, of length 1, `(n, 256) float32`; of one grey value alone, zeros.
     """
 
-    pixels: Images
     hashes: Hashes
-    coarse: Floats
+    units: Floats
 
 
 def described(images: Images) -> Described:
-    """The thumbnails, hashes and lowest frequencies of images `(n, C, H, W) uint8`."""
-    from scipy.fft import dctn
-
-    pixels = _thumbs(images)
-    squares = pixels.reshape(-1, THUMB, THUMB).astype(np.float32)
-    waves = dctn(squares, axes=(1, 2))[:, :FREQUENCIES, :FREQUENCIES].reshape(-1, FREQUENCIES**2)
-    return Described(pixels, _hashes(waves), _coarse(waves, pixels))
+    """The hashes and thumbnails of images `(n, C, H, W) uint8`."""
+    thumbs = thumbnails(images)
+    return Described(_hashes(thumbs), unit(thumbs))
 
 
 @dataclass(frozen=True)
@@ -75,40 +63,44 @@ class Thumbnails:
 
     Attributes:
         rows: The row of each among all images, `(N,) int64`.
-        pixels: As in `Described`.
-        coarse: As in `Described`.
+        units: As in `Described`.
         index: Finds their hashes.
     """
 
     rows: Rows
-    pixels: Images
-    coarse: Floats
+    units: Floats
     index: HashIndex
 
     @classmethod
-    def of(cls, rows: Rows, images: Described) -> Thumbnails:
-        """The thumbnails of `images`, of which those of one grey value alone are left out: they correlate with none."""
-        textured = images.pixels.min(axis=1) != images.pixels.max(axis=1)
-        return cls(
-            rows[textured], images.pixels[textured], images.coarse[textured], HashIndex.of(images.hashes[textured])
+    def of(cls, rows: Rows, parts: Iterable[Described], folder: Path | None = None) -> Thumbnails:
+        """The thumbnails of the images at `rows`, described in `parts`; in files in `folder`, if there is one."""
+        shape = (len(rows), THUMB**2)
+        units: Floats = (
+            np.lib.format.open_memmap(folder / UNITS, "w+", np.float32, shape)
+            if folder
+            else np.empty(shape, dtype=np.float32)
         )
-
-    def save(self, folder: Path) -> None:
-        """Write all arrays to files in `folder`."""
-        for name in ("rows", "pixels", "coarse"):
-            np.save(folder / f"{name}.npy", getattr(self, name))
-        for field in fields(HashIndex):
-            np.save(folder / f"index-{field.name}.npy", getattr(self.index, field.name))
+        hashes, done = np.empty(len(rows), dtype=np.uint64), 0
+        for part in parts:
+            end = done + len(part.hashes)
+            hashes[done:end], units[done:end] = part
+            done = end
+        made = cls(rows, np.asarray(units), HashIndex.of(hashes))
+        if folder:
+            np.save(folder / ROWS, made.rows)
+            for field in fields(HashIndex):
+                np.save(folder / f"index-{field.name}.npy", getattr(made.index, field.name))
+        return made
 
     @classmethod
     def open(cls, folder: Path) -> Thumbnails:
-        """The thumbnails that were saved in `folder`, mapped into memory, which all processes of a host share."""
+        """The thumbnails in the files in `folder`, mapped into memory, which all processes of a host share."""
 
-        def mapped(name: str) -> npt.NDArray[np.generic]:
-            return np.asarray(np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False))
+        def mapped(name: str) -> Any:
+            return np.asarray(np.load(folder / name, mmap_mode="r", allow_pickle=False))
 
-        index = HashIndex(*(mapped(f"index-{field.name}") for field in fields(HashIndex)))  # type: ignore[arg-type]
-        return cls(mapped("rows"), mapped("pixels"), mapped("coarse"), index)  # type: ignore[arg-type]
+        index = HashIndex(*(mapped(f"index-{field.name}.npy") for field in fields(HashIndex)))
+        return cls(mapped(ROWS), mapped(UNITS), index)
 
     def most_alike(self, images: Images, rows: Rows, most: int | None) -> tuple[Rows, Rows]:
         """The thumbnails that are like those of `images`, as they are or moved by about a thirtieth of their side.
@@ -122,52 +114,40 @@ class Thumbnails:
             The positions of images and of thumbnails; the most alike of each image first, and each pair once.
         """
         moved = [described(copies) for copies in _shifted(images)]
-        coarse = np.concatenate([one.coarse for one in moved])
-        copies, found = self.index.near(np.concatenate([one.hashes for one in moved]))
+        hashes, units = (np.concatenate(column) for column in zip(*moved, strict=True))
+        textured = np.flatnonzero(units.any(axis=1))  # an image of one grey value is like no other
+        copies, found = self.index.near(hashes[textured])
+        copies = textured[copies]
         apart = self.rows.take(found) != rows.take(copies % len(images))
-        copies, found, upper = self._likely(copies[apart], found[apart], coarse)
-        if most is not None:
-            best = self._may_be_best(copies, found, upper, coarse, len(images), most)
-            copies, found = copies[best], found[best]
-        scores = self._scores(copies, found, unit(np.concatenate([one.pixels for one in moved])))
-        good = scores >= MIN_THUMB_CORRELATION
-        queries, found = _best_first(copies[good] % len(images), found[good], scores[good])
-        wanted = slice(None) if most is None else rank(queries) < most
+        copies, found = copies[apart], found[apart]
+        scores = self._scores(copies, found, units)
+        good = np.flatnonzero(scores >= MIN_THUMB_CORRELATION)
+        queries, found, scores = copies[good] % len(images), found[good], scores[good]
+        if most is None:
+            return _best_first(queries, found, scores)
+        best = _at_least_best(queries, scores, SHIFTS * (most - 1) + 1)  # so many pairs are of `most` thumbnails
+        queries, found = _best_first(queries[best], found[best], scores[best])
+        wanted = rank(queries) < most
         return queries[wanted], found[wanted]
-
-    def _likely(self, copies: Rows, found: Rows, coarse: Floats) -> tuple[Rows, Rows, Floats]:
-        """The pairs that may correlate enough, each with an upper bound of its correlation."""
-        kept = [(copies[:0], found[:0], np.zeros(0, dtype=np.float32))]
-        for start in range(0, len(found), TILE):
-            a, b = copies[start : start + TILE], found[start : start + TILE]
-            # What the other frequencies add is at most the product of their lengths (Cauchy and Schwarz).
-            upper = np.einsum("ij,ij->i", coarse.take(a, axis=0), self.coarse.take(b, axis=0))
-            likely = upper >= MIN_THUMB_CORRELATION - SLACK
-            kept.append((a[likely], b[likely], upper[likely]))
-        copies, found, upper = (np.concatenate(column) for column in zip(*kept, strict=True))
-        return copies, found, upper
-
-    def _may_be_best(self, copies: Rows, found: Rows, upper: Floats, coarse: Floats, images: int, most: int) -> Rows:
-        """The positions of the pairs that may be among the `most` best ones of their image."""
-        enough = SHIFTS * (most - 1) + 1  # so many pairs are of `most` thumbnails at least
-        image = copies % images
-        order = np.argsort(image.astype(np.uint16 if images < 2**16 else np.int64), kind="stable")
-        counts = np.bincount(image, minlength=images)
-        chosen = [order[:0]]
-        for own in np.split(order, np.cumsum(counts)[:-1]):
-            if len(own) <= enough:
-                chosen.append(own)
-                continue
-            lower = upper[own] - 2 * coarse[copies[own], -1] * self.coarse[found[own], -1]
-            chosen.append(own[upper[own] >= np.partition(lower, -enough)[-enough] - SLACK])
-        return np.concatenate(chosen)
 
     def _scores(self, copies: Rows, found: Rows, units: Floats) -> Floats:
         """The correlation of each pair."""
-        scores = np.zeros(len(found), dtype=np.float32)
+        scores = np.empty(len(found), dtype=np.float32)
         for part in (slice(start, start + TILE) for start in range(0, len(found), TILE)):
-            scores[part] = np.einsum("ij,ij->i", units[copies[part]], unit(self.pixels[found[part]]))
+            a, b = units.take(copies[part], axis=0), self.units.take(found[part], axis=0)
+            scores[part] = np.einsum("ij,ij->i", a, b)
         return scores
+
+
+def _at_least_best(queries: Rows, scores: Floats, most: int) -> Rows:
+    """The positions of the `most` best scores of each query, and of equal ones."""
+    order = np.argsort(queries.astype(np.uint16 if queries.max(initial=0) < 2**16 else np.int64), kind="stable")
+    ends = np.cumsum(np.bincount(queries))
+
+    def best(own: Rows) -> Rows:
+        return own if len(own) <= most else own[scores[own] >= np.partition(scores[own], -most)[-most]]
+
+    return np.concatenate([order[:0], *map(best, np.split(order, ends[:-1]))])
 
 
 def rank(queries: Rows) -> Rows:
@@ -203,7 +183,7 @@ def _shifted(images: Images) -> Iterator[Images]:
             yield np.roll(images, shift, axis=axis)
 
 
-def _thumbs(images: Images) -> Images:
+def thumbnails(images: Images) -> Images:
     """Grey thumbnails of 16 x 16 pixels, `(n, 256) uint8`."""
     grey = images.mean(axis=1).astype(np.uint8) if images.shape[1] > 1 else images[:, 0]
     count, height, width = grey.shape
@@ -242,23 +222,12 @@ def _box(side: int) -> npt.NDArray[np.float64]:
     return weights
 
 
-def _hashes(waves: Floats) -> Hashes:
-    """64 bits per thumbnail: which of its 8 x 8 lowest DCT coefficients `waves` `(n, 64)` are above their median."""
-    waves = waves.copy()
-    waves[:, 0] = 0  # brightness
-    bits = np.packbits(waves > np.median(waves, axis=1, keepdims=True), axis=1)
+def _hashes(thumbs: Images) -> Hashes:
+    """64 bits per thumbnail: which of its 8 x 8 lowest DCT coefficients are above their median."""
+    from scipy.fft import dctn
+
+    squares = thumbs.reshape(-1, THUMB, THUMB).astype(np.float32)
+    coefficients = dctn(squares, axes=(1, 2))[:, :FREQUENCIES, :FREQUENCIES].reshape(-1, FREQUENCIES**2)
+    coefficients[:, 0] = 0  # brightness
+    bits = np.packbits(coefficients > np.median(coefficients, axis=1, keepdims=True), axis=1)
     return np.ascontiguousarray(bits).view(np.uint64)[:, 0]
-
-
-def _coarse(waves: Floats, pixels: Images) -> Floats:
-    """The COARSE lowest frequencies of thumbnails of length 1, and the length of all others.
-
-    They come from the DCT coefficients of the thumbnails, `(n, 64)`, in the units of the orthonormal DCT.
-    """
-    down, across = np.divmod(np.arange(FREQUENCIES**2), FREQUENCIES)
-    lowest = np.lexsort((down, down + across))[1 : COARSE + 1]
-    scale = (np.where(down == 0, 0.5, 1) * np.where(across == 0, 0.5, 1)) ** 0.5 / (2 * THUMB)
-    lengths = np.maximum(THUMB * pixels.std(axis=1), 1e-3)
-    found = (waves[:, lowest] * scale[lowest] / lengths[:, None]).astype(np.float32)
-    left = np.maximum(1 - np.einsum("ij,ij->i", found, found), 0)
-    return np.column_stack([found, np.sqrt(left + np.float32(1e-5))])  # rounded up

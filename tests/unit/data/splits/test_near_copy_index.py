@@ -17,7 +17,7 @@ from scipy.fft import dctn
 from gan_aug.data.splits import near_duplicates as module
 from gan_aug.data.splits.hash_index import HashIndex
 from gan_aug.data.splits.near_duplicates import near_duplicates
-from gan_aug.data.splits.thumbnails import Thumbnails, described
+from gan_aug.data.splits.thumbnails import Thumbnails, described, thumbnails
 from gan_aug.errors import Cancelled
 from tests.unit.data.splits.test_near_duplicates import film, stored
 
@@ -85,9 +85,9 @@ def test_the_most_alike_are_those_that_a_look_at_every_pair_finds(
     images = films(40, 60)
     monkeypatch.setattr(HashIndex.of.__func__, "__defaults__", (fewest,))  # type: ignore[attr-defined]
     among, rows = np.arange(0, 100), np.array([3, 41, 44, 70, 99, 104])
-    thumbnails = Thumbnails.of(among, described(images[among]))
-    queries, found = thumbnails.most_alike(images[rows], rows, most)
-    assert [thumbnails.rows[found[queries == n]].tolist() for n in range(len(rows))] == (
+    known = Thumbnails.of(among, [described(images[among])])
+    queries, found = known.most_alike(images[rows], rows, most)
+    assert [known.rows[found[queries == n]].tolist() for n in range(len(rows))] == (
         [among[places].tolist() for places in by_every_pair(images, rows, among, most)]
     )
     assert len(found) >= (15 if most else 40)
@@ -96,7 +96,7 @@ def test_the_most_alike_are_those_that_a_look_at_every_pair_finds(
 @pytest.mark.parametrize("side", [25, 28, 47, 50, 100, 225])
 def test_thumbnails_are_those_of_pillow(side: int) -> None:
     images = np.random.default_rng(side).integers(0, 256, (8, 1, side, side), dtype=np.uint8)
-    for image, found in zip(images, described(images).pixels, strict=True):
+    for image, found in zip(images, thumbnails(images), strict=True):
         expected = np.asarray(Image.fromarray(image[0]).resize((16, 16), Image.Resampling.BOX))
         assert found.tolist() == expected.ravel().tolist()
 

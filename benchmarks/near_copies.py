@@ -1,0 +1,128 @@
+"""The search for near copies: by the index in all processes, beside a look at every pair of hashes in one.
+
+    python -m benchmarks.near_copies [--images 100000] [--side 28] [--workers 2] [--sample 512] [--folder DIR]
+
+The images are smooth random fields on a common one, with fine detail of their own. As many of them have hashes alike
+as chest films (2 to 3 in 1,000 pairs). Every hundredth held-out image is a copy of a training image, brighter and moved
+by a pixel. 70 % are for training, 10 % for validation and 20 % for the test, as in an import. The reference looks at
+every pair of hashes, for a sample of the held-out images; its time is multiplied to that of all of them. What both find
+is compared.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from gan_aug.compute.local.crash_safe_pool import CrashSafePool
+from gan_aug.data.reading.reader import Reader
+from gan_aug.data.splits import hash_index
+from gan_aug.data.splits.near_duplicates import Pair, near_duplicates
+from gan_aug.data.splits.thumbnails import Thumbnails, described
+
+BLOCK = 4096
+WAVES, STRENGTH, FINE = 24, 0.7, 6.0
+
+
+def fields(side: int) -> npt.NDArray[np.float32]:
+    """The waves that all images are made of, `(WAVES, side, side) float32`, from coarse to fine."""
+    from scipy.ndimage import gaussian_filter
+
+    noise = np.random.default_rng(9).standard_normal((WAVES, side, side), dtype=np.float32)
+    smooth = np.stack([gaussian_filter(one, side / w) for one, w in zip(noise, np.linspace(5, 24, WAVES), strict=True)])
+    smooth *= np.linspace(1.5, 0.4, WAVES)[:, None, None] / smooth.std(axis=(1, 2), keepdims=True)
+    return smooth.astype(np.float32)
+
+
+def write_images(path: Path, count: int, side: int) -> None:
+    """Write `count` images as raw bytes; every hundredth of the last 30 % is a copy of one of the first 70 %."""
+    from scipy.ndimage import gaussian_filter
+
+    waves, held_out = fields(side), count * 7 // 10
+    images = np.memmap(path, np.uint8, "w+", shape=(count, 1, side, side))
+    for start in range(0, count, BLOCK):
+        rng = np.random.default_rng(start)
+        number = min(BLOCK, count - start)
+        shares = 1 + STRENGTH * rng.standard_normal((number, WAVES), dtype=np.float32)
+        fine = gaussian_filter(rng.standard_normal((number, side, side), dtype=np.float32), (0, 1, 1))
+        made = 128 + 30 * np.tensordot(shares, waves, (1, 0)) + FINE * fine / fine.std()
+        images[start : start + number, 0] = made.clip(0, 255)
+    for row in range(held_out, count, 100):
+        images[row] = np.roll(images[row - held_out] * 0.9 + 10, 1, axis=2)
+    images.flush()
+
+
+def search(
+    images: npt.NDArray[np.uint8], train: npt.NDArray[np.int64], held_out: npt.NDArray[np.int64], workers: int
+) -> tuple[list[Pair], float, float]:
+    """The pairs that the index finds in `workers` processes, and the seconds and processor seconds that it takes."""
+    before, start = processor_seconds(), time.perf_counter()
+    with CrashSafePool(workers, 60) as pool:
+        reader = Reader(pool)
+        found = near_duplicates(images, train, held_out, spread=reader.map if workers > 1 else None)
+    return found, time.perf_counter() - start, processor_seconds() - before
+
+
+def processor_seconds() -> float:
+    """The processor time of this process and of those that it has ended."""
+    return sum(
+        used.ru_utime + used.ru_stime
+        for used in map(resource.getrusage, (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    )
+
+
+def main() -> None:
+    """Print the figures."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--images", type=int, default=100_000)
+    parser.add_argument("--side", type=int, default=28)
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--sample", type=int, default=512, help="held-out images that the reference looks for")
+    parser.add_argument("--folder", type=Path, help="where the images are written for the time of the run")
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=asked.folder) as folder:
+        path = Path(folder) / "images"
+        write_images(path, asked.images, asked.side)
+        images = np.memmap(path, np.uint8, "r", shape=(asked.images, 1, asked.side, asked.side))
+        ends = asked.images * 7 // 10, asked.images * 8 // 10
+        train, validation, test = np.split(np.arange(asked.images), ends)
+        held_out = np.concatenate([validation, test])
+        found, seconds, processor = search(images, train, held_out, asked.workers)
+        second, more, more_processor = search(images, validation, test, asked.workers)
+        sample = held_out[:: max(1, len(held_out) // asked.sample)]
+        parts = (described(images[rows]) for rows in np.array_split(train, max(1, len(train) // BLOCK)))
+        known = Thumbnails.of(train, parts)
+        if len(train) >= hash_index.FEWEST_INDEXED:
+            order, hashes, rows = known.index.order, known.index.hashes[0], known.index.rows[0]
+            every = np.empty_like(hashes)
+            every[rows] = hashes
+            none = np.zeros((0, 0), np.int32)
+            unsorted = np.arange(len(train), dtype=np.int32)[None]
+            known = Thumbnails(train, known.units, hash_index.HashIndex(order, every[None], unsorted, none))
+        start = time.process_time()
+        for rows in np.array_split(sample, max(1, len(sample) // 128)):
+            known.most_alike(images[rows], rows, 4)
+        reference = (time.process_time() - start) * (len(held_out) + len(test) * len(validation) / len(train))
+        reference /= len(sample)
+    planted = {(row - ends[0], row) for row in range(ends[0], asked.images, 100)}
+    pairs = {(pair.first, pair.second) for pair in (*found, *second)}
+    print(f"{asked.images:,} images of {asked.side} px, {len(train):,} for training, {len(held_out):,} held out")
+    print(f"  by the index: {seconds + more:,.0f} s in {asked.workers} processes, ", end="")
+    print(
+        f"{processor + more_processor:,.0f} s of processor time; {len(planted & pairs):,} of {len(planted):,} copies ",
+        end="",
+    )
+    print(f"found, {len(pairs - planted):,} others")
+    print(f"  by every pair of hashes: {reference:,.0f} s of processor time, without the comparison of details")
+    print(f"  ratio of processor time {reference / (processor + more_processor):.1f}")
+
+
+if __name__ == "__main__":
+    main()
