@@ -55,11 +55,11 @@ class HashIndex:
     starts: npt.NDArray[np.int32]
 
     @classmethod
-    def of(cls, hashes: Hashes, fewest: int = FEWEST_INDEXED) -> HashIndex:
-        """The index of `hashes` `(N,) uint64`; without tables if there are fewer than `fewest`."""
+    def of(cls, hashes: Hashes) -> HashIndex:
+        """The index of `hashes` `(N,) uint64`; without tables if there are fewer than FEWEST_INDEXED."""
         order = _balanced(hashes)
         hashes = _reordered(hashes, order)
-        if len(hashes) < fewest:
+        if len(hashes) < FEWEST_INDEXED:
             rows = np.arange(len(hashes), dtype=np.int32)
             return cls(order, hashes[None], rows[None], np.zeros((0, 0), dtype=np.int32))
         sorted_hashes, rows = np.empty((BANDS, len(hashes)), np.uint64), np.empty((BANDS, len(hashes)), np.int32)

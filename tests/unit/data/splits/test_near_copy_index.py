@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from scipy.fft import dctn
 
+from gan_aug.data.splits import hash_index
 from gan_aug.data.splits import near_duplicates as module
 from gan_aug.data.splits.hash_index import HashIndex
 from gan_aug.data.splits.near_duplicates import near_duplicates
@@ -35,7 +36,9 @@ def test_hashes_are_found_if_and_only_if_they_differ_in_at_most_eight_bits(
     own, among = hashes[:split], hashes[split:]
     expected = {(i, j) for i, a in enumerate(own) for j, b in enumerate(among) if (a ^ b).bit_count() <= 8}
     for fewest in (0, 1000):
-        index = HashIndex.of(np.array(among, dtype=np.uint64), fewest)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(hash_index, "FEWEST_INDEXED", fewest)
+            index = HashIndex.of(np.array(among, dtype=np.uint64))
         queries, found = index.near(np.array(own, dtype=np.uint64))
         pairs = list(zip(queries.tolist(), found.tolist(), strict=True))
         assert len(pairs) == len(set(pairs))
@@ -83,7 +86,7 @@ def test_the_most_alike_are_those_that_a_look_at_every_pair_finds(
     fewest: int, most: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     images = films(40, 60)
-    monkeypatch.setattr(HashIndex.of.__func__, "__defaults__", (fewest,))  # type: ignore[attr-defined]
+    monkeypatch.setattr(hash_index, "FEWEST_INDEXED", fewest)
     among, rows = np.arange(0, 100), np.array([3, 41, 44, 70, 99, 104])
     known = Thumbnails.of(among, [described(images[among])])
     queries, found = known.most_alike(images[rows], rows, most)
