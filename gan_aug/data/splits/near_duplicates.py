@@ -19,13 +19,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from gan_aug.data.splits.detail import ImagesByRow, are_copies, correlations
-from gan_aug.data.splits.thumbnails import Described, Thumbnails, described, rank
+from gan_aug.data.splits.detail import detail_correlation, min_detail_correlation
+from gan_aug.data.splits.thumbnails import Described, Thumbnails, described, rank, unit
 from gan_aug.errors import Cancelled
 from gan_aug.run.files import storage_errors
 
@@ -35,8 +35,11 @@ SMALLEST_SIDE = 24
 EXAMINED = 4
 """How many of the most similar images are compared in detail with each image; more if all of these are copies."""
 
-QUERIES, DESCRIBED = 128, 1024
-"""How many images are searched for and described at a time; they bound the memory."""
+MIN_CORRELATION = 0.999
+"""The correlation of all pixels from which images count as copies, even if they have hardly any fine detail."""
+
+QUERIES, DESCRIBED, PAIRS = 128, 1024, 64
+"""How many images are searched for, described and compared in detail at a time; they bound the memory."""
 
 SPREAD = 5 * 10**7
 """From so many pairs on processes share the search: before, they would take longer to begin than they save."""
@@ -60,6 +63,17 @@ class Pair:
     first: int
     second: int
     correlation: float
+
+
+class ImagesByRow(Protocol):
+    """Images `(N, C, H, W) uint8` that are read by row: an array, or several one after the other."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Their number, channels, height and width."""
+
+    def __getitem__(self, rows: Rows, /) -> Images:
+        """Copies of the images at `rows` `(B,) int64`."""
 
 
 @dataclass(frozen=True)
@@ -123,8 +137,8 @@ class Search:
         images = self.images[rows]
         queries, best = self.among.most_alike(images, rows, EXAMINED)
         found = self.among.rows[best]
-        detail, whole = correlations(self.images, found, rows[queries])
-        crowded = np.flatnonzero(_crowded(queries[are_copies(self.images, detail, whole)], len(rows)))
+        detail, whole = _correlations(self.images, found, rows[queries])
+        crowded = np.flatnonzero(_crowded(queries[_are_copies(self.images, detail, whole)], len(rows)))
         if not len(crowded):
             return Examined(queries, found, detail, whole, crowded, crowded)
         again, similar = self.among.most_alike(images[crowded], rows[crowded], None)
@@ -252,7 +266,7 @@ def _pairs(search: Search, rows: Rows, block: Examined, paired: npt.NDArray[np.b
     pairs: list[Pair] = []
     queries, found, detail, whole, later_queries, later = block
     while True:
-        copies = are_copies(search.images, detail, whole)
+        copies = _are_copies(search.images, detail, whole)
         a, b = found[copies], rows[queries[copies]]
         pairs += map(Pair, a.tolist(), b.tolist(), np.maximum(detail, whole)[copies].tolist())
         paired[a] = True
@@ -264,13 +278,28 @@ def _pairs(search: Search, rows: Rows, block: Examined, paired: npt.NDArray[np.b
         best = rank(later_queries) < EXAMINED
         queries, found = later_queries[best], later[best]
         later_queries, later = later_queries[~best], later[~best]
-        detail, whole = correlations(search.images, found, rows[queries])
+        detail, whole = _correlations(search.images, found, rows[queries])
 
 
 def _crowded(queries: Rows, count: int) -> npt.NDArray[np.bool_]:
     """Which of `count` positions occur EXAMINED times."""
     crowded: npt.NDArray[np.bool_] = np.bincount(queries, minlength=count) == EXAMINED
     return crowded
+
+
+def _are_copies(images: ImagesByRow, detail: Floats, whole: Floats) -> npt.NDArray[np.bool_]:
+    """Which pairs of `images` with these correlations, of their fine detail and as a whole, count as copies."""
+    return (detail >= min_detail_correlation(min(images.shape[2:]))) | (whole >= MIN_CORRELATION)
+
+
+def _correlations(images: ImagesByRow, first: Rows, second: Rows) -> tuple[Floats, Floats]:
+    """The correlations of each pair of rows: of their fine detail, and of all their pixels."""
+    detail, whole = np.zeros(len(first), dtype=np.float32), np.zeros(len(first), dtype=np.float32)
+    for part in (slice(start, start + PAIRS) for start in range(0, len(first), PAIRS)):
+        a, b = images[first[part]], images[second[part]]
+        detail[part] = detail_correlation(a, b)
+        whole[part] = np.einsum("ij,ij->i", *(unit(pixels.reshape(len(pixels), -1)) for pixels in (a, b)))
+    return detail, whole
 
 
 def _unique(pairs: list[Pair]) -> list[Pair]:
