@@ -30,7 +30,8 @@ class ComputeConfig(Section):
     )
     workers: Count | None = Field(
         None,
-        description="processes for import, generation and comparison; default: one per core, on Ray as many as fit",
+        description="processes for import, generation and comparison; default: one per core, of generation and "
+        "comparison one per GPU if there are GPUs and `device` lets them be used, on Ray as many as fit",
     )
     ranks: Count = Field(1, description="processes that train one GAN together, each on its share of every batch")
     min_ranks: Count | None = Field(

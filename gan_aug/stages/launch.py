@@ -47,7 +47,7 @@ def launch(
         GanAugError: What the verb raises.
     """
     wait_passively()
-    together = TorchrunExecutor(request.compute.workers) if launched() else None
+    together = TorchrunExecutor(request.compute.workers, request.compute.device) if launched() else None
     follows = together is not None and together.rank > 0
     # Ray's workers have a working directory of their own.
     run = RunDir(folder.absolute() if on == "ray" else folder, () if follows else listeners)
@@ -115,5 +115,5 @@ def _executor(on: Literal["local", "ray"], compute: ComputeConfig, run: RunDir) 
         with ray_executor(compute, shared, partial(run.emit, "ray", "note")) as executor:
             yield executor
     else:
-        with LocalExecutor(compute.workers) as local:
+        with LocalExecutor(compute.workers, compute.device) as local:
             yield local

@@ -7,6 +7,7 @@ import signal
 import time
 from pathlib import Path
 
+from gan_aug.compute import device
 from gan_aug.errors import DataError, LeakageError
 
 
@@ -74,3 +75,9 @@ def gathered(marks: Path, number: int) -> None:
 def wait(_: object, item: int) -> int:
     time.sleep(600)
     return item
+
+
+def own_number(_: object, item: int) -> int | None:
+    """The number of this process in its pool."""
+    del item
+    return device._own

@@ -8,9 +8,11 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
 from multiprocessing.process import BaseProcess
+from multiprocessing.sharedctypes import Synchronized
 from typing import Any, Self
 
-from gan_aug.compute.cores import cores, threads_for
+from gan_aug.compute.cores import threads_for
+from gan_aug.compute.device import number_process, workers_for
 from gan_aug.compute.executor import Item, OnPoll, RankGroup, Result
 from gan_aug.compute.local.parent import POLL_SECONDS, bind_to_parent
 from gan_aug.compute.memory import keep_freed_memory
@@ -21,16 +23,22 @@ _state: tuple[int, Any] = (0, None)
 
 
 class LocalExecutor:
-    """Runs work in `workers` processes of this machine, by default one per core; with one, in this process.
+    """Runs work in `workers` processes of this machine; with one, in this process.
 
-    The processes are kept from one map to the next, since to start one takes seconds: a new one has to import PyTorch.
+    By default there is one per core, or one per GPU if work chooses GPUs by `device`, the value of compute.device. The
+    processes are kept from one map to the next, since to start one takes seconds: a new one has to import PyTorch.
     As a context manager it ends them.
     """
 
-    def __init__(self, workers: int | None = None) -> None:
-        self.workers = workers or cores()
+    def __init__(self, workers: int | None = None, device: str = "cpu") -> None:
+        self._asked, self._device = workers, device
         self._idle: ProcessPoolExecutor | None = None
         self._maps = 0
+
+    @property
+    def workers(self) -> int:
+        """How many processes work at once."""
+        return self._asked or workers_for(self._device)
 
     def __enter__(self) -> Self:
         return self
@@ -50,7 +58,7 @@ class LocalExecutor:
     ) -> Iterator[tuple[int, Result]]:
         """See Executor.map."""
         stop = cancelled or (lambda: False)
-        if min(self.workers, len(items)) <= 1:
+        if len(items) <= 1 or self.workers <= 1:
             yield from _loop(work, items, setup, stop)
         else:
             yield from self._pool(work, items, setup, stop)
@@ -104,7 +112,8 @@ class LocalExecutor:
         if pool:
             _end(pool)
         # spawn: a forked child would inherit the parent's thread pools, which can deadlock.
-        return ProcessPoolExecutor(self.workers, multiprocessing.get_context("spawn"), _start_worker)
+        context = multiprocessing.get_context("spawn")
+        return ProcessPoolExecutor(self.workers, context, _start_worker, (context.Value("i", 0),))
 
 
 def _processes(pool: ProcessPoolExecutor) -> list[BaseProcess]:
@@ -134,8 +143,11 @@ def _loop(
         yield index, work(state, item)
 
 
-def _start_worker() -> None:
+def _start_worker(started: Synchronized[int]) -> None:
     bind_to_parent()
+    with started.get_lock():
+        number_process(started.value)
+        started.value += 1
     keep_freed_memory()
 
 

@@ -43,8 +43,8 @@ def launched() -> bool:
 class TorchrunExecutor(LocalExecutor):
     """Runs work as LocalExecutor does, and trains with the processes that torchrun started."""
 
-    def __init__(self, workers: int | None = None) -> None:
-        super().__init__(workers)
+    def __init__(self, workers: int | None = None, device: str = "cpu") -> None:
+        super().__init__(workers, device)
         self.rank, self.size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
         self._store: Store | None = None
         self._trainings = 0

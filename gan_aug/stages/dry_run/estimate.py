@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from gan_aug.compute.cores import cores, threads_for
-from gan_aug.compute.device import choose_device
+from gan_aug.compute.cores import threads_for
+from gan_aug.compute.device import choose_device, workers_for
 from gan_aug.compute.threads import torch_threads
 from gan_aug.config import Config
 from gan_aug.data.importing.preview import Preview
@@ -59,7 +59,8 @@ def estimate(request: Config, manifest: Manifest, preview: Preview | None) -> di
     Returns:
         JSON values: the seconds of each stage and of all, rounded, and `counted`, which says what they are for.
     """
-    workers, device = request.compute.workers or cores(), choose_device(request.compute.device)
+    device = choose_device(request.compute.device)
+    workers = request.compute.workers or workers_for(request.compute.device)
     found: dict[str, float] = {"start": START_SECONDS}
     if preview and preview.decoded:
         found["import"] = preview.seconds / preview.decoded * preview.images

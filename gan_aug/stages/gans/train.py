@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from gan_aug.compute.cores import cores
+from gan_aug.compute.device import beside
 from gan_aug.compute.local.executor import LocalExecutor
 from gan_aug.compute.threads import torch_threads
 from gan_aug.config.compute import ComputeConfig
@@ -98,8 +98,8 @@ def _plan(
     if compute.ranks == 1:
         compute = compute.model_copy(update={"threads": compute.threads or threads_before(own) or 1})
     training, ranks = gan_training(request, gan), compute.ranks
-    beside = min(gans, cores()) if ranks == 1 else 1
-    training = with_micro_batch(own.train, training, manifest, compute.device, ranks, beside)
+    sharing = beside(compute.device, gans, compute.workers) if ranks == 1 else 1
+    training = with_micro_batch(own.train, training, manifest, compute.device, ranks, sharing)
     return _Training(gan, own, context.storage.gan(gan), training, compute)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from gan_aug import config as configs
+from gan_aug.compute.device import choose_device
 from gan_aug.compute.memory import available_memory
 from gan_aug.config.stages import TrainRequest
 from gan_aug.data.manifest import Manifest
@@ -51,7 +52,7 @@ def with_micro_batch(
 def _free(device: str) -> int | None:
     """The bytes that are free where a training would compute on this machine; None if that is not known here."""
     if device != "cpu" and torch.cuda.is_available():
-        return torch.cuda.mem_get_info()[0]
+        return torch.cuda.mem_get_info(choose_device(device))[0]
     return None if device == "cuda" else available_memory()
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from gan_aug.gan.networks.catalogue import build_generator
 from gan_aug.gan.seeds import Purpose, image_noise
 from gan_aug.synthesis.latents import Latent, between, noise_of, truncated, walk, weights_of
-from gan_aug.synthesis.sampler import BLOCK, _passes, make_images, sample
+from gan_aug.synthesis.sampler import BLOCK, _passes, make_ahead, make_images, sample
 from tests.support.gan_samples import NETWORKS
 
 
@@ -24,6 +24,14 @@ def test_truncation_of_one_alters_no_byte_and_less_gathers_the_images() -> None:
     np.testing.assert_array_equal(make_images(generator, noise(3, 70, NETWORKS.latent), labels), plain)
     spreads = [sample(generator, labels, seed=3, truncation=t).astype(float).std(axis=0).mean() for t in (1, 0.5, 0)]
     assert spreads[0] > spreads[1] > spreads[2] == 0
+
+
+@pytest.mark.parametrize(("count", "chunk"), [(0, None), (150, None), (150, BLOCK), (300, 2 * BLOCK), (256, 2 * BLOCK)])
+def test_images_made_as_on_a_gpu_are_the_same(count: int, chunk: int | None) -> None:
+    generator = build_generator(NETWORKS).eval()
+    labels, drawn = np.eye(3, dtype=np.float32)[np.arange(count) % 3], noise(5, count, NETWORKS.latent)
+    made = make_ahead(generator, lambda rows: drawn[rows.start : rows.stop], labels, chunk)
+    np.testing.assert_array_equal(made, make_images(generator, drawn, labels))
 
 
 @given(truncation=st.floats(0, 1))
