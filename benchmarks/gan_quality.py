@@ -120,7 +120,8 @@ class Data:
 
 
 def load_data(config: Config, work: Path) -> Data:
-    """The data set of a config, imported into a folder in `work` unless it is there."""
+    """The data set of a config, imported into a folder in `work` unless it is there; held-out images are drawn here."""
+    config = config.model_copy(update={"data": config.data.model_copy(update={"internal_test": "off"})})
     folder = work / json_sha256(config.dataset_request.to_json())[:12]
     if not (folder / layout.MANIFEST).exists():
         import_dataset(config.data, config.seed, folder, workers=cores())

@@ -89,7 +89,7 @@ class Run(Released):
         """The real images of a split as a map-style `torch.utils.data.Dataset`; see LabelledImages for its items.
 
         Args:
-            split: "train", "validation" or "test".
+            split: "train", "validation", "test", or "internal_test" if the data set has one.
 
         Returns:
             The images in the manifest's order.
@@ -99,12 +99,11 @@ class Run(Released):
             ManifestError: If nothing was imported yet, or it was altered.
         """
         from gan_aug.data.image_store import open_images
-        from gan_aug.data.manifest import SPLITS
         from gan_aug.data.torch_dataset import LabelledImages
 
-        if split not in SPLITS:
-            raise ConfigError(f"there is no split {split!r}: the splits are {', '.join(SPLITS)}")
         manifest = self.manifest
+        if split not in manifest.splits:
+            raise ConfigError(f"there is no split {split!r}: the splits are {', '.join(manifest.splits)}")
         rows = manifest.indices(split)
         opened = partial(open_images, self.folder.absolute() / layout.DATASET, manifest)
         return LabelledImages(opened, rows, manifest.label_matrix()[rows], manifest.labels, manifest.task)

@@ -188,6 +188,12 @@ class DataConfig(Section):
         description="share of all patients (images, if the data set names no patients) used for the test, if the data "
         "set has no test split",
     )
+    internal_test: Literal["auto", "off"] | Annotated[float, Field(gt=0, lt=1)] = Field(
+        "auto",
+        description="a second test, of patients drawn from the training images and held out of everything else: the "
+        "share of the training patients (images, if the data set names no patients), or off; auto: 0.1 if the data set "
+        "has a test of its own that may differ from its training images, and that gives 30 patients of each label",
+    )
     folds: Annotated[int, Field(ge=2)] | None = Field(
         None, description="cross-validation: divide a data set without splits by patient into this many parts"
     )
@@ -212,6 +218,11 @@ class DataConfig(Section):
         if path is not None and any("\ud800" <= sign <= "\udfff" for sign in str(path)):
             raise ValueError("its name holds bytes that are not UTF-8, and cannot be recorded: rename it")
         return path
+
+    @field_validator("internal_test", mode="before")
+    @classmethod
+    def _off_as_yaml_reads_it(cls, value: object) -> object:
+        return "off" if value is False else value
 
     @field_validator("names", mode="before")
     @classmethod

@@ -24,7 +24,7 @@ from gan_aug.errors import ConfigError
 EARLIER: dict[str, dict[str, Any]] = {
     "classifier": {"steps": 2000},
     "compare": {"rule": 1, "gans": 1},
-    "data": {"assignment": "largest-first"},
+    "data": {"assignment": "largest-first", "internal_test": "off"},
     "gan": {"network": "dcgan", "penalty": 1.0},
     "train": {"score_every": 0, "keep": "last", "patience": None, "restarts": 0, "micro_batch": 0},
 }

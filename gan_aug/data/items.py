@@ -113,6 +113,8 @@ class Source:
         split_column: The table's column that gives the splits, or None.
         notes: How the files were understood, as sentences that every report about the data set must repeat.
         remarks: What else is to be said to who imports them, such as a column that is not used.
+        test_alike: How its makers drew its test from the same images as its training images, as the rest of a sentence;
+            None if it has no test, or one that may differ.
     """
 
     name: str
@@ -131,6 +133,7 @@ class Source:
     split_column: str | None = None
     notes: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
+    test_alike: str | None = None
 
     def counts(self) -> dict[str, dict[str, int]]:
         """The number of items per split and label. The split is `unsplit` if the source gives none."""

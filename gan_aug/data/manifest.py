@@ -20,8 +20,20 @@ from gan_aug.errors import DataError, ManifestError
 from gan_aug.run.files import json_sha256, write_text
 from gan_aug.run.stores import MissingObject, Place, read_file
 
-Split = Literal["train", "validation", "test"]
+Split = Literal["train", "validation", "test", "internal_test"]
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
+"""The splits that every data set has; some have an internal test beside them, see `Manifest.splits`."""
+INTERNAL: Split = "internal_test"
+"""Images of patients that were drawn from the training images and held out of everything but a second test."""
+HELD_OUT: tuple[Split, ...] = ("validation", INTERNAL, "test")
+"""The splits whose images nothing is trained on; a data set may have no internal test."""
+NAMES: dict[Split, str] = {
+    "train": "training",
+    "validation": "validation",
+    "test": "test",
+    "internal_test": "internal test",
+}
+"""What each split is called in sentences."""
 Task = Literal["multi-class", "multi-label"]
 SCHEMA = 1
 
@@ -69,6 +81,8 @@ class Manifest:
         splits_from: How the splits were made, for a report; None in manifests of versions that did not record it.
         near_copies: How many images look nearly the same as one of another split (`NearCopies`), for a report; None in
             manifests of versions that did not record it.
+        no_internal_test: Why no internal test was drawn, as the rest of a sentence; None if there is one, and in
+            manifests of versions that knew none.
     """
 
     name: str
@@ -82,6 +96,7 @@ class Manifest:
     patient_key: str | None = None
     splits_from: str | None = None
     near_copies: dict[str, Any] | None = None
+    no_internal_test: str | None = None
 
     @cached_property
     def fingerprint(self) -> str:
@@ -104,12 +119,17 @@ class Manifest:
         """The labels as `(N, K) float32`: 1 at (i, k) if study i has label k, else 0."""
         return multi_hot([study.labels for study in self.studies], len(self.labels))
 
+    @cached_property
+    def splits(self) -> tuple[Split, ...]:
+        """The splits that the data set has: SPLITS, and the internal test if one was drawn."""
+        return (*SPLITS, INTERNAL) if any(study.split == INTERNAL for study in self.studies) else SPLITS
+
     def counts(self) -> dict[Split, dict[str, int]]:
         """The number of studies per split and label."""
         matrix = self.label_matrix()
         return {
             split: {name: int(matrix[self.indices(split), k].sum()) for k, name in enumerate(self.labels)}
-            for split in SPLITS
+            for split in self.splits
         }
 
     @property

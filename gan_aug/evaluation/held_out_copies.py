@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gan_aug.data.image_store import open_images
-from gan_aug.data.manifest import Manifest
+from gan_aug.data.manifest import HELD_OUT, NAMES, Manifest
 from gan_aug.data.splits.near_duplicates import SMALLEST_SIDE, ImagesByRow, near_duplicates
 from gan_aug.data.synthetic.shards import ShardedImages, SyntheticManifest
 from gan_aug.errors import LeakageError
@@ -72,7 +72,7 @@ def find_held_out_copies(
     if min(manifest.shape[1:]) < SMALLEST_SIDE:
         return None
     store = open_images(dataset, manifest)
-    held_out = np.concatenate([manifest.indices("validation"), manifest.indices("test")])
+    held_out = np.concatenate([manifest.indices(split) for split in HELD_OUT])
     rows = np.arange(len(store), len(store) + len(synthetic), dtype=np.int64)
     found = near_duplicates(Joined(store, synthetic), held_out, rows, cancelled=cancelled)
     best = {pair.second: pair for pair in sorted(found, key=lambda pair: pair.correlation)}
@@ -102,7 +102,7 @@ def check_held_out_copies(found: dict[str, Any] | None, manifest: Manifest, sour
     if found is None or found["images"] < max(FEW, SHARE * found["of"]):
         return
     pairs = zip(source[:3], found["pairs"], strict=False)
-    shown = ", ".join(f"{name} ({pair['split']} image {pair['case']})" for name, pair in pairs)
+    shown = ", ".join(f"{name} ({NAMES[pair['split']]} image {pair['case']})" for name, pair in pairs)
     raise LeakageError(
         f"{found['images']} of the {found['of']} synthetic images look nearly the same as validation or test images of "
         f"{manifest.name}, such as {shown}: remove those listed in {layout.SYNTHETIC}/{layout.LOOK_ALIKES}, or "

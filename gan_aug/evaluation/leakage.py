@@ -7,11 +7,9 @@ from collections.abc import Collection, Set
 import numpy as np
 import numpy.typing as npt
 
-from gan_aug.data.manifest import Manifest, Split, content_hash
+from gan_aug.data.manifest import HELD_OUT, Manifest, content_hash
 from gan_aug.data.synthetic.shards import ShardedImages, SyntheticManifest
 from gan_aug.errors import DataError, LeakageError
-
-HELD_OUT: tuple[Split, ...] = ("validation", "test")
 
 
 def check_synthetic_set(synthetic: SyntheticManifest, manifest: Manifest) -> None:

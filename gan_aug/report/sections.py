@@ -21,6 +21,7 @@ from gan_aug.report.words.examples import Examples, examples_gallery
 from gan_aug.report.words.fidelity import fidelity_classes_table, fidelity_table, fidelity_text, looks_table
 from gan_aug.report.words.gans import gans_table, gans_text, memorising_text
 from gan_aug.report.words.headline import headline_of, opening
+from gan_aug.report.words.internal_test import internal_test_table, internal_test_text
 from gan_aug.report.words.tables import (
     arms_table,
     comparisons_table,
@@ -111,6 +112,11 @@ def _comparisons(material: Material) -> Blocks:
     ]
 
 
+def _internal_test(material: Material) -> Blocks:
+    sentences = tuple(internal_test_text(material.report))
+    return [Paragraphs(sentences) if sentences else None, internal_test_table(material.report)]
+
+
 def _learning_curves(material: Material) -> Blocks:
     return [material.figures.get("learning-curves"), curves_table(material.report)]
 
@@ -161,6 +167,7 @@ SECTIONS: tuple[Section, ...] = (
     Section("answer", "", _answer),
     Section("arms", "Arms", _arms),
     Section("comparisons", "Comparisons", _comparisons),
+    Section("internal-test", "Test and internal test", _internal_test),
     Section("learning-curves", "Learning curves", _learning_curves),
     Section("roc", "ROC curves", _figure_alone("roc"), Medium.PAGE),
     Section("precision-recall", "Precision–recall curves", _figure_alone("precision-recall"), Medium.PAGE),

@@ -66,6 +66,7 @@ SET_PICTURE = "samples.png"
 CELLS = "cells"
 CELL_INDEX = "cells.json"
 SCORES = "scores.csv"
+INTERNAL_SCORES = "scores-internal-test.csv"
 MARGINS = "margins.json"
 FIDELITY = "fidelity"
 

@@ -8,7 +8,7 @@ from gan_aug.config.stages import DatasetRequest
 from gan_aug.data.image_store import open_images
 from gan_aug.data.importing.dataset import import_dataset
 from gan_aug.data.importing.findings import findings
-from gan_aug.data.manifest import SPLITS, Manifest
+from gan_aug.data.manifest import Manifest
 from gan_aug.data.reading.image_cache import user_cache
 from gan_aug.run import layout
 from gan_aug.run.files import read_json
@@ -48,7 +48,7 @@ def import_studies(context: StageContext, request: DatasetRequest) -> Manifest:
 
 def describe(manifest: Manifest) -> str:
     """A data set in one line: images per split, size and classes."""
-    counts = ", ".join(f"{len(manifest.indices(split)):,} {split}" for split in SPLITS)
+    counts = ", ".join(f"{len(manifest.indices(split)):,} {split.replace('_', ' ')}" for split in manifest.splits)
     channels, height, width = manifest.shape
     colour = "grey" if channels == 1 else "colour"
     return f"{len(manifest.studies):,} {colour} images of {height}x{width} ({counts}), {len(manifest.labels)} classes"

@@ -18,10 +18,9 @@ from gan_aug.evaluation.checkpoints.trainings import trainings_of
 from gan_aug.evaluation.comparison_plan import ComparisonPlan
 from gan_aug.evaluation.held_out_copies import load_held_out_copies
 from gan_aug.evaluation.outcome.figures import build_report
-from gan_aug.evaluation.outcome.files import SCORES
 from gan_aug.evaluation.outcome.fingerprint import results_fingerprint
 from gan_aug.evaluation.outcome.margins import load_margins
-from gan_aug.evaluation.outcome.scores_csv import scores_csv
+from gan_aug.evaluation.outcome.scores_csv import scores_tables
 from gan_aug.report import to_html, to_markdown
 from gan_aug.report.blocks import Figure
 from gan_aug.report.plots.all import draw_figures
@@ -85,7 +84,8 @@ def write_reports(
         curves_png(report["curves"], run.path / layout.LEARNING_CURVES)
     figures = draw_figures(report, cells, manifest)
     write_figures(run, figures)
-    write_text(run.path / SCORES, scores_csv(manifest, cells))
+    for path, table in scores_tables(manifest, cells).items():
+        write_text(run.path / path, table)
     examples = synthetic_examples(context.storage.synthetic, synthetic)
     html = to_html(report, figures, real_examples(run, manifest), examples)
     write_text(run.path / layout.REPORT_PAGE, html)

@@ -9,6 +9,7 @@ from gan_aug.data.manifest import Manifest
 from gan_aug.data.synthetic.hashed_images import HashedImages
 from gan_aug.data.synthetic.shards import UNKNOWN, SyntheticManifest, SyntheticShard
 from gan_aug.errors import CheckpointError, DataError, LeakageError, ManifestError, StorageError
+from gan_aug.evaluation.cells.drawn import held_out_contents
 from gan_aug.evaluation.leakage import check_parent_images, check_synthetic_set, check_trained_on
 from gan_aug.gan.state import GENERATOR, RECORD, TRAINING, Checkpoint, read_checkpoint
 from gan_aug.gan.transfer import parent_of
@@ -156,7 +157,7 @@ def check_synthetic(
         link = _check_origin(name, synthetic, manifest, checkpoints, brought=_was_brought(storage))
     except DataError as error:
         return [broken_link(name, error)], None
-    held_out = {study.content for study in manifest.studies if study.split in ("validation", "test")}
+    held_out = set(held_out_contents(manifest))
     total, done, shards = len(synthetic.image_labels), 0, []
     for shard in synthetic.shards:
         shards.append(_check_shard(place, shard, synthetic, held_out))

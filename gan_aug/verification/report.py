@@ -22,10 +22,9 @@ from gan_aug.evaluation.comparison_plan import ComparisonPlan
 from gan_aug.evaluation.fidelity.run import stored_fidelity
 from gan_aug.evaluation.held_out_copies import load_held_out_copies
 from gan_aug.evaluation.outcome.figures import build_report
-from gan_aug.evaluation.outcome.files import SCORES
 from gan_aug.evaluation.outcome.fingerprint import NOT_FIGURES, results_fingerprint
 from gan_aug.evaluation.outcome.margins import load_margins
-from gan_aug.evaluation.outcome.scores_csv import scores_csv
+from gan_aug.evaluation.outcome.scores_csv import scores_tables
 from gan_aug.report import to_markdown
 from gan_aug.run import layout
 from gan_aug.run.artefacts import local_copy
@@ -108,7 +107,8 @@ def _check_figures(
         return [Link(layout.REPORT, "ALTERED", says)]
     link = Link(layout.REPORT, "ok", f"its provenance and every figure follow from {len(results)} cells")
     older = not any(result.drawn for result in results)
-    return [link, _check_scores(folder, manifest, results), _check_fingerprint(report, found, older=older)]
+    tables = [_check_scores(folder, *table) for table in scores_tables(manifest, results).items()]
+    return [link, *tables, _check_fingerprint(report, found, older=older)]
 
 
 def _recomputed_report(
@@ -222,13 +222,13 @@ def _request_differences(config: dict[str, Any], synthesis: SynthesisConfig, fol
     return changes
 
 
-def _check_scores(folder: Path, manifest: Manifest, results: Sequence[CellResult]) -> Link:
-    """The link of the table of scores, recomputed from the cells."""
-    if not (folder / SCORES).exists():
-        return Link(SCORES, "missing", "the table of scores is not there: `gan-aug report` writes it again")
-    if (folder / SCORES).read_text(encoding="utf-8", errors="replace") != scores_csv(manifest, results):
-        return Link(SCORES, "ALTERED", "it does not hold the cells' scores: `gan-aug report` writes it again")
-    return Link(SCORES, "ok", f"the scores of {len(results)} cells")
+def _check_scores(folder: Path, path: str, table: str) -> Link:
+    """The link of a table of scores, recomputed from the cells as `table`."""
+    if not (folder / path).exists():
+        return Link(path, "missing", "the table of scores is not there: `gan-aug report` writes it again")
+    if (folder / path).read_text(encoding="utf-8", errors="replace") != table:
+        return Link(path, "ALTERED", "it does not hold the cells' scores: `gan-aug report` writes it again")
+    return Link(path, "ok", "it holds the cells' scores")
 
 
 def _check_fingerprint(report: dict[str, Any], found: Findings, *, older: bool) -> Link:

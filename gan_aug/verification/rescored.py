@@ -12,12 +12,11 @@ import numpy.typing as npt
 
 from gan_aug.compute.threads import torch_threads
 from gan_aug.data.image_store import open_images
-from gan_aug.data.manifest import Manifest, Split
+from gan_aug.data.manifest import HELD_OUT, INTERNAL, NAMES, Manifest, Split
 from gan_aug.errors import CheckpointError
 from gan_aug.evaluation.cells.plan import THREADS
 from gan_aug.evaluation.cells.result import CellResult
 from gan_aug.evaluation.classifiers.networks import load_classifier, predict_scores
-from gan_aug.evaluation.leakage import HELD_OUT
 from gan_aug.evaluation.statistics.ground_truth import GroundTruth
 from gan_aug.run import layout
 from gan_aug.run.artefacts import local_copy
@@ -50,8 +49,8 @@ Score = Callable[[str, Path, CellResult], None]
 class _Again:
     """A cell scored again.
 
-    `odds` and `auc` are the largest differences, `row` is the row of the split `split` with the largest one, `kept` and
-    `made` are its scores. `test` are the new scores of all test images; empty if only some were scored.
+    `odds` and `auc` are the largest differences, `row` is the row of the split called `split` with the largest one,
+    `kept` and `made` are its scores. `test` are the new scores of all test images; empty if only some were scored.
     """
 
     odds: float
@@ -119,27 +118,40 @@ def _drawn(count: int, sample: int | None) -> Rows:
 
 
 def _score(folder: Path, manifest: Manifest, images: Images, kept: CellResult, rows: Mapping[Split, Rows]) -> _Again:
-    """Score the rows of both splits again; raises CheckpointError if the cell is not of this data set."""
+    """Score the rows of each split again; raises CheckpointError if the cell is not of this data set."""
     model, card = load_classifier(folder)
     if (card.shape, card.labels, card.task) != (manifest.shape, manifest.labels, manifest.task):
         raise CheckpointError("its classifier is for other images or labels than the data set's")
-    kept_scores = {"validation": kept.validation_scores, "test": kept.test_scores}
     found: list[_Again] = []
-    for split, of_split in rows.items():
-        own, positions = kept_scores[split], manifest.indices(split)
-        if split == "test" and not len(own):
-            continue  # a search for a ratio keeps none
+    for split, own in _kept_scores(kept, manifest).items():
+        of_split, positions = rows[split], manifest.indices(split)
         if own.shape != (len(positions), len(manifest.labels)):
-            raise CheckpointError(f"it holds scores {own.shape} for {len(positions)} {split} images: compute it again")
+            count = f"{len(positions)} {NAMES[split]} images"
+            raise CheckpointError(f"it holds scores {own.shape} for {count}: compute it again")
         made = predict_scores(model, images[positions[of_split]], manifest.task)
         gaps = _gaps(own[of_split], made).max(axis=1)
         worst = int(gaps.argmax())
-        whole = split == "test" and len(made) == len(own)
-        auc = _auc_gap(manifest, own, made) if whole else 0.0
+        whole = split != "validation" and len(made) == len(own)
+        auc = _auc_gap(manifest, split, own, made) if whole else 0.0
         row = int(of_split[worst])
-        found.append(_Again(float(gaps[worst]), auc, split, row, own[row], made[worst], made if whole else made[:0]))
+        tested = made if whole and split == "test" else made[:0]
+        found.append(_Again(float(gaps[worst]), auc, NAMES[split], row, own[row], made[worst], tested))
     worst_split = max(found, key=lambda again: again.odds)
     return replace(worst_split, auc=max(again.auc for again in found), test=found[-1].test)
+
+
+def _kept_scores(kept: CellResult, manifest: Manifest) -> dict[Split, Scores]:
+    """A cell's scores by split, the test last; raises CheckpointError if those of an internal test are not there.
+
+    A search for a ratio has none but of the validation images.
+    """
+    if not len(kept.test_scores):
+        return {"validation": kept.validation_scores}
+    if INTERNAL not in manifest.splits:
+        return {"validation": kept.validation_scores, "test": kept.test_scores}
+    if kept.internal_scores is None:
+        raise CheckpointError("it holds no scores of the internal test: compute it again")
+    return {"validation": kept.validation_scores, INTERNAL: kept.internal_scores, "test": kept.test_scores}
 
 
 def _gaps(kept: Scores, made: Scores) -> Scores:
@@ -151,10 +163,10 @@ def _gaps(kept: Scores, made: Scores) -> Scores:
     return np.where(valid, gaps, np.inf)
 
 
-def _auc_gap(manifest: Manifest, kept: Scores, made: Scores) -> float:
+def _auc_gap(manifest: Manifest, split: Split, kept: Scores, made: Scores) -> float:
     if not np.isfinite(kept).all():
         return float("inf")
-    truth = GroundTruth.of(manifest, "test")
+    truth = GroundTruth.of(manifest, split)
     return abs(truth.auc(made).value - truth.auc(kept).value)
 
 

@@ -7,13 +7,13 @@ from contextlib import contextmanager
 from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
-from typing import Literal
 
 from gan_aug.compute.local.crash_safe_pool import CrashSafePool
 from gan_aug.config.data import DataConfig
 from gan_aug.data.image_store import ImageWriter
 from gan_aug.data.importing.readings import Readings, check_rejected, read_images, without_contradictions
 from gan_aug.data.importing.report import duplicates, import_notes, import_report, refusal_report
+from gan_aug.data.importing.splitting import needed_splits, split_images, splits_from
 from gan_aug.data.items import Source
 from gan_aug.data.manifest import SPLITS, Manifest, Split, Study
 from gan_aug.data.patients import PatientHasher
@@ -21,9 +21,9 @@ from gan_aug.data.reading.image_cache import CacheFolder
 from gan_aug.data.reading.raster import Raster
 from gan_aug.data.reading.reader import Reader
 from gan_aug.data.sources.open import opened_source
-from gan_aug.data.splits.assign import Assignment, Candidate, Dropped, Fold, assign_splits, check_classes
-from gan_aug.data.splits.near_duplicate_policy import NearDuplicateSearch, Policy, apply_policy, near_duplicates_record
-from gan_aug.errors import ConfigError, DataError, LeakageError
+from gan_aug.data.splits.assign import Assignment, Candidate, Dropped, check_classes
+from gan_aug.data.splits.near_duplicate_policy import NearDuplicateSearch, near_duplicates_record
+from gan_aug.errors import ConfigError, DataError
 from gan_aug.run import layout
 from gan_aug.run.events import Progress, UnitProgress
 from gan_aug.run.files import storage_errors, write_json
@@ -133,12 +133,12 @@ def import_source(
             writer.keep(rows)
             images = writer.images(len(read.candidates))
             search = NearDuplicateSearch(images, read.candidates, reader, _counted(progress, "images compared"))
-            assigned = assign(config, source, seed, search, leaks)
-            assigned, near, copies = apply_policy(policy_for(config, source), search, assigned)
+            split = split_images(config, source, seed, search, leaks)
+            assigned = split.assigned
             labels = [candidate.labels for candidate in read.candidates]
             given: set[Split | None] = {item.split for item in source.items}
-            check_classes(source.labels, labels, assigned.splits, needed_splits(config), given)
-        writer.commit([row for row, split in enumerate(assigned.splits) if split])
+            check_classes(source.labels, labels, assigned.splits, needed_splits(config, assigned), given)
+        writer.commit([row for row, kept in enumerate(assigned.splits) if kept])
     studies = studies_of(read.candidates, assigned)
     repeated = sum(duplicates(studies).values())
     manifest = Manifest(
@@ -152,10 +152,11 @@ def import_source(
         notes=(*source.notes, *assigned.notes, *import_notes(config, source, raster, read, patients, repeated)),
         patient_key=patients.key_name if patients else None,
         splits_from=splits_from(source, assigned),
-        near_copies=asdict(copies),
+        near_copies=asdict(split.copies),
+        no_internal_test=split.no_internal_test,
     )
     report = import_report(source, raster, read, assigned, manifest)
-    write_json(folder / layout.IMPORT_REPORT, report | {"near_duplicates": near_duplicates_record(near)})
+    write_json(folder / layout.IMPORT_REPORT, report | {"near_duplicates": near_duplicates_record(split.near)})
     manifest.save(folder / layout.MANIFEST)
     return manifest
 
@@ -189,71 +190,12 @@ def lists_written_first(folder: Path, source: Source, read: Readings) -> Iterato
         raise type(error)(f"{error}; {what} are listed in {path}") from error
 
 
-def assign(
-    config: DataConfig, source: Source, seed: int, search: NearDuplicateSearch, leaks: list[Dropped]
-) -> Assignment:
-    """The splits.
-
-    Args:
-        config: The section `data`.
-        source: The source.
-        seed: The seed of the splits.
-        search: The images, and the search for near copies among them.
-        leaks: Is filled with what leaks between given splits, if that is refused.
-
-    Returns:
-        The splits, before anything is done about near copies.
-
-    Raises:
-        DataError: They cannot be made, or given splits share a patient or an image.
-    """
-
-    def assigned(on_leak: Literal["error", "drop"]) -> Assignment:
-        return assign_splits(
-            search.candidates,
-            validation=config.validation,
-            test=config.test,
-            on_leak=on_leak,
-            seed=seed,
-            ties=search.all_pairs() if config.near_duplicates == "move" else (),
-            fold=Fold(config.fold, config.folds) if config.folds else None,
-            rule=config.assignment or "strata",
-        )
-
-    try:
-        return assigned(config.on_leak or source.on_leak)
-    except LeakageError:
-        leaks += assigned("drop").dropped
-        raise
-
-
-def policy_for(config: DataConfig, source: Source) -> Policy:
-    """What is done about near copies: by default they are dropped if exact ones are, or if the splits are made here."""
-    return config.near_duplicates or ("drop" if (config.on_leak or source.on_leak) == "drop" else "drop made")
-
-
-def splits_from(source: Source, assigned: Assignment) -> str:
-    """How the splits were made, with the column that gives them, if there is one."""
-    own, column = "the set's own", source.split_column
-    return assigned.origin.replace(own, f"{own}, by its column {column!r}", 1) if column else assigned.origin
-
-
 def check_positive(config: DataConfig, source: Source) -> str | None:
     """The label of the disease; raises ConfigError if the config names one that there is not."""
     if config.positive is not None and config.positive not in source.labels:
         names = ", ".join(repr(label) for label in source.labels)
         raise ConfigError(f"data.positive: {config.positive!r} is not a label of {source.name}: use one of {names}")
     return config.positive or source.positive
-
-
-def needed_splits(config: DataConfig) -> list[Split]:
-    """The splits that need every class: those with a share above 0."""
-    shares: dict[Split, float] = {
-        "train": 1,
-        "validation": config.validation,
-        "test": 1 if config.folds else config.test,
-    }
-    return [split for split in SPLITS if shares[split] > 0]
 
 
 def check_source(config: DataConfig, source: Source, folder: Path) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from gan_aug.data.importing.report import describe_assumed, describe_rejected
-from gan_aug.data.manifest import SPLITS, Manifest, Split
+from gan_aug.data.manifest import Manifest, Split
 
 MOSTLY = 0.5
 """From this share of grey images on, a data set stored in colour is said to be grey."""
@@ -30,8 +30,9 @@ def findings(manifest: Manifest, report: dict[str, Any]) -> list[str]:
     return [
         *((said,) if (said := manifest.positive_by_default) else ()),
         *_set_aside(report),
-        *(f"{split}: {_described(manifest, split)}" for split in SPLITS),
+        *(f"{split.replace('_', ' ')}: {_described(manifest, split)}" for split in manifest.splits),
         f"the splits are {manifest.splits_from}",
+        *((f"no internal test: {manifest.no_internal_test}",) if manifest.no_internal_test else ()),
         _patients(manifest),
         *_leaks(manifest, report),
         *_channels(manifest, report),

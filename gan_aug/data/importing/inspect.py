@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from gan_aug.data.image_store import open_images
 from gan_aug.data.labels import folder_names
-from gan_aug.data.manifest import SPLITS, Manifest, Split
+from gan_aug.data.manifest import Manifest, Split
 from gan_aug.data.patients import per_patient
 from gan_aug.data.png import png_grid
 from gan_aug.errors import DataError
@@ -48,10 +48,11 @@ def describe_dataset(folder: Path, manifest: Manifest) -> dict[str, Any]:
         "stored": f"{len(manifest.studies)} images of {height}x{width}, {'grey' if channels == 1 else 'colour'}",
         "positive": manifest.positive,
         "flips": list(manifest.flips),
-        "splits": {split: _split(manifest, split) for split in SPLITS},
+        "splits": {split: _split(manifest, split) for split in manifest.splits},
         "source": report.get("source"),
         "read": report.get("read"),
         "split_origin": report.get("splits", {}).get("origin"),
+        "no_internal_test": manifest.no_internal_test,
         "native_sizes": report.get("native_sizes", {}),
         "spacings": report.get("spacings", {}),
         "set_aside": report.get("reasons", {}),

@@ -14,22 +14,19 @@ from gan_aug.config.data import DataConfig
 from gan_aug.data.image_store import ImageWriter
 from gan_aug.data.importing.dataset import (
     SIZE,
-    assign,
     check_positive,
     check_source,
     hasher_for,
     import_source,
     lists_written_first,
-    needed_splits,
     opened_reader,
-    policy_for,
     raster_for,
-    splits_from,
     studies_of,
     total_of,
 )
 from gan_aug.data.importing.readings import candidate_of, check_rejected, read_images, without_contradictions
 from gan_aug.data.importing.report import import_report
+from gan_aug.data.importing.splitting import assign, held_out, needed_splits, policy_for, splits_from
 from gan_aug.data.items import Source
 from gan_aug.data.manifest import Manifest, Split
 from gan_aug.data.reading.image_cache import CacheFolder
@@ -158,10 +155,11 @@ def _planned(config: DataConfig, source: Source, seed: int, folder: Path, reader
             nothing = NearDuplicateSearch(writer.images(0), everything)
             # Planned without a look at the images, near copies cannot be moved together.
             apart = config.model_copy(update={"near_duplicates": "report"})
-            assigned = assign(apart, source, seed, nothing, leaks)
+            held = held_out(apart, source, seed, nothing, assign(apart, source, seed, nothing, leaks))
+            assigned = held.assigned
             given: set[Split | None] = {item.split for item in source.items}
             labels = [candidate.labels for candidate in everything]
-            check_classes(source.labels, labels, assigned.splits, needed_splits(config), given)
+            check_classes(source.labels, labels, assigned.splits, needed_splits(config, assigned), given)
         writer.keep(rows)
         split_of = {candidate.origin: split for candidate, split in zip(everything, assigned.splits, strict=True)}
         search = NearDuplicateSearch(writer.images(len(rows)), kept.candidates, reader)
@@ -178,6 +176,7 @@ def _planned(config: DataConfig, source: Source, seed: int, folder: Path, reader
         notes=(*source.notes, *assigned.notes, *found.notes),
         splits_from=splits_from(source, assigned),
         near_copies=asdict(copies),
+        no_internal_test=held.none_since,
     )
     report = import_report(source, raster, kept, assigned, manifest)
     report |= {"near_duplicates": near_duplicates_record(near), "decoded": decoded}

@@ -11,7 +11,7 @@ from gan_aug.config.data import DataConfig
 from gan_aug.data.assumptions import Assumed, in_words
 from gan_aug.data.importing.readings import Readings, kind_of
 from gan_aug.data.items import Source
-from gan_aug.data.manifest import SPLITS, Manifest, Split, Study
+from gan_aug.data.manifest import INTERNAL, SPLITS, Manifest, Split, Study
 from gan_aug.data.patients import PatientHasher
 from gan_aug.data.reading.raster import Raster
 from gan_aug.data.splits.assign import Assignment, Candidate, Dropped
@@ -106,7 +106,8 @@ def _conflicts(candidates: list[Candidate]) -> int:
 
 def duplicates(studies: tuple[Study, ...]) -> dict[Split, int]:
     """How many images of each split repeat another image of that split."""
-    contents = {split: [study.content for study in studies if study.split == split] for split in SPLITS}
+    splits = (*SPLITS, *([INTERNAL] if any(study.split == INTERNAL for study in studies) else []))
+    contents = {split: [study.content for study in studies if study.split == split] for split in splits}
     return {split: len(found) - len(set(found)) for split, found in contents.items()}
 
 

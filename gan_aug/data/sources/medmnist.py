@@ -35,6 +35,9 @@ POSITIVE = {"pneumoniamnist": "pneumonia", "breastmnist": "malignant"}
 FLIPS = {"breastmnist": ("horizontal",)}
 """Mirrorings that leave the label true. A mirrored chest film shows another finding: the heart on the other side."""
 
+TEST_ALIKE = frozenset({"breastmnist", "dermamnist", "bloodmnist", "tissuemnist"})
+"""The sets that were divided 7:1:2; the others have the test of the set that they come from, or its own splits."""
+
 
 def open_medmnist(config: DataConfig) -> Source:
     """The MedMNIST set named by `config.source`, with its own splits and labels.
@@ -74,6 +77,7 @@ def open_medmnist(config: DataConfig) -> Source:
         size=(height, width),
         channels=3 if colours else 1,
         on_leak="drop",
+        test_alike="its makers divided one set of images 7:1:2" if name in TEST_ALIKE else None,
     )
 
 

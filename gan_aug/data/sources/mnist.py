@@ -35,7 +35,16 @@ def open_mnist(config: DataConfig) -> Source:
             Item(f"mnist:{split}:{row}", (str(label),), partial(_row, images, row), split)
             for row, label in enumerate(labels.tolist())
         ]
-    return Source("mnist", "multi-class", tuple("0123456789"), tuple(items), None, (), (28, 28), 1, "drop")
+    return Source(
+        name="mnist",
+        task="multi-class",
+        labels=tuple("0123456789"),
+        items=tuple(items),
+        size=(28, 28),
+        channels=1,
+        on_leak="drop",
+        test_alike="its makers took training and test digits from the same two collections, of other writers",
+    )
 
 
 def read_idx(path: Path, dimensions: int) -> Pixels:

@@ -9,13 +9,11 @@ from typing import Literal
 
 import numpy as np
 
-from gan_aug.data.manifest import SPLITS, Split
+from gan_aug.data.manifest import NAMES, SPLITS, Split
 from gan_aug.data.splits import largest_first, stratify
 from gan_aug.errors import DataError, LeakageError
 
 Rule = Literal["strata", "largest-first"]
-
-NAMES: dict[Split, str] = {"train": "training", "validation": "validation", "test": "test"}
 
 
 @dataclass(frozen=True)
@@ -113,7 +111,7 @@ def assign_splits(
         LeakageError: If given splits share a patient or an image, and `on_leak` is "error".
         DataError: If the data set gives splits, but no training split.
     """
-    groups = _groups(candidates, ties)
+    groups = groups_of(candidates, ties)
     given = {candidate.split for candidate in candidates if candidate.split}
     dropped = _leaks(candidates, groups)
     if dropped and on_leak == "error":
@@ -173,8 +171,8 @@ def check_classes(
                     "the class out of the set"
                 )
             raise DataError(
-                f"class {name!r} is too small to be split, no image is left for {split} ({others}): it needs at least "
-                f"{len(needed)} that share neither patient nor content; add some, leave the class out, or raise "
+                f"class {name!r} is too small to be split, no image is left for {NAMES[split]} ({others}): it needs at "
+                f"least {len(needed)} that share neither patient nor content; add some, leave the class out, or raise "
                 "data.limit if it is set"
             )
 
@@ -202,7 +200,7 @@ def _origin(given: set[Split], shares: dict[Split, float], validation: float, te
     return f"the set's own{''.join(made)}"
 
 
-def _groups(candidates: Sequence[Candidate], ties: Sequence[tuple[int, int]] = ()) -> list[list[int]]:
+def groups_of(candidates: Sequence[Candidate], ties: Sequence[tuple[int, int]] = ()) -> list[list[int]]:
     """Positions that must stay together: linked by patient, identical content or a tie, directly or through others."""
     parents = list(range(len(candidates)))
 

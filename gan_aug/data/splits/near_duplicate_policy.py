@@ -11,9 +11,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from gan_aug.data.manifest import SPLITS, Split
+from gan_aug.data.manifest import INTERNAL, NAMES, SPLITS, Split
 from gan_aug.data.reading.reader import Reader
-from gan_aug.data.splits.assign import NAMES, Assignment, Candidate, Dropped
+from gan_aug.data.splits.assign import Assignment, Candidate, Dropped
 from gan_aug.data.splits.near_duplicates import SMALLEST_SIDE, Images, Pair, Rows, near_duplicates
 from gan_aug.run.events import Progress
 
@@ -29,6 +29,8 @@ TOLD_SECONDS = 1.0
 @dataclass(frozen=True)
 class NearDuplicate:
     """An image that is nearly the same as one of a split closer to the test; the import report lists them as they are.
+
+    The internal test comes after training and before validation: it is drawn here, and other splits stay as they are.
 
     Attributes:
         origin: Where the image came from.
@@ -74,12 +76,16 @@ class NearDuplicateSearch:
 
     def pairs_across(self, splits: Sequence[Split | None]) -> list[Pair]:
         """The pairs of images in two different splits; the second image is in the split closer to the test."""
-        train, validation, test = (
-            np.array([row for row, found in enumerate(splits) if found == split], dtype=np.int64) for split in SPLITS
+        train, validation, test, internal = (
+            np.array([row for row, found in enumerate(splits) if found == split], dtype=np.int64)
+            for split in (*SPLITS, INTERNAL)
         )
         held_out = np.concatenate([validation, test])
-        told = _Told(self.progress, len(held_out) + len(test))
-        return self._pairs(train, held_out, told) + self._pairs(validation, test, told)
+        told = _Told(self.progress, len(held_out) + len(test) + (len(internal) + len(held_out)) * bool(len(internal)))
+        found = self._pairs(train, held_out, told) + self._pairs(validation, test, told)
+        if len(internal):
+            found += self._pairs(train, internal, told) + self._pairs(internal, held_out, told)
+        return found
 
     def _pairs(self, first: Rows, second: Rows, told: Progress) -> list[Pair]:
         contents, reader = [candidate.content for candidate in self.candidates], self.reader
@@ -122,6 +128,9 @@ class NearCopies:
         validation_in_train: The validation images that look nearly the same as a training image.
         dropped_train: The training images that were dropped.
         dropped_validation: The validation images that were dropped.
+        internal_test_in_train: The internal test images that look nearly the same as a training image.
+        internal_test_in_validation: Those that look nearly the same as a validation image.
+        dropped_internal_test: Those that were dropped.
     """
 
     searched: bool
@@ -130,6 +139,9 @@ class NearCopies:
     validation_in_train: int = 0
     dropped_train: int = 0
     dropped_validation: int = 0
+    internal_test_in_train: int = 0
+    internal_test_in_validation: int = 0
+    dropped_internal_test: int = 0
 
 
 def apply_policy(
@@ -164,7 +176,8 @@ def apply_policy(
     left: dict[tuple[Split | None, Split | None], set[int]] = {}
     for first, second in kept_pairs:
         if first not in dropped and second not in dropped:  # else another pair has parted the two
-            left.setdefault((splits[first], splits[second]), set()).add(second)
+            tested = first if splits[first] == INTERNAL else second
+            left.setdefault((splits[first], splits[second]), set()).add(tested)
     counts = Counter(one.split for one in dropped.values())
     copies = NearCopies(
         search.is_possible,
@@ -173,6 +186,9 @@ def apply_policy(
         validation_in_train=len(left.get(("train", "validation"), ())),
         dropped_train=counts["train"],
         dropped_validation=counts["validation"],
+        internal_test_in_train=len(left.get(("train", INTERNAL), ())),
+        internal_test_in_validation=len(left.get((INTERNAL, "validation"), ())),
+        dropped_internal_test=counts[INTERNAL],
     )
     kept = tuple(None if row in dropped else split for row, split in enumerate(splits))
     notes = (*assigned.notes, *_notes(copies, assigned.splits))
@@ -185,6 +201,7 @@ def _notes(copies: NearCopies, splits: Sequence[Split | None]) -> list[str]:
     gone: tuple[tuple[Split, int, str], ...] = (
         ("train", copies.dropped_train, "validation or test"),
         ("validation", copies.dropped_validation, "test"),
+        (INTERNAL, copies.dropped_internal_test, "validation or test"),
     )
     for split, number, others in gone:
         if number:
@@ -195,6 +212,8 @@ def _notes(copies: NearCopies, splits: Sequence[Split | None]) -> list[str]:
         ("test", copies.test_in_train, "train"),
         ("test", copies.test_in_validation, "validation"),
         ("validation", copies.validation_in_train, "train"),
+        (INTERNAL, copies.internal_test_in_train, "train"),
+        (INTERNAL, copies.internal_test_in_validation, "validation"),
     )
     for split, number, other in kept:
         if number:

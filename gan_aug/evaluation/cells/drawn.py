@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gan_aug.data.manifest import Manifest, content_hash
+from gan_aug.data.manifest import HELD_OUT, INTERNAL, NAMES, Manifest, Split, content_hash
 from gan_aug.errors import LeakageError
 from gan_aug.evaluation.arms import TrainingSet
-from gan_aug.evaluation.leakage import HELD_OUT
 from gan_aug.run.files import json_sha256
+
+ONE_OF = {split: f"{'an' if split == INTERNAL else 'a'} {name}" for split, name in NAMES.items()}
 
 
 @dataclass(frozen=True)
@@ -20,11 +21,11 @@ class WatchedTrainingSet(TrainingSet):
     """A training set that compares each image with the held-out ones by content, the first time that it is drawn.
 
     Attributes:
-        held_out: The split of each validation and test image, by its content hash.
+        held_out: The split of each validation and test image, by its content hash; the internal test's are test images.
         contents: The content hash of each position that was drawn so far.
     """
 
-    held_out: dict[str, str] = field(default_factory=dict)
+    held_out: dict[str, Split] = field(default_factory=dict)
     contents: dict[int, str] = field(default_factory=dict)
 
     def images(self, positions: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
@@ -35,8 +36,8 @@ class WatchedTrainingSet(TrainingSet):
                 content = self.contents[position] = content_hash(image)
                 if split := self.held_out.get(content):
                     raise LeakageError(
-                        f"a classifier was about to be trained on a {split} image (number {position} of its training "
-                        "set): do not rely on this data set's splits, and report this as a fault of gan-aug"
+                        f"a classifier was about to be trained on {ONE_OF[split]} image (number {position} of its "
+                        "training set): do not rely on this data set's splits, and report this as a fault of gan-aug"
                     )
         return batch
 
@@ -51,6 +52,6 @@ class WatchedTrainingSet(TrainingSet):
         return {"real": len(real), "synthetic": len(made), "sha256": json_sha256(sorted(real | made))}
 
 
-def held_out_contents(manifest: Manifest) -> dict[str, str]:
-    """The split of each validation and test image, by its content hash."""
-    return {study.content: study.split for study in manifest.studies if study.split in HELD_OUT}
+def held_out_contents(manifest: Manifest) -> dict[str, Split]:
+    """The split of each image of HELD_OUT, by its content hash."""
+    return {manifest.studies[i].content: split for split in HELD_OUT for i in manifest.indices(split)}

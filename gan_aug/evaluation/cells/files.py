@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
+from gan_aug.data.manifest import INTERNAL
 from gan_aug.errors import CheckpointError
 from gan_aug.evaluation.cells.result import CellResult
 from gan_aug.evaluation.classifiers.networks import ClassifierCard, save_classifier
@@ -38,7 +39,10 @@ def write_cell(
     write_json(folder / layout.REQUEST, request)
     save_classifier(folder, model, card)
     scores = io.BytesIO()
-    np.savez(scores, validation=result.validation_scores, test=result.test_scores)
+    kept = {"validation": result.validation_scores, "test": result.test_scores}
+    if result.internal_scores is not None:
+        kept[INTERNAL] = result.internal_scores
+    np.savez(scores, allow_pickle=False, **kept)
     write_bytes(folder / layout.CELL_SCORES, scores.getvalue())
     write_json(
         folder / layout.CELL_RESULT,
@@ -77,6 +81,7 @@ def read_cell(folder: Path) -> CellResult:
                 raise CheckpointError(f"{folder / name} was altered or is incomplete: {again}")
         with np.load(folder / layout.CELL_SCORES, allow_pickle=False) as scores:
             kept = {"validation_scores": scores["validation"], "test_scores": scores["test"]}
+            kept |= {"internal_scores": scores[INTERNAL]} if INTERNAL in scores.files else {}
         return CellResult(key=folder.name, sums={name: sums[name] for name in SUMMED}, **kept, **record)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile) as error:
         raise CheckpointError(f"the cell {folder} is absent or incomplete: {again}") from error

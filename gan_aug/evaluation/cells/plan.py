@@ -9,7 +9,7 @@ from typing import Any
 
 from gan_aug.config.compare import ArmName, ClassifierConfig
 from gan_aug.config.stages import CompareRequest
-from gan_aug.data.manifest import Manifest, Split
+from gan_aug.data.manifest import INTERNAL, Manifest, Split
 from gan_aug.data.splits.subsets import Subset
 from gan_aug.data.synthetic.shards import SyntheticManifest
 from gan_aug.errors import DataError
@@ -183,5 +183,11 @@ def check_comparison(manifest: Manifest, classifier: ClassifierConfig) -> None:
         raise DataError(
             f"the test split has {count} images with the label {label!r} and {others} without it, but an AUC needs "
             f"{MIN_IMAGES} of each: add images to the test split, or leave the label out"
+        )
+    if INTERNAL in manifest.splits and (scarce := scarce_label(manifest, INTERNAL)):
+        label, count, others = scarce
+        raise DataError(
+            f"the internal test has {count} images with the label {label!r} and {others} without it, but an AUC needs "
+            f"{MIN_IMAGES} of each: raise data.internal_test, or set it to off, in a new run"
         )
     build(classifier.name, manifest.shape, len(manifest.labels))

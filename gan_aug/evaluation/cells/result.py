@@ -32,6 +32,7 @@ class CellResult:
         gan: The number of the GAN whose synthetic images it was trained on, from 0; None without synthetic images. It
             follows from the plan of the comparison and is not kept with the cell.
         environment: On what it was computed, see `compute.environment`; None if an earlier version computed it.
+        internal_scores: Those of the internal test; None without one, and in a search for a ratio.
         drawn: What its training drew, as `WatchedTrainingSet.drawn` returns it; None in cells of versions before it.
         sums: The SHA-256 of the files that hold its scores and its weights, by their names, once it is kept.
     """
@@ -49,6 +50,7 @@ class CellResult:
     test_scores: npt.NDArray[np.float64]
     gan: int | None = None
     environment: dict[str, Any] | None = None
+    internal_scores: npt.NDArray[np.float64] | None = None
     drawn: dict[str, Any] | None = None
     sums: dict[str, str] = field(default_factory=dict)
 

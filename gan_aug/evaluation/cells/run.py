@@ -22,7 +22,7 @@ from gan_aug.compute.environment import environment
 from gan_aug.compute.threads import torch_threads
 from gan_aug.config.compare import ClassifierConfig
 from gan_aug.data.image_store import open_images
-from gan_aug.data.manifest import Manifest, Split
+from gan_aug.data.manifest import INTERNAL, Manifest, Split
 from gan_aug.data.splits.subsets import Subset, take_subset
 from gan_aug.data.synthetic.shards import ShardedImages, SyntheticManifest, open_shards
 from gan_aug.data.transforms import ClassicAugmentation
@@ -224,6 +224,7 @@ def _compute(context: CellContext, cell: Cell, train: Callable[..., Fitted]) -> 
         history=fitted.history,
         validation_scores=predict_scores(fitted.model, validation.images, manifest.task),
         test_scores=_test_scores(context, cell, fitted.model),
+        internal_scores=_internal_scores(context, cell, fitted.model),
         drawn=training.drawn(),
     )
     taken = time.perf_counter() - start
@@ -247,6 +248,13 @@ def _test_scores(context: CellContext, cell: Cell, model: torch.nn.Module) -> np
     if cell.request.get("search"):
         return np.empty((0, len(manifest.labels)))
     return predict_scores(model, _held_out(context, "test").images, manifest.task)
+
+
+def _internal_scores(context: CellContext, cell: Cell, model: torch.nn.Module) -> npt.NDArray[np.float64] | None:
+    """The scores of the internal test, `(M, K)`; None without one, and in a search for a ratio."""
+    if INTERNAL not in context.manifest.splits or cell.request.get("search"):
+        return None
+    return predict_scores(model, _held_out(context, INTERNAL).images, context.manifest.task)
 
 
 def _held_out(context: CellContext, split: Split) -> HeldOut:

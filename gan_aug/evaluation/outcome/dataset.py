@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from gan_aug.data.manifest import SPLITS, Manifest, Split
+from gan_aug.data.manifest import Manifest, Split
 from gan_aug.data.patients import per_patient
 
 
@@ -22,8 +22,8 @@ def describe_dataset(manifest: Manifest, patient_scope: str) -> dict[str, Any]:
     positive = manifest.positive_index
     known = _known_patients(manifest, patient_scope)
     named = known != "none"
-    images = {split: images_per_patient(manifest, split) for split in SPLITS}
-    counts = {split: len(manifest.indices(split)) for split in SPLITS}
+    images = {split: images_per_patient(manifest, split) for split in manifest.splits}
+    counts = {split: len(manifest.indices(split)) for split in manifest.splits}
     per_label = manifest.counts()
     unnamed = sum(manifest.studies[i].patient is None for i in manifest.indices("test"))
     return {
@@ -39,13 +39,14 @@ def describe_dataset(manifest: Manifest, patient_scope: str) -> dict[str, Any]:
         },
         "test_patients": len(images["test"]) if named else None,
         "without_patient": unnamed if named else None,
-        "patients": {split: len(images[split]) for split in SPLITS} if named else None,
-        "images_per_patient": {split: per_patient(images[split]) for split in SPLITS} if named else None,
+        "patients": {split: len(images[split]) for split in manifest.splits} if named else None,
+        "images_per_patient": {split: per_patient(own) for split, own in images.items()} if named else None,
         "labels": manifest.labels,
         "positive": None if positive is None else manifest.labels[positive],
         "positive_by_default": manifest.positive_by_default is not None,
         "notes": manifest.notes,
         "splits_from": manifest.splits_from,
+        "no_internal_test": manifest.no_internal_test,
         "flips": manifest.flips,
         "leakage": {"near_copies": manifest.near_copies, "patients": known},
     }

@@ -18,9 +18,10 @@ from gan_aug.evaluation.arm_catalogue import REFERENCE, arm_order, known
 from gan_aug.evaluation.cells.result import CellResult, Findings
 from gan_aug.evaluation.image_checks import judge
 from gan_aug.evaluation.outcome.dataset import describe_dataset
-from gan_aug.evaluation.outcome.files import SCORES, figure_files
+from gan_aug.evaluation.outcome.files import figure_files, score_files
 from gan_aug.evaluation.outcome.gans import gan_rows
 from gan_aug.evaluation.outcome.headline import Headline, choose, headline, judged_pairs
+from gan_aug.evaluation.outcome.internal_test import internal_test_figures
 from gan_aug.evaluation.outcome.under_training import under_trained
 from gan_aug.evaluation.statistics.calibration import calibration_curve, error_if_perfect, expected_calibration_error
 from gan_aug.evaluation.statistics.comparison import (
@@ -103,6 +104,7 @@ def build_report(
         "comparisons": [
             {**asdict(comparison), "size": arms[comparison.against][0].train_images["real"]} for comparison in compared
         ],
+        "internal_test": internal_test_figures(manifest, arms),
         "baseline": baseline,
         "missing": asdict(missing) if missing else None,
         "headline": found and asdict(found),
@@ -116,7 +118,7 @@ def build_report(
     }
     return {
         **_plain(figures),
-        "files": {"scores": SCORES, "figures": figure_files(figures)},
+        "files": {**score_files(manifest), "figures": figure_files(figures)},
         "provenance": _provenance(manifest, sets) | provenance,
         "config": config,
         "environment": environment,

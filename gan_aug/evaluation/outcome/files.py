@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+from gan_aug.data.manifest import INTERNAL, Manifest
 from gan_aug.run import layout
 
 SCORES = f"{layout.COMPARE}/{layout.SCORES}"
 """The table of the scores that each arm and seed gave to every test image; a path below the run folder."""
+INTERNAL_SCORES = f"{layout.COMPARE}/{layout.INTERNAL_SCORES}"
+"""The same of every image of the internal test."""
+
+
+def score_files(manifest: Manifest) -> dict[str, str]:
+    """The tables of scores that a comparison of a data set has, as a report names them."""
+    return {"scores": SCORES} | ({"internal_test_scores": INTERNAL_SCORES} if INTERNAL in manifest.splits else {})
 
 
 def figure_names(report: dict[str, Any]) -> list[str]:

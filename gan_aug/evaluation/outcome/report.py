@@ -20,6 +20,7 @@ from gan_aug.evaluation.outcome.report_arms import (
     ReportedArm,
     ReportedComparison,
     ReportedHeadline,
+    ReportedInternalTest,
     ReportedMissing,
     TrainImages,
 )
@@ -33,6 +34,7 @@ class Counts(Part):
     train: int
     validation: int
     test: int
+    internal_test: int = 0
 
 
 class CountsPerLabel(Part):
@@ -41,6 +43,7 @@ class CountsPerLabel(Part):
     train: dict[str, int]
     validation: dict[str, int]
     test: dict[str, int]
+    internal_test: dict[str, int] = Field(default_factory=dict)
 
 
 class ImagesPerPatient(Part):
@@ -61,6 +64,9 @@ class NearCopies(Part):
     validation_in_train: int
     dropped_train: int
     dropped_validation: int
+    internal_test_in_train: int = 0
+    internal_test_in_validation: int = 0
+    dropped_internal_test: int = 0
 
 
 class Leakage(Part):
@@ -91,6 +97,8 @@ class ReportedDataset(Part):
     """Whether nobody named it: the second of two labels then counts as the disease."""
     notes: tuple[str, ...]
     splits_from: str | None
+    no_internal_test: str | None = None
+    """Why there is none, as the rest of a sentence; None if there is one, and in reports of version 0.2 and earlier."""
     flips: tuple[Literal["horizontal", "vertical"], ...]
     leakage: Leakage | None = None
 
@@ -238,6 +246,7 @@ class ReportedFiles(Part):
     """Files beside the report, below the run folder."""
 
     scores: str
+    internal_test_scores: str | None = None
     figures: tuple[str, ...]
 
 
@@ -246,7 +255,7 @@ class LookAlike(Part):
 
     synthetic: int
     case: int
-    split: Literal["validation", "test"]
+    split: Literal["validation", "test", "internal_test"]
     correlation: float
 
 
@@ -282,6 +291,8 @@ class Report(Part):
     dataset: ReportedDataset
     arms: dict[str, ReportedArm]
     comparisons: tuple[ReportedComparison, ...]
+    internal_test: ReportedInternalTest | None = None
+    """None without an internal test, and in reports of version 0.2 and earlier."""
     baseline: ReportedBaseline | None = None
     """None in reports of version 0.2 and earlier."""
     missing: ReportedMissing | None = None

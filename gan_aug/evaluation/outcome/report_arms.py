@@ -202,3 +202,25 @@ class ReportedHeadline(Part):
     sources: tuple[Source, ...]
     smallest_detectable: float | None
     power_if_equal: float | None
+
+
+class InternalTestArm(Part):
+    """An arm on the internal test; `difference` is its AUC less that of the arm real, for which it is None."""
+
+    auc: SourcedFigure
+    difference: SourcedFigure | None
+
+
+class TestGap(Part):
+    """The AUC of the arm real on the test less that on the internal test; whether the interval lies beside 0."""
+
+    value: float
+    ci95: Interval
+    differs: bool
+
+
+class ReportedInternalTest(Part):
+    """The arms on patients that were held out of the training images, and how far the test is from these."""
+
+    arms: dict[str, InternalTestArm]
+    gap: TestGap

@@ -1,4 +1,4 @@
-"""The scores of every test image as a table for statistics programs."""
+"""The scores of every image of a test as a table for statistics programs."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from gan_aug.data.manifest import Manifest
+from gan_aug.data.manifest import INTERNAL, Manifest, Split
 from gan_aug.evaluation.cells.result import CellResult
+from gan_aug.evaluation.outcome.files import INTERNAL_SCORES, SCORES
+from gan_aug.evaluation.outcome.internal_test import internal_scores
 from gan_aug.evaluation.statistics.ground_truth import GroundTruth
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
@@ -21,8 +23,14 @@ def safe_cell(text: str) -> str:
     return f"'{text}" if text.startswith(FORMULA) else text
 
 
-def scores_csv(manifest: Manifest, cells: Sequence[CellResult]) -> str:
-    """The CSV table of the scores, with one row per test image, in full precision.
+def scores_tables(manifest: Manifest, cells: Sequence[CellResult]) -> dict[str, str]:
+    """The CSV table of the test, and that of the internal test if there is one, by their paths below the run folder."""
+    tables = {SCORES: scores_csv(manifest, cells)}
+    return tables | ({INTERNAL_SCORES: scores_csv(manifest, cells, INTERNAL)} if INTERNAL in manifest.splits else {})
+
+
+def scores_csv(manifest: Manifest, cells: Sequence[CellResult], split: Split = "test") -> str:
+    """The CSV table of the scores, with one row per image of a split, in full precision.
 
     Its columns are:
 
@@ -35,8 +43,16 @@ def scores_csv(manifest: Manifest, cells: Sequence[CellResult]) -> str:
     - `ARM/SEED/LABEL`: the probability that the cell gave to the label.
 
     With two classes, the last two exist for the positive label only.
+
+    Args:
+        manifest: The data set.
+        cells: The cells.
+        split: The test or the internal test.
+
+    Returns:
+        The table.
     """
-    rows, labels = manifest.indices("test"), manifest.label_matrix()
+    rows, labels = manifest.indices(split), manifest.label_matrix()
     positive = manifest.positive_index if manifest.task == "multi-class" and len(manifest.labels) == 2 else None
     judged = range(len(manifest.labels)) if positive is None else [positive]
     names = [manifest.labels[k] for k in judged]
@@ -47,9 +63,10 @@ def scores_csv(manifest: Manifest, cells: Sequence[CellResult]) -> str:
         + [f"truth/{name}" for name in names]
         + [f"{cell.arm}/{cell.seed}/{name}" for cell in cells for name in names]
     )
-    scores = np.concatenate([cell.test_scores[:, judged] for cell in cells], axis=1).tolist()
+    kept = [cell.test_scores if split == "test" else internal_scores(cell) for cell in cells]
+    scores = np.concatenate([own[:, judged] for own in kept], axis=1).tolist()
     numbers: dict[int, int] = {}
-    patients = [numbers.setdefault(own, len(numbers)) for own in GroundTruth.of(manifest, "test").patients.tolist()]
+    patients = [numbers.setdefault(own, len(numbers)) for own in GroundTruth.of(manifest, split).patients.tolist()]
     for row, patient, of_case in zip(rows.tolist(), patients, scores, strict=True):
         study = manifest.studies[row]
         names_of_case = safe_cell("+".join(manifest.labels[k] for k in study.labels))

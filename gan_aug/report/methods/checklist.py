@@ -60,7 +60,15 @@ def _missing(report: Report) -> str:
 def _assigned(report: Report) -> str:
     counts = report["dataset"]["counts"]
     origin = splits_from(report) or "As the source gives its splits, else at random from the seed."
-    return f"{counts['train']} training, {counts['validation']} validation and {counts['test']} test images. {origin}"
+    internal = f", and {counts['internal_test']} of an internal test" if "internal_test" in counts else ""
+    of_each = f"{counts['train']} training, {counts['validation']} validation and {counts['test']} test images"
+    return f"{of_each}{internal}. {origin}"
+
+
+def _internal(report: Report) -> str:
+    count = report["dataset"]["counts"].get("internal_test")
+    beside = f", and {count} images held out of its training images" if count else ""
+    return f"The test split of the same data set{beside}"
 
 
 def _level(report: Report) -> str:
@@ -164,7 +172,7 @@ _ITEMS: tuple[tuple[str, Answer], ...] = (
     ("Measures of significance and uncertainty", "95 % intervals, p after Holm, verdict against a margin; Methods"),
     ("Robustness or sensitivity analysis", _robustness),
     ("Explainability or interpretability", "None was made"),
-    ("Evaluation on internal data", "The test split of the same data set"),
+    ("Evaluation on internal data", _internal),
     ("Testing on external data", "None was made: how other hospitals, devices or years would differ is not known"),
     ("Clinical trial registration", UNKNOWN),
     ("Numbers of patients or examinations", _numbers),

@@ -92,10 +92,16 @@ def _data(report: Report) -> str:
     return (
         f"Data. We used {data['name']} with {labels} {kind}, at {width} × {height} pixels and "
         f"{counted(channels, 'channel')}: {counted(counts['train'], 'training image')}, "
-        f"{counted(counts['validation'], 'validation image')} and {counted(counts['test'], 'test image')}. No "
-        "identical images were in two splits. "
+        f"{counted(counts['validation'], 'validation image')} and {counted(counts['test'], 'test image')}"
+        f"{_internal_test(report)}. No identical images were in two splits. "
         + " ".join(filter(None, (near_copies_searched(report), patients_apart(report), splits_from(report))))
     )
+
+
+def _internal_test(report: Report) -> str:
+    count = report["dataset"]["counts"].get("internal_test")
+    drawn = "drawn from the training images and held out of training and of every choice"
+    return f", and an internal test of {counted(count, 'image')} {drawn}" if count else ""
 
 
 def _classifier(report: Report) -> str:

@@ -14,6 +14,7 @@ from gan_aug.data.labels import positive_by_default
 from gan_aug.evaluation.statistics.comparison import FEWEST_CASES
 from gan_aug.evaluation.training_length import default_steps
 from gan_aug.report.words.fidelity import fidelity_caveat
+from gan_aug.report.words.internal_test import another_distribution
 from gan_aug.report.words.leakage import unknown_patients
 from gan_aug.report.words.text import Report, counted, digits, gans_of, listed, looked_alike, share, signed, thousands
 
@@ -122,6 +123,11 @@ def _margin_changed(report: Report) -> Caveat | None:
     )
 
 
+def _another_distribution(report: Report) -> Caveat | None:
+    said = another_distribution(report)
+    return Caveat(said) if said else None
+
+
 def _patients(report: Report) -> Caveat | None:
     said = unknown_patients(report)
     return Caveat(said) if said else None
@@ -185,6 +191,7 @@ CAVEATS: tuple[Callable[[Report], Caveat | None], ...] = (
     _still_gaining,
     _margin_changed,
     _images_failed,
+    _another_distribution,
     _patients,
     _one_gan,
     _unknown_origin,

@@ -85,7 +85,11 @@ def near_copies_searched(report: Report) -> str:
         return "Images this small are too alike to tell near copies, so none were searched for."
     dropped = [
         counted(number, f"{split} image")
-        for split, number in (("training", copies["dropped_train"]), ("validation", copies["dropped_validation"]))
+        for split, number in (
+            ("training", copies["dropped_train"]),
+            ("validation", copies["dropped_validation"]),
+            ("internal test", copies.get("dropped_internal_test", 0)),
+        )
         if number
     ]
     were = "was" if len(dropped) == 1 and dropped[0].startswith("1 ") else "were"
@@ -96,6 +100,8 @@ def near_copies_searched(report: Report) -> str:
             ("test", copies["test_in_train"], "training"),
             ("test", copies["test_in_validation"], "validation"),
             ("validation", copies["validation_in_train"], "training"),
+            ("internal test", copies.get("internal_test_in_train", 0), "training"),
+            ("internal test", copies.get("internal_test_in_validation", 0), "validation"),
         )
         if number
     ]

@@ -9,6 +9,7 @@ from gan_aug.evaluation.statistics.comparison import rule_of
 from gan_aug.report.blocks import Table
 from gan_aug.report.words.arms import training_images
 from gan_aug.report.words.computed import STAGES, computed_on
+from gan_aug.report.words.internal_test import no_internal_test
 from gan_aug.report.words.text import (
     Report,
     basis,
@@ -211,9 +212,9 @@ def data_table(report: Report) -> Table:
     if several := data.get("images_per_patient"):  # an earlier version's report does not have it
         rows.append(("Images per patient", *(_images_per_patient(several[split]) for split in splits)))
     labels = " An image may carry several labels." if data["task"] == "multi-label" else ""
-    about = f"{patients_apart(report)} {splits_from(report)}".rstrip()
+    about = " ".join(filter(None, (patients_apart(report), splits_from(report), no_internal_test(report))))
     caption = f"Images of each label in each split, and their share of the split.{labels} {about}"
-    return Table(caption, ("Label", *splits), tuple(rows))
+    return Table(caption, ("Label", *(split.replace("_", " ") for split in splits)), tuple(rows))
 
 
 def _images_per_patient(images: dict[str, Any] | None) -> str:
@@ -234,6 +235,7 @@ def sources_table(report: Report) -> Table:
             "Validation images",
             f"{counted(counts['validation'], 'real image')}; weights and thresholds were chosen on them",
         ),
+        *_internal_test(report),
         *_synthetic_sources(provenance),
         ("Classifier", _classifier(report)),
         *((("Results", f"fingerprint {provenance['results']}"),) if provenance.get("results") else ()),
@@ -241,8 +243,20 @@ def sources_table(report: Report) -> Table:
         ("Means and intervals", basis(report)),
         *((what, said) for what, said in computing if said),
         ("Every case", f"{report['files']['scores']}: each test image with its score by each arm and seed"),
+        *_internal_cases(report),
     ]
     return Table("What the numbers rest on.", ("What", "Where from"), tuple(rows), text_columns=(0, 1))
+
+
+def _internal_test(report: Report) -> list[tuple[str, str]]:
+    count = report["dataset"]["counts"].get("internal_test")
+    said = "drawn from the training images and used for nothing else"
+    return [("Internal test", f"{counted(count, 'real image')}, {said}")] if count else []
+
+
+def _internal_cases(report: Report) -> list[tuple[str, str]]:
+    path = report["files"].get("internal_test_scores")
+    return [("Every case of the internal test", f"{path}: the same of each of its images")] if path else []
 
 
 def _classifier(report: Report) -> str:

@@ -7,6 +7,8 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
+from gan_aug.data.manifest import NAMES
+from gan_aug.data.splits.internal_test import ORIGIN
 from gan_aug.evaluation.arm_catalogue import ARMS
 
 Report = dict[str, Any]
@@ -31,7 +33,7 @@ def looked_alike(report: Report) -> str:
     if not found["images"]:
         return f"None of the {many} looks nearly the same as one of those."
     shown = "; ".join(
-        f"image {pair['synthetic']} like {pair['split']} image {pair['case']} ({pair['correlation']:.2f})"
+        f"image {pair['synthetic']} like {NAMES[pair['split']]} image {pair['case']} ({pair['correlation']:.2f})"
         for pair in found["pairs"][:3]
     )
     return (
@@ -127,7 +129,8 @@ def splits_from(report: Report) -> str:
     if origin is None:
         return ""
     how = ""
-    if "drawn at random" not in origin and any(character.isdigit() for character in origin):
+    others = origin.partition(ORIGIN)[0]
+    if "drawn at random" not in others and any(character.isdigit() for character in others):
         how = (
             " (each patient in one, labels in proportion; patients with more images first, which puts them into "
             "training more often than chance does)"

@@ -13,7 +13,7 @@ from gan_aug.config import Config
 from gan_aug.config.stages import TrainRequest, Verb
 from gan_aug.data.importing.findings import findings
 from gan_aug.data.importing.preview import Preview, preview_dataset
-from gan_aug.data.manifest import SPLITS, Manifest
+from gan_aug.data.manifest import Manifest
 from gan_aug.data.reading.image_cache import user_cache
 from gan_aug.errors import CheckpointError, DataError, StorageError
 from gan_aug.evaluation.arm_catalogue import need_synthetic
@@ -71,7 +71,8 @@ def dry_run(verb: Verb, request: Config, folder: Path) -> dict[str, Any]:
         "state": "resumes or checks what is there" if (folder / layout.REQUEST).exists() else "new",
         "source": _source(manifest, report, preview),
         "splits": {
-            split: {"images": len(manifest.indices(split)), "labels": manifest.counts()[split]} for split in SPLITS
+            split: {"images": len(manifest.indices(split)), "labels": counts}
+            for split, counts in manifest.counts().items()
         },
         "set aside": {
             "files": len(report["rejected"]),

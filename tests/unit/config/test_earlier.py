@@ -50,3 +50,12 @@ def test_a_run_folder_keeps_its_number_of_gans_and_a_new_one_has_three() -> None
     assert settled({"compare": {"gans": 1}}, gans=3) == 3
     assert settled({}) == settled([]) == 3
     assert settled(None, synthetic="/images") == 1
+
+
+def test_a_data_set_of_a_version_without_an_internal_test_has_none() -> None:
+    asked = configs.dump(configs.parse({"data": {"source": "pneumoniamnist"}}, "test"))
+    saved = {"data": {key: value for key, value in asked["data"].items() if key != "internal_test"}}
+    assert configs.as_before(asked, saved)["data"]["internal_test"] == "off"
+    assert configs.completed(saved)["data"]["internal_test"] == "off"
+    wanted = configs.dump(configs.parse({"data": {"source": "pneumoniamnist", "internal_test": 0.2}}, "test"))
+    assert configs.as_before(wanted, saved)["data"]["internal_test"] == 0.2  # so the folder refuses it

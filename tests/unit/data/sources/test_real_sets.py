@@ -29,7 +29,8 @@ def test_real_pneumoniamnist_loses_the_images_it_also_validates_on(data_root: Pa
     manifest = real(data_root, tmp_path, source="pneumoniamnist", root="medmnist")
     # 8 images of the validation split stand 10 times among the 4708 for training.
     assert manifest.notes[0] == "10 training images (8 distinct) also in validation or test were dropped"
-    assert [len(manifest.indices(split)) for split in ("train", "validation", "test")] == [4698, 524, 624]
+    splits = ("train", "validation", "test", "internal_test")
+    assert [len(manifest.indices(split)) for split in splits] == [4228, 524, 624, 470]  # 4228 + 470 = 4708 - 10
     assert (manifest.positive, manifest.flips) == ("pneumonia", ())
 
 
@@ -37,6 +38,7 @@ def test_real_breastmnist_loses_one_image_and_its_disease_is_label_0(data_root: 
     manifest = real(data_root, tmp_path, source="breastmnist", root="medmnist")
     assert manifest.notes[0] == "1 training image also in validation or test was dropped"
     assert manifest.counts()["test"] == {"malignant": 42, "normal, benign": 114}
+    assert manifest.no_internal_test == "the test is one itself: its makers divided one set of images 7:1:2"
     assert manifest.positive_index == 0
 
 
@@ -44,6 +46,7 @@ def test_real_mnist(data_root: Path, tmp_path: Path) -> None:
     manifest = real(data_root, tmp_path, source="mnist", root="mnist", limit=100)
     assert [len(manifest.indices(split)) for split in ("train", "validation", "test")] == [900, 100, 1000]
     assert manifest.shape == (1, 28, 28)
+    assert (manifest.no_internal_test or "").startswith("the test is one itself: its makers took training and test")
 
 
 def test_real_films_by_patient(data_root: Path, tmp_path: Path, kermany: dict[str, Any]) -> None:
