@@ -10,6 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from gan_aug.eager import eager
 from gan_aug.gan.adaptive import EVERY, AdaptiveSettings, AdaptiveStrength, sum_logits
 from gan_aug.gan.augment import UNIFORMS, AugmentName, augment, uniforms_needed
 from gan_aug.gan.average import MovingAverage, averaging_weight
@@ -129,7 +130,9 @@ class GanTrainer:
         # In the memory of a GPU, a recorded step finds the learning rate of now.
         lr = torch.tensor(settings.lr, device=self.device) if of_gpu else settings.lr
         self.optimizers = {
-            name: torch.optim.Adam(network.parameters(), lr=lr, betas=settings.betas, fused=True, capturable=of_gpu)
+            name: eager(torch.optim.Adam)(
+                network.parameters(), lr=lr, betas=settings.betas, fused=True, capturable=of_gpu
+            )
             for name, network in (("generator", self.generator), ("discriminator", self.discriminator))
         }
         self._broken = torch.zeros((), device=self.device)  # 1 after a loss or a gradient that is not finite

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from gan_aug.config.compare import ClassifierConfig
 from gan_aug.data.manifest import Manifest, Task
+from gan_aug.eager import eager
 from gan_aug.errors import Cancelled, DataError, TrainingDiverged
 from gan_aug.evaluation.arms import ArmPlan, TrainingSet
 from gan_aug.evaluation.classifiers.networks import build, predict_logits, to_input
@@ -135,13 +136,13 @@ def make_optimizer(config: ClassifierConfig, model: nn.Module) -> torch.optim.Op
     groups = [{"params": decayed, "weight_decay": decay}, {"params": plain, "weight_decay": 0.0}]
     match config.optimizer:
         case "adam":
-            return torch.optim.Adam(groups, lr)
+            return eager(torch.optim.Adam)(groups, lr)
         case "adamw":
-            return torch.optim.AdamW(groups, lr)
+            return eager(torch.optim.AdamW)(groups, lr)
         case "sgd":
-            return torch.optim.SGD(groups, lr, momentum=0.9, nesterov=True)
+            return eager(torch.optim.SGD)(groups, lr, momentum=0.9, nesterov=True)
         case "rmsprop":
-            return torch.optim.RMSprop(groups, lr)
+            return eager(torch.optim.RMSprop)(groups, lr)
 
 
 def loss_of(logits: torch.Tensor, labels: torch.Tensor, task: Task) -> torch.Tensor:

@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from scipy.stats import rankdata
 
 from gan_aug.data.manifest import Manifest
 from gan_aug.evaluation.fidelity.distances import FloatArray, check_alike, check_features
 from gan_aug.evaluation.fidelity.features import images_to_features, random_features
 from gan_aug.evaluation.fidelity.measure import scaled_features
 from gan_aug.evaluation.fidelity.neighbours import nearest_two
+from gan_aug.evaluation.statistics.auc import midranks
 
 QUANTILES = (0.01, 0.1, 0.5)
 FEWEST = 2
@@ -131,6 +131,6 @@ def _ratio(nearest: FloatArray, next_nearest: FloatArray) -> FloatArray:
 
 def _share_below(first: FloatArray, second: FloatArray) -> float:
     """The share of the pairs in which the value of `first` is the smaller one; equal values count half."""
-    ranks = rankdata(np.concatenate([first, second]))
+    ranks = midranks(np.concatenate([first, second]))
     above = ranks[: len(first)].sum() - len(first) * (len(first) + 1) / 2
     return float(1 - above / (len(first) * len(second)))

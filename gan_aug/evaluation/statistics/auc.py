@@ -46,17 +46,22 @@ class AucResult:
     ci95: tuple[float, float]
 
 
+def midranks(values: FloatArray) -> FloatArray:
+    """The rank of each of the values `(N,)` among all, from 1; equal values share the mean of their ranks."""
+    _, group, sizes = np.unique(values, return_inverse=True, return_counts=True)
+    ranks: FloatArray = (np.cumsum(sizes) - (sizes - 1) / 2)[group]
+    return ranks
+
+
 def placements(labels: BoolArray, scores: FloatArray) -> tuple[FloatArray, FloatArray]:
     """The placement values of the positives, `(m,)`, and of the negatives, `(n,)`, each from 0 to 1.
 
     `labels` is `(N,) bool`; `scores` is `(N,) float64`, higher for more likely positive.
     """
-    from scipy.stats import rankdata
-
-    ranks = rankdata(scores)
+    ranks = midranks(scores)
     # A case's rank among all cases less its rank in its own class: how many cases of the other class are below it.
-    negatives_below = ranks[labels] - rankdata(scores[labels])
-    positives_below = ranks[~labels] - rankdata(scores[~labels])
+    negatives_below = ranks[labels] - midranks(scores[labels])
+    positives_below = ranks[~labels] - midranks(scores[~labels])
     return negatives_below / (~labels).sum(), 1 - positives_below / labels.sum()
 
 

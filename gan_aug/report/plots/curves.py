@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.integrate import trapezoid
 
 from gan_aug.evaluation.statistics.curve_band import CurveBand
 from gan_aug.report.plots.base import COLOURS, STYLES, new_figure, svg_of
@@ -26,7 +25,7 @@ def roc_svg(curves: dict[str, CurveBand]) -> str:
 
     If every area is above 0.95, a second panel shows the upper left corner enlarged.
     """
-    areas = [float(trapezoid(band.mean, band.x)) for band in curves.values()]
+    areas = [float(np.trapezoid(band.mean, band.x)) for band in curves.values()]
     zoom = min(areas) > _ZOOM_FROM
     with new_figure(9.2 if zoom else 4.8, 4.4) as figure:
         panels = figure.subplots(1, 2 if zoom else 1, squeeze=False)[0]
