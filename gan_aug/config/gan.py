@@ -12,6 +12,9 @@ from gan_aug.config.section import Count, Positive, Section, Share
 
 Augmentation = Literal["translation", "cutout", "brightness", "contrast", "affine", "flip"]
 
+SCORES, FEWEST_SCORED = 15, 10_000
+"""The scores of a training, and the fewest images from one to the next, if `train.score_every` does not say."""
+
 
 class GanConfig(Section):
     """The networks, their losses and the images that the losses see."""
@@ -86,10 +89,11 @@ class TrainConfig(Section):
     )
     checkpoint_every: Count = Field(50_000, description="images from one checkpoint to the next")
     sample_every: Count = Field(50_000, description="images from one sample grid to the next")
-    score_every: Annotated[int, Field(ge=0)] = Field(
-        10_000,
+    score_every: Annotated[int, Field(ge=0)] | None = Field(
+        None,
         description="images from one score on validation images to the next, each at a checkpoint of its own; a "
-        "training shorter than this is not scored; 0: never",
+        "training shorter than this is not scored; 0: never; default: a fifteenth of the training, but at least "
+        "10,000, and in a folder with a trained GAN as it was",
     )
     keep: Literal["best", "last"] = Field(
         "best", description="the checkpoint that is the GAN: the best one by its scores, or the last one"
@@ -107,6 +111,13 @@ class TrainConfig(Section):
         description="run folder of a trained GAN whose networks this training starts from; of labels, those of the "
         "same name",
     )
+
+    @property
+    def scored_every(self) -> int:
+        """The images from one score to the next: those asked for, else so many that a training has up to 15 scores."""
+        if self.score_every is not None:
+            return self.score_every
+        return max(FEWEST_SCORED, -(-self.images // (SCORES * 1000)) * 1000)
 
 
 class SynthesisConfig(Section):

@@ -40,7 +40,7 @@ OPEN: dict[str, dict[str, Any]] = {
         "batch": None,
         "micro_batch": None,
         "precision": "fp32",
-        "score_every": 10_000,
+        "score_every": None,
         "keep": "best",
         "patience": 10,
         "restarts": 1,

@@ -61,6 +61,14 @@ class CurveRequest(StageRequest):
     train: TrainConfig
     synthesis: SynthesisConfig
 
-    def with_augment(self, augment: tuple[Augmentation, ...] | Adaptive | None) -> CurveRequest:
-        """The request with another value of gan.augment."""
-        return self.model_copy(update={"gan": self.gan.model_copy(update={"augment": augment})})
+    def with_own(
+        self, augment: tuple[Augmentation, ...] | Adaptive | None, score_every: int | None = None
+    ) -> CurveRequest:
+        """The request with other values of gan.augment and train.score_every; None lets each GAN have what suits it."""
+        gan, train = self.gan, self.train
+        return self.model_copy(
+            update={
+                "gan": gan.model_copy(update={"augment": augment}),
+                "train": train.model_copy(update={"score_every": score_every}),
+            }
+        )

@@ -176,7 +176,7 @@ def _train_from(
     while not goes_back and not trainer.finished:
         before = trainer.images
         reports = trainer.advance()
-        stopping, scoring = ranks.any(run.cancelled()), watched and _crossed(before, trainer, train.score_every)
+        stopping, scoring = ranks.any(run.cancelled()), watched and _crossed(before, trainer, train.scored_every)
         saving, showing = (_crossed(before, trainer, every) for every in (train.checkpoint_every, train.sample_every))
         if stopping or scoring or saving or showing:
             reports += trainer.read()  # on all ranks: each has to see that all is finite before anything is kept

@@ -224,7 +224,7 @@ def _compare(request: Config, context: StageContext, manifest: Manifest) -> dict
 
     asked, request = request, settled_gan(request, context.storage, manifest)
     # A subset has fewer images than the training split, so what suits its number of images is chosen for each.
-    curves = request.curve_request.with_augment(asked.gan.augment)
+    curves = request.curve_request.with_own(asked.gan.augment, asked.train.score_every)
     run, comparison, wanted = context.run, request.compare_request, request.synthesis_wanted
     if comparison.compare.synthetic:
         bring_synthetic(context, comparison.compare.synthetic, request.data, request.synthesis.shard, manifest)

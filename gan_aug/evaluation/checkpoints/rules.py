@@ -63,7 +63,7 @@ class Rules:
     def is_due(self, scores: Scores, images: int) -> bool:
         """Whether a checkpoint that has seen `images` images is to be scored and is not yet."""
         scored = scores.scores[-1].images if scores.scores else 0
-        every = self.train.score_every
+        every = self.train.scored_every
         return images > scored and (images >= scores.ends or images // every > scored // every)
 
     def decided(self, before: Scores, score: CheckpointScore) -> Scores:

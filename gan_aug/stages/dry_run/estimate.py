@@ -71,7 +71,7 @@ def estimate(request: Config, manifest: Manifest, preview: Preview | None) -> di
         gans, steps = gan_count(request.compare), -(-request.train.images // batch)
         beside = workers // (request.compute.threads or 1) if request.compute.ranks == 1 else 1
         train, watched = request.train, is_watched(request.train_request, manifest)
-        scores = -(-train.images // train.score_every) if watched else 0
+        scores = -(-train.images // train.scored_every) if watched else 0
         work = steps + scores * SCORE_IMAGES / batch
         found["train"] = gans * work * step / max(1, min(gans, beside))  # cores that are left compute classifiers
         made = len(plan_labels(request.synthesis_wanted, manifest))

@@ -48,7 +48,9 @@ def check_augment(wanted: tuple[Augmentation, ...] | Adaptive | None, manifest: 
 
 
 def settled_training(run: RunDir, request: TrainRequest, manifest: Manifest) -> TrainRequest:
-    """The request with an augmentation: its own, else that of the GAN in the folder, else what suits the images.
+    """The request with an augmentation and a number of scores: its own, else those of the GAN in the folder.
+
+    Else it gets what suits the images, and the length of the training.
 
     Args:
         run: The run folder, or the part of it that the GAN has.
@@ -56,12 +58,13 @@ def settled_training(run: RunDir, request: TrainRequest, manifest: Manifest) -> 
         manifest: The images to train on.
     """
     path = run.train / layout.REQUEST
-    if request.gan.augment is None and any(run.checkpoints.glob(layout.EACH_CHECKPOINT)) and path.exists():
+    is_open = request.gan.augment is None or request.train.score_every is None
+    if is_open and any(run.checkpoints.glob(layout.EACH_CHECKPOINT)) and path.exists():
         request = TrainRequest.model_validate(configs.as_before(request.to_json(), read_json(path)))
-    if request.gan.augment is not None:
-        return request
-    chosen = request.gan.model_copy(update={"augment": default_augment(manifest)})
-    return request.model_copy(update={"gan": chosen})
+    gan, train = request.gan, request.train.model_copy(update={"score_every": request.train.scored_every})
+    if gan.augment is None:
+        gan = gan.model_copy(update={"augment": default_augment(manifest)})
+    return request.model_copy(update={"gan": gan, "train": train})
 
 
 def augment_in_words(wanted: tuple[Augmentation, ...] | Adaptive | None, manifest: Manifest) -> str:

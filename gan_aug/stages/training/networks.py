@@ -27,7 +27,7 @@ from gan_aug.stages.training.augmentation import default_augment
 
 
 def settled_gan(request: Config, storage: RunStorage, manifest: Manifest) -> Config:
-    """The config with network, batch, penalty and augmentation: its own, else the trained GAN's, else the defaults.
+    """The config with all that it leaves open of the GAN: its own values, else the trained GAN's, else the defaults.
 
     What is newer than the trained GAN is as it was then.
 
@@ -51,6 +51,8 @@ def settled_gan(request: Config, storage: RunStorage, manifest: Manifest) -> Con
         values["gan"]["penalty"] = default_penalty(name, manifest.shape[1:], values["train"]["batch"])
     if values["gan"]["augment"] is None:
         values["gan"]["augment"] = default_augment(manifest)
+    if values["train"]["score_every"] is None:
+        values["train"]["score_every"] = request.train.scored_every
     return configs.parse(values, "the config")
 
 

@@ -39,7 +39,7 @@ D_BATCH = 64
 def is_watched(request: TrainRequest, manifest: Manifest) -> bool:
     """Whether a training's checkpoints are scored: it asks for it, is long enough, and has validation images enough."""
     train = request.train
-    return 0 < train.score_every <= train.images and len(manifest.indices("validation")) >= FEWEST
+    return 0 < train.scored_every <= train.images and len(manifest.indices("validation")) >= FEWEST
 
 
 @dataclass(frozen=True)

@@ -78,6 +78,6 @@ def test_a_folder_with_a_trained_gan_keeps_its_augmentation(tmp_path: Path) -> N
 
 
 def test_each_subset_of_a_learning_curve_has_what_suits_it() -> None:
-    curves = asked(augment="adaptive").curve_request.with_augment(None)
+    curves = asked(augment="adaptive").curve_request.with_own(None)
     assert curves.gan.augment is None
     assert curves.gan.network == "auto"
