@@ -9,4 +9,4 @@ import sys
 
 if "pytest" in sys.modules:  # and not if a benchmark uses a helper from here
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    os.environ.setdefault("OMP_NUM_THREADS", "2")  # else the load decides, and another number alters the last bits
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # several processes work; else the load decides, also of bits

@@ -38,19 +38,19 @@ pytestmark = pytest.mark.slow
 
 ALL: tuple[AugmentName, ...] = ("translation", "cutout", "brightness", "contrast")
 SIX: tuple[AugmentName, ...] = (*ALL, "affine", "flip")
-RISING = AdaptiveSettings(target=-0.5, rise=900)
+RISING = AdaptiveSettings(target=-0.5, rise=360)
 """p rises at most measurements."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """One training of 50 steps: its loss, penalty, augmentation, batch size, images and networks."""
+    """One training of STEPS steps: its loss, penalty, augmentation, batch size, images and networks."""
 
     loss: LossName
     penalty: float = 0.0
     augment: tuple[AugmentName, ...] = ()
     batch: int = 16
-    images: int = 800
+    images: int = 320
     spectral: bool = False
     network: NetworkName = "dcgan"
     adaptive: AdaptiveSettings | None = None
@@ -64,14 +64,14 @@ CASES = {
     "relativistic": Case("relativistic", augment=ALL),
     "relativistic-penalty": Case("relativistic", penalty=1.0, augment=ALL),
     # A last batch of 8.
-    "uneven": Case("relativistic", penalty=1.0, augment=SIX, batch=13, images=645, adaptive=RISING),
-    "fewer-than-ranks": Case("hinge", penalty=0.5, augment=ALL, batch=8, images=49 * 8 + 1),  # a last batch of 1
-    "resize": Case("relativistic", penalty=0.01, batch=6, images=300, network="resize"),
-    "residual": Case("relativistic", penalty=0.01, batch=6, images=300, network="residual"),
+    "uneven": Case("relativistic", penalty=1.0, augment=SIX, batch=13, images=19 * 13 + 8, adaptive=RISING),
+    "fewer-than-ranks": Case("hinge", penalty=0.5, augment=ALL, batch=8, images=19 * 8 + 1),  # a last batch of 1
+    "resize": Case("relativistic", penalty=0.01, batch=6, images=120, network="resize"),
+    "residual": Case("relativistic", penalty=0.01, batch=6, images=120, network="residual"),
 }
 THREE = ("relativistic-penalty", "uneven", "fewer-than-ranks")
 DATA = TrainingData(labels=("a", "b", "c"), task="multi-class", dataset="0" * 64, trained_on=())
-WARM, SINGLE_STEPS = 20, 5
+STEPS, WARM, SINGLE_STEPS = 20, 20, 5
 
 
 def make_trainer(case: Case, ranks: Ranks, dtype: str, images: int) -> GanTrainer:
@@ -104,7 +104,7 @@ def train_cases(folder: Path) -> None:
         if ranks.size == 3 and name not in THREE:
             continue
         whole = make_trainer(case, ranks, "float64", case.images)
-        double = train_on(whole, 50)
+        double = train_on(whole, STEPS)
         statistics = [value.tolist() for key, value in whole.generator.state_dict().items() if "running" in key]
         single = make_trainer(case, ranks, "float32", 100 * case.batch)
         restore(single, read_checkpoint(folder / name / f"{WARM * case.batch:010d}"))
@@ -155,7 +155,7 @@ def farthest(one: list[list[float]], other: list[list[float]], columns: int | No
 def test_ranks_are_one_process(shown: dict[int, list[dict[str, Any]]], name: str, size: int) -> None:
     double, single, statistics, _ = shown[1][0][name]
     for rank in shown[size]:
-        assert len(rank[name][0]) == 50
+        assert len(rank[name][0]) == STEPS
         assert farthest(double, rank[name][0]) < 1e-9
         assert farthest(statistics, rank[name][2]) < 1e-9
         # The losses: a relativistic one does not see a shift of all logits, which rounding alone then moves.

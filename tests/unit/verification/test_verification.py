@@ -126,6 +126,7 @@ def test_figures_by_weights_of_the_user_verify_where_the_weights_are_not(
 ) -> None:
     from torchvision.models import resnet18
 
+    monkeypatch.setattr("gan_aug.evaluation.fidelity.run.IMAGES", 12)  # of 224 px, as the network looks at them
     weights = run.parent / "net.pth"
     with torch.random.fork_rng():
         torch.manual_seed(0)

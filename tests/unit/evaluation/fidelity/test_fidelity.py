@@ -294,10 +294,10 @@ def test_weights_that_are_away_are_said_before_anything_is_trained(monkeypatch, 
     check_weights(CompareConfig(), 1)
 
 
-def test_figures_by_weights_of_the_user_are_kept_by_what_the_weights_are(cell_data, judged, tmp_path):
+def test_figures_by_weights_of_the_user_are_kept_by_what_the_weights_are(cell_data, judged, tmp_path, quick):
     from torchvision.models import resnet18
 
-    path, fakes = tmp_path / "weights.pth", cell_data.images[:40]
+    path, fakes = tmp_path / "weights.pth", cell_data.images[:12]
     write_synthetic(tmp_path / "synthetic", fakes, cell_data.manifest)
     synthetic = SyntheticManifest.load(tmp_path / "synthetic" / "manifest.json")
     asked = CompareConfig(features="resnet18", weights=path)
