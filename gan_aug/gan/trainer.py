@@ -135,6 +135,9 @@ class GanTrainer:
             )
             for name, network in (("generator", self.generator), ("discriminator", self.discriminator))
         }
+        for optimizer in self.optimizers.values():
+            # Before they are recorded, steps are done as usual: that is meant so, and nobody has to be warned.
+            optimizer._warned_capturable_if_run_uncaptured = True
         self._broken = torch.zeros((), device=self.device)  # 1 after a loss or a gradient that is not finite
         self._results = Results()
         self._images = Images(batches, self.device, self.use.room)
@@ -152,6 +155,13 @@ class GanTrainer:
         self._results.forget()
         self._broken.zero_()
         self._steps.forget()
+
+    def close(self) -> None:
+        """Give back the images and recordings on the device, before another training takes its place."""
+        self._steps.forget()
+        self._images.forget()
+        if self._ahead:
+            self._ahead.close()
 
     @property
     def how(self) -> str:

@@ -143,6 +143,7 @@ def train_rank(
         trainer = build_trainer(seeded, store, manifest, ranks, chosen, graphs=graphs)
         if _train_from(newest, trainer, run, storage, request, manifest, watch):
             break
+        trainer.close()
     if leads:
         run.emit("train", "finish", f"trained on {trainer.images:,} images")
 

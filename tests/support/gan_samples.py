@@ -7,6 +7,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from gan_aug.gan.device.use import DeviceUse
 from gan_aug.gan.networks.settings import NetworkName, NetworkSettings
 from gan_aug.gan.ranks import Ranks
 from gan_aug.gan.trainer import GanTrainer, TrainSettings
@@ -42,8 +43,11 @@ def small_trainer(
     dtype: torch.dtype = torch.float32,
     network: NetworkName = "dcgan",
     micro_batch: int | None = None,
+    use: DeviceUse | None = None,
     **changes: object,
 ) -> GanTrainer:
     networks = replace(NETWORKS, spectral=spectral, network=network)
     settings = replace(SETTINGS, **changes)  # type: ignore[arg-type]
-    return GanTrainer(networks, settings, batches, ranks=ranks, dtype=dtype, micro_batch=micro_batch, held_out=held_out)
+    return GanTrainer(
+        networks, settings, batches, None, ranks, dtype=dtype, micro_batch=micro_batch, held_out=held_out, use=use
+    )

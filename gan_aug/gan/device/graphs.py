@@ -127,9 +127,12 @@ class CudaRecorder:
         self._pool = torch.cuda.graph_pool_handle()
 
     def __call__(self, compute: Callable[[], Tensor]) -> tuple[Callable[[], None], Tensor]:
-        """See Record."""
+        """See Record; raises RuntimeError if the memory that is left is not enough for a step that is done as usual."""
+        usual = torch.cuda.max_memory_allocated() - torch.cuda.memory_allocated()
         graph = torch.cuda.CUDAGraph()
         # thread_local: the thread that draws for the next steps may go on meanwhile.
         with torch.cuda.graph(graph, pool=self._pool, capture_error_mode="thread_local"):
             shown = compute()
+        if torch.cuda.mem_get_info()[0] < usual:
+            raise RuntimeError("the GPU's memory does not hold a recording beside a step that is done as usual")
         return graph.replay, shown

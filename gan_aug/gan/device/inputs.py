@@ -64,6 +64,10 @@ class Images:
         """Whether they stay on the device."""
         return self._stored is not None
 
+    def forget(self) -> None:
+        """Let them travel from now on."""
+        self._stored = None
+
     def draw(self, share: range) -> tuple[Tensor, Tensor]:
         """The images at these indices, or their places if they are resident; and their labels. In the CPU's memory."""
         if self._stored is None:
@@ -152,6 +156,11 @@ class Ahead:
             step = 0
         rows = slice(step * len(share), (step + 1) * len(share))
         return tuple(part[rows] for part in self._there), tuple(part[rows] for part in self._here)
+
+    def close(self) -> None:
+        """End the thread and forget what was drawn."""
+        self._thread.shutdown(cancel_futures=True)
+        self._block, self._coming, self._here, self._there = None, None, (), ()
 
     def _load(self, share: range, batch: int) -> _Block:
         """Bring over a block that begins with `share`, and begin to draw the one after it."""

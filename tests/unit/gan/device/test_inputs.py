@@ -36,6 +36,14 @@ def test_a_rank_without_images_draws_none() -> None:
         assert [len(part) for part in ahead(range(start, start), 4)[0]] == [0, 0]
 
 
+def test_its_thread_ends() -> None:
+    ahead = Ahead(drawn, CPU)
+    ahead(range(2), 2)
+    ahead.close()
+    with pytest.raises(RuntimeError, match="after shutdown"):
+        ahead(range(2), 2)
+
+
 def test_a_fault_of_the_thread_is_raised_here() -> None:
     def faulty(share: range) -> tuple[Tensor, ...]:
         if share.start >= 4:
@@ -65,4 +73,6 @@ def test_resident_images_are_those_that_travel(balance: str) -> None:
             what, own_labels = one.draw(share)
             assert torch.equal(one.seen(what), expected)
             assert torch.equal(own_labels, expected_labels)
+    here.forget()
+    assert torch.equal(here.seen(here.draw(range(3))[0]), batches(0, 3)[0])
     assert not Images(lambda _, count: (torch.zeros(count, 1, 2, 2), torch.zeros(count, 1)), CPU, 10**9).resident
