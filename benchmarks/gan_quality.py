@@ -228,7 +228,7 @@ def measured(config: Config, data: Data, seconds: float, classifiers: int, sheet
     np.savez(sheet.with_suffix(".npz"), images=images, labels=labels)
     chosen = [np.flatnonzero(labels[:, k])[: SHEET_ROWS * SHEET_COLUMNS] for k in range(labels.shape[1])]
     rows = [images[part] for found in chosen for part in np.array_split(found, SHEET_ROWS)]
-    write_bytes(sheet, png_grid(rows))
+    write_bytes(sheet, png_grid(rows, {"images_seen": trainer.images, "seed": 0}))
     figures = {"images": trainer.images, "seconds": taken, "per s": trainer.images / taken}
     return figures | likeness(data, images) | usefulness(data, (images, labels), classifiers)
 

@@ -133,7 +133,7 @@ def untrained(folder: Path) -> Checkpoint:
 
     trainer = GanTrainer(NETWORKS, TrainSettings(images=BLOCK, batch=BLOCK), batches)
     names = tuple(str(k) for k in range(CLASSES))
-    return save_checkpoint(folder, trainer, TrainingData(names, "multi-class", "0" * 64, ()))
+    return save_checkpoint(folder, trainer, TrainingData(names, "multi-class", "0" * 64, 0))
 
 
 def thirds(values: list[float]) -> str:

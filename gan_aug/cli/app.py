@@ -14,6 +14,7 @@ import typer  # noqa: TID251 - the door
 from gan_aug import api
 from gan_aug import config as configs
 from gan_aug.cli import latent
+from gan_aug.cli.cache import cache
 from gan_aug.cli.export import export
 from gan_aug.cli.predict import predict
 from gan_aug.cli.progress import shown_progress
@@ -168,6 +169,7 @@ def inspect(
 
 
 app.command()(report)
+app.command()(cache)
 
 
 @app.command()

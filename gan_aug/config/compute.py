@@ -39,7 +39,8 @@ class ComputeConfig(Section):
         description="train with fewer processes if `ranks` are not available, down to this many; default: ranks",
     )
     cache: Annotated[float, Field(ge=0)] = Field(
-        20.0, description="gigabytes of decoded images kept in the user's cache for later imports; 0 keeps none"
+        20.0,
+        description="gigabytes of decoded images kept for later imports (see `gan-aug cache`); 0 keeps none",
     )
     storage: str | None = Field(
         None,

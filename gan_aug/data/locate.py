@@ -16,7 +16,7 @@ from urllib.error import URLError
 
 from gan_aug.errors import DataError
 from gan_aug.run.files import storage_errors
-from gan_aug.run.places import DATA_ROOT, cache_folder
+from gan_aug.run.places import DATA_ROOT, cache_folder, user_cache_folder
 
 SUBFOLDERS = ("", "mnist", "medmnist", "MNIST/raw")
 ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz", ".7z", ".rar")
@@ -62,7 +62,7 @@ def search_folders(root: Path | None, own_caches: Sequence[Path] = ()) -> list[P
         bases = [data_folder(root)]
     else:
         bases = [Path(os.environ[DATA_ROOT])] if os.environ.get(DATA_ROOT) else []
-        bases += [cache_folder(), *own_caches]
+        bases += [*dict.fromkeys((cache_folder(), user_cache_folder())), *own_caches]
     return [base / sub for base in bases for sub in SUBFOLDERS]
 
 

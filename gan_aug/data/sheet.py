@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from gan_aug.data.png import synthetic_mark
+from gan_aug.data.png import png
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -34,7 +33,7 @@ def captioned_sheet(
         images: `(N, C, H, W) uint8`. Small ones are enlarged; none is made smaller.
         captions: The lines of each image, of which the first is black.
         heading: A line on top.
-        made_from: What the file says of itself, see `synthetic_mark`.
+        made_from: What the file says of itself, see `marks.png_mark`.
         columns: Images per row.
 
     Returns:
@@ -57,9 +56,7 @@ def captioned_sheet(
         sheet.paste(picture, (x + (side - picture.width) // 2, y + (side - picture.height) // 2))
         for number, text in enumerate(own):
             write_line(draw, (x, y + side + number * LINE), text, GREY if number else BLACK, side)
-    buffer = io.BytesIO()
-    sheet.save(buffer, "PNG", pnginfo=synthetic_mark(made_from))
-    return buffer.getvalue()
+    return png(np.asarray(sheet).transpose(2, 0, 1), made_from=made_from)
 
 
 def enlarged(image: npt.NDArray[np.uint8], side: int) -> Image:

@@ -17,11 +17,41 @@ def check_synthetic_set(synthetic: SyntheticManifest, manifest: Manifest) -> Non
 
     Raises DataError if shapes, tasks or labels differ. Raises LeakageError if the generator was trained on a validation
     or test image, on an image of one of their patients, or on an image that is not in this training split. A GAN that
-    it started from may have seen images of other data sets, but none of these validation and test images.
+    it started from may have seen images of other data sets, but none of these validation and test images; that is
+    checked when the training starts (`stages.trained.parent`), since a set says only how many they were.
     """
     _check_same_form(synthetic, manifest)
+    if synthetic.trained_images:
+        check_whole_split(synthetic.dataset, synthetic.trained_images, manifest)
     check_trained_on(set(synthetic.trained_on), manifest)
     check_parent_images(synthetic.parent_trained_on, manifest)
+
+
+def check_whole_split(dataset: str, images: int, manifest: Manifest) -> None:
+    """Check that a generator that saw a whole training split saw the one of this data set, and nothing held out.
+
+    Args:
+        dataset: The fingerprint of the data set that it was trained on. It follows from the content, label, split and
+            patient of every image, so an equal one means the same training split.
+        images: How many different images it was trained on.
+        manifest: The data set.
+
+    Raises:
+        LeakageError: It is another data set or number, or images or patients of the training split are held out too.
+    """
+    own = {study.content for study in manifest.studies if study.split == "train"}
+    way_out = "train the GAN on this training split (gan-aug train) and generate again"
+    if dataset != manifest.fingerprint:
+        raise LeakageError(
+            f"the generator was trained on {images} images of the data {dataset[:12]}…, which are not these of "
+            f"{manifest.name} ({manifest.fingerprint[:12]}…), so nothing shows that none is held out here: {way_out}"
+        )
+    if images != len(own):
+        raise LeakageError(
+            f"the generator was trained on {images} different images, and the training split of {manifest.name} holds "
+            f"{len(own)}: {way_out}"
+        )
+    check_trained_on(own, manifest)
 
 
 def check_trained_on(trained_on: Set[str], manifest: Manifest) -> None:
@@ -53,12 +83,13 @@ def check_trained_on(trained_on: Set[str], manifest: Manifest) -> None:
         )
 
 
-def check_parent_images(trained_on: Collection[str], manifest: Manifest) -> None:
+def check_parent_images(trained_on: Collection[str], manifest: Manifest, count: int | None = None) -> None:
     """Check the images that a GAN saw from which another one started; they may be of another data set.
 
     Args:
-        trained_on: Their content hashes.
+        trained_on: Their content hashes, at least of those that are in `manifest`.
         manifest: The data set that the other one is for.
+        count: How many they are, if `trained_on` lacks some.
 
     Raises:
         LeakageError: One of them is a validation or test image of this data set, or of one of their patients.
@@ -68,8 +99,8 @@ def check_parent_images(trained_on: Collection[str], manifest: Manifest) -> None
     way_out = "start from a GAN that did not see them, or train from the beginning (without train.start_from)"
     if copies := len(seen & {study.content for study in held_out}):
         raise LeakageError(
-            f"{copies} of the {len(seen)} images that the GAN to start from was trained on are validation or test "
-            f"images of {manifest.name}: {way_out}"
+            f"{copies} of the {count or len(seen)} images that the GAN to start from was trained on are validation or "
+            f"test images of {manifest.name}: {way_out}"
         )
     patients = {study.patient for study in manifest.studies if study.content in seen}
     if shared := patients & {study.patient for study in held_out} - {None}:

@@ -91,8 +91,13 @@ def iterate_files(
         yield files.file(numbers, read(numbers))
 
 
-def with_table(made: Iterator[ImageFile], files: ImageFiles) -> Iterator[tuple[str, bytes]]:
-    """Names and contents of `made`, and last of all those of the table."""
+def whole_folder(
+    made: Iterator[ImageFile], files: ImageFiles, manifest: SyntheticManifest
+) -> Iterator[tuple[str, bytes]]:
+    """Names and contents of what marks the folder as synthetic, of `made`, and last of all of the table."""
+    from gan_aug.data.marks import archive_marks
+
+    yield from archive_marks(manifest.origin)
     rows: list[Sequence[Any]] = []
     for file in made:
         yield file.name, file.content
@@ -127,6 +132,8 @@ def write_folder(
         ManifestError: A shard is absent or altered.
         ComputeError: A process died.
     """
+    from gan_aug.data.marks import archive_marks
+
     files = kind(manifest, options)
     units = _units(files, manifest)
     request = [kind.__module__, manifest.fingerprint, options.dicom.model_dump(mode="json"), __version__]
@@ -137,6 +144,8 @@ def write_folder(
             done += sum(map(len, units[unit]))
             if progress:
                 progress(done, len(manifest.image_labels))
+        for name, content in archive_marks(manifest.origin):
+            (folder / name).write_bytes(content)
         with (folder / files.table).open("w", encoding="utf-8", newline="") as table:
             table.write(_csv([files.columns]))
             for unit in range(len(units)):

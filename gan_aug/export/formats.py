@@ -16,7 +16,7 @@ from typing import IO, TYPE_CHECKING, ClassVar, Literal
 from gan_aug.config.export import ExportOptions
 from gan_aug.errors import StorageError
 from gan_aug.export.dicom.files import DicomFiles
-from gan_aug.export.folder import Kind, iterate_files, with_table, write_folder
+from gan_aug.export.folder import Kind, iterate_files, whole_folder, write_folder
 from gan_aug.export.npz import write_npz
 from gan_aug.export.png import PngFiles
 from gan_aug.export.streams import streamed, zip_of
@@ -94,7 +94,7 @@ class FolderFormat:
         """
         manifest = _manifest(place)
         files = self.files(manifest, options)
-        made = with_table(iterate_files(place, manifest, files), files)
+        made = whole_folder(iterate_files(place, manifest, files), files, manifest)
         return zip_of((name, [content]) for name, content in made)
 
 

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 def write_npz(place: Place, manifest: SyntheticManifest, file: IO[bytes]) -> Iterator[None]:
     """Write a synthetic set as an npz; at most one shard is in memory.
 
-    It holds `images` `(N, C, H, W) uint8`, `labels` `(N, K) uint8` of zeros and ones, `label_names`, `seed` and
-    `checkpoint`. The bytes are those that `numpy.savez_compressed` writes.
+    It holds `images` `(N, C, H, W) uint8`, `labels` `(N, K) uint8` of zeros and ones, `label_names`, `seed`,
+    `checkpoint`, and `synthetic` and `digital_source_type`, which mark it. The bytes are those that
+    `numpy.savez_compressed` writes.
 
     Args:
         place: Where the set's shards are.
@@ -35,11 +36,15 @@ def write_npz(place: Place, manifest: SyntheticManifest, file: IO[bytes]) -> Ite
     """
     import numpy as np
 
+    from gan_aug.data.marks import FLAG, SOURCE_TYPE
+
     arrays = {
         "labels": manifest.label_matrix().astype(np.uint8),
         "label_names": np.array(manifest.labels),
         "seed": np.array(manifest.seed),
         "checkpoint": np.array(manifest.checkpoint),
+        FLAG: np.array(True),
+        "digital_source_type": np.array(SOURCE_TYPE),
     }
     members = [("images.npy", _images(place, manifest))]
     members += [(f"{name}.npy", iter([_npy(array)])) for name, array in arrays.items()]

@@ -1,4 +1,4 @@
-"""Export to PNG: a file for each image in a folder for each class, and a table of them all."""
+"""Export to PNG: a file for each image in a folder for each class, a table of them all, and what marks the whole."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class PngFiles:
-    """Each image of a set as `LABEL/INDEX.png`, marked as synthetic (`data.png.synthetic_mark`), and `labels.csv`."""
+    """Each image of a set as `LABEL/INDEX.png`, marked as synthetic (`data.marks.png_mark`), and `labels.csv`."""
 
     table: ClassVar[str] = "labels.csv"
     columns: ClassVar[Sequence[str]] = ("file", "label", "index", "seed", "checkpoint")

@@ -57,9 +57,9 @@ def zip_of(members: Iterable[Member]) -> Iterator[bytes]:
     return streamed(partial(write_zip, members, zipfile.ZIP_STORED))
 
 
-def zip_of_files(folder: Path, names: Iterable[str]) -> Iterator[bytes]:
-    """The files of `folder` called `names` as the bytes of a zip that does not compress them."""
-    return zip_of((name, _read(folder / name)) for name in names)
+def file_member(folder: Path, name: str) -> Member:
+    """The file of `folder` called `name` as a member of a zip, read when it is sent."""
+    return name, _read(folder / name)
 
 
 class _Sink(io.RawIOBase):

@@ -31,12 +31,22 @@ from gan_aug.gan.tensors import load_tensors, training_tensors
 from gan_aug.gan.trainer import GanTrainer
 from gan_aug.run.files import json_sha256, storage_errors, write_bytes, write_json
 
-SCHEMA = 2
-"""Of new checkpoints. The generators of schema 1 are those of version 0.1, whose layers rounded in another order."""
+SCHEMA = 3
+"""Of new checkpoints. The generators of schema 1 are those of version 0.1, whose layers rounded in another order.
+
+The records of schemas 1 and 2 list the content hash of every training image. Whoever has a copy of an image can tell by
+such a list whether it was among them, so new records count the images instead.
+"""
 
 RECORD = "checkpoint.json"
 GENERATOR = "generator.safetensors"
 TRAINING = "training.safetensors"
+LISTED_UNTIL = 3
+"""Records of older schemas list the training images."""
+
+PARENT_COUNTS = ("trained_images", "elsewhere", "seen")
+"""The fields of a parent that such records do not have."""
+
 NEWER = {"network": "dcgan"}
 """Fields of `networks` that the first checkpoints did not have, with what they were then."""
 
@@ -48,23 +58,29 @@ NEWER_SETTINGS: dict[str, Any] = {"adaptive": None, "precision": "fp32"}
 class Parent:
     """The GAN that a training started from.
 
-    `checkpoint` is its id. `images` counts the training images that it had seen, and `trained_on` holds their content
-    hashes; both include those of its own parents.
+    `checkpoint` is its id. `images` says how many images its training had seen, repeated ones too, and `trained_images`
+    how many different ones; both include those of its own parents. `elsewhere` is the number of the different ones that
+    are not in this training split. `seen` is the SHA-256 of their keyed hashes, which are kept beside the training.
+    `trained_on` holds their content hashes in records of schemas 1 and 2.
     """
 
     checkpoint: str
     images: int
-    trained_on: tuple[str, ...]
+    trained_on: tuple[str, ...] = ()
+    trained_images: int = 0
+    elsewhere: int = 0
+    seen: str = ""
 
 
 @dataclass(frozen=True)
 class Checkpoint:
     """A trained state on disk.
 
-    `images` counts the training images seen. `dataset` is the manifest's fingerprint, `trained_on` holds the content
-    hashes of the images that the GAN was trained on. `settings` are those of the training, as JSON values. `files` maps
-    file names to their SHA-256. `parent` is the GAN that the training started from, None if it started anew. `schema`
-    says how the generator rounds.
+    `images` counts the training images seen. `dataset` is the manifest's fingerprint, `trained_images` the number of
+    different images that the GAN was trained on: all of that manifest's training split. `settings` are those of the
+    training, as JSON values. `files` maps file names to their SHA-256. `parent` is the GAN that the training started
+    from, None if it started anew. `schema` says how the generator rounds. `trained_on` holds the content hashes of the
+    training images in records of schemas 1 and 2.
     """
 
     path: Path
@@ -73,11 +89,12 @@ class Checkpoint:
     labels: tuple[str, ...]
     task: str
     dataset: str
-    trained_on: tuple[str, ...]
+    trained_images: int
     settings: dict[str, Any]
     files: dict[str, str]
     parent: Parent | None = None
     schema: int = SCHEMA
+    trained_on: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:
@@ -95,7 +112,7 @@ class TrainingData:
     labels: tuple[str, ...]
     task: str
     dataset: str
-    trained_on: tuple[str, ...]
+    trained_images: int
     parent: Parent | None = None
 
 
@@ -151,6 +168,10 @@ def _record(checkpoint: Checkpoint) -> dict[str, Any]:
     del record["path"]
     if checkpoint.parent is None:
         del record["parent"]
+    listed = checkpoint.schema < LISTED_UNTIL
+    for part, fields in ((record, ("trained_images",)), (record.get("parent", {}), PARENT_COUNTS)):
+        for field in fields if listed else ("trained_on",):
+            part.pop(field, None)
     for field, before in NEWER.items():
         if record["networks"][field] == before:
             del record["networks"][field]
@@ -161,15 +182,23 @@ def read_checkpoint(path: Path) -> Checkpoint:
     """The checkpoint in folder `path`; raises CheckpointError if it is absent, incomplete or altered."""
     try:
         record = json.loads((path / RECORD).read_text(encoding="utf-8"))
-        if record["schema"] not in (1, SCHEMA):
-            raise CheckpointError(f"{path} is not a checkpoint of schema 1 or {SCHEMA}: train again with this version")
+        if record["schema"] not in range(1, SCHEMA + 1):
+            raise CheckpointError(f"{path} is not a checkpoint of schema 1 to {SCHEMA}: train again with this version")
         networks = record.pop("networks")
         settings = NetworkSettings(**{**networks, "shape": tuple(networks["shape"])})
         if settings.network not in NETWORKS:
             raise CheckpointError(f"{path} holds the network {settings.network}, which this version does not know")
-        tuples: dict[str, Any] = {key: tuple(record.pop(key)) for key in ("labels", "trained_on")}
-        if before := record.pop("parent", None):
-            tuples["parent"] = Parent(**{**before, "trained_on": tuple(before["trained_on"])})
+        tuples: dict[str, Any] = {"labels": tuple(record.pop("labels"))}
+        before = record.pop("parent", None)
+        if record["schema"] < LISTED_UNTIL:
+            tuples["trained_on"] = tuple(record.pop("trained_on"))
+            record["trained_images"] = len(tuples["trained_on"])
+            if before:
+                listed = tuple(before["trained_on"])
+                other = len({*listed} - {*tuples["trained_on"]})
+                before |= {"trained_on": listed, "trained_images": len(listed), "elsewhere": other}
+        if before:
+            tuples["parent"] = Parent(**before)
         checkpoint = Checkpoint(path=path, networks=settings, **tuples, **record)
         for name, expected in checkpoint.files.items():
             if hashlib.sha256((path / name).read_bytes()).hexdigest() != expected:
@@ -179,6 +208,15 @@ def read_checkpoint(path: Path) -> Checkpoint:
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise CheckpointError(f"{path} is not a complete checkpoint ({error}): remove it and resume") from error
     return checkpoint
+
+
+def released_record(checkpoint: Checkpoint) -> dict[str, Any]:
+    """What leaves of a checkpoint's record: all of it but lists of training images, which old ones have, and its id."""
+    record = _record(checkpoint) | {"id": checkpoint.id}
+    for part in (record, record.get("parent", {})):
+        if "trained_on" in part:
+            part["trained_images"] = len(part.pop("trained_on"))
+    return record
 
 
 def newest_checkpoint(folder: Path) -> Checkpoint | None:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from gan_aug.errors import CheckpointError
 from gan_aug.gan.networks.settings import NetworkSettings
-from gan_aug.gan.state import TRAINING, Checkpoint, Parent, read_tensors
+from gan_aug.gan.state import TRAINING, Checkpoint, read_tensors
 from gan_aug.gan.tensors import part_of
 from gan_aug.gan.trainer import GanTrainer
 
@@ -36,14 +36,9 @@ def check_parent(parent: Checkpoint, networks: NetworkSettings) -> None:
             )
 
 
-def parent_of(checkpoint: Checkpoint) -> Parent:
-    """What a training that starts from `checkpoint` records of it, with what the checkpoint's own parents saw."""
-    before = checkpoint.parent
-    return Parent(
-        checkpoint=checkpoint.id,
-        images=checkpoint.images + (before.images if before else 0),
-        trained_on=tuple(sorted({*checkpoint.trained_on, *(before.trained_on if before else ())})),
-    )
+def images_before(checkpoint: Checkpoint) -> int:
+    """How many images a training that starts from `checkpoint` has behind it, with those of its parents."""
+    return checkpoint.images + (checkpoint.parent.images if checkpoint.parent else 0)
 
 
 def start_from(trainer: GanTrainer, checkpoint: Checkpoint, labels: tuple[str, ...]) -> None:
@@ -71,7 +66,7 @@ def start_from(trainer: GanTrainer, checkpoint: Checkpoint, labels: tuple[str, .
             mine = {key: value for key, value in new.items() if any(layer in key for layer in OF_LABELS)}
             old |= {key: _joined(old[key], value, len(labels), columns) for key, value in mine.items()}
         network.load_state_dict(old)
-    trainer.before = parent_of(checkpoint).images
+    trainer.before = images_before(checkpoint)
 
 
 def _joined(old: Tensor, new: Tensor, labels: int, columns: list[tuple[int, int]]) -> Tensor:

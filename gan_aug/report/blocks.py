@@ -5,9 +5,10 @@ A page and a text each draw every kind in their own way, and know nothing else o
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from html import escape
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -102,10 +103,15 @@ class Figure:
 
 @dataclass(frozen=True)
 class Strip:
-    """Some example images `(n, C, H, W) uint8` in a row, and what they are in words."""
+    """Some example images `(n, C, H, W) uint8` in a row, and what they are in words.
+
+    `made_from` says of synthetic ones what they were made from, as JSON values, for the mark in their files; None for
+    real ones, which get no mark.
+    """
 
     images: npt.NDArray[np.uint8]
     text: str
+    made_from: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)

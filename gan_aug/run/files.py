@@ -138,6 +138,23 @@ def _empty(folder: Path) -> None:
         shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
 
 
+def remove_folder(folder: Path) -> None:
+    """Remove a folder with all that it holds; raises StorageError if a part of it stays. An absent one is no fault."""
+    for last in (False, True):
+        try:
+            shutil.rmtree(folder)
+        except FileNotFoundError:
+            if not folder.exists():
+                return
+        except OSError as error:
+            shutil.rmtree(folder, ignore_errors=True)  # all that can be removed, whatever came first
+            if last and folder.exists():
+                reason = error.strerror or error
+                raise StorageError(
+                    f"{folder} was not removed wholly ({reason}): make it writable and try again"
+                ) from error
+
+
 def write_bytes(path: Path, content: bytes) -> None:
     """Write `content` to `path`, completely or not at all."""
     with atomic_file(path) as file:

@@ -78,6 +78,7 @@ def _generate(
         progress=progress,
         cancelled=run.cancelled,
         stored=storage.checkpoint(checkpoint.path.name),
+        lists=True,
     )
     if storage.place:  # the manifest in the store was written with the shards
         synthetic.save(part.synthetic / layout.MANIFEST)

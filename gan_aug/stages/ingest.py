@@ -9,7 +9,7 @@ from gan_aug.data.image_store import open_images
 from gan_aug.data.importing.dataset import import_dataset
 from gan_aug.data.importing.findings import findings
 from gan_aug.data.manifest import Manifest
-from gan_aug.data.reading.image_cache import user_cache
+from gan_aug.data.reading.caches import dataset_cache
 from gan_aug.run import layout
 from gan_aug.run.files import read_json
 from gan_aug.run.stage_requests import claim
@@ -37,7 +37,7 @@ def import_studies(context: StageContext, request: DatasetRequest) -> Manifest:
         cancelled=run.cancelled,
         # Not by the executor, whose workers may be on machines without the files.
         workers=context.compute.workers or cores(),
-        cache=user_cache(context.compute.cache),
+        cache=dataset_cache(request.data, context.compute.cache),
     )
     for said in findings(manifest, read_json(run.dataset / layout.IMPORT_REPORT)):
         run.emit("dataset", "note", said)

@@ -31,7 +31,7 @@ from gan_aug.gan.state import (
     restore,
 )
 from gan_aug.gan.trainer import GanTrainer
-from gan_aug.gan.transfer import parent_of, start_from
+from gan_aug.gan.transfer import start_from
 from gan_aug.run import layout
 from gan_aug.run.decisions import good_folder, training_end
 from gan_aug.run.files import read_json
@@ -39,7 +39,7 @@ from gan_aug.run.folder import RunDir
 from gan_aug.run.stage_requests import claim
 from gan_aug.stages.context import StageContext
 from gan_aug.stages.storage import RunStorage
-from gan_aug.stages.trained.parent import bring_parent, parent_in
+from gan_aug.stages.trained.parent import bring_parent, parent_in, record_of
 from gan_aug.stages.training.augmentation import settled_training
 from gan_aug.stages.training.kept import Keeper
 from gan_aug.stages.training.memory import memory_in_words, needed, with_micro_batch
@@ -171,7 +171,7 @@ def _train_from(
     if leads:
         said = _state(trainer, request, manifest)
         run.emit("train", "start", said, done=trainer.images, values={"ranks": ranks.size})
-    keeper = Keeper(run.checkpoints, storage, _training_data(manifest, parent), newest)
+    keeper = Keeper(run.checkpoints, storage, _training_data(run, manifest, parent), newest)
     record = TrainingRecord(run, trainer)
     goes_back = watched and follow(trainer, watch.catch_up(trainer, newest) if watch else None)
     while not goes_back and not trainer.finished:
@@ -195,13 +195,13 @@ def _train_from(
     return not goes_back
 
 
-def _training_data(manifest: Manifest, parent: Checkpoint | None) -> TrainingData:
+def _training_data(run: RunDir, manifest: Manifest, parent: Checkpoint | None) -> TrainingData:
     return TrainingData(
         labels=manifest.labels,
         task=manifest.task,
         dataset=manifest.fingerprint,
-        trained_on=tuple(sorted({manifest.studies[i].content for i in manifest.indices("train")})),
-        parent=parent_of(parent) if parent else None,
+        trained_images=len({manifest.studies[i].content for i in manifest.indices("train")}),
+        parent=record_of(run, parent, manifest) if parent else None,
     )
 
 

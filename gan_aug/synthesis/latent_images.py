@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gan_aug.data.png import SYNTHETIC, png
+from gan_aug.data.marks import FLAG, SOURCE_TYPE, SYNTHETIC, archive_marks
+from gan_aug.data.png import png
 from gan_aug.data.sheet import captioned_sheet
 from gan_aug.errors import StorageError
 from gan_aug.run.files import atomic_folder, write_bytes
@@ -74,6 +75,7 @@ class LatentImages:
         names = [f"{IMAGES}/{k:03d}.png" for k in range(len(self))]
         for k, name in enumerate(names):
             yield name, png(self.images[k], made_from=self._origin() | self._record(k))
+        yield from archive_marks(self._origin() | {"images": len(self)})
         yield SHEET, self.sheet()
         yield INDEX, self._table(names).encode()
 
@@ -84,10 +86,16 @@ class LatentImages:
         )
 
     def npz(self) -> bytes:
-        """An npz that numpy reads without pickle: `images` `(N, C, H, W) uint8`, and `made_from`, which is JSON."""
+        """An npz that numpy reads without pickle: `images` `(N, C, H, W) uint8`, their mark, and `made_from` (JSON)."""
         buffer = io.BytesIO()
-        made_from = json.dumps({"synthetic": True, **self.to_json()}, ensure_ascii=False)
-        np.savez_compressed(buffer, images=self.images, made_from=np.array(made_from))
+        made_from = json.dumps({FLAG: True, **self.to_json()}, ensure_ascii=False)
+        np.savez_compressed(
+            buffer,
+            images=self.images,
+            synthetic=np.array(True),
+            digital_source_type=np.array(SOURCE_TYPE),
+            made_from=np.array(made_from),
+        )
         return buffer.getvalue()
 
     def save(self, out: str | Path) -> None:

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -56,6 +57,7 @@ def write_synthetic_set(
     seed: int,
     shard_size: int,
     stored: Place | None = None,
+    lists: bool = False,
     device: str = "cpu",
     progress: Callable[[int, int], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
@@ -70,6 +72,8 @@ def write_synthetic_set(
         seed: Of the noise.
         shard_size: Images per shard.
         stored: Where workers that do not see the checkpoint's folder download it from.
+        lists: Whether the manifest lists the training images if the checkpoint's record does, which is then of an older
+            version. Sets within such a run did, and keep their fingerprints; a set that may leave the run never does.
         device: The value of compute.device; each worker chooses its device by it.
         progress: Called with (images done, images in all).
         cancelled: Asked about twice a second whether to stop.
@@ -103,13 +107,21 @@ def write_synthetic_set(
         seed=seed,
         checkpoint=checkpoint.id,
         dataset=checkpoint.dataset,
-        trained_on=checkpoint.trained_on,
         image_labels=plan,
         shards=tuple(shards[shard.name] for shard in planned),
-        parent_trained_on=checkpoint.parent.trained_on if checkpoint.parent else (),
+        **_seen(checkpoint, lists=lists),
     )
     manifest.save(below(place, layout.MANIFEST))
     return manifest
+
+
+def _seen(checkpoint: Checkpoint, *, lists: bool) -> dict[str, Any]:
+    """What a manifest says of the images that the generator, and the GAN that it started from, were trained on."""
+    parent = checkpoint.parent
+    if lists and checkpoint.trained_on:
+        return {"trained_on": checkpoint.trained_on, "parent_trained_on": parent.trained_on if parent else ()}
+    before = {"parent_images": parent.trained_images, "parent_elsewhere": parent.elsewhere} if parent else {}
+    return {"trained_on": (), "trained_images": checkpoint.trained_images, **before}
 
 
 def is_whole(manifest: SyntheticManifest, place: Place) -> bool:

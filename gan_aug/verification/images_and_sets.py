@@ -7,12 +7,13 @@ from pathlib import Path
 
 from gan_aug.data.manifest import Manifest
 from gan_aug.data.synthetic.hashed_images import HashedImages
+from gan_aug.data.synthetic.seen import SeenBefore
 from gan_aug.data.synthetic.shards import UNKNOWN, SyntheticManifest, SyntheticShard
 from gan_aug.errors import CheckpointError, DataError, LeakageError, ManifestError, StorageError
 from gan_aug.evaluation.cells.drawn import held_out_contents
-from gan_aug.evaluation.leakage import check_parent_images, check_synthetic_set, check_trained_on
+from gan_aug.evaluation.leakage import check_parent_images, check_synthetic_set, check_trained_on, check_whole_split
 from gan_aug.gan.state import GENERATOR, RECORD, TRAINING, Checkpoint, read_checkpoint
-from gan_aug.gan.transfer import parent_of
+from gan_aug.gan.transfer import images_before
 from gan_aug.run import layout
 from gan_aug.run.artefacts import local_copy
 from gan_aug.run.events import UnitProgress
@@ -103,33 +104,52 @@ def check_checkpoints(storage: RunStorage, manifest: Manifest) -> tuple[list[Lin
             links.append(broken_link(name, error))
             continue
         whole[checkpoint.id] = checkpoint
-        seen, split = len(checkpoint.trained_on), len(manifest.indices("train"))
+        seen, split = checkpoint.trained_images, len(manifest.indices("train"))
         says = f"id {checkpoint.id}, trained on {seen:,} images of the training split ({split:,}), {UNSEEN}"
         if parent := checkpoint.parent:
             says += (
-                f"; it started from {parent.checkpoint}, which saw {len(parent.trained_on):,} images, {UNSEEN_BEFORE}"
+                f"; it started from {parent.checkpoint}, which saw {parent.trained_images:,} images, {UNSEEN_BEFORE}"
             )
         links.append(Link(name, "ok", says) if seen else _origin_unknown(name, "it"))
     links += check_scores(storage, manifest, {checkpoint.images for checkpoint in whole.values()})
-    links += _check_parent(storage.folder / layout.TRAIN / layout.PARENT, whole.values())
+    links += _check_parent(storage.folder / layout.TRAIN / layout.PARENT, whole.values(), manifest)
     return links, whole
 
 
-def _check_parent(folder: Path, checkpoints: Collection[Checkpoint]) -> list[Link]:
-    """A broken link if the kept copy of the GAN that the training started from is not the one that checkpoints name.
+def _check_parent(folder: Path, checkpoints: Collection[Checkpoint], manifest: Manifest) -> list[Link]:
+    """The links of the kept copy of the GAN that the training started from, and of the list of what it had seen.
 
-    Only an interrupted training needs the copy, so its absence breaks nothing.
+    Only an interrupted training needs the copy, so its absence breaks nothing. Without the list it cannot be shown
+    again that nothing in it is held out.
     """
-    name = f"{layout.TRAIN}/{layout.PARENT}"
-    if not folder.exists() or not checkpoints:
-        return []
+    name, started = f"{layout.TRAIN}/{layout.PARENT}", {one.parent for one in checkpoints if one.parent}
+    links = []
+    if folder.exists() and checkpoints:
+        try:
+            copy = read_checkpoint(folder)
+        except CheckpointError as error:
+            links.append(broken_link(name, error))
+        else:
+            if {(one.checkpoint, one.images) for one in started} != {(copy.id, images_before(copy))}:
+                says = "it is not the GAN that the checkpoint says the training started from"
+                links.append(Link(name, "ALTERED", says, CheckpointError))
+    sums = sorted({one.seen for one in started if one.seen})
+    return links + [_check_seen(f"{name}/{layout.SEEN}", folder / layout.SEEN, expected, manifest) for expected in sums]
+
+
+def _check_seen(name: str, path: Path, expected: str, manifest: Manifest) -> Link:
+    """The link of the keyed hashes of what the GAN had seen that a training started from."""
     try:
-        parent = parent_of(read_checkpoint(folder))
-    except CheckpointError as error:
-        return [broken_link(name, error)]
-    says = "it is not the GAN that the checkpoint says the training started from"
-    own = all(parent == checkpoint.parent for checkpoint in checkpoints)
-    return [] if own else [Link(name, "ALTERED", says, CheckpointError)]
+        seen = SeenBefore.load(path)
+        if seen is None:
+            says = "which images the GAN that it started from saw is not there; they were compared at the start"
+            return Link(name, "skipped", says)
+        if seen.sha256 != expected:
+            return Link(name, "ALTERED", "it is not the list that the checkpoint names", CheckpointError)
+        check_parent_images(seen.among(manifest), manifest, len(seen.hashes))
+    except DataError as error:
+        return broken_link(name, error)
+    return Link(name, "ok", f"{len(seen.hashes):,} images by keyed hashes, {UNSEEN_BEFORE}")
 
 
 def check_synthetic(
@@ -184,7 +204,7 @@ def _check_origin(
     if brought and synthetic.is_traced and synthetic.checkpoint not in checkpoints:
         says = (
             f"fingerprint {synthetic.fingerprint}, a further set of another run's checkpoint {synthetic.checkpoint}; "
-            f"by what it says, its generator saw {len(synthetic.trained_on):,} images, all of the training split"
+            f"by what it says, its generator saw {synthetic.seen:,} images, all of the training split"
         )
         return Link(name, "ok", says)
     if synthetic.dataset != manifest.fingerprint:
@@ -196,14 +216,24 @@ def _check_origin(
     if maker is None:
         says = f"it names the checkpoint {synthetic.checkpoint}, and no whole one of that id is in the run"
         return Link(name, "missing", says, CheckpointError)
-    parents = maker.parent.trained_on if maker.parent else ()
-    if (maker.trained_on, parents) != (synthetic.trained_on, synthetic.parent_trained_on):
+    if not _same_training(maker, synthetic):
         says = "it says its generator was trained on other images than the checkpoint does"
         return Link(name, "ALTERED", says, ManifestError)
-    if not synthetic.trained_on:
+    if not synthetic.is_traced:
         return _origin_unknown(name, f"fingerprint {synthetic.fingerprint}:")
     says = f"fingerprint {synthetic.fingerprint}, made by {maker.path.name} from seed {synthetic.seed}"
     return Link(name, "ok", says)
+
+
+def _same_training(maker: Checkpoint, synthetic: SyntheticManifest) -> bool:
+    """Whether a set says of its generator's training what the checkpoint says; older sets list the images."""
+    parent = maker.parent
+    if synthetic.trained_images or not synthetic.trained_on:
+        before = (parent.trained_images, parent.elsewhere) if parent else (0, 0)
+        said = synthetic.trained_images, synthetic.parent_images, synthetic.parent_elsewhere
+        return (maker.dataset, maker.trained_images, *before) == (synthetic.dataset, *said)
+    listed = parent.trained_on if parent else ()
+    return (maker.trained_on, listed) == (synthetic.trained_on, synthetic.parent_trained_on)
 
 
 def _was_brought(storage: RunStorage) -> bool:
@@ -238,6 +268,8 @@ def _check_checkpoint(checkpoint: Checkpoint, name: str, manifest: Manifest) -> 
         raise CheckpointError("its labels, task or image shape are not the data set's")
     if set(checkpoint.files) != {GENERATOR, TRAINING}:
         raise CheckpointError(f"it gives sums for {', '.join(checkpoint.files) or 'no file'} alone")
+    if checkpoint.trained_images and not checkpoint.trained_on:
+        check_whole_split(checkpoint.dataset, checkpoint.trained_images, manifest)
     check_trained_on(set(checkpoint.trained_on), manifest)
     check_parent_images(checkpoint.parent.trained_on if checkpoint.parent else (), manifest)
 

@@ -60,7 +60,7 @@ class Settings:
     """One service: its folder, the data that it may read, its address, its database and its limits."""
 
     state: Path
-    """The service's own folder: database, runs, uploads, logs of jobs."""
+    """The service's own folder: database, runs, uploads, logs of jobs, and what jobs cache."""
     data: Path | None = None
     """The folder that `data.root` and `data.table` of a request are relative to."""
     host: str = "127.0.0.1"
@@ -101,6 +101,11 @@ class Settings:
     def processes(self) -> Path:
         """The folder of what each job's process records: its lock, its log and how it ended."""
         return self.state / "processes"
+
+    @property
+    def cache(self) -> Path:
+        """The folder of what jobs cache, in place of the cache of the account that the service runs as."""
+        return self.state / "cache"
 
     @property
     def database_url(self) -> str:

@@ -59,7 +59,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_each_seed_trains_on_the_images_of_its_own_gan(finished: Path) -> None:
     made = [SyntheticManifest.load(synthetic_of(finished, gan) / "manifest.json") for gan in range(3)]
     assert len({one.checkpoint for one in made}) == len({one.fingerprint for one in made}) == 3
-    assert len({one.image_labels for one in made}) == len({one.trained_on for one in made}) == 1
+    assert len({one.image_labels for one in made}) == len({(one.dataset, one.trained_images) for one in made}) == 1
     cells = json.loads((finished / "compare/cells.json").read_text())["arms"]
     for arm, keys in cells.items():
         sets = [json.loads((finished / f"compare/cells/{key}/request.json").read_text())["synthetic"] for key in keys]

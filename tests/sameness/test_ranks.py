@@ -70,7 +70,7 @@ CASES = {
     "residual": Case("relativistic", penalty=0.01, batch=6, images=120, network="residual"),
 }
 THREE = ("relativistic-penalty", "uneven", "fewer-than-ranks")
-DATA = TrainingData(labels=("a", "b", "c"), task="multi-class", dataset="0" * 64, trained_on=())
+DATA = TrainingData(labels=("a", "b", "c"), task="multi-class", dataset="0" * 64, trained_images=0)
 STEPS, WARM, SINGLE_STEPS = 20, 20, 5
 
 

@@ -40,7 +40,7 @@ classifier: {name: softmax, steps: 10, epochs: 2}
 compare: {seeds: 1, arms: [real, synthetic, mixed], canaries: false}
 compute: {workers: 1, threads: 1, cache: 0}
 """
-DATA = TrainingData(labels=("a", "b", "c"), task="multi-class", dataset="0" * 64, trained_on=())
+DATA = TrainingData(labels=("a", "b", "c"), task="multi-class", dataset="0" * 64, trained_images=0)
 PLAN = tuple((k % 3,) for k in range(250))
 STORE = f"s3://{BUCKET}/runs"
 

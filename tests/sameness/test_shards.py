@@ -12,7 +12,7 @@ from gan_aug.gan.state import TrainingData, save_checkpoint
 from gan_aug.synthesis.write import write_synthetic_set
 from tests.support.gan_samples import small_trainer
 
-DATA = TrainingData(labels=("a", "b", "c"), task="multi-class", dataset="0" * 64, trained_on=())
+DATA = TrainingData(labels=("a", "b", "c"), task="multi-class", dataset="0" * 64, trained_images=0)
 PLAN = tuple((k % 3,) for k in range(250))
 
 

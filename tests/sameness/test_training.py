@@ -15,7 +15,7 @@ from gan_aug.gan.tensors import training_tensors
 from gan_aug.gan.trainer import GanTrainer
 from tests.support.gan_samples import small_trainer
 
-DATA = TrainingData(labels=("a", "b", "c"), task="multi-class", dataset="0" * 64, trained_on=())
+DATA = TrainingData(labels=("a", "b", "c"), task="multi-class", dataset="0" * 64, trained_images=0)
 
 
 RISING = AdaptiveSettings(target=-1e9, rise=450)

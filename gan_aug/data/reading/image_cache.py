@@ -24,7 +24,6 @@ from gan_aug.data.patients import IdentityKey
 from gan_aug.data.reading.cache_keys import KEY_BYTES, code_version, digest, file_key, item_key
 from gan_aug.data.reading.header_cache import HeaderCache
 from gan_aug.data.reading.raster import Raster
-from gan_aug.run.places import cache_folder
 
 HEADERS_SHARE = 20
 """The header database may take one part in this many of the cache's limit, in addition to the images."""
@@ -38,7 +37,10 @@ Entries = npt.NDArray[np.void]
 
 
 class CacheFolder:
-    """The cache in the folder `root`, which may hold about `limit` bytes; if it is not writable, it stays as it is."""
+    """The cache of one data set in the folder `root`; if that is not writable, it stays as it is.
+
+    The caches of all data sets, which are beside it, may hold about `limit` bytes together.
+    """
 
     def __init__(self, root: Path, limit: int) -> None:
         self._root, self._limit = root, limit
@@ -98,7 +100,8 @@ class CacheFolder:
 
     def _shrink(self, newest: Path) -> None:
         """Remove the parts whose last use is longest ago, until the rest fits the limit."""
-        parts = sorted(self._root.glob("*/*.index"), key=lambda path: path.stat().st_mtime, reverse=True)
+        everywhere = [*self._root.parent.glob("*/*/*.index"), *self._root.parent.glob("*/*.index")]
+        parts = sorted(everywhere, key=lambda path: path.stat().st_mtime, reverse=True)
         total = 0
         for part in parts:
             total += part.stat().st_size + part.with_suffix(".rows").stat().st_size
@@ -224,11 +227,6 @@ class ImageCache:
         written.write_bytes(b"".join(self._new))
         written.replace(index)
         self._shrink(index)
-
-
-def user_cache(gigabytes: float) -> CacheFolder | None:
-    """The cache in the user's cache folder, which may hold `gigabytes` GB; None for 0."""
-    return CacheFolder(cache_folder() / "images", int(gigabytes * 1e9)) if gigabytes else None
 
 
 def _make_private(folder: Path) -> None:

@@ -199,8 +199,8 @@ def _doubts(folder: _Folder, where: str) -> Iterator[str]:
     numbered = [(name, held) for name, held in within if all(re.search(r"\d", one) for one in held)]
     if numbered:
         name, held = numbered[0]
-        yield (
-            f"images lie in folders such as {name}/{_first(list(held))}, which are not looked at: if each is a "
+        yield (  # without an example: remarks are logged, and such a folder may be named for its patient
+            f"images of {name} lie in {len(held)} folders within it, which are not looked at: if each is a "
             "patient, a table with a column for the patient (data.source: csv) keeps every patient in one split"
         )
     if named := [one for one in within if one not in numbered]:

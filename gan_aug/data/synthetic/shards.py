@@ -36,7 +36,8 @@ class SyntheticShard:
 class SyntheticManifest:
     """A synthetic data set: its shards, the labels of each image, and the checkpoint that made them.
 
-    An arm checks `trained_on` and `dataset` before it accepts the set.
+    An arm checks `dataset` and `trained_images` before it accepts the set. Both stand for the training images without a
+    hash of any one of them, by which whoever has a copy of it could tell that it was there.
 
     Attributes:
         labels: The label names, as in the manifest of the real data set.
@@ -46,11 +47,17 @@ class SyntheticManifest:
         checkpoint: The id of the generator's checkpoint; `unknown` if another program made the images.
         dataset: The fingerprint of the data set that the generator was trained on. For images that another program
             made, it is that of the run they were added to.
-        trained_on: The content hashes of the real images that the generator was trained on; empty if not known.
+        trained_on: The content hashes of the real images that the generator was trained on, in sets of versions that
+            recorded them; else empty.
         image_labels: The labels of each image, as positions in `labels`.
         shards: The files, in the order of their images.
         parent_trained_on: The content hashes of the images that the GAN was trained on from which the generator's
-            training started; empty if it started anew.
+            training started, in sets of versions that recorded them; else empty.
+        trained_images: How many different images the generator was trained on, all of the training split of `dataset`;
+            0 if that is not known, or `trained_on` says which.
+        parent_images: How many different images the GAN was trained on from which the generator's training started; 0
+            if it started anew, or `parent_trained_on` says which.
+        parent_elsewhere: How many of these are not in the training split of `dataset`.
     """
 
     labels: tuple[str, ...]
@@ -63,6 +70,9 @@ class SyntheticManifest:
     image_labels: tuple[tuple[int, ...], ...]
     shards: tuple[SyntheticShard, ...]
     parent_trained_on: tuple[str, ...] = ()
+    trained_images: int = 0
+    parent_images: int = 0
+    parent_elsewhere: int = 0
 
     @cached_property
     def fingerprint(self) -> str:
@@ -76,14 +86,20 @@ class SyntheticManifest:
         What only some sets have is left out if it is empty, so that other fingerprints are as they always were.
         """
         values = {key: getattr(self, key) for key in self.__dataclass_fields__}
-        if not self.parent_trained_on:
-            del values["parent_trained_on"]
+        for key in ("parent_trained_on", "trained_images", "parent_images", "parent_elsewhere"):
+            if not values[key]:
+                del values[key]
         return values | {"shards": [*map(asdict, self.shards)]}
 
     @property
     def is_traced(self) -> bool:
         """Whether it is known which real images the generator was trained on."""
-        return bool(self.trained_on)
+        return bool(self.trained_on or self.trained_images)
+
+    @property
+    def seen(self) -> int:
+        """How many different real images the generator was trained on; 0 if that is not known."""
+        return self.trained_images or len(self.trained_on)
 
     def label_matrix(self) -> npt.NDArray[np.float32]:
         """The labels as `(N, K) float32` of zeros and ones."""
@@ -93,6 +109,18 @@ class SyntheticManifest:
         """The number of images with each label."""
         sums = self.label_matrix().sum(axis=0)
         return {name: int(sums[k]) for k, name in enumerate(self.labels)}
+
+    @property
+    def origin(self) -> dict[str, Any]:
+        """What all images were made from, as JSON values, for what leaves: no hash of a training image, only counts."""
+        return {
+            "checkpoint": self.checkpoint,
+            "seed": self.seed,
+            "images": len(self.image_labels),
+            "labels": list(self.labels),
+            "dataset": self.dataset,
+            "trained_images": self.seen or UNKNOWN,
+        }
 
     def made_from(self, index: int) -> dict[str, Any]:
         """What image `index` was made from, as JSON values; for its own file, so no hash of a training image."""

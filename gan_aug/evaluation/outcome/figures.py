@@ -315,7 +315,11 @@ def _started_from(manifest: Manifest, sets: Sequence[SyntheticManifest]) -> dict
     """How many images were seen by the GANs that these started from, and how many of them are not in this split."""
     seen = {content for synthetic in sets for content in synthetic.parent_trained_on}
     own = {manifest.studies[row].content for row in manifest.indices("train")}
-    return {"images": len(seen), "elsewhere": len(seen - own)} if seen else None
+    listed = [(len(seen), len(seen - own))] if seen else []
+    # The GANs of a run start from those of one other run, which saw the same images.
+    counted = [(made.parent_images, made.parent_elsewhere) for made in sets if made.parent_images]
+    images, elsewhere = max([*listed, *counted], default=(0, 0))
+    return {"images": images, "elsewhere": elsewhere} if images else None
 
 
 def _trained_on(synthetic: SyntheticManifest | None) -> str | None:

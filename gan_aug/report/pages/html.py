@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import base64
-import io
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from gan_aug.report.blocks import Figure
+from gan_aug.data.png import png
+from gan_aug.report.blocks import Figure, Strip
 from gan_aug.report.sections import Material, Medium, filled_sections, title
 from gan_aug.report.words.examples import Examples
 from gan_aug.report.words.text import Report
@@ -54,23 +54,18 @@ def to_html(
     return page
 
 
-def _tiles(images: npt.NDArray[np.uint8]) -> dict[str, Any]:
-    """Images `(n, C, H, W) uint8` as PNG data URIs with their size on the page: small ones in whole multiples."""
-    height, width = images.shape[2:]
+def _tiles(strip: Strip) -> dict[str, Any]:
+    """The images of a strip as PNG data URIs with their size on the page: small ones in whole multiples."""
+    height, width = strip.images.shape[2:]
     scale = round(_TILE / height) if height < _TILE else _TILE / height
     return {
-        "uris": [_png_uri(image) for image in images],
+        "uris": [_png_uri(image, strip.made_from) for image in strip.images],
         "width": round(width * scale),
         "height": round(height * scale),
         "pixelated": height < _TILE,
     }
 
 
-def _png_uri(image: npt.NDArray[np.uint8]) -> str:
-    """One image `(C, H, W) uint8` as a PNG data URI."""
-    from PIL import Image
-
-    pixels = image[0] if len(image) == 1 else np.ascontiguousarray(image.transpose(1, 2, 0))
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, format="PNG")
-    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+def _png_uri(image: npt.NDArray[np.uint8], made_from: Mapping[str, Any] | None) -> str:
+    """One image `(C, H, W) uint8` as a PNG data URI; a synthetic one has the mark of `data.marks`."""
+    return f"data:image/png;base64,{base64.b64encode(png(image, made_from=made_from)).decode()}"

@@ -32,7 +32,7 @@ def examples_gallery(report: Report, real: Examples, synthetic: Examples) -> Gal
         if any(len(images) for images in examples.values())
     }
     rows = [
-        (label, tuple(_strip(examples, kind, label) for kind, examples in kinds.items()))
+        (label, tuple(_strip(examples, kind, label, report) for kind, examples in kinds.items()))
         for label in report["dataset"]["labels"]
     ]
     rows = [(label, strips) for label, strips in rows if any(strips)]
@@ -45,9 +45,11 @@ def examples_gallery(report: Report, real: Examples, synthetic: Examples) -> Gal
     return Gallery(caption, tuple(kind.capitalize() for kind in kinds), tuple(rows))
 
 
-def _strip(examples: Examples, kind: str, label: str) -> Strip | None:
+def _strip(examples: Examples, kind: str, label: str, report: Report) -> Strip | None:
     images = examples.get(label)
     if images is None or len(images) == 0:
         return None
     shown = images[:_SHOWN]
-    return Strip(shown, f"{counted(len(shown), kind + ' image')} of “{label}”")
+    text = f"{counted(len(shown), kind + ' image')} of “{label}”"
+    made_from = {"checkpoint": report["provenance"]["checkpoint"], "labels": [label]}
+    return Strip(shown, text, made_from if kind == "synthetic" else None)

@@ -14,7 +14,7 @@ from gan_aug.config.stages import TrainRequest, Verb
 from gan_aug.data.importing.findings import findings
 from gan_aug.data.importing.preview import Preview, preview_dataset
 from gan_aug.data.manifest import Manifest
-from gan_aug.data.reading.image_cache import user_cache
+from gan_aug.data.reading.caches import dataset_cache
 from gan_aug.errors import CheckpointError, DataError, StorageError
 from gan_aug.evaluation.arm_catalogue import need_synthetic
 from gan_aug.evaluation.cells.plan import check_comparison
@@ -139,7 +139,7 @@ def _looked_at(request: Config, folder: Path) -> tuple[Manifest, dict[str, Any],
         report = read_json(dataset / layout.IMPORT_REPORT) if (dataset / layout.IMPORT_REPORT).exists() else empty
         older = {"remarks": [], "dropped": [], "coloured": report["used"]}
         return manifest, older | report, None
-    workers, cache = request.compute.workers or cores(), user_cache(request.compute.cache)
+    workers, cache = request.compute.workers or cores(), dataset_cache(request.data, request.compute.cache)
     preview = preview_dataset(request.data, request.seed, workers=workers, cache=cache)
     return preview.manifest, preview.report, preview
 

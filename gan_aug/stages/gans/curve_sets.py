@@ -122,6 +122,7 @@ def _make_set(
             context.executor,
             seed=request.synthesis.seed,
             shard_size=request.synthesis.shard,
+            lists=True,
             device=compute.device,
             cancelled=folder.cancelled,
         )

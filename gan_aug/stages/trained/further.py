@@ -186,4 +186,4 @@ def _picture(folder: Path, made: SyntheticManifest) -> bytes:
     """A PNG of the first images of each label, a row for each; of the first shard alone, which has the labels mixed."""
     images, labels = read_shard(folder, made.shards[0]), made.label_matrix()[: made.shards[0].count]
     rows = [images[np.flatnonzero(labels[:, k])[:COLUMNS]] for k in range(len(made.labels))]
-    return png_grid([row for row in rows if len(row)] or [images[:COLUMNS]])
+    return png_grid([row for row in rows if len(row)] or [images[:COLUMNS]], made.origin)

@@ -77,8 +77,9 @@ class TrainingRecord:
         trainer, classes = self._trainer, min(len(manifest.labels), GRID_ROWS)
         labels = np.repeat(np.eye(len(manifest.labels), dtype=np.float32)[:classes], GRID_COLUMNS, axis=0)
         made = sample(calibrated_average(trainer), labels, seed=trainer.settings.seed, purpose=Purpose.PREVIEW)
+        made_from = {"images_seen": trainer.images, "seed": trainer.settings.seed, "labels": list(manifest.labels)}
         rows = list(made.reshape(classes, GRID_COLUMNS, *manifest.shape))
-        write_bytes(self._run.train / layout.sample_grid(trainer.images), png_grid(rows))
+        write_bytes(self._run.train / layout.sample_grid(trainer.images), png_grid(rows, made_from))
         if self._points:
             training_curves_png(self._points, self._run.train / layout.LOSS_CURVES, scores)
 

@@ -86,6 +86,19 @@ class Database:
         with Session(self._writing, expire_on_commit=False) as session, session.begin():
             yield session
 
+    def overwrite_deleted(self) -> None:
+        """Let nothing that was deleted or changed be read from SQLite's files any more; a server has its own means.
+
+        SQLite overwrites what is deleted with zeros (`secure_delete`), but the write-ahead log keeps older pages until
+        it is emptied. A reader at that moment delays it to the next time.
+        """
+        if self.engine.dialect.name == "sqlite":
+            connection = self.engine.raw_connection()
+            try:
+                connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            finally:
+                connection.close()
+
     def answers(self) -> bool:
         """Whether the database answers a query."""
         try:
@@ -146,7 +159,7 @@ def _engine(url: str, connections: int) -> Engine:
 def _prepare_sqlite(connection: sqlite3.Connection, record: Any) -> None:
     del record
     connection.isolation_level = None  # transactions begin in _begin_sqlite, not in the driver
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON"):
         connection.execute(f"PRAGMA {pragma}")
 
 

@@ -21,7 +21,7 @@ from gan_aug.errors import Cancelled, GanAugError
 from gan_aug.run.files import read_json, write_json
 from gan_aug.run.progress import ProgressLines
 
-LOCK, PROCESS, LOG = "lock", "process.json", "log"
+LOCK, PROCESS, LOG, TEMPORARY = "lock", "process.json", "log", "tmp"
 ALREADY_RUNNING = 75
 """The exit code of a process whose job another process is working on."""
 

@@ -49,7 +49,7 @@ class RayRunner(RunnerBase):
             number += 1
         write_json(self._record(ref) / RAY_RECORD, {"start": ref.start, "number": number})
         packages = [Path(str(files(name))) for name in ("gan_aug", "gan_aug_service")]
-        self._jobs.submit(_name(ref, number), self._command(ref), packages, self._environment())
+        self._jobs.submit(_name(ref, number), self._command(ref), packages, self._environment() | self._places(ref))
 
     def status(self, ref: JobRef) -> ProcessStatus:
         """See Runner; while the cluster does not answer, the job is not lost."""

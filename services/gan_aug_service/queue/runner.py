@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,8 +19,8 @@ from typing import Any, Literal, Protocol
 from gan_aug.errors import RunConflict
 from gan_aug.run.files import read_json, storage_errors
 from gan_aug.run.folder import RunDir
-from gan_aug.run.places import DATA_ROOT
-from gan_aug_service.queue.job_process import LOCK, LOG, PROCESS, end_file, process_started
+from gan_aug.run.places import CACHE, DATA_ROOT
+from gan_aug_service.queue.job_process import LOCK, LOG, PROCESS, TEMPORARY, end_file, process_started
 from gan_aug_service.settings import Settings
 
 HIDDEN_VARIABLES = ("GAN_AUG_DATABASE_URL", "PGPASSWORD", "PGPASSFILE")
@@ -68,6 +69,9 @@ class Runner(Protocol):
     def last_log_line(self, ref: JobRef) -> str:
         """The last line of the job's log, to explain a process that could not begin."""
 
+    def clear_temporary(self, ref: JobRef) -> None:
+        """Remove the temporary files of the job, whose process has ended; they may be images."""
+
 
 class RunnerBase:
     """What all runners do with the folders of a job: the record of its process, and its run."""
@@ -105,6 +109,20 @@ class RunnerBase:
             return next((line.strip() for line in reversed(lines) if line.strip()), "")[:300]
         return ""
 
+    def clear_temporary(self, ref: JobRef) -> None:
+        """See Runner."""
+        shutil.rmtree(self._record(ref) / TEMPORARY, ignore_errors=True)
+
+    def _places(self, ref: JobRef) -> dict[str, str]:
+        """The variables by which a job keeps what it caches and its temporary files in the service's folder.
+
+        The folder of temporary files is made here: Python would take another one if it were absent.
+        """
+        temporary = self._record(ref) / TEMPORARY
+        with storage_errors(temporary):
+            temporary.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return {CACHE: str(self._settings.cache.resolve()), "TMPDIR": str(temporary)}
+
     def _record(self, ref: JobRef) -> Path:
         return self._settings.processes.resolve() / ref.job_id
 
@@ -127,7 +145,7 @@ class LocalRunner(RunnerBase):
             child = subprocess.Popen(  # noqa: S603 - ids and the service's own paths
                 [sys.executable, "-m", self.module, *arguments],
                 cwd=record,
-                env=self._environment(),
+                env=self._environment() | self._places(ref),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

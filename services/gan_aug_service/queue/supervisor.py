@@ -199,6 +199,7 @@ class Supervisor:
         if error in REFUSALS and job.replaced is not None:
             write_text(self._settings.runs / job.run_id / layout.REQUEST, job.replaced)
         self._failed_starts.pop(job.id, None)
+        self._runner.clear_temporary(_job_ref(job))
         self._note_products(job)
         self._update(
             job,

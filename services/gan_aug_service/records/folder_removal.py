@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from gan_aug.errors import StorageError
+from gan_aug.run.files import remove_folder
 
 REMOVED = ".gone"
 """The suffix of a folder that is being removed; its name begins with a dot."""
@@ -21,7 +24,8 @@ def removing(folder: Path) -> Iterator[Callable[[], None]]:
 
     The block gets a function that renames the folder, and calls it last before its commit. If the block fails, the
     folder is renamed back; otherwise it is deleted. If the service is killed in between, the next one puts an upload
-    back, and completes the removal of a run.
+    back if its record is still there, and completes every other removal. So it does if a part of the folder cannot be
+    deleted, which `check_removed` tells.
     """
     aside = folder.with_name(f".{folder.name}{REMOVED}")
 
@@ -36,4 +40,15 @@ def removing(folder: Path) -> Iterator[Callable[[], None]]:
         if aside.exists() and not folder.exists():
             aside.rename(folder)
         raise
-    shutil.rmtree(aside, ignore_errors=True)
+    with suppress(StorageError):  # `check_removed` tells
+        remove_folder(aside)
+
+
+def check_removed(folder: Path) -> None:
+    """Raise StorageError if a part of a removed folder could not be deleted: it may hold images of patients."""
+    aside = folder.with_name(f".{folder.name}{REMOVED}")
+    if aside.exists():
+        raise StorageError(
+            f"{folder.name} is removed from the service, but the disk did not delete all of its files, which still lie "
+            "in the service's folder: have them made deletable and start the service again, which completes it"
+        )

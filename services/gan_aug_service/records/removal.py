@@ -10,7 +10,8 @@ from http import HTTPStatus
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from gan_aug.errors import RunConflict
+from gan_aug.errors import RunConflict, StorageError
+from gan_aug.run.files import remove_folder
 from gan_aug_service.access.authentication import Principal
 from gan_aug_service.components import Components
 from gan_aug_service.database.engine import Database
@@ -18,10 +19,12 @@ from gan_aug_service.database.tables import ENDED, AuditEntry, Job, Run
 from gan_aug_service.http.problems import Problem
 from gan_aug_service.products import summaries, synthetic_images
 from gan_aug_service.products.files import PRODUCTS
-from gan_aug_service.records.folder_removal import REMOVED, UNFINISHED, removing
+from gan_aug_service.records.caches import purge_caches
+from gan_aug_service.records.folder_removal import REMOVED, UNFINISHED, check_removed, removing
 from gan_aug_service.settings import Settings
 
 ACTION = "run.remove"
+FORGOTTEN = "what this said was removed with the run"
 log = logging.getLogger(__name__)
 
 
@@ -36,6 +39,7 @@ def remove_run(components: Components, principal: Principal, run_id: str) -> Non
     Raises:
         RunConflict: One of its jobs is queued or running.
         Problem: The principal cannot see the run, or there is nothing to remove.
+        StorageError: It is removed, but the disk did not delete all of its files.
     """
     folder = components.settings.runs / run_id
     with removing(folder) as move_aside, components.database.writing() as session:
@@ -45,27 +49,39 @@ def remove_run(components: Components, principal: Principal, run_id: str) -> Non
             detail = f"there is no run {run_id} to remove: look at what there is with GET /v1/jobs"
             raise Problem(HTTPStatus.NOT_FOUND, detail)
         jobs = _ended_jobs(session, run_id)
-        _unmark_products(session, run_id)
+        _forget_products(session, run_id)
         principal.audit(session, ACTION, run_id, ", ".join(held))
         session.flush()
         move_aside()
     _clear_processes(components.settings, jobs)
     summaries.clear_cache()
     synthetic_images.clear_cache()
+    components.database.overwrite_deleted()
+    purge_caches(components.settings, components.database)
+    check_removed(folder)
 
 
 def finish_removals(settings: Settings, database: Database) -> None:
-    """Complete the removals of a service that was killed; to be called before any job is started."""
+    """Complete the removals, of runs and of what was cached, of a killed service, before any job is started."""
     for path in sorted(settings.runs.glob(f".*{REMOVED}")):
         if unfinished := UNFINISHED.fullmatch(path.name):
             with database.writing() as session:
                 jobs = list(session.scalars(select(Job.id).where(Job.run_id == unfinished[1])))
-                _unmark_products(session, unfinished[1])
+                _forget_products(session, unfinished[1])
                 detail = "finished when the service started again"
                 session.add(AuditEntry(action=ACTION, target=unfinished[1], detail=detail))
             _clear_processes(settings, jobs)
-            shutil.rmtree(path, ignore_errors=True)
-            log.info("a removal is finished", extra={"run": unfinished[1]})
+            try:
+                remove_folder(path)
+            except StorageError:
+                log.exception("a removal cannot be finished", extra={"run": unfinished[1]})
+            else:
+                log.info("a removal is finished", extra={"run": unfinished[1]})
+    database.overwrite_deleted()
+    try:
+        purge_caches(settings, database)
+    except StorageError:
+        log.exception("cached images cannot be removed")
 
 
 def _ended_jobs(session: Session, run_id: str) -> list[str]:
@@ -77,8 +93,10 @@ def _ended_jobs(session: Session, run_id: str) -> list[str]:
     return [job.id for job in jobs]
 
 
-def _unmark_products(session: Session, run_id: str) -> None:
+def _forget_products(session: Session, run_id: str) -> None:
+    """Record that a run holds nothing, and forget why its jobs failed: such sentences may name files and patients."""
     session.execute(update(Run).where(Run.id == run_id).values(dict.fromkeys(PRODUCTS, False)))
+    session.execute(update(Job).where(Job.run_id == run_id, Job.message.is_not(None)).values(message=FORGOTTEN))
 
 
 def _clear_processes(settings: Settings, jobs: Iterable[str]) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 from fastapi.responses import StreamingResponse
 from sqlalchemy import select
 
-from gan_aug.export.streams import zip_of_files
+from gan_aug.data.marks import archive_marks
+from gan_aug.export.streams import file_member, zip_of
 from gan_aug.run import layout
 from gan_aug_service.access.authentication import Principal, Viewer
 from gan_aug_service.components import Components
@@ -38,9 +41,12 @@ def get_model(id: Id, principal: Viewer, components: ComponentsDep) -> ModelOut:
     responses=problem_responses(404, 409) | file_responses("application/zip"),
 )
 def download(id: Id, principal: Viewer, components: ComponentsDep) -> StreamingResponse:
-    """The averaged generator and its record as a zip; never the discriminator, which reveals its training images."""
+    """The averaged generator and its record as a zip; never the discriminator, which reveals its training images.
+
+    The record says how many images the training had and the data set's fingerprint, and has no hash of an image.
+    """
     from gan_aug.gan.chosen import chosen_checkpoint
-    from gan_aug.gan.state import GENERATOR, RECORD
+    from gan_aug.gan.state import GENERATOR, RECORD, released_record
 
     run = components.settings.runs / find_model_run(components, principal, id, "model.download")
     summaries.checkpoint_record(run)
@@ -48,8 +54,10 @@ def download(id: Id, principal: Viewer, components: ComponentsDep) -> StreamingR
     if chosen is None:
         raise summaries.no_checkpoint(run)
     headers = {"Content-Disposition": f'attachment; filename="model-{id}.zip"'}
-    content = zip_of_files(chosen.path, [RECORD, GENERATOR])
-    return StreamingResponse(content, headers=headers, media_type="application/zip")
+    record = json.dumps(released_record(chosen), indent=2, ensure_ascii=False).encode()
+    marks = archive_marks({"checkpoint": chosen.id, "labels": list(chosen.labels)}, "The images that this model makes")
+    members = [*((name, [part]) for name, part in (*marks, (RECORD, record))), file_member(chosen.path, GENERATOR)]
+    return StreamingResponse(zip_of(members), headers=headers, media_type="application/zip")
 
 
 def find_model_run(components: Components, principal: Principal, run_id: str, action: str) -> str:

@@ -14,11 +14,14 @@ from gan_aug_service.routes.common import ComponentsDep, Id, versioned_router
 router = versioned_router("runs")
 
 
-@router.delete("/runs/{id}", status_code=HTTPStatus.NO_CONTENT, responses=problem_responses(404, 409))
+@router.delete("/runs/{id}", status_code=HTTPStatus.NO_CONTENT, responses=problem_responses(404, 409, 507))
 async def remove_run(id: Id, principal: Editor, components: ComponentsDep) -> None:
     """Remove all that a run holds: data set, model, synthetic set, report and logs. Its jobs stay as records.
 
-    None of its jobs may be queued or running. It cannot be undone, and does not reach backups.
+    What was cached of its data set goes with the last run of it. None of its jobs may be queued or running. It cannot
+    be undone, and does not reach backups.
     """
-    await run_in_threadpool(removal.remove_run, components, principal, id)
-    components.samplers.evict_removed()
+    try:
+        await run_in_threadpool(removal.remove_run, components, principal, id)
+    finally:
+        components.samplers.evict_removed()

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from fastapi import Request, Response
 from starlette.concurrency import run_in_threadpool
 
+from gan_aug.data.marks import SOURCE_TYPE
 from gan_aug.data.png import png, png_grid
 from gan_aug.export.streams import zip_of
 from gan_aug.synthesis import latents
@@ -250,5 +251,7 @@ def _npz(images: npt.NDArray[np.uint8], body: SampleIn, checkpoint: str) -> byte
         first=body.first,
         truncation=body.truncation,
         checkpoint=np.array(checkpoint),
+        digital_source_type=np.array(SOURCE_TYPE),
+        synthetic=np.array(True),
     )
     return buffer.getvalue()

@@ -58,5 +58,5 @@ def download(
     modified_ns(folder.parent, MANIFEST)
     wanted = FORMATS[format]
     content = wanted.stream(folder)
-    headers = {"Content-Disposition": f'attachment; filename="synthetic-{id}{wanted.suffix}"'}
+    headers = {"Content-Disposition": f'attachment; filename="synthetic-{id}{wanted.suffix}"', "X-Synthetic": "true"}
     return StreamingResponse(content, headers=headers, media_type=wanted.media_type)

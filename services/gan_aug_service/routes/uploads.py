@@ -21,7 +21,8 @@ from gan_aug_service.http.bodies import limited_stream
 from gan_aug_service.http.problems import Problem, idempotency_conflict, not_found
 from gan_aug_service.openapi.descriptions import problem_responses
 from gan_aug_service.openapi.schemas import Page, UploadOut
-from gan_aug_service.records.folder_removal import removing
+from gan_aug_service.records.caches import purge_caches
+from gan_aug_service.records.folder_removal import check_removed, removing
 from gan_aug_service.routes.common import After, ComponentsDep, Id, IdempotencyKey, Limit, paginate, versioned_router
 from gan_aug_service.uploads.quota import FILE_OVERHEAD, check_free_space, check_project_quota
 from gan_aug_service.uploads.unpack import receive, unpack
@@ -76,9 +77,9 @@ def list_uploads(
         return paginate(session, principal.visible(select(Upload), Upload), Upload, limit, after, UploadOut.of)
 
 
-@router.delete("/uploads/{id}", status_code=HTTPStatus.NO_CONTENT, responses=problem_responses(404, 409))
+@router.delete("/uploads/{id}", status_code=HTTPStatus.NO_CONTENT, responses=problem_responses(404, 409, 507))
 def delete_upload(id: Id, principal: Editor, components: ComponentsDep) -> None:
-    """Remove an upload that no queued or running job needs; data sets imported from it stay."""
+    """Remove an upload that no job is waiting for, and what was cached of it; data sets imported from it stay."""
     with removing(components.settings.uploads / id) as move_aside, components.database.writing() as session:
         found = session.get(Upload, id)
         if found is None or not principal.can_see(found.project):
@@ -89,6 +90,9 @@ def delete_upload(id: Id, principal: Editor, components: ComponentsDep) -> None:
         principal.audit(session, "upload.delete", id)
         session.flush()
         move_aside()
+    components.database.overwrite_deleted()
+    purge_caches(components.settings, components.database)
+    check_removed(components.settings.uploads / id)
 
 
 def _check_quota(components: Components, principal: Principal, declared: str) -> None:

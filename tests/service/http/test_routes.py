@@ -247,7 +247,8 @@ def test_synthetic_sets_are_downloaded_as_export_writes_them(
 def test_a_model_is_downloaded_without_its_discriminator(service: Service, run: str) -> None:
     answer = service.call("GET", f"/v1/models/{run}/download", "viewer")
     with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
-        assert sorted(archive.namelist()) == ["checkpoint.json", "generator.safetensors"]
+        names = ["README.txt", "checkpoint.json", "generator.safetensors", "synthetic.json"]
+        assert sorted(archive.namelist()) == names
         newest = service.settings.runs / run / "train" / "checkpoints" / "0000000320"
         assert archive.read("generator.safetensors") == (newest / "generator.safetensors").read_bytes()
 

@@ -15,6 +15,7 @@ from gan_aug.errors import ManifestError, StorageError
 from gan_aug.export.formats import FORMATS, FileFormat, FolderFormat, either
 from gan_aug.export.streams import CHUNK, zip_of
 from gan_aug.run.files import file_sha256, write_bytes
+from tests.support.reads_marks import TRAINED, made_from
 
 LABELS = ("a/b", "b", "..")
 SHARDS = (40, 25, 5)
@@ -108,12 +109,13 @@ def test_png_has_a_folder_per_class_and_a_table(place: Path, made: SyntheticMani
     }  # fmt: skip
     images = read_images(place, made)
     np.testing.assert_array_equal(np.asarray(Image.open(out / rows[5]["file"])), images[5, 0])
-    with Image.open(out / rows[69]["file"]) as last:
-        last.load()
-        assert "no recording of a patient" in last.text["Description"]  # type: ignore[attr-defined]
-        assert json.loads(last.text["gan-aug"]) == {  # type: ignore[attr-defined]
-            "synthetic": True, "checkpoint": "made by a test", "seed": 7, "number": 69, "labels": ["a/b", ".."]
-        }  # fmt: skip
+    assert made_from((out / rows[69]["file"]).read_bytes()) == {
+        "checkpoint": "made by a test", "seed": 7, "number": 69, "labels": ["a/b", ".."]
+    }  # fmt: skip
+    assert "SYNTHETIC" in (out / "README.txt").read_text()
+    record = json.loads((out / "synthetic.json").read_text())
+    assert (record["synthetic"], record["images"], record["trained_images"]) == (True, 70, 1)
+    assert not any("1" * 64 in path.read_text() for path in (out / "README.txt", out / "synthetic.json"))
     (tmp_path / "empty").mkdir()
     assert FORMATS["png"].write(place, tmp_path / "empty") == 70
     with pytest.raises(StorageError, match="exists and is not empty"):
@@ -130,6 +132,8 @@ def test_npz_is_what_numpy_writes_and_reads_without_pickle(
         "label_names": np.array(LABELS),
         "seed": np.array(7),
         "checkpoint": np.array("made by a test"),
+        "synthetic": np.array(True),
+        "digital_source_type": np.array(TRAINED),
     }
     with np.load(tmp_path / "set.npz", allow_pickle=False) as file:
         assert file.files == list(arrays)

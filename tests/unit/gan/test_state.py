@@ -26,7 +26,7 @@ from tests.sameness.test_run_of_0_1 import MACHINE, machine
 from tests.support.gan_samples import small_trainer
 from tests.support.places import GOLDEN
 
-DATA = TrainingData(labels=("a", "b", "c"), task="multi-class", dataset="f" * 64, trained_on=("1" * 64, "2" * 64))
+DATA = TrainingData(labels=("a", "b", "c"), task="multi-class", dataset="f" * 64, trained_images=2)
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def test_written_and_read_are_equal(saved: Checkpoint, tmp_path: Path) -> None:
     assert read_checkpoint(saved.path) == saved
     assert newest_checkpoint(tmp_path) == saved
     assert saved.images == 16
-    assert saved.trained_on == DATA.trained_on
+    assert saved.trained_images == DATA.trained_images == 2
     assert not list(tmp_path.glob(".*")), "no temporary folder may stay"
 
 
@@ -88,7 +88,7 @@ def test_other_networks_are_refused(saved: Checkpoint) -> None:
 
 def test_the_record_is_plain_json_with_sums(saved: Checkpoint) -> None:
     record = json.loads((saved.path / "checkpoint.json").read_text())
-    assert record["schema"] == 2
+    assert record["schema"] == 3
     assert set(record["files"]) == {"generator.safetensors", "training.safetensors"}
 
 
@@ -134,4 +134,4 @@ def test_a_training_of_version_0_1_goes_on(tmp_path: Path) -> None:
     restore(trainer, old)
     assert trainer.step().images == 352
     saved = save_checkpoint(tmp_path, trainer, DATA)
-    assert (old.schema, saved.schema, read_checkpoint(saved.path).schema) == (1, 2, 2)
+    assert (old.schema, saved.schema, read_checkpoint(saved.path).schema) == (1, 3, 3)

@@ -11,14 +11,14 @@ import torch
 
 from gan_aug.errors import CheckpointError
 from gan_aug.gan.networks.settings import NetworkSettings
-from gan_aug.gan.state import RECORD, Checkpoint, TrainingData, read_checkpoint, restore, save_checkpoint
+from gan_aug.gan.state import RECORD, Checkpoint, Parent, TrainingData, read_checkpoint, restore, save_checkpoint
 from gan_aug.gan.trainer import GanTrainer
-from gan_aug.gan.transfer import NETWORKS, parent_of, start_from
+from gan_aug.gan.transfer import NETWORKS, images_before, start_from
 from tests.support.gan_samples import NETWORKS as SETTINGS
 from tests.support.gan_samples import batches, small_trainer
 
 LABELS = ("a", "b", "c")
-DATA = TrainingData(LABELS, "multi-class", "f" * 64, ("1" * 64, "2" * 64))
+DATA = TrainingData(LABELS, "multi-class", "f" * 64, 2)
 
 
 def trained(folder: Path, spectral: bool = True) -> Checkpoint:
@@ -93,19 +93,18 @@ def test_other_networks_are_refused_in_a_sentence(tmp_path: Path, other: dict[st
         start_from(started, trained(tmp_path), LABELS)
 
 
-def test_what_all_its_parents_saw_is_in_the_checkpoint(tmp_path: Path) -> None:
+def test_how_much_all_its_parents_saw_is_in_the_checkpoint(tmp_path: Path) -> None:
     first = trained(tmp_path / "first")
     assert "parent" not in json.loads((first.path / RECORD).read_text()), "else the id of every checkpoint would change"
-    data = replace(DATA, dataset="e" * 64, trained_on=("3" * 64,), parent=parent_of(first))
+    parent = Parent(first.id, images_before(first), trained_images=2, elsewhere=1, seen="5" * 64)
+    data = replace(DATA, dataset="e" * 64, trained_images=1, parent=parent)
     second = small_trainer(images=32)
     start_from(second, first, LABELS)
     second.step()
     saved = save_checkpoint(tmp_path / "second", second, data)
     assert read_checkpoint(saved.path) == saved
     assert saved.id != replace(saved, parent=None).id
-    third = parent_of(saved)
-    assert (third.checkpoint, third.images) == (saved.id, 32 + 16)
-    assert third.trained_on == ("1" * 64, "2" * 64, "3" * 64)
+    assert images_before(saved) == 32 + 16
 
 
 def test_resumed_it_is_as_uninterrupted(tmp_path: Path) -> None:
@@ -114,7 +113,7 @@ def test_resumed_it_is_as_uninterrupted(tmp_path: Path) -> None:
     for trainer in (whole, half):
         start_from(trainer, parent, LABELS)
         trainer.step()
-    saved = save_checkpoint(tmp_path / "half", half, replace(DATA, parent=parent_of(parent)))
+    saved = save_checkpoint(tmp_path / "half", half, replace(DATA, parent=Parent(parent.id, images_before(parent))))
     resumed = small_trainer(seed=3)
     restore(resumed, saved)
     whole.step()

@@ -25,7 +25,7 @@ def checkpoint(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
     while not trainer.finished:
         trainer.step()
     folder = tmp_path_factory.mktemp("run") / "train" / "checkpoints"
-    return save_checkpoint(folder, trainer, TrainingData(LABELS, request.param, "data", ("one", "two")))
+    return save_checkpoint(folder, trainer, TrainingData(LABELS, request.param, "data", 2))
 
 
 def test_images_are_those_of_the_synthetic_set_to_the_bit(checkpoint: Checkpoint, tmp_path: Path) -> None:

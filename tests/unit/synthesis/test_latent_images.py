@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gan_aug.data.png import SYNTHETIC
+from gan_aug.data.marks import SYNTHETIC
 from gan_aug.errors import StorageError
 from gan_aug.synthesis.latent_images import LatentImages, Scores, check_out
 from gan_aug.synthesis.latents import Latent, walk
@@ -48,7 +48,9 @@ def test_a_folder_holds_each_image_marked_a_sheet_and_a_table(
     one.save(out)
     with (out / "index.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    assert sorted(path.name for path in out.iterdir()) == ["images", "index.csv", "sheet.png"]
+    assert sorted(path.name for path in out.iterdir()) == [
+        "README.txt", "images", "index.csv", "sheet.png", "synthetic.json"
+    ]  # fmt: skip
     assert sorted(path.name for path in (out / "images").iterdir()) == [f"{k:03d}.png" for k in range(5)]
     for k, (row, latent) in enumerate(zip(rows, one.latents, strict=True)):
         with Image.open(out / row["file"]) as picture:

@@ -22,7 +22,7 @@ from gan_aug.synthesis.write import write_synthetic_set
 from tests.support.gan_samples import NETWORKS, small_trainer
 
 LABELS = ("a/b", "b", "..")
-DATA = TrainingData(labels=LABELS, task="multi-class", dataset="f" * 64, trained_on=("1" * 64,))
+DATA = TrainingData(labels=LABELS, task="multi-class", dataset="f" * 64, trained_images=1)
 
 
 def manifest(*labels: tuple[int, ...]) -> Manifest:
@@ -83,7 +83,7 @@ def test_shards_hold_the_planned_images_with_their_origin(checkpoint: Checkpoint
     assert SyntheticManifest.load(tmp_path / "s" / "manifest.json") == made
     assert [(shard.first, shard.count) for shard in made.shards] == [(0, 64), (64, 6)]
     assert made.checkpoint == checkpoint.id
-    assert made.trained_on == DATA.trained_on
+    assert made.trained_images == DATA.trained_images
     assert made.counts() == {"a/b": 24, "b": 23, "..": 23}
     assert read_images(tmp_path / "s", made).shape == (70, 1, 16, 16)
 

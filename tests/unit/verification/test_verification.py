@@ -8,6 +8,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -293,15 +294,22 @@ def test_the_text_of_another_version_is_skipped_and_the_verdict_says_so(run: Pat
     assert broken(run) == {"report.json": "ALTERED"}
 
 
-def test_a_gan_that_saw_a_test_image_is_found_though_all_sums_agree(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("listed", [True, False])
+def test_a_gan_that_saw_a_test_image_is_found_though_all_sums_agree(
+    run: Path, monkeypatch: pytest.MonkeyPatch, listed: bool
+) -> None:
+    """Both where the record lists its images, as older versions did, and where it counts them."""
     manifest = Manifest.load(run / "dataset/manifest.json")
     seen = manifest.studies[manifest.indices("test")[0]].content
     checkpoint = newest_checkpoint(run / "train/checkpoints")
     assert checkpoint
-    leaky = dataclasses.replace(checkpoint, trained_on=(*checkpoint.trained_on, seen))
+    own = {manifest.studies[row].content for row in manifest.indices("train")}
+    told: dict[str, Any] = {"schema": 2, "trained_on": (*own, seen)} if listed else {"trained_images": len(own) + 1}
+    leaky = dataclasses.replace(checkpoint, **told)
     write_json(checkpoint.path / RECORD, _record(leaky))
     synthetic = SyntheticManifest.load(run / "synthetic/manifest.json")
-    dataclasses.replace(synthetic, checkpoint=leaky.id, trained_on=leaky.trained_on).save(
+    count = 0 if listed else leaky.trained_images
+    dataclasses.replace(synthetic, checkpoint=leaky.id, trained_on=leaky.trained_on, trained_images=count).save(
         run / "synthetic/manifest.json"
     )
     found = broken(run)

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from gan_aug.data.marks import marked
 from gan_aug.run import layout
 from gan_aug.run.events import Event
 from gan_aug_service.queue.event_stream import read_lines
@@ -84,6 +85,12 @@ def images(run: Path) -> list[str]:
 def newest_grid(run: Path) -> str | None:
     """The name of the newest sample grid in a run folder; None if there is none yet."""
     return max((name for name in images(run) if name.startswith(layout.SAMPLES)), default=None)
+
+
+def picture(path: Path) -> bytes:
+    """A picture of a training; a sample grid has the mark of synthetic images, also one that an older version drew."""
+    content = path.read_bytes()
+    return marked(content, {}) if path.name.startswith(layout.SAMPLES) else content
 
 
 def curves(events: list[Event]) -> str:

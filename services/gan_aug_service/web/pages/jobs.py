@@ -73,7 +73,7 @@ def image(id: Id, name: str, user: CurrentViewer, components: ComponentsDep) -> 
     path = components.settings.runs / job.run_id / layout.TRAIN / name
     if not progress.IMAGE.fullmatch(name) or not path.is_file():
         raise Problem(HTTPStatus.NOT_FOUND, f"job {id} has no picture {name[:80]!r}: load its page again")
-    return Response(path.read_bytes(), media_type=PNG)
+    return Response(progress.picture(path), media_type=PNG)
 
 
 @router.post("/jobs/{id}/cancel")

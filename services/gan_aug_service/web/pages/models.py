@@ -29,6 +29,7 @@ from gan_aug_service.web.kit.etag import not_modified, png_response
 from gan_aug_service.web.kit.page_route import page_router
 from gan_aug_service.web.kit.page_user import CurrentViewer, PageUser
 from gan_aug_service.web.kit.progress import newest_grid
+from gan_aug_service.web.kit.progress import picture as picture_of
 from gan_aug_service.web.kit.rendering import render
 from gan_aug_service.web.kit.run_rows import PAGE_SIZE, find_run, read_dataset, run_rows
 
@@ -113,7 +114,7 @@ async def picture(
     if not path.is_file():
         raise Problem(HTTPStatus.NOT_FOUND, f"this training has drawn no {name} yet: look again later")
     tag = f"{name}-{path.stat().st_mtime_ns}"
-    return not_modified(request, tag) or png_response(path.read_bytes(), tag)
+    return not_modified(request, tag) or png_response(picture_of(path), tag)
 
 
 @router.get("/models/{id}/sample.npz")

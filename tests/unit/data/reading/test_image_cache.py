@@ -13,11 +13,13 @@ import pytest
 from PIL import Image
 
 import gan_aug.data
+from gan_aug.config.data import DataConfig
 from gan_aug.data.items import Item, Reading
 from gan_aug.data.reading import cache_keys
 from gan_aug.data.reading.cache_keys import item_key
+from gan_aug.data.reading.caches import dataset_cache
 from gan_aug.data.reading.decode import decode
-from gan_aug.data.reading.image_cache import CacheFolder, user_cache
+from gan_aug.data.reading.image_cache import CacheFolder
 from gan_aug.data.reading.raster import Raster
 from gan_aug.data.reading.reader import Reader, read_item
 
@@ -113,7 +115,7 @@ def test_a_cache_that_cannot_be_written_is_no_reason_to_fail(tmp_path: Path) -> 
     (tmp_path / "cache").write_text("a file stands there")
     assert_true(items, tmp_path / "cache")
     assert Reader(cache=CacheFolder(tmp_path / "cache", 1)).channels(items) == 1
-    assert user_cache(0) is None
+    assert dataset_cache(DataConfig(source="folder", root=tmp_path), 0) is None
 
 
 def test_a_mended_decoder_in_whatever_folder_makes_another_cache(tmp_path: Path) -> None:

@@ -225,9 +225,7 @@ def test_numbers_with_and_without_their_zeros_are_refused(films: Path) -> None:
             opened(films, f"file,label,patient\n0.png,a,{one}\n1.png,b,{other}\n")
     assert opened(films, "file,label,patient\n0.png,a,0012\n1.png,b,0013\n").items
     capitals = opened(films, "file,label,patient\n0.png,a,P1\n1.png,b,p1\n2.png,b,p2\n")
-    assert (
-        "2 patients of index.csv differ in capitals alone ('P1', 'p1', ...) and count as different" in capitals.remarks
-    )
+    assert "2 patients of index.csv differ in capitals alone and count as different" in capitals.remarks
 
 
 @pytest.mark.parametrize("cell", ["", "NaN", "nan", "NA", "n/a", "N/A", "null", "<NA>", "#N/A", " NaN "])

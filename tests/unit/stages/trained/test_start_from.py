@@ -22,7 +22,7 @@ from gan_aug.stages.context import saved_request, saved_storage
 from gan_aug.stages.dry_run.plan import dry_run
 from gan_aug.stages.gans.parts import gan_training
 from gan_aug.stages.storage import RunStorage
-from gan_aug.stages.trained.parent import find_parent, parent_in
+from gan_aug.stages.trained.parent import bring_parent, find_parent, parent_in, record_of
 from gan_aug.stages.verbs import start
 from gan_aug.verification.gans import training_differences
 from gan_aug.verification.run import verify_run
@@ -51,15 +51,52 @@ def test_it_trains_on_with_the_same_data_and_needs_the_other_run_no_more(tmp_pat
     made = trained(tmp_path / "run", asked(parent))
     assert made.parent
     assert (made.parent.checkpoint, made.parent.images) == (first.id, 320)
-    assert made.parent.trained_on == made.trained_on == first.trained_on
+    assert (made.parent.trained_images, made.trained_images, made.parent.elsewhere) == (140, 140, 0)
+    told = [path.read_text() for path in (tmp_path / "run/train").rglob("*.json")]
+    assert sum(any(content in text for content in first.trained_on) for text in told) == 1, "in the copy of the old one"
     shutil.rmtree(parent)
     shutil.rmtree(made.path)
     assert trained(tmp_path / "run", asked(parent)).id == made.id
     chain = verify_run(saved_storage(tmp_path / "run"), lambda what, done, total: None)
     assert chain.broken is None
     assert f"it started from {first.id}, which saw 140 images, none of them in validation or test" in chain.to_text()
-    (tmp_path / "run/train/parent/generator.safetensors").write_bytes(b"")
+    assert "train/parent/seen.json" in chain.to_text()
+    folder = tmp_path / "run/train/parent"
+    (folder / "generator.safetensors").write_bytes(b"")
     assert "train/parent" in verify_run(saved_storage(tmp_path / "run"), lambda what, done, total: None).verdict
+    shutil.rmtree(folder)
+    chain = verify_run(saved_storage(tmp_path / "run"), lambda what, done, total: None)
+    assert chain.broken is None, "only an interrupted training needs the copy"
+    assert "train/parent/seen.json was not compared" in chain.verdict
+
+
+def test_over_generations_it_is_known_what_was_seen_and_no_list_says_it(tmp_path: Path) -> None:
+    first = newest_checkpoint(OLD / "train/checkpoints")
+    assert first
+    second = trained(tmp_path / "second", asked(OLD, filter="nearest", limit=12))  # other pixels, so other images
+    manifest, request = Manifest.load(OLD / "dataset/manifest.json"), asked(tmp_path / "second").train_request
+    third = RunDir(tmp_path / "third")
+    bring_parent(third, request, second.networks, manifest)
+    copy = parent_in(third)
+    assert copy
+    record = record_of(third, copy, manifest)
+    assert (record.checkpoint, record.images) == (second.id, second.images + 320)
+    assert record.trained_images == second.trained_images + len(first.trained_on)
+    assert record.elsewhere == second.trained_images, "what the first one saw is in this training split again"
+    own = [study.content for study in Manifest.load(tmp_path / "second/dataset/manifest.json").studies]
+    for path in third.train.rglob("*.json"):
+        assert not any(content in path.read_text() for content in (*own, *first.trained_on)), path
+    seen = set(first.trained_on)
+    held_out = [dataclasses.replace(s, split="test") if s.content in seen else s for s in manifest.studies]
+    other = dataclasses.replace(manifest, studies=tuple(held_out))
+    with pytest.raises(LeakageError, match="140 of the .* images that the GAN to start from was trained on are valid"):
+        find_parent(request, second.networks, other)
+    (tmp_path / "second/train/parent/seen.json").write_text('{"schema": 1, "hashes": []}')
+    with pytest.raises(CheckpointError, match="is not what the GAN was trained with"):
+        find_parent(request, second.networks, manifest)
+    (tmp_path / "second/dataset/manifest.json").unlink()
+    with pytest.raises(CheckpointError, match="needed to compare the images that the GAN saw"):
+        find_parent(request, second.networks, manifest)
 
 
 def test_on_other_data_labels_of_the_same_name_go_on(tmp_path: Path) -> None:
@@ -69,8 +106,7 @@ def test_on_other_data_labels_of_the_same_name_go_on(tmp_path: Path) -> None:
     assert made.parent
     assert first
     assert set(made.labels) - set(first.labels) == {"three"}
-    assert not set(made.trained_on) & set(made.parent.trained_on)
-    assert made.parent.trained_on == first.trained_on
+    assert made.parent.trained_images == made.parent.elsewhere == len(first.trained_on)
     told = [json.loads(line) for line in (tmp_path / "run/events.jsonl").read_text().splitlines()]
     assert any("which saw 320 images, with its labels 0, 1, 2, 4" in event.get("message", "") for event in told)
 

@@ -17,7 +17,7 @@ from gan_aug.stages.storage import RunStorage
 from gan_aug.stages.training.kept import Keeper
 from tests.support.gan_samples import small_trainer
 
-DATA = TrainingData(labels=("a", "b", "c"), task="multi-class", dataset="0" * 64, trained_on=())
+DATA = TrainingData(labels=("a", "b", "c"), task="multi-class", dataset="0" * 64, trained_images=0)
 
 
 class Decided:
