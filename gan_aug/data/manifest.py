@@ -7,17 +7,20 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
+from itertools import starmap
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, overload
 
 import numpy as np
 import numpy.typing as npt
 
 from gan_aug.data.labels import positive_by_default
+from gan_aug.data.study_columns import StudyColumns
 from gan_aug.errors import DataError, ManifestError
-from gan_aug.run.files import json_sha256, write_text
+from gan_aug.run.files import json_text, write_text
 from gan_aug.run.stores import MissingObject, Place, read_file
 
 Split = Literal["train", "validation", "test", "internal_test"]
@@ -36,6 +39,8 @@ NAMES: dict[Split, str] = {
 """What each split is called in sentences."""
 Task = Literal["multi-class", "multi-label"]
 SCHEMA = 1
+STUDIES, END = b'"studies": [\n', b"]}\n"
+"""How the list of studies begins and how it ends, with one study per line between."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +60,40 @@ class Study:
     split: Split | Literal["unused"]
     patient: str | None
     origin: str
+
+
+class Studies(Sequence[Study]):
+    """The studies of a manifest that was read: made when they are asked for, and all at once if they are gone through.
+
+    Attributes:
+        columns: What they are made of.
+    """
+
+    def __init__(self, columns: StudyColumns) -> None:
+        self.columns = columns
+        self._all: tuple[Study, ...] | None = None
+
+    def __len__(self) -> int:
+        return len(self.columns)
+
+    @overload
+    def __getitem__(self, place: int) -> Study: ...
+    @overload
+    def __getitem__(self, place: slice) -> tuple[Study, ...]: ...
+    def __getitem__(self, place: int | slice) -> Study | tuple[Study, ...]:
+        rows = range(len(self))[place]
+        return Study(*self.columns.row(rows)) if isinstance(rows, int) else tuple(self[row] for row in rows)
+
+    def __iter__(self) -> Iterator[Study]:
+        if self._all is None:
+            self._all = tuple(starmap(Study, self.columns.rows()))
+        return iter(self._all)
+
+    def __eq__(self, other: object) -> bool:
+        return tuple(self) == tuple(other) if isinstance(other, Studies | tuple) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(tuple(self))
 
 
 def content_hash(image: npt.NDArray[np.uint8]) -> str:
@@ -89,7 +128,7 @@ class Manifest:
     labels: tuple[str, ...]
     task: Task
     shape: tuple[int, int, int]
-    studies: tuple[Study, ...]
+    studies: Sequence[Study]
     positive: str | None = None
     flips: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
@@ -104,20 +143,37 @@ class Manifest:
 
         Patients are numbered in order of appearance. So the fingerprint does not depend on the key of their hashes.
         """
-        groups: dict[str, int] = {}
-        rows = [
-            [s.content, s.labels, s.split, None if s.patient is None else groups.setdefault(s.patient, len(groups))]
-            for s in self.studies
-        ]
-        return json_sha256([self.labels, self.task, self.shape, self.positive, rows])
+        head = json_text([self.labels, self.task, self.shape, self.positive])
+        return self.columns.sha256(f"{head[:-1]},")
+
+    @cached_property
+    def columns(self) -> StudyColumns:
+        """The studies as columns, which are faster than to go through a million studies."""
+        if isinstance(self.studies, Studies):
+            return self.studies.columns
+        return StudyColumns.of((s.content, s.labels, s.split, s.patient, s.origin) for s in self.studies)
+
+    def patients(self, *splits: Split) -> set[str]:
+        """The patients of the studies of these splits, without those of whom no name is known."""
+        columns = self.columns
+        numbers = np.unique(columns.patients[columns.in_splits(*splits)])
+        return {columns.patient_names[number] for number in numbers.tolist() if number >= 0}
 
     def indices(self, split: Split) -> npt.NDArray[np.int64]:
         """The positions of the studies of `split` in stored order, `(M,) int64`."""
-        return np.array([i for i, study in enumerate(self.studies) if study.split == split], dtype=np.int64)
+        return self.columns.in_splits(split)
+
+    def contents(self, *splits: Split) -> set[str]:
+        """The content hashes of the studies of these splits."""
+        return {self.columns.contents[row] for row in self.columns.in_splits(*splits).tolist()}
 
     def label_matrix(self) -> npt.NDArray[np.float32]:
         """The labels as `(N, K) float32`: 1 at (i, k) if study i has label k, else 0."""
-        return multi_hot([study.labels for study in self.studies], len(self.labels))
+        columns = self.columns
+        try:
+            return multi_hot([*columns.label_sets], len(self.labels))[columns.labels]
+        except DataError:  # it names the wrong study
+            return multi_hot([columns.label_sets[number] for number in columns.labels], len(self.labels))
 
     @cached_property
     def splits(self) -> tuple[Split, ...]:
@@ -150,15 +206,19 @@ class Manifest:
         header = {entry.name: getattr(self, entry.name) for entry in fields(self) if entry.name != "studies"}
         head = json.dumps({"schema": SCHEMA, "fingerprint": self.fingerprint, **header}, indent=1, ensure_ascii=False)
         rows = ",\n".join(json.dumps(vars(study), ensure_ascii=False) for study in self.studies)
-        write_text(path, f'{head[:-2]},\n "studies": [\n{rows}\n]}}\n')
+        write_text(path, f"{head[:-2]},\n {STUDIES.decode()}{rows}\n{END.decode()}")
 
     @classmethod
     def load(cls, path: Place) -> Manifest:
         """Read a manifest; raises ManifestError if it is absent, incomplete or altered since it was written."""
-        record = read_record(path, "manifest")
+        head, columns = _parted(_read(path, "manifest"))
+        record = _parsed(head, path, "manifest")
         fingerprint = record.pop("fingerprint", None)
         try:
-            studies = tuple(Study(**{**row, "labels": tuple(row["labels"])}) for row in record.pop("studies"))
+            rows = record.pop("studies")
+            studies: Sequence[Study] = (
+                Studies(columns) if columns else tuple(Study(**{**row, "labels": tuple(row["labels"])}) for row in rows)
+            )
             tuples: dict[str, Any] = {key: tuple(record.pop(key)) for key in ("labels", "shape", "flips", "notes")}
             manifest = cls(studies=studies, **tuples, **record)
         except (KeyError, TypeError) as error:
@@ -166,6 +226,13 @@ class Manifest:
         if manifest.fingerprint != fingerprint:
             raise ManifestError(f"{path} was altered after it was written: import the data set again")
         return manifest
+
+
+def _parted(content: bytes) -> tuple[bytes, StudyColumns | None]:
+    """The JSON object of a manifest without studies, and these; all of it and None if they are written otherwise."""
+    start, stop = content.find(STUDIES) + len(STUDIES), len(content) - len(END)
+    columns = StudyColumns.parse(content, start, stop) if start >= len(STUDIES) and content.endswith(END) else None
+    return (content[:start] + END if columns else content), columns
 
 
 def read_record(path: Place, what: str) -> dict[str, Any]:
@@ -178,10 +245,19 @@ def read_record(path: Place, what: str) -> dict[str, Any]:
     Raises:
         ManifestError: If it is absent, is not valid JSON, or has another schema.
     """
+    return _parsed(_read(path, what), path, what)
+
+
+def _read(path: Place, what: str) -> bytes:
     try:
-        record = json.loads(read_file(path).decode())
+        return read_file(path)
     except MissingObject as error:
         raise ManifestError(f"no {what} at {path}: run the stage that makes it first") from error
+
+
+def _parsed(content: bytes, path: Place, what: str) -> dict[str, Any]:
+    try:
+        record = json.loads(content.decode())
     except ValueError as error:
         raise ManifestError(f"{path} is not valid JSON: remove it and run the stage that makes it again") from error
     if not isinstance(record, dict) or record.pop("schema", None) != SCHEMA:

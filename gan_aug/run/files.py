@@ -189,8 +189,12 @@ def file_sha256(path: Path) -> str:
 
 def json_sha256(value: Any) -> str:
     """The SHA-256 of a JSON value in its canonical form (sorted keys, no spaces, UTF-8), as hexadecimal digits."""
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(json_text(value).encode()).hexdigest()
+
+
+def json_text(value: Any) -> str:
+    """A JSON value in its canonical form: sorted keys, no spaces."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
 def read_json(path: Path) -> Any:

@@ -104,7 +104,7 @@ def _conflicts(candidates: list[Candidate]) -> int:
     return sum(len(found) > 1 for found in labels.values())
 
 
-def duplicates(studies: tuple[Study, ...]) -> dict[Split, int]:
+def duplicates(studies: Sequence[Study]) -> dict[Split, int]:
     """How many images of each split repeat another image of that split."""
     splits = (*SPLITS, *([INTERNAL] if any(study.split == INTERNAL for study in studies) else []))
     contents = {split: [study.content for study in studies if study.split == split] for split in splits}
