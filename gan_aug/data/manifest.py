@@ -153,12 +153,6 @@ class Manifest:
             return self.studies.columns
         return StudyColumns.of((s.content, s.labels, s.split, s.patient, s.origin) for s in self.studies)
 
-    def patients(self, *splits: Split) -> set[str]:
-        """The patients of the studies of these splits, without those of whom no name is known."""
-        columns = self.columns
-        numbers = np.unique(columns.patients[columns.in_splits(*splits)])
-        return {columns.patient_names[number] for number in numbers.tolist() if number >= 0}
-
     def indices(self, split: Split) -> npt.NDArray[np.int64]:
         """The positions of the studies of `split` in stored order, `(M,) int64`."""
         return self.columns.in_splits(split)
@@ -178,7 +172,7 @@ class Manifest:
     @cached_property
     def splits(self) -> tuple[Split, ...]:
         """The splits that the data set has: SPLITS, and the internal test if one was drawn."""
-        return (*SPLITS, INTERNAL) if any(study.split == INTERNAL for study in self.studies) else SPLITS
+        return (*SPLITS, INTERNAL) if INTERNAL in self.columns.split_names else SPLITS
 
     def counts(self) -> dict[Split, dict[str, int]]:
         """The number of studies per split and label."""

@@ -115,7 +115,7 @@ def check_synthetic_images(images: npt.NDArray[np.uint8] | ShardedImages, manife
 
     Raises LeakageError if one equals a validation or test image.
     """
-    held_out: Set[str] = {study.content for study in manifest.studies if study.split in HELD_OUT}
+    held_out = manifest.contents(*HELD_OUT)
     copies = sum(content_hash(image) in held_out for image in images)
     if copies:
         raise LeakageError(

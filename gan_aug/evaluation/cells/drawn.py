@@ -54,4 +54,4 @@ class WatchedTrainingSet(TrainingSet):
 
 def held_out_contents(manifest: Manifest) -> dict[str, Split]:
     """The split of each image of HELD_OUT, by its content hash."""
-    return {manifest.studies[i].content: split for split in HELD_OUT for i in manifest.indices(split)}
+    return {content: split for split in HELD_OUT for content in manifest.contents(split)}
