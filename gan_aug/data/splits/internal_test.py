@@ -131,8 +131,8 @@ def _not_wanted(
     if not any(candidate.split == "test" for candidate in candidates):
         if "test" not in assigned.splits:
             return "there is no test beside which it would stand"
-        return "the test is drawn at random from the same images as the training images, so it is one itself"
-    return f"the test is one itself: {test_alike}" if test_alike else None
+        return "the test is one itself, drawn at random from the same images as the training images"
+    return f"the test is one itself, as {test_alike}" if test_alike else None
 
 
 def _too_few(

@@ -52,7 +52,7 @@ def internal_test_text(report: Report) -> list[str]:
     ]
     said.append(
         "The internal test was drawn at random from the patients of the training images before anything was trained, "
-        "so it is of their distribution; the test is how the data set comes."
+        "so it is of their distribution."
         if report["dataset"]["test_patients"] is not None
         else "The internal test was drawn at random from the training images before anything was trained."
     )
@@ -88,7 +88,7 @@ def _what_differs(report: Report, beside: str) -> str | None:
 def no_internal_test(report: Report) -> str:
     """Why there is no internal test, as a sentence; empty if there is one, or an earlier version knew none."""
     why = report["dataset"].get("no_internal_test")
-    return f"There is no internal test (patients held out of the training images): {why}." if why else ""
+    return f"No internal test was held out of the training images: {why}." if why else ""
 
 
 def _aucs(report: Report) -> str:

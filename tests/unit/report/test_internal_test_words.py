@@ -99,11 +99,11 @@ def test_alike_figures_are_no_sign_of_another_distribution() -> None:
 
 
 def test_without_one_the_report_says_why_and_an_older_one_nothing() -> None:
-    why = "the test is one itself: they were divided 7:1:2"
+    why = "the test is one itself, as they were divided 7:1:2"
     manifest = replace(make_manifest(), no_internal_test=why)
     report = make_report(manifest, make_cells(manifest), make_synthetic(manifest))
     assert report["internal_test"] is None
-    assert f"There is no internal test (patients held out of the training images): {why}." in to_markdown(report)
+    assert f"No internal test was held out of the training images: {why}." in to_markdown(report)
     older = json.loads(json.dumps(report))
     del older["internal_test"], older["dataset"]["no_internal_test"]
     assert "internal test" not in to_markdown(older)

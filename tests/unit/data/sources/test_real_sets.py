@@ -38,7 +38,7 @@ def test_real_breastmnist_loses_one_image_and_its_disease_is_label_0(data_root: 
     manifest = real(data_root, tmp_path, source="breastmnist", root="medmnist")
     assert manifest.notes[0] == "1 training image also in validation or test was dropped"
     assert manifest.counts()["test"] == {"malignant": 42, "normal, benign": 114}
-    assert manifest.no_internal_test == "the test is one itself: its makers divided one set of images 7:1:2"
+    assert manifest.no_internal_test == "the test is one itself, as its makers divided one set of images 7:1:2"
     assert manifest.positive_index == 0
 
 
@@ -46,7 +46,7 @@ def test_real_mnist(data_root: Path, tmp_path: Path) -> None:
     manifest = real(data_root, tmp_path, source="mnist", root="mnist", limit=100)
     assert [len(manifest.indices(split)) for split in ("train", "validation", "test")] == [900, 100, 1000]
     assert manifest.shape == (1, 28, 28)
-    assert (manifest.no_internal_test or "").startswith("the test is one itself: its makers took training and test")
+    assert (manifest.no_internal_test or "").startswith("the test is one itself, as its makers took training and test")
 
 
 def test_real_films_by_patient(data_root: Path, tmp_path: Path, kermany: dict[str, Any]) -> None:

@@ -93,9 +93,13 @@ def test_the_mean_image_count_and_label_are_those_of_the_training_images() -> No
 @pytest.mark.parametrize(
     ("candidates", "changes", "why"),
     [
-        (films(splits=(None,) * 3), {}, "the test is drawn at random from the same images as the training images"),
-        (films(splits=(None,) * 3), {"folds": 5}, "so it is one itself"),
-        (films(), {"alike": "they were divided 7:1:2"}, "the test is one itself: they were divided 7:1:2"),
+        (
+            films(splits=(None,) * 3),
+            {},
+            "the test is one itself, drawn at random from the same images as the training images",
+        ),
+        (films(splits=(None,) * 3), {"folds": 5}, "the test is one itself, drawn at random"),
+        (films(), {"alike": "they were divided 7:1:2"}, "the test is one itself, as they were divided 7:1:2"),
         (films(100), {}, "of the label 'pneumonia' it would have 6 patients, and 30 of each label are needed"),
         (films(splits=("train", "validation", "train")), {"test": 0}, "there is no test beside which it would stand"),
     ],
