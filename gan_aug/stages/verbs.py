@@ -216,6 +216,7 @@ def _compare(request: Config, context: StageContext, manifest: Manifest) -> dict
     from gan_aug.evaluation.comparison_plan import ComparisonPlan
     from gan_aug.evaluation.fidelity.own_weights import check_weights
     from gan_aug.evaluation.fidelity.run import run_fidelity
+    from gan_aug.evaluation.fidelity.sets import OfReal
     from gan_aug.evaluation.outcome.margins import keep_margin
     from gan_aug.stages.compare import run_comparison
     from gan_aug.stages.external import bring_synthetic
@@ -241,10 +242,10 @@ def _compare(request: Config, context: StageContext, manifest: Manifest) -> dict
     fidelity = []
     if sets and comparison.compare.fidelity:
         run.emit("compare", "note", "measuring fidelity")
+        device, of_real = choose_device(context.compute.device), OfReal()
         for gan in range(len(sets)):
             folders = run.dataset, context.storage.gan(gan).synthetic, run.compare
-            device = choose_device(context.compute.device)
-            fidelity.append(run_fidelity(*folders, results, comparison.compare, device, cancelled=run.cancelled))
+            fidelity.append(run_fidelity(*folders, results, comparison.compare, device, run.cancelled, of_real))
     report = write_reports(context, plan, configs.reported(request), results, findings, fidelity)
     run.emit("compare", "finish", f"report in {run.path / layout.REPORT_PAGE}")
     return report

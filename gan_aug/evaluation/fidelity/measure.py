@@ -18,6 +18,8 @@ no patient is in both halves.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +52,7 @@ from gan_aug.evaluation.fidelity.label_auc import label_aucs
 from gan_aug.evaluation.fidelity.ms_ssim import images_to_similarity, scales_of, window_of
 from gan_aug.evaluation.fidelity.neighbours import NeighbourReference
 from gan_aug.evaluation.fidelity.own_weights import own_features
-from gan_aug.evaluation.fidelity.sets import SEED, FeatureSets, Side
+from gan_aug.evaluation.fidelity.sets import SEED, FeatureSets, OfReal, Side
 from gan_aug.evaluation.image_checks import RANDOM
 
 IMAGES = 5000
@@ -114,6 +116,7 @@ def measure_fidelity(
     extractor: Extractor,
     device: torch.device,
     cancelled: Cancelled = None,
+    of_real: OfReal | None = None,
 ) -> dict[str, Any]:
     """Measure all figures.
 
@@ -125,6 +128,7 @@ def measure_fidelity(
         extractor: What images are compared by.
         device: Where the classifier and the extractor compute.
         cancelled: Asked before each batch of images whether to stop.
+        of_real: What is known of the real images; nothing by default.
 
     Returns:
         The figures as JSON values, each with its `value` for synthetic images and the same figure of real images,
@@ -134,15 +138,23 @@ def measure_fidelity(
         Cancelled: `cancelled` returned True.
     """
     _, real, synthetic = sides
-    features = _feature_sets(extractor, sides, device, cancelled)
+    of_real = of_real or OfReal()
+    look = _Look(device, cancelled, of_real)
+    features = look(extractor, sides)
     scores = predict_scores(load_classifier(cell)[0].to(device), synthetic.images, manifest.task)
     agreement, of_classes = label_agreement(scores, synthetic.labels, manifest.task)
     held_out = manifest.label_matrix()[manifest.indices("validation")]
     accuracy, of_real_classes = label_agreement(reference_cell.validation_scores, held_out, manifest.task)
     apart = label_aucs(manifest, synthetic, scores, reference_cell.validation_scores)
-    similarity = [(_similarity(synthetic, k), _similarity(real, k)) for k in range(len(manifest.labels))]
+    similarity = [
+        (
+            _similarity(_images_of(synthetic, k), k),
+            of_real(f"similarity {k}", _images_of(real, k), partial(_similarity, label=k)),
+        )
+        for k in range(len(manifest.labels))
+    ]
     beside = choose_beside(extractor, cell, manifest.shape[0], device)
-    seen, seen_by_class = _appearance(sides, [extractor, *([beside] if beside else [])], features, device, cancelled)
+    seen, seen_by_class = _appearance(sides, [extractor, *([beside] if beside else [])], features, look)
     return {
         "extractor": _described(extractor, features),
         "images": len(synthetic.images),
@@ -202,8 +214,7 @@ def _appearance(
     sides: tuple[Side, Side, Side],
     extractors: list[Extractor],
     features: FeatureSets,
-    device: torch.device,
-    cancelled: Cancelled,
+    look: _Look,
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """What `appearance` measures, over all classes and for each; `features` are those of the first extractor."""
     few = first_images(sides)
@@ -213,11 +224,11 @@ def _appearance(
     rows, class_rows = [], [[] for _ in classes]  # type: tuple[list[Any], list[list[Any]]]
     for number, extractor in enumerate(extractors):
         raw = (
-            _feature_sets(extractor, few, device, cancelled)
+            look(extractor, few)
             if number
             else FeatureSets(features.reference[:count], features.real[:count], features.synthetic[:count])
         )
-        found, of_classes = features_figures(raw, _feature_sets(extractor, soft, device, cancelled), classes)
+        found, of_classes = features_figures(raw, look(extractor, soft), classes)
         rows.append({"extractor": _described(extractor, raw), **found})
         for own, figures in zip(class_rows, of_classes, strict=True):
             own.append(figures)
@@ -226,11 +237,20 @@ def _appearance(
     return overall, [{"by_features": own, **power} for own, power in zip(class_rows, class_spectra, strict=True)]
 
 
-def _feature_sets(
-    extractor: Extractor, sides: tuple[Side, Side, Side], device: torch.device, cancelled: Cancelled
-) -> FeatureSets:
-    features = [images_to_features(extractor, side.images, device, cancelled=cancelled) for side in sides]
-    return FeatureSets(*(scaled_features(*features) if extractor.scaled else features))
+@dataclass(frozen=True)
+class _Look:
+    """Computes the features of the three sides, of the real ones only if they are not known."""
+
+    device: torch.device
+    cancelled: Cancelled
+    of_real: OfReal
+
+    def __call__(self, extractor: Extractor, sides: tuple[Side, Side, Side]) -> FeatureSets:
+        seen = partial(images_to_features, extractor, device=self.device, cancelled=self.cancelled)
+        what = f"features {extractor.name} {extractor.weights}"
+        reference, real = (self.of_real(what, side.images, seen) for side in sides[:2])
+        features = [reference, real, seen(sides[2].images)]
+        return FeatureSets(*(scaled_features(*features) if extractor.scaled else features))
 
 
 def _described(extractor: Extractor, features: FeatureSets) -> dict[str, Any]:
@@ -247,8 +267,13 @@ def _share(right: npt.NDArray[np.bool_]) -> float | None:
     return float(right.mean()) if right.size else None
 
 
-def _similarity(side: Side, label: int) -> float | None:
-    similarity = images_to_similarity(side.images[side.labels[:, label] == 1], SEED + label)
+def _images_of(side: Side, label: int) -> npt.NDArray[np.uint8]:
+    images: npt.NDArray[np.uint8] = side.images[side.labels[:, label] == 1]
+    return images
+
+
+def _similarity(images: npt.NDArray[np.uint8], label: int) -> float | None:
+    similarity = images_to_similarity(images, SEED + label)
     return None if similarity is None else similarity.value
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from gan_aug.evaluation.fidelity.distances import FloatArray, check_alike, check
 from gan_aug.evaluation.fidelity.features import images_to_features, random_features
 from gan_aug.evaluation.fidelity.measure import scaled_features
 from gan_aug.evaluation.fidelity.neighbours import nearest_two
+from gan_aug.evaluation.fidelity.sets import OfReal
 from gan_aug.evaluation.statistics.auc import midranks
 
 QUANTILES = (0.01, 0.1, 0.5)
@@ -91,6 +93,7 @@ def measure_memorising(
     synthetic: npt.NDArray[np.uint8],
     device: torch.device,
     cancelled: Callable[[], bool] | None = None,
+    of_real: OfReal | None = None,
 ) -> dict[str, Any] | None:
     """Compare a synthetic set with the training and validation images, by the features of the random network.
 
@@ -100,6 +103,7 @@ def measure_memorising(
         synthetic: Images of the generator that was trained on its training split, `(S, C, H, W) uint8`.
         device: Where the features are computed.
         cancelled: Asked before each batch of images whether to stop.
+        of_real: What is known of the real images; nothing by default.
 
     Returns:
         The figures of Memorising as JSON values, with the name of the `extractor` and the number of `training_images`;
@@ -112,8 +116,10 @@ def measure_memorising(
     if min(len(held_out), len(synthetic)) < FEWEST_HELD_OUT or len(training) < FEWEST:
         return None
     extractor = random_features(manifest.shape[0], device)
-    sides = (store[training], store[held_out], synthetic[:MOST])
-    features = scaled_features(*(images_to_features(extractor, side, device, cancelled=cancelled) for side in sides))
+    seen = partial(images_to_features, extractor, device=device, cancelled=cancelled)
+    what, of_real = f"features {extractor.name} {extractor.weights}", of_real or OfReal()
+    real = [of_real(what, store[rows], seen) for rows in (training, held_out)]
+    features = scaled_features(*real, seen(synthetic[:MOST]))
     found = asdict(features_to_memorising(*features))
     lists = {name: list(found[name]) for name in ("synthetic", "held_out")}
     return {"extractor": extractor.name, "training_images": len(training), **found, **lists}

@@ -22,7 +22,7 @@ from gan_aug.evaluation.cells.result import CellResult
 from gan_aug.evaluation.fidelity.measure import IMAGES, choose_extractor, measure_fidelity
 from gan_aug.evaluation.fidelity.memorising import MOST, measure_memorising
 from gan_aug.evaluation.fidelity.own_weights import weights_sha256
-from gan_aug.evaluation.fidelity.sets import read_sides
+from gan_aug.evaluation.fidelity.sets import OfReal, read_sides
 from gan_aug.run import layout
 from gan_aug.run.files import json_sha256, write_json
 from gan_aug.run.stores import Place, below
@@ -50,6 +50,7 @@ def run_fidelity(
     asked: CompareConfig,
     device: torch.device,
     cancelled: Callable[[], bool] | None = None,
+    of_real: OfReal | None = None,
 ) -> dict[str, Any]:
     """The fidelity figures of a synthetic set; they are read from `compare/fidelity/` if they were measured before.
 
@@ -61,6 +62,7 @@ def run_fidelity(
         asked: Which features to compare.
         device: Where networks compute.
         cancelled: Asked before each batch of images whether to stop.
+        of_real: What other synthetic sets of the run have computed of its real images.
 
     Returns:
         The figures, see `measure_fidelity`.
@@ -81,9 +83,9 @@ def run_fidelity(
     with torch_threads(THREADS):
         extractor = choose_extractor(asked, cell, manifest.shape[0], device)
         sides = read_sides(manifest, images, synthetic, generated, IMAGES)
-        figures = measure_fidelity(manifest, sides, cell, reference_cell, extractor, device, cancelled)
+        figures = measure_fidelity(manifest, sides, cell, reference_cell, extractor, device, cancelled, of_real)
         made = open_shards(generated, synthetic)[np.arange(min(MOST, len(synthetic.image_labels)))]
-        figures["memorising"] = measure_memorising(manifest, images, made, device, cancelled)
+        figures["memorising"] = measure_memorising(manifest, images, made, device, cancelled, of_real)
     write_json(_path(compare, request), {"request": request, "sum": json_sha256(figures), "figures": figures})
     return figures
 

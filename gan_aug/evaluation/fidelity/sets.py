@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +17,7 @@ from gan_aug.run.stores import Place
 
 Rows = npt.NDArray[np.int64]
 SEED = 0
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -22,6 +26,29 @@ class Side:
 
     images: npt.NDArray[np.uint8]
     labels: npt.NDArray[np.float32]
+
+
+class OfReal:
+    """Remembers what was computed of real images: each synthetic set of a run is compared with the same ones."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, str], Any] = {}
+
+    def __call__(
+        self, what: str, images: npt.NDArray[np.uint8], compute: Callable[[npt.NDArray[np.uint8]], Result]
+    ) -> Result:
+        """`compute(images)`, or what it gave before.
+
+        Args:
+            what: What is computed, and with what.
+            images: `(N, C, H, W) uint8`.
+            compute: A function of the images alone.
+        """
+        key = what, hashlib.sha256(repr(images.shape).encode() + images.tobytes()).hexdigest()
+        if key not in self._known:
+            self._known[key] = compute(images)
+        result: Result = self._known[key]
+        return result
 
 
 @dataclass(frozen=True)

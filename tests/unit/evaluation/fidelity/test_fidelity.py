@@ -16,12 +16,13 @@ from gan_aug.evaluation.cells.files import read_cell
 from gan_aug.evaluation.cells.plan import plan_cells
 from gan_aug.evaluation.cells.run import load_context, run_cell
 from gan_aug.evaluation.fidelity import measure as measuring
+from gan_aug.evaluation.fidelity import memorising
 from gan_aug.evaluation.fidelity import run as module
 from gan_aug.evaluation.fidelity.appearance import blurred
 from gan_aug.evaluation.fidelity.measure import label_agreement
 from gan_aug.evaluation.fidelity.own_weights import check_weights
 from gan_aug.evaluation.fidelity.run import run_fidelity, stored_fidelity
-from gan_aug.evaluation.fidelity.sets import choose_images, read_sides, training_halves
+from gan_aug.evaluation.fidelity.sets import OfReal, choose_images, read_sides, training_halves
 from gan_aug.evaluation.image_checks import failed, judge
 from gan_aug.run.files import json_sha256, write_json
 from tests.support.cell_data import CellData, small_config, write_synthetic
@@ -174,6 +175,26 @@ def test_auc_against_the_labels_is_that_of_sklearn(cell_data, judged, tmp_path, 
     assert figures["label_auc"]["real"] == pytest.approx(np.mean(of_labels))
     assert [own["label_auc"]["real"] for own in figures["per_class"].values()] == pytest.approx(of_labels)
     assert 0 < figures["label_auc"]["se"] < 0.05
+
+
+def test_real_images_are_looked_at_once_for_all_sets_of_a_run(shuffled, judged, tmp_path, quick, monkeypatch):
+    monkeypatch.setattr(module, "_kept", lambda *_: None)
+    looks = []
+    for part in (measuring, memorising):
+        look = part.images_to_features
+        monkeypatch.setattr(part, "images_to_features", lambda *a, look=look, **k: looks.append(1) or look(*a, **k))
+    fakes, shared, counted = others(shuffled), OfReal(), []
+
+    def figures(number, of_real):
+        looks.clear()
+        place = tmp_path / f"{number}"
+        write_synthetic(place, fakes if number else grainy(fakes), shuffled.manifest)
+        found = run_fidelity(shuffled.dataset, place, *judged, CompareConfig(), CPU, None, of_real)
+        counted.append(len(looks))
+        return found
+
+    assert figures(0, shared) != figures(1, shared) == figures(1, None)
+    assert counted == [15, 5, 15]  # two networks look at 3 sides, also blurred, and one looks for copies
 
 
 def test_figures_of_an_older_version_stand(cell_data, judged, tmp_path, quick):
