@@ -45,6 +45,7 @@ class OpenedFile:
         length: Its length in bytes; None if that is undefined, as for compressed pixels.
         present: How many bytes the file has for it, up to its end.
         data: These bytes, if they were asked for.
+        place: Where they begin in the file on disk; None if the file is in an archive or deflated.
     """
 
     dataset: Any = field(repr=False)
@@ -53,6 +54,7 @@ class OpenedFile:
     length: int | None
     present: int
     data: bytes = field(repr=False)
+    place: int | None = None
 
     @property
     def syntax(self) -> str:
@@ -91,7 +93,7 @@ def open_file(file: DicomFile, config: DicomConfig, tags: Sequence[Any], *, pixe
 
     stream, size = file.open(byte_limit(config))
     with stream:
-        source = _BoundedFile(stream, size)
+        source = on_disk = _BoundedFile(stream, size)
         start = source.beginning()
         if (inner := _second_beginning(start)) is not None:
             source.seek(inner)
@@ -121,7 +123,8 @@ def open_file(file: DicomFile, config: DicomConfig, tags: Sequence[Any], *, pixe
         left = source.left()
         held = left if length == UNDEFINED_LENGTH else min(length, left)
         data = source.read(held) if pixels else b""
-        return OpenedFile(dataset, element, vr, None if length == UNDEFINED_LENGTH else length, held, data)
+        known = place if source is on_disk and not file.member else None
+        return OpenedFile(dataset, element, vr, None if length == UNDEFINED_LENGTH else length, held, data, known)
 
 
 def _second_beginning(start: bytes) -> int | None:

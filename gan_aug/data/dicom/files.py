@@ -10,6 +10,7 @@ from io import BytesIO
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
+from gan_aug.data.dicom.grey_scale import PixelPlan
 from gan_aug.data.dicom.pydicom_messages import suppress_messages
 from gan_aug.data.items import Rejected
 from gan_aug.data.locate import data_folder
@@ -41,12 +42,14 @@ class DicomFile:
         path: The file, or the archive that holds it.
         name: Its path below the root or in the archive, with forward slashes.
         member: Whether it is in an archive.
+        plan: How its pixels become grey, if that is known from its header.
     """
 
     number: int = field(compare=False)
     path: Path = field(repr=False)
     name: str = field(repr=False)
     member: bool = False
+    plan: PixelPlan | None = field(default=None, compare=False, repr=False)
 
     @property
     def origin(self) -> str:

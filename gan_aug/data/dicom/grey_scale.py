@@ -59,6 +59,39 @@ class GreyScale:
     inverted: bool = False
 
 
+@dataclass(frozen=True)
+class PixelPlan:
+    """How the one frame of a file becomes grey, as its header says: known before, so that the header is read once.
+
+    Attributes:
+        stamp: The file as it was when its header was read; see `DicomFile.stamp`.
+        place: Where its pixels begin, in bytes. They are not compressed, little endian, and of 8 or 16 bits.
+        module: How they are stored.
+        scale: How stored values become grey. It has no tables.
+        ratio: The height of a pixel by its width.
+    """
+
+    stamp: tuple[int, ...]
+    place: int
+    module: PixelModule
+    scale: GreyScale
+    ratio: float
+
+    @classmethod
+    def parse(cls, values: dict[str, Any]) -> PixelPlan:
+        """The plan of which `values` are the JSON form of `asdict`."""
+        scale = values["scale"]
+        window = scale["voi"] and Window(**scale["voi"])
+        padding = scale["padding"] and tuple(scale["padding"])
+        return cls(
+            tuple(values["stamp"]),
+            values["place"],
+            PixelModule(**values["module"]),
+            GreyScale(**scale | {"voi": window, "padding": padding}),
+            values["ratio"],
+        )
+
+
 def read_scale(header: Attributes, module: PixelModule, frame: int, window: str) -> GreyScale:
     """Read how the stored values of a frame become grey; what is not obeyed is noted.
 

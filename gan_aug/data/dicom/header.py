@@ -10,10 +10,10 @@ from gan_aug.data.dicom.attributes import PIXEL_KEYWORDS, Attributes, named, tag
 from gan_aug.data.dicom.dataset import GE_BIG_ENDIAN_PIXELS, OpenedFile, open_file
 from gan_aug.data.dicom.decode import ENCAPSULATED_NATIVE, is_compressed, lack_of_bytes, name_of
 from gan_aug.data.dicom.files import DicomFile
-from gan_aug.data.dicom.grey_scale import read_scale
+from gan_aug.data.dicom.grey_scale import GreyScale, PixelPlan, read_scale
 from gan_aug.data.dicom.pixel_module import PixelModule, height_to_width, pixel_distances, read_pixel_module
 from gan_aug.data.dicom.pydicom_messages import suppress_messages
-from gan_aug.data.dicom.tables import read_palette
+from gan_aug.data.dicom.tables import LookUpTable, read_palette
 from gan_aug.data.patients import IdentityKey
 from gan_aug.errors import DataError
 
@@ -82,6 +82,7 @@ class Header:
         patient: The keyed hash of the Patient ID (0010,0020) or of what stands in for it, or None.
         identifiers: The keyed hash of each of IDENTIFIERS; empty if the header lacks it.
         label_value: The value of the attribute that labels are taken from; empty if there is none.
+        plan: How its pixels become grey, if it has one frame of a simple kind.
     """
 
     frames: int
@@ -90,6 +91,7 @@ class Header:
     patient: str | None = field(repr=False)
     identifiers: dict[str, str] = field(repr=False)
     label_value: str = field(repr=False)
+    plan: PixelPlan | None = field(default=None, repr=False)
 
 
 def read_header(file: DicomFile, config: DicomConfig, identity: IdentityKey, label_from: str | None = None) -> Header:
@@ -107,19 +109,22 @@ def read_header(file: DicomFile, config: DicomConfig, identity: IdentityKey, lab
         DataError: If the file cannot be used, or only if the config allows it by name; the message is the reason.
     """
     with suppress_messages():
+        stamp = file.stamp()
         opened = open_file(file, config, tags((*ATTRIBUTES, *([label_from] if label_from else []))))
         try:
-            return _header(opened, config, identity, label_from)
+            return _header(opened, stamp, config, identity, label_from)
         except DataError:
             raise
         except Exception as error:  # whatever a value may be that nobody has thought of
             raise DataError("its header is damaged") from error
 
 
-def _header(opened: OpenedFile, config: DicomConfig, identity: IdentityKey, label_from: str | None) -> Header:
+def _header(
+    opened: OpenedFile, stamp: tuple[int, ...], config: DicomConfig, identity: IdentityKey, label_from: str | None
+) -> Header:
     header = Attributes(opened.dataset)
     module = _check(opened, header, config)
-    _note_frames(header, module, config)
+    scales = _note_frames(header, module, config)
     identifiers = {key: _value(header, key) for key in IDENTIFIERS}
     patient, notes = _patient(identifiers)
     label = _value(header, label_from) if label_from else ""
@@ -131,7 +136,21 @@ def _header(opened: OpenedFile, config: DicomConfig, identity: IdentityKey, labe
         identity(patient) if patient else None,
         {key: identity(value) for key, value in identifiers.items()},
         label,
+        _plan(opened, stamp, module, scales),
     )
+
+
+def _plan(
+    opened: OpenedFile, stamp: tuple[int, ...], module: PixelModule, scales: list[tuple[GreyScale, float]]
+) -> PixelPlan | None:
+    """How pixels become grey, if they are plain numbers of one grey frame, whose scale is no table."""
+    plain = opened.length is not None and not opened.big_endian and not is_compressed(opened.syntax)
+    if not plain or opened.place is None or not stamp or len(scales) != 1:
+        return None
+    (scale, ratio), simple = scales[0], module.element == "PixelData" and module.allocated in (8, 16)
+    if not simple or module.frames != 1 or scale.modality or isinstance(scale.voi, LookUpTable):
+        return None
+    return PixelPlan(stamp, opened.place, module, scale, ratio)
 
 
 def _value(header: Attributes, keyword: str) -> str:
@@ -257,16 +276,24 @@ def _different_frames(header: Attributes, module: PixelModule) -> range:
     return range(module.frames if "PerFrameFunctionalGroupsSequence" in header else 1)
 
 
-def _note_frames(header: Attributes, module: PixelModule, config: DicomConfig) -> None:
-    """Note what will be assumed when frames are shown."""
+def _note_frames(header: Attributes, module: PixelModule, config: DicomConfig) -> list[tuple[GreyScale, float]]:
+    """Note what will be assumed when frames are shown.
+
+    Returns:
+        How the values of each frame that may differ become grey, and the height of its pixels by their width; empty for
+        frames in colour.
+    """
+    scales = []
     if module.photometric == "PALETTE COLOR" and "SegmentedRedPaletteColorLookupTableData" not in header:
         read_palette(header, (float(module.range[0]), float(module.range[1])))
     for frame in _different_frames(header, module):
-        if module.samples == 1 and module.photometric != "PALETTE COLOR":
-            read_scale(header, module, frame, config.window)
-        height_to_width(header, frame)
+        grey = module.samples == 1 and module.photometric != "PALETTE COLOR"
+        scale = read_scale(header, module, frame, config.window) if grey else None
+        ratio = height_to_width(header, frame)
+        scales += [(scale, ratio)] if scale else []
     shape = header.text("PresentationLUTShape")
     if (module.photometric, shape) in (("MONOCHROME1", "IDENTITY"), ("MONOCHROME2", "INVERSE")):
         header.note(f"{named('PresentationLUTShape')} is {shape}, which {module.photometric} excludes: not obeyed")
     if header.text("PixelPresentation") in ("COLOR", "MIXED"):
         header.note(f"{named('PixelPresentation')} asks for colours on grey pixels: shown in grey")
+    return scales

@@ -9,6 +9,7 @@ from functools import partial
 
 from gan_aug.config.data import DicomConfig
 from gan_aug.data.dicom.files import DicomFile, UnreadError
+from gan_aug.data.dicom.grey_scale import PixelPlan
 from gan_aug.data.dicom.header import Header, NoImageError, read_header
 from gan_aug.data.items import Rejected
 from gan_aug.data.patients import IdentityKey
@@ -115,4 +116,7 @@ def _parsed(text: str, file: DicomFile) -> Header | Rejected:
     if "reason" in values:
         return Rejected(file.origin, values["reason"], counts=values["counts"])
     spacing = tuple(values.pop("spacing") or ()) or None
-    return Header(assumed=tuple(values.pop("assumed")), spacing=spacing, **values)
+    plan = values.pop("plan")
+    return Header(
+        assumed=tuple(values.pop("assumed")), spacing=spacing, plan=PixelPlan.parse(plan) if plan else None, **values
+    )

@@ -15,7 +15,8 @@ from gan_aug.data.dicom.attributes import PIXEL_KEYWORDS, named, tags
 from gan_aug.data.dicom.dataset import open_file
 from gan_aug.data.dicom.decode import PixelSource, name_of
 from gan_aug.data.dicom.files import DicomFile
-from gan_aug.data.dicom.pixel_module import height_to_width
+from gan_aug.data.dicom.grey_scale import PixelPlan, read_scale
+from gan_aug.data.dicom.pixel_module import height_to_width, stored_bits
 from gan_aug.data.dicom.pydicom_messages import suppress_messages
 from gan_aug.data.dicom.tables import read_palette
 from gan_aug.data.dicom.window import fell_together, grey_frame
@@ -42,6 +43,8 @@ def read_frame(file: DicomFile, frame: int, config: DicomConfig) -> Pixels:
     Raises:
         DataError: If the frame cannot be decoded; the message is the reason.
     """
+    if file.plan and (pixels := _by_plan(file, file.plan, config)) is not None:
+        return pixels
     with suppress_messages():
         source = _loaded(file, config, file.stamp())
         try:
@@ -76,9 +79,32 @@ def render(source: PixelSource, values: Array, bits: int, frame: int, config: Di
     elif source.module.photometric == "PALETTE COLOR":
         pixels = _palette(source, values)
     else:
-        pixels = grey_frame(source.header, source.module, values, frame, config.window)
-    pixels = pixels if config.crop == "none" else without_border(pixels)
-    return of_square_pixels(pixels, height_to_width(source.header, frame), config.max_pixels)
+        pixels = grey_frame(read_scale(source.header, source.module, frame, config.window), values)
+    return _shaped(pixels, height_to_width(source.header, frame), config)
+
+
+def _by_plan(file: DicomFile, plan: PixelPlan, config: DicomConfig) -> Pixels | None:
+    """The pixels of a file by what is known of its header; None if the file has changed or cannot be read."""
+    module = plan.module
+    if file.stamp() != plan.stamp:
+        return None
+    try:
+        with file.path.open("rb") as stream:
+            stream.seek(plan.place)
+            data = stream.read(module.native_bytes())
+    except OSError:
+        return None
+    if len(data) < module.native_bytes():
+        return None
+    kind = f"<{'i' if module.signed else 'u'}{module.allocated // 8}"
+    values = np.frombuffer(data, dtype=kind).reshape(module.rows, module.columns)
+    values = stored_bits(values.astype(values.dtype.newbyteorder("="), copy=False), module, module.stored, None)
+    return _shaped(grey_frame(plan.scale, values), plan.ratio, config)
+
+
+def _shaped(pixels: Pixels, ratio: float, config: DicomConfig) -> Pixels:
+    """The picture without dark borders, if that is asked for, and with square pixels; see `of_square_pixels`."""
+    return of_square_pixels(pixels if config.crop == "none" else without_border(pixels), ratio, config.max_pixels)
 
 
 def without_border(pixels: Pixels) -> Pixels:

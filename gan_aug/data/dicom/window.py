@@ -11,9 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gan_aug.data.assumptions import Assumed, assume
-from gan_aug.data.dicom.attributes import Attributes
-from gan_aug.data.dicom.grey_scale import GreyScale, read_scale
-from gan_aug.data.dicom.pixel_module import PixelModule
+from gan_aug.data.dicom.grey_scale import GreyScale
 from gan_aug.data.dicom.tables import LookUpTable
 from gan_aug.errors import DataError
 
@@ -37,17 +35,12 @@ NEGLIGIBLE = 1e-6
 """An error below this is less than a tenth of a step of 16 bit."""
 
 
-def grey_frame(
-    header: Attributes, module: PixelModule, values: Array, frame: int, window: str
-) -> npt.NDArray[np.uint16]:
+def grey_frame(scale: GreyScale, values: Array) -> npt.NDArray[np.uint16]:
     """The grey values of one frame over the full range of uint16.
 
     Args:
-        header: The header.
-        module: How the pixels are stored.
+        scale: How values become grey.
         values: The stored values, `(H, W)`.
-        frame: The frame, counted from 0.
-        window: `first`, `percentile`, or a Window Center & Width Explanation (0028,1055).
 
     Returns:
         `(H, W) uint16`; 0 is black.
@@ -55,7 +48,7 @@ def grey_frame(
     Raises:
         DataError: If no pixel has a finite value.
     """
-    grey = windowed_uint16(read_scale(header, module, frame, window), values)
+    grey = windowed_uint16(scale, values)
     if fell_together(values, grey):
         assume(Assumed.FEW_GREYS)
     return grey

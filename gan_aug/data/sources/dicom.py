@@ -204,6 +204,7 @@ def _items(config: DataConfig, file: DicomFile, header: Header, annotation: Anno
     patient = annotation.patient or header.patient
     # Without any id the file is its own patient, so that its frames stay in one split.
     patient = patient or f"\0{file.number}"
+    file = replace(file, plan=header.plan)
     return [
         Item(
             file.origin if header.frames == 1 else f"{file.origin} frame {frame + 1}",
