@@ -100,8 +100,9 @@ class ProcessGroup(Ranks):
 
 
 def current_ranks(device: torch.device) -> Ranks:
-    """The ranks of torch's process group if it is initialised, else this process alone."""
-    return ProcessGroup(device) if dist.is_available() and dist.is_initialized() else Ranks()
+    """The ranks of torch's process group if it is initialised and has several, else this process alone."""
+    grouped = dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1
+    return ProcessGroup(device) if grouped else Ranks()
 
 
 class _Sum(torch.autograd.Function):
