@@ -16,6 +16,9 @@ Split = tuple[Tensor, Tensor, Tensor, Tensor]
 FILM_SIZE = 64 if torch.cuda.is_available() else 16
 """Pixels on each side."""
 
+MOST = None if torch.cuda.is_available() else 64
+"""Images of a part of MNIST, or of a class of films, at most: the small form is quick."""
+
 BATCH = 128
 
 
@@ -26,7 +29,7 @@ def read_mnist(folder: Path) -> Split:
         for part in ("train", "t10k")
         for kind in ("images-idx3", "labels-idx1")
     ]
-    images, classes, test_images, test_classes = parts
+    images, classes, test_images, test_classes = (part[:MOST] for part in parts)
     return images[:, None], classes.long(), test_images[:, None], test_classes.long()
 
 
@@ -56,7 +59,7 @@ def read_films(folder: Path) -> Split:
     found: list[Tensor] = []
     names = sorted(path.name for path in (folder / "train").iterdir() if path.is_dir())
     for part in ("train", "test"):
-        paths = [(path, k) for k, name in enumerate(names) for path in sorted((folder / part / name).iterdir())]
+        paths = [(path, k) for k, name in enumerate(names) for path in sorted((folder / part / name).iterdir())[:MOST]]
         with ThreadPoolExecutor() as pool:
             images = list(pool.map(read, [path for path, _ in paths]))
         found += [torch.stack(images), torch.tensor([k for _, k in paths])]

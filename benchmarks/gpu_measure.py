@@ -85,7 +85,7 @@ class Table:
         else:
             try:
                 self.found[name] = part()
-            except (RuntimeError, OSError) as error:
+            except (RuntimeError, OSError, ValueError) as error:
                 self.found[name] = {"failed": str(error).splitlines()[0]}
         print(f"{name}: {time.monotonic() - began:.0f} s", flush=True)
         (self._out / "table.json").write_text(json.dumps(self.found, indent=2) + "\n")
