@@ -100,7 +100,7 @@ def test_a_gan_of_all_images_is_refused_by_the_arms_of_a_subset(finished: Path, 
     for file in path.glob("synthetic/*"):
         if file.name != "request.json":
             shutil.copy(file, own)
-    with pytest.raises(LeakageError, match="61 of the 86 images .* are not in the training split"):
+    with pytest.raises(LeakageError, match="trained on 86 images of the data .* which are not these"):
         start("compare", config(seeds=2), RunDir(path), LocalExecutor(1))
 
 
