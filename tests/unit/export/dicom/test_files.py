@@ -27,13 +27,14 @@ from gan_aug.export.formats import FORMATS
 from tests.support.synthetic_set import CHECKPOINT, write_set
 
 TWO = [(k % 2,) for k in range(7)]
+FIVE = TWO[:5]
 
 FORMS = [
     (channels, {"bits": bits, "frames": frames, "syntax": syntax, "mark": mark})
     for channels, bits, frames, syntax, mark in itertools.product(
-        (1, 3), (8, 16), (1, 3), ("explicit", "rle", "jpeg-ls"), (False, True)
+        (1, 3), (8, 16), (1, 2), ("explicit", "rle", "jpeg-ls"), (False, True)
     )
-    if (channels, bits) != (3, 16)
+    if (channels, bits) != (3, 16) and (not mark or syntax == "explicit")
 ]
 
 
@@ -60,9 +61,9 @@ def name_of(form: tuple[int, dict[str, Any]]) -> str:
 def test_every_form_is_valid_and_decodes_to_the_images(tmp_path: Path, form: tuple[int, dict[str, Any]]) -> None:
     channels, options = form
     shape = (channels, 31, 45)  # an odd number of bytes, if grey of 8 bit
-    files, found = made(tmp_path / "set", options=options, shape=shape)
-    assert len(found) == (7 if options["frames"] == 1 else 3)
-    images = read_images(tmp_path / "set", write_set(tmp_path / "set", TWO, shape=shape)).astype(np.uint16)
+    files, found = made(tmp_path / "set", FIVE, options, shape=shape)
+    assert len(found) == (5 if options["frames"] == 1 else 3)
+    images = read_images(tmp_path / "set", files._manifest).astype(np.uint16)
     for numbers, file in zip(files.groups(), found, strict=True):
         expected = images[list(numbers)] * (257 if options["bits"] == 16 else 1)
         decoded = pixels_of(file.content)
@@ -76,7 +77,7 @@ def test_every_form_is_valid_and_decodes_to_the_images(tmp_path: Path, form: tup
         again = BytesIO()
         dcmread(BytesIO(file.content)).save_as(again, enforce_file_format=True)
         assert again.getvalue() == file.content
-    for file in found:
+    for file in (found[1], found[-1]):  # of several frames, if there are such, and of one
         (tmp_path / "file.dcm").write_bytes(file.content)
         if shutil.which("dciodvfy"):
             assert faults(tmp_path / "file.dcm") == []
@@ -105,10 +106,12 @@ def faults(path: Path) -> list[str]:
 @pytest.mark.skipif(not shutil.which("dciodvfy"), reason="dicom3tools is not installed")
 def test_every_body_part_and_modality_is_known_to_the_checker(tmp_path: Path) -> None:
     modalities = itertools.cycle(DicomExport.model_fields["modality"].annotation.__args__)  # type: ignore[union-attr]
+    manifest = write_set(tmp_path / "set", [(0,)], (1, 2, 2))
     for part in sorted(PAIRED | UNPAIRED):
         options = {"body_part": part, "modality": next(modalities), "study_date": "20240131"}
         options |= {"laterality": "RLB"[len(part) % 3]} if part in PAIRED else {}
-        _, (file,) = made(tmp_path / "set", [(0,)], options)
+        files = DicomFiles(manifest, export_options({"dicom": options}))
+        (file,) = iterate_files(tmp_path / "set", manifest, files)
         (tmp_path / "file.dcm").write_bytes(file.content)
         assert faults(tmp_path / "file.dcm") == []
 
@@ -119,7 +122,7 @@ def test_another_reader_sees_the_same_pixels(tmp_path: Path, channels: int) -> N
     for syntax, frames in itertools.product(("explicit", "rle", "jpeg-ls"), (1, 3)):
         options = {"syntax": syntax, "frames": frames}
         files, found = made(tmp_path / "set", options=options, shape=(channels, 16, 12))
-        for numbers, file in zip(files.groups(), found, strict=True):
+        for numbers, file in list(zip(files.groups(), found, strict=True))[:2]:
             (tmp_path / "file.dcm").write_bytes(file.content)
             last = ["+F", str(len(numbers))]
             # JPEG-LS has a program of its own.
