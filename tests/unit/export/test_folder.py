@@ -13,7 +13,7 @@ from gan_aug.config.export import ExportOptions, export_options
 from gan_aug.errors import Cancelled, StorageError
 from gan_aug.export import folder as folders
 from gan_aug.export.formats import FORMATS
-from tests.support.synthetic_set import write_set
+from tests.unit.export.synthetic_set import write_set
 
 
 def files_in(folder: Path) -> dict[str, bytes]:

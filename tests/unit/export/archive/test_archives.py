@@ -30,7 +30,7 @@ from gan_aug.export.folder import iterate_files
 from gan_aug.run import layout
 from tests.support.dicom.orthanc import running_orthanc
 from tests.support.service.held_port import HeldPort
-from tests.support.synthetic_set import write_set
+from tests.unit.export.synthetic_set import write_set
 
 LOGIN = "releaser:a secret"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from gan_aug.config.export import DicomExport
 from gan_aug.export.dicom.case import Cases, uid
-from tests.support.synthetic_set import write_set
+from tests.unit.export.synthetic_set import write_set
 
 
 def test_a_uid_is_a_uuid_of_version_8() -> None:

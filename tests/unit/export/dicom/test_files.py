@@ -24,7 +24,7 @@ from gan_aug.export.dicom.files import DicomFiles
 from gan_aug.export.dicom.template import by_pydicom
 from gan_aug.export.folder import ImageFile, iterate_files
 from gan_aug.export.formats import FORMATS
-from tests.support.synthetic_set import CHECKPOINT, write_set
+from tests.unit.export.synthetic_set import CHECKPOINT, write_set
 
 TWO = [(k % 2,) for k in range(7)]
 FIVE = TWO[:5]
