@@ -19,7 +19,7 @@ class ComputeConfig(Section):
 
     device: Literal["auto", "cpu", "cuda"] = "auto"
     cuda_graphs: bool = Field(
-        True,
+        False,
         description="let a GPU repeat the steps of GAN training from CUDA graphs, once it was seen that they give the "
         "same; not with several ranks or micro-batches",
     )
