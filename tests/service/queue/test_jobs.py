@@ -19,7 +19,7 @@ from gan_aug_service.queue.job_process import ALREADY_RUNNING, end_file, process
 from gan_aug_service.queue.runner import JobRef, LocalRunner
 from gan_aug_service.queue.supervisor import Supervisor
 from tests.support.places import ROOT
-from tests.support.service.service_samples import TINY, Service, until
+from tests.support.service.service_samples import TINY, WHOLE, Service, until
 
 LONG: dict[str, Any] = {"train": {"images": 10**9, "batch": 2}}
 SHORT: dict[str, Any] = {"train": {"images": 4, "batch": 2}}
@@ -50,6 +50,7 @@ def starts(service: Service, job: dict[str, Any]) -> int:
 
 @pytest.mark.server
 @pytest.mark.slow
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)  # a verb's process knows of no database
 def test_real_verbs_as_jobs(service: Service) -> None:
     service.start()
     job = service.submit("train")
@@ -67,7 +68,7 @@ def test_real_verbs_as_jobs(service: Service) -> None:
     kept = json.loads((service.settings.runs / job["run"] / "request.json").read_text())
     assert (kept["verb"], kept["config"]["gan"]["width"]) == ("train", 4)
 
-    whole = service.call("POST", f"/v1/jobs/run?run={job['run']}", json=TINY).json()
+    whole = service.call("POST", f"/v1/jobs/run?run={job['run']}", json=WHOLE).json()
     assert service.wait(whole["id"])["state"] == "done"
     assert service.call("GET", f"/v1/jobs/{whole['id']}/report").json()["schema"] == 1
     own = service.call("GET", f"/v1/jobs/{whole['id']}/events").text

@@ -31,6 +31,11 @@ TINY: dict[str, Any] = {
     "compare": {"seeds": 2, "gans": 1},
     "compute": {"workers": 1},
 }
+WHOLE: dict[str, Any] = TINY | {
+    "compare": TINY["compare"] | {"arms": ["real", "synthetic", "mixed"], "canaries": False}
+}
+"""As TINY, with fewer classifiers, for runs that go through all stages."""
+
 WHO = {
     "admin": (Role.ADMIN, "default"),
     "editor": (Role.EDITOR, "lungs"),
@@ -47,7 +52,7 @@ def make_run(path: Path) -> Path:
     from gan_aug.run.folder import RunDir
     from gan_aug.stages.verbs import start
 
-    start("run", parse(TINY, "the test"), RunDir(path), LocalExecutor(1))
+    start("run", parse(WHOLE, "the test"), RunDir(path), LocalExecutor(1))
     return path
 
 
