@@ -19,7 +19,7 @@ pytestmark = pytest.mark.slow
 
 CONFIG = """
 data: {source: digits, size: 16, limit: 60}
-train: {images: 9600, batch: 32, checkpoint_every: 1600, sample_every: 9600}
+train: {images: 4800, batch: 32, checkpoint_every: 640, sample_every: 4800}
 gan: {width: 4}
 compare: {gans: 1}
 compute: {workers: 1, threads: 1, ranks: 2, device: cpu}
@@ -60,7 +60,7 @@ def identity(run: Path) -> str:
     """The id of the last checkpoint: a hash of all it holds."""
     newest = newest_checkpoint(run / "train/checkpoints")
     assert newest is not None
-    assert newest.images == 9600
+    assert newest.images == 4800
     return newest.id
 
 

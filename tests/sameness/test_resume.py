@@ -16,11 +16,11 @@ import pytest
 pytestmark = pytest.mark.slow
 
 CONFIG = """
-data: {source: digits, size: 16, limit: 60}
-train: {images: 12000, batch: 32, checkpoint_every: 1600, sample_every: 12000, restarts: 0}
+data: {source: digits, size: 16, limit: 40}
+train: {images: 4800, batch: 32, checkpoint_every: 640, sample_every: 4800, restarts: 0}
 gan: {width: 4}
-synthesis: {counts: 300, shard: 64}
-classifier: {name: small-cnn, steps: 150, epochs: 3}
+synthesis: {counts: 100, shard: 64}
+classifier: {name: small-cnn, steps: 60, epochs: 3}
 compare: {seeds: 2, gans: 1, arms: [real, synthetic, mixed], canaries: false}
 compute: {workers: 2, threads: 1}
 """
@@ -73,7 +73,7 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def uninterrupted(config: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     run = tmp_path_factory.mktemp("whole")
-    finish(start("run", config, "--run", run))
+    finish(start("run", config, "--run", run, "--set", "compute.workers=1"))
     return report(run)
 
 
@@ -101,7 +101,7 @@ def test_ctrl_c_in_training_ends_with_its_code_and_resumes(
     config: Path, tmp_path: Path, uninterrupted: dict[str, Any]
 ) -> None:
     run = tmp_path / "run"
-    process = start("run", config, "--run", run)
+    process = start("run", config, "--run", run, "--set", "compute.workers=1")
     assert interrupt_when(process, lambda: any((run / "train/checkpoints").glob("[0-9]*")))
     assert process.returncode == 130
     finish(start("resume", run))
