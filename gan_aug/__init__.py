@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from gan_aug.version import __version__
 
 if TYPE_CHECKING:
-    from gan_aug.api import Run, SyntheticSet, open, resume, run  # noqa: A004 - they are called as gan_aug.open
+    from gan_aug.api import Run, SyntheticSet, audit, open, resume, run  # noqa: A004 - they are called as gan_aug.open
     from gan_aug.config import Config
     from gan_aug.errors import GanAugError
     from gan_aug.evaluation.statistics.arrays import auc, compare
@@ -31,6 +31,7 @@ __all__ = [
     "SyntheticSet",
     "__version__",
     "auc",
+    "audit",
     "compare",
     "load_generator",
     "open",
@@ -44,6 +45,7 @@ _MODULES = {
     "Run": "gan_aug.api",
     "SyntheticSet": "gan_aug.api",
     "auc": "gan_aug.evaluation.statistics.arrays",
+    "audit": "gan_aug.api",
     "compare": "gan_aug.evaluation.statistics.arrays",
     "load_generator": "gan_aug.synthesis.generator",
     "open": "gan_aug.api",

@@ -9,8 +9,9 @@ people.
 
 from __future__ import annotations
 
+from gan_aug.api.audits import audit
 from gan_aug.api.opened import Run, Where
 from gan_aug.api.sets import SyntheticSet
 from gan_aug.api.start import inspect, open, plan, resume, run  # noqa: A004 - they are called as gan_aug.open
 
-__all__ = ["Run", "SyntheticSet", "Where", "inspect", "open", "plan", "resume", "run"]
+__all__ = ["Run", "SyntheticSet", "Where", "audit", "inspect", "open", "plan", "resume", "run"]

@@ -27,17 +27,20 @@ class Released:
         gan: int = 0,
         *,
         options: Mapping[str, Any] | ExportOptions | None = None,
+        release_anyway: str | None = None,
         progress: Listener | None = None,
     ) -> int:
         """Write the synthetic set in a format that other tools read, whole or not at all.
 
-        A folder of many files that was interrupted is gone on with by the same call.
+        A set that has no privacy audit yet is audited first. A folder of many files that was interrupted is gone on
+        with by the same call.
 
         Args:
             to: The name of a format, such as "png", "npz" or "dicom"; all are in `gan_aug.export.formats`.
             out: The folder or file to write, which must not be there yet.
             gan: Of a run with several GANs: whose set.
             options: By sections, such as `{"dicom": {"bits": 16}}`; all are in `gan_aug.config.export`.
+            release_anyway: Why the set is to leave whatever the privacy audit says; it is noted in `releases.jsonl`.
             progress: Is called with an Event when some images more are written.
 
         Returns:
@@ -47,11 +50,12 @@ class Released:
             ConfigError: If there is no such format, or the options do not fit.
             CheckpointError: If the run has no such GAN.
             ManifestError: If there is no synthetic set, or it was altered.
+            ReleaseRefused: If the privacy audit does not allow it.
             StorageError: If there is something at `out` already.
         """
         from gan_aug.stages.release import export
 
-        return export(self.folder, to, Path(out), gan, options, progress or default_listener())
+        return export(self.folder, to, Path(out), gan, options, progress or default_listener(), release_anyway)
 
     def send(
         self,
@@ -61,6 +65,7 @@ class Released:
         *,
         record: str | Path | None = None,
         options: Mapping[str, Any] | ExportOptions | None = None,
+        release_anyway: str | None = None,
         progress: Listener | None = None,
     ) -> Sent:
         """Send the synthetic set to an archive as DICOM files; what is recorded as arrived is not sent again.
@@ -71,6 +76,7 @@ class Released:
             gan: Of a run with several GANs: whose set.
             record: The file that records what arrived; by default one in the folder `sent` of the run.
             options: As for `export`.
+            release_anyway: As for `export`.
             progress: Is called with an Event when some files more arrived.
 
         Returns:
@@ -80,9 +86,10 @@ class Released:
             ConfigError: If the address or the options are wrong.
             CheckpointError: If the run has no such GAN.
             ManifestError: If there is no synthetic set, or it was altered.
+            ReleaseRefused: If the privacy audit does not allow it.
             StorageError: If the archive was not reached, or refused files.
         """
         from gan_aug.stages.release import send
 
         told = progress or default_listener()
-        return send(self.folder, to, address, gan, Path(record) if record else None, options, told)
+        return send(self.folder, to, address, gan, Path(record) if record else None, options, told, release_anyway)

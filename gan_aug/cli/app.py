@@ -14,6 +14,7 @@ import typer  # noqa: TID251 - the door
 from gan_aug import api
 from gan_aug import config as configs
 from gan_aug.cli import latent
+from gan_aug.cli.audit import in_words, raise_refused
 from gan_aug.cli.cache import cache
 from gan_aug.cli.export import export
 from gan_aug.cli.predict import predict
@@ -156,6 +157,38 @@ def resume(
 
 
 app.command()(export)
+
+
+@app.command()
+def audit(
+    source: Annotated[
+        Path,
+        typer.Argument(metavar="CONFIG|RUN|SET", help="YAML file, run folder, or a further set", show_default=False),
+    ],
+    run: RunOption = None,
+    overrides: SetOption = None,
+    gan: Annotated[
+        int | None, typer.Option(metavar="N", help="of a run with several GANs: whose set  [default: all]")
+    ] = None,
+    of: Annotated[
+        Path | None, typer.Option(metavar="RUN", help="of a SET: run folder of its GAN  [default: the one around it]")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare synthetic images with the training images: copies, membership, and whether they may be released."""
+    if not source.is_dir():
+        if gan is not None or of:
+            raise ConfigError(f"{source} is no folder, which --gan and --of need")
+        _start("audit", source, run, overrides, "local", dry_run=False, as_json=as_json)
+        return
+    if run or overrides:
+        raise ConfigError(f"{source} is a folder: --run and --set go with a config file")
+    with shown_progress() as listener:
+        records = api.audit(source, gan, of=of, progress=listener, stop_on_signals=True)
+    _print(records if as_json else in_words(records), as_json)
+    raise_refused(records)
+
+
 app.command()(predict)
 
 

@@ -43,37 +43,56 @@ def export(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="an option, e.g. dicom.bits=16 or archive.retries=2"),
     ] = None,
+    anyway: Annotated[
+        str | None,
+        typer.Option("--release-anyway", metavar="REASON", help="pass over the privacy audit; who and why is noted"),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print the result as JSON")] = False,
 ) -> None:
-    """Write a run's synthetic set, or a further set, in a format that other tools read, or send it to an archive."""
+    """Write a synthetic set in a format that other tools read, or send it to an archive; audits it before, if needed.
+
+    DIR is a run folder, or that of a further set.
+    """
     options = export_options(None, tuple(overrides or ()))
     made = _opened(folder, gan)
     if to in ARCHIVES:
-        result, text = _sent(made, to, address, out, gan or 0, options)
+        result, text = _sent(made, to, address, out, gan or 0, options, anyway)
     else:
-        result, text = _written(made, to, address, out, gan or 0, options)
+        result, text = _written(made, to, address, out, gan or 0, options, anyway)
     print(json.dumps(result, ensure_ascii=False, indent=2) if as_json else text)  # noqa: T201 - this is the terminal
 
 
 def _written(
-    made: api.SyntheticSet | api.Run, to: str, address: str | None, out: Path | None, gan: int, options: ExportOptions
+    made: api.SyntheticSet | api.Run,
+    to: str,
+    address: str | None,
+    out: Path | None,
+    gan: int,
+    options: ExportOptions,
+    anyway: str | None,
 ) -> tuple[dict[str, Any], str]:
     """Write a format; what is to be printed, as JSON values and as text."""
     if out is None or address is not None:
         raise ConfigError(f"--to {to} writes to disk: name the {FORMATS[to].kind} with --out, and no address")
     with shown_progress() as listener:
-        count = made.export(to, out, gan, options=options, progress=listener)
+        count = made.export(to, out, gan, options=options, release_anyway=anyway, progress=listener)
     return {"images": count, "out": str(out)}, f"{count:,} images in {out}"
 
 
 def _sent(
-    made: api.SyntheticSet | api.Run, to: str, address: str | None, out: Path | None, gan: int, options: ExportOptions
+    made: api.SyntheticSet | api.Run,
+    to: str,
+    address: str | None,
+    out: Path | None,
+    gan: int,
+    options: ExportOptions,
+    anyway: str | None,
 ) -> tuple[dict[str, Any], str]:
     """Send to an archive; what is to be printed, as JSON values and as text."""
     if address is None:
         raise ConfigError(f"--to {to} needs the archive's address: gan-aug export DIR {ARCHIVES[to].address} --to {to}")
     with shown_progress() as listener:
-        sent = made.send(to, address, gan, record=out, options=options, progress=listener)
+        sent = made.send(to, address, gan, record=out, options=options, release_anyway=anyway, progress=listener)
     result = {"files": sent.files, "before": sent.before, "address": address, "record": str(sent.record)}
     before = f", {sent.before:,} of them since before" if sent.before else ""
     return result, f"{sent.files:,} files at {address}{before}; recorded in {sent.record}"

@@ -11,6 +11,7 @@ from typing import Annotated, Any, get_args
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
+from gan_aug.config.audit import AuditConfig
 from gan_aug.config.compare import ClassifierConfig, CompareConfig
 from gan_aug.config.compute import ComputeConfig
 from gan_aug.config.data import DataConfig
@@ -61,6 +62,7 @@ class Config(Section):
     synthesis: SynthesisConfig = SynthesisConfig()
     classifier: ClassifierConfig = ClassifierConfig()
     compare: CompareConfig = CompareConfig()
+    audit: AuditConfig = AuditConfig()
     compute: ComputeConfig = ComputeConfig()
 
     @property

@@ -14,7 +14,7 @@ from gan_aug.config.gan import Augmentation, GanConfig, SynthesisConfig, TrainCo
 from gan_aug.config.presets import Adaptive
 from gan_aug.config.section import Section
 
-Verb = Literal["run", "import", "train", "generate", "compare"]
+Verb = Literal["run", "import", "train", "generate", "audit", "compare"]
 """What can be done with a config: all stages, or those up to the one named."""
 
 

@@ -41,4 +41,4 @@ class PngFiles:
         name = f"{'+'.join(self._names[k] for k in labels) or 'none'}/{index:08d}.png"
         label = "|".join(made.labels[k] for k in labels)
         content = png(images[0], made_from=made.made_from(index))
-        return ImageFile(name, content, [(name, label, index, made.seed, made.checkpoint)])
+        return ImageFile(name, content, [(name, label, made.number(index), made.seed, made.checkpoint)])

@@ -23,11 +23,11 @@ from torch import Tensor
 
 from gan_aug.errors import CheckpointError
 from gan_aug.gan.average import calibrated
-from gan_aug.gan.networks.base import Generator
-from gan_aug.gan.networks.catalogue import NETWORKS, build_generator
+from gan_aug.gan.networks.base import Discriminator, Generator
+from gan_aug.gan.networks.catalogue import NETWORKS, build_discriminator, build_generator
 from gan_aug.gan.networks.layers import round_as_first
 from gan_aug.gan.networks.settings import NetworkSettings
-from gan_aug.gan.tensors import load_tensors, training_tensors
+from gan_aug.gan.tensors import load_tensors, part_of, training_tensors
 from gan_aug.gan.trainer import GanTrainer
 from gan_aug.run.files import json_sha256, storage_errors, write_bytes, write_json
 
@@ -237,6 +237,15 @@ def load_generator(checkpoint: Checkpoint) -> Generator:
     if checkpoint.schema == 1:
         round_as_first(generator)
     return generator.eval().requires_grad_(False)
+
+
+def load_discriminator(checkpoint: Checkpoint) -> Discriminator | None:
+    """The discriminator of `checkpoint` as `load_generator` gives the generator; None if it is not beside it."""
+    if not (checkpoint.path / TRAINING).exists():
+        return None
+    discriminator = build_discriminator(checkpoint.networks)
+    discriminator.load_state_dict(part_of(read_tensors(checkpoint.path / TRAINING), "discriminator"))
+    return discriminator.eval().requires_grad_(False)
 
 
 def restore(trainer: GanTrainer, checkpoint: Checkpoint) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gan_aug.data.manifest import Manifest
-from gan_aug.data.splits.near_duplicates import ImagesByRow, near_duplicates
+from gan_aug.data.splits.near_duplicates import MIN_CORRELATION, ImagesByRow, near_duplicates
 from gan_aug.errors import DataError
 from gan_aug.evaluation.held_out_copies import Joined
 from gan_aug.privacy.copies import CopySearch, Found, Limits
@@ -33,6 +33,9 @@ HELD_OUT = ("validation", "internal_test")
 QUANTILES = (0.0, 0.001, 0.01, 0.1, 0.5)
 RAREST = 0.01
 """The rarest cases: this share of the training images, those that are the farthest from other patients."""
+
+LOOKED_AT = 256
+"""At most so many copies that the other search does not see are aligned and looked at again."""
 
 PAIRS = 16
 """How many of the nearest pairs are listed."""
@@ -180,12 +183,12 @@ class Audit:
     def _confirmed(self, synthetic: ImagesByRow, found: Found, twins: set[int]) -> list[int]:
         """The positions of copies beyond chance that the other search confirms, as they are or in their variant."""
         certain = np.flatnonzero(found.ratio < self.limits.copy)
-        confirmed = {int(k) for k in certain if k in twins or found.distance[k] == 0}
-        left = np.array([k for k in certain if k not in confirmed], dtype=np.int64)[:PAIRS]
-        for k in left:
+        confirmed = {int(k) for k in certain if k in twins}
+        for k in [k for k in certain if k not in confirmed][:LOOKED_AT]:
             aligned = self.copies.variants[found.variant[k]].of(synthetic[np.array([k])])
             pair = np.concatenate([self.images[self.rows[found.row[k]]][None], aligned])
-            if near_duplicates(pair, np.array([0]), np.array([1])):
+            equal = np.corrcoef(pair.reshape(2, -1))[0, 1] >= MIN_CORRELATION  # images may be too small to search
+            if equal or near_duplicates(pair, np.array([0]), np.array([1])):
                 confirmed.add(int(k))
         return sorted(confirmed)
 

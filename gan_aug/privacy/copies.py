@@ -45,6 +45,9 @@ CROWDED = 0.01
 """No training image counts as nearer to other patients than this share of them are: twins under two names would hide a
 copy of them."""
 
+NEAREST = 1e-6
+"""Rounding alone makes distances of this size."""
+
 _SEED = 0
 _BATCH = 4096
 
@@ -128,7 +131,7 @@ class CopySearch:
         )
         self._apart[self.sample] = self._own.distance
         known = self._own.distance[np.isfinite(self._own.distance)]
-        self._crowded = float(np.quantile(known, CROWDED)) if len(known) else 0.0
+        self._crowded = max(float(np.quantile(known, CROWDED)) if len(known) else 0.0, NEAREST)
 
     def measure(self, images: ImagesByRow, rows: IntArray, progress: Progress | None = None) -> Found:
         """The ratios of other images.
@@ -192,8 +195,9 @@ class CopySearch:
 
 
 def _ratio(distance: FloatArray, apart: FloatArray) -> FloatArray:
-    """`distance / apart`; 0 for a copy of an image that has a copy itself."""
-    return np.divide(distance, apart, out=np.where(distance > 0, np.inf, 0.0), where=apart > 0)
+    """`distance / apart`, which is above 0."""
+    ratio: FloatArray = distance / apart
+    return ratio
 
 
 def _fitted(images: ImagesByRow, rows: IntArray) -> Space:

@@ -11,6 +11,7 @@ from enum import Flag, auto
 
 import yaml
 
+from gan_aug.report.audit import audit_blocks, audit_line
 from gan_aug.report.blocks import Alarm, Answer, Block, Code, Facts, Figure, Items, Paragraphs, Verdict
 from gan_aug.report.methods.checklist import checklist_table
 from gan_aug.report.methods.text import methods
@@ -94,9 +95,14 @@ def _answer(material: Material) -> Blocks:
     shouting = Alarm(shouted) if shouted else None
     if first is None:
         limiting = tuple(caveat.text for caveat in caveats(report))
-        return [shouting, found, Items(limiting) if limiting else None]
+        return [shouting, found, audit_line(report), Items(limiting) if limiting else None]
     beside = material.figures.get("differences")
-    return [shouting, Verdict(first.word, first.sentence, first.numbers, first.limits, beside), found]
+    return [
+        shouting,
+        Verdict(first.word, first.sentence, first.numbers, first.limits, beside),
+        audit_line(report),
+        found,
+    ]
 
 
 def _arms(material: Material) -> Blocks:
@@ -173,6 +179,7 @@ SECTIONS: tuple[Section, ...] = (
     Section("precision-recall", "Precision–recall curves", _figure_alone("precision-recall"), Medium.PAGE),
     Section("examples", "Example images", _examples, Medium.PAGE),
     Section("fidelity", "Fidelity", _fidelity),
+    Section("privacy", "Privacy audit", lambda material: audit_blocks(material.report)),
     Section("gans", "The GANs", _gans),
     Section("classes", "Classes", _classes),
     Section("calibration", "Calibration", _figure_alone("calibration"), Medium.PAGE),

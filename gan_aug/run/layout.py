@@ -31,6 +31,9 @@ PREDICTIONS = "predictions.png"
 LIKENESS = "likeness.json"
 SETS = "sets"
 SENT = "sent"
+AUDIT = "audit.json"
+AUDITED = "audit"
+RELEASES = "releases.jsonl"
 
 # In the folder of each stage: on what it was computed.
 COMPUTED = "computed.json"
@@ -55,6 +58,9 @@ JUDGE = "judge"
 LOSS_CURVES = "loss.png"
 SAMPLES = "samples-"
 
+# In `audit/`, beside a manifest and shards as in `synthetic/` if images were replaced.
+NEAREST_PAIRS = "nearest-pairs.png"
+
 # In `synthetic/`.
 SHARD = "shard-"
 LOOK_ALIKES = "look-alikes.json"
@@ -62,6 +68,7 @@ LOOK_ALIKES = "look-alikes.json"
 # In the folder of a further set, beside a manifest and shards as in `synthetic/`.
 SET = "set.json"
 SET_PICTURE = "samples.png"
+SET_RUN = "run.json"
 
 # In `compare/`.
 CELLS = "cells"

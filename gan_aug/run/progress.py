@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from gan_aug.run.events import Event, Listener
+from gan_aug.run.events import Event, Listener, Progress
 
 QUIET_SECONDS = 1.0
 """No stage prints its progress more often than this."""
@@ -55,3 +55,17 @@ def detail(event: Event) -> str:
 def default_listener() -> Listener:
     """Lines on stderr if somebody is there to read them, in a console, a notebook or a terminal; else nothing."""
     return ProgressLines() if hasattr(sys, "ps1") or sys.stderr.isatty() else lambda _: None
+
+
+def audit_progress(listener: Listener) -> Progress:
+    """Tells a listener of an audit that no run folder records: called with (images done, images in all)."""
+    begun = False
+
+    def tell(done: int, total: int) -> None:
+        nonlocal begun
+        if not begun:
+            listener(Event("audit", "start", f"comparing {total:,} images with those of the training"))
+        begun = True
+        listener(Event("audit", "progress", "", done, total, "images"))
+
+    return tell

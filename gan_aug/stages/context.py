@@ -17,6 +17,9 @@ from gan_aug.run.files import read_json
 from gan_aug.run.folder import RunDir
 from gan_aug.stages.storage import RunStorage, storage_of
 
+UNAUDITED = {"audit": {"enabled": False}}
+"""A saved config without the section is of a version whose `run` made no audit."""
+
 
 @dataclass(frozen=True)
 class StageContext:
@@ -49,7 +52,7 @@ def saved_request(path: Path) -> tuple[Verb, Config]:
         raise RunConflict(f"{file} names the verb {verb!r}: it is of another version; known are {', '.join(known)}")
     if not isinstance(values, dict):
         raise RunConflict(f"{file} holds no config: start the run again with its config")
-    return verb, configs.parse(configs.with_earlier(values), str(file))
+    return verb, configs.parse(UNAUDITED | configs.with_earlier(values), str(file))
 
 
 def saved_gan(path: Path, gan: int) -> RunStorage:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from gan_aug.compute.cores import wait_passively
 from gan_aug.compute.executor import Executor
@@ -15,13 +15,17 @@ from gan_aug.compute.local.torchrun import TorchrunExecutor, launched
 from gan_aug.config import Config
 from gan_aug.config.compute import ComputeConfig
 from gan_aug.config.stages import Verb
+from gan_aug.privacy.record import verdict
 from gan_aug.run import layout
 from gan_aug.run.events import Listener
-from gan_aug.run.folder import RunDir
+from gan_aug.run.files import write_json
+from gan_aug.run.folder import RunDir, is_further_set
 from gan_aug.run.signals import stopped_by_signals
+from gan_aug.stages.audit.places import audit_at
 from gan_aug.stages.context import saved_gan, saved_request, saved_storage
+from gan_aug.stages.gans.parts import gan_count
 from gan_aug.stages.trained.further import Counts, plan_further_set
-from gan_aug.stages.verbs import start, start_together
+from gan_aug.stages.verbs import redraw, start, start_together
 
 
 def launch(
@@ -101,7 +105,53 @@ def launch_further_set(
         if stop_on_signals:
             stack.enter_context(stopped_by_signals(made))
         wanted.make(made, executor, compute.device)
+    write_json(place / layout.SET_RUN, {"run": str(folder.absolute())})  # an audit needs its images
     return place
+
+
+def launch_audit(
+    folder: Path,
+    gan: int | None,
+    of: Path | None,
+    listeners: tuple[Listener, ...],
+    *,
+    stop_on_signals: bool,
+) -> list[dict[str, Any]]:
+    """Audit the sets in a folder, which is that of a run or of a further set, and write a run's report again.
+
+    Args:
+        folder: The folder.
+        gan: The number of the GAN whose set is audited; None for all.
+        of: The run folder of a further set's GAN; None is the one around it.
+        listeners: Are called with each event.
+        stop_on_signals: As for `launch`.
+
+    Returns:
+        What `audit.json` of each says.
+
+    Raises:
+        GanAugError: What `audit_at` raises.
+    """
+    run, further = RunDir(folder, listeners), is_further_set(folder)
+    request = None if further else saved_request(folder)[1]
+    gans = [gan or 0] if request is None or gan is not None else [*range(gan_count(request.compare))]
+    found = []
+    with ExitStack() as stack:
+        if stop_on_signals:
+            stack.enter_context(stopped_by_signals(run))
+        with run.locked():
+            for number in gans:
+                run.emit("audit", "start", f"comparing the images in {folder} with those of the training")
+                progress = partial(_progress, run)
+                found.append(audit_at(folder, number, of=of, progress=progress, cancelled=run.cancelled))
+                run.emit("audit", "finish", verdict(found[-1]))
+    if request and (folder / layout.REPORT).exists():
+        redraw(request, run)
+    return found
+
+
+def _progress(run: RunDir, done: int, total: int) -> None:
+    run.emit("audit", "progress", done=done, total=total, unit="images")
 
 
 @contextmanager

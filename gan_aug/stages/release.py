@@ -1,4 +1,4 @@
-"""The verb `export`: a synthetic set in formats that other tools read, on disk or in an archive."""
+"""The verb `export`: a synthetic set in formats that other tools read, on disk or in an archive, after the audit."""
 
 from __future__ import annotations
 
@@ -12,11 +12,13 @@ from gan_aug.data.synthetic.shards import SyntheticManifest
 from gan_aug.errors import ConfigError
 from gan_aug.export.archive.doors import ARCHIVES, Sent, send_set
 from gan_aug.export.formats import FORMATS
+from gan_aug.privacy.gate import on_this_machine, release_set
+from gan_aug.privacy.record import audit_of
 from gan_aug.run import layout
 from gan_aug.run.events import Event, Listener
-from gan_aug.run.folder import is_further_set
+from gan_aug.run.progress import audit_progress
 from gan_aug.run.stores import Place, below
-from gan_aug.stages.context import saved_gan
+from gan_aug.stages.audit.places import audit_at, set_at
 
 
 def export(
@@ -26,6 +28,7 @@ def export(
     gan: int = 0,
     options: Mapping[str, Any] | ExportOptions | None = None,
     listener: Listener | None = None,
+    anyway: str | None = None,
 ) -> int:
     """Write the synthetic set of a run, or a further set, at `out`, whole or not at all.
 
@@ -36,6 +39,7 @@ def export(
         gan: The number of the GAN whose set it is; a further set has no other.
         options: Of the format, by sections: see `gan_aug.config.export`.
         listener: Is called with the progress.
+        anyway: Why the set is to leave whatever the privacy audit says.
 
     Returns:
         The number of images.
@@ -45,12 +49,14 @@ def export(
         RunConflict: `folder` is neither.
         CheckpointError: The run has no such GAN.
         ManifestError: The run has no synthetic set, or the set is torn.
+        ReleaseRefused: The audit does not allow it.
         StorageError: `out` exists, or the disk refuses.
         Cancelled: Stopped by Ctrl-C; the same call goes on.
     """
     if to not in FORMATS:
         raise ConfigError(f"there is no export format {to!r}: use {', '.join(FORMATS)}")
-    place, wanted = _released_set(folder, gan), export_options(options)
+    wanted = export_options(options)
+    place = _released_set(folder, gan, f"export {to} to {out.absolute()}", anyway, listener)
     return FORMATS[to].write(place, out, wanted, progress=partial(_tell, listener, "images") if listener else None)
 
 
@@ -62,6 +68,7 @@ def send(
     record: Path | None = None,
     options: Mapping[str, Any] | ExportOptions | None = None,
     listener: Listener | None = None,
+    anyway: str | None = None,
 ) -> Sent:
     """Send the synthetic set of a run, or a further set, to an archive as DICOM files.
 
@@ -73,6 +80,7 @@ def send(
         record: The file that records what arrived; None is one in `folder`. What it says arrived is not sent again.
         options: How the files are written and the archive is reached, by sections: see `gan_aug.config.export`.
         listener: Is called with the progress.
+        anyway: As for `export`.
 
     Returns:
         How many files are in the archive, and the record.
@@ -82,19 +90,25 @@ def send(
         RunConflict: `folder` is neither.
         CheckpointError: The run has no such GAN.
         ManifestError: The run has no synthetic set, or the set is torn.
+        ReleaseRefused: The audit does not allow it.
         StorageError: The archive was not reached or refused files, or the record cannot be written.
     """
     if to not in ARCHIVES:
         raise ConfigError(f"there is no way to an archive called {to!r}: use {', '.join(ARCHIVES)}")
-    place, wanted = _released_set(folder, gan), export_options(options)
+    wanted = export_options(options)
+    place = _released_set(folder, gan, f"{to} to {address}", anyway, listener)
     manifest = SyntheticManifest.load(below(place, layout.MANIFEST))
     tell = partial(_tell, listener, "files") if listener else None
     return send_set(ARCHIVES[to], address, place, manifest, wanted, record, folder / layout.SENT, tell)
 
 
-def _released_set(folder: Path, gan: int) -> Place:
-    """Where the set is that leaves; every way out asks here."""
-    return folder if is_further_set(folder) else saved_gan(folder, gan).synthetic
+def _released_set(folder: Path, gan: int, door: str, anyway: str | None, listener: Listener | None) -> Place:
+    """Where the set is that leaves; every way out asks here. If there is no audit of it yet, it is audited first."""
+    place = set_at(folder, gan)
+    made = place.manifest
+    if anyway is None and audit_of(place.folder, made.fingerprint) is None:
+        audit_at(folder, gan, progress=audit_progress(listener) if listener else None)
+    return release_set(place.folder, place.shards, made, on_this_machine(door, anyway))
 
 
 def _tell(listener: Listener, unit: str, done: int, total: int) -> None:

@@ -29,6 +29,7 @@ from gan_aug.run import layout
 from gan_aug.run.files import write_json, write_text
 from gan_aug.run.folder import RunDir
 from gan_aug.run.stores import Place
+from gan_aug.stages.audit.sets import audits_of
 from gan_aug.stages.computed_on import computed_on
 from gan_aug.stages.context import StageContext
 from gan_aug.stages.external import maker_of
@@ -79,6 +80,7 @@ def write_reports(
         findings=findings,
         baseline=baseline_figures(manifest, open_images(run.dataset, manifest), cells),
     )
+    report["privacy"] = audits_of(run.path, plan.sets)
     report["provenance"]["results"] = results_fingerprint(report, findings.cells)
     if report["curves"]:
         curves_png(report["curves"], run.path / layout.LEARNING_CURVES)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from gan_aug import config as configs
@@ -16,7 +17,8 @@ from gan_aug.compute.local.torchrun import TorchrunExecutor
 from gan_aug.config import Config
 from gan_aug.config.stages import Verb
 from gan_aug.data.manifest import Manifest
-from gan_aug.errors import CheckpointError, ConfigError, GanAugError, RunConflict
+from gan_aug.errors import CheckpointError, ConfigError, DataError, GanAugError, RunConflict
+from gan_aug.privacy.record import verdict
 from gan_aug.run import layout
 from gan_aug.run.files import read_json, write_json
 from gan_aug.run.folder import RunDir
@@ -93,8 +95,68 @@ def run_all(request: Config, run: RunDir, executor: Executor) -> dict[str, Any]:
         planned = plan_labels(request.synthesis_wanted, manifest)
         cells = early_cells(context, request.compare_request, manifest, planned)
     train_gans(context, request.train_request, manifest, gans, meanwhile=cells)
-    generating.generate(context, request.synthesis_wanted, request.train_request, manifest, gans)
+    sets = generating.generate(context, request.synthesis_wanted, request.train_request, manifest, gans)
+    _audit_in_run(request, context, manifest, len(sets[0].image_labels))
     return _compare(asked, context, manifest)
+
+
+def audit(request: Config, run: RunDir, executor: Executor) -> list[dict[str, Any]]:
+    """Audit the synthetic set of each GAN against its training images; returns what `audit.json` of each says.
+
+    If the run has a report, it is written again with what was found.
+    """
+    from gan_aug.compute.finished import FinishedOnly
+    from gan_aug.stages.audit.sets import audit_set, own_set
+
+    context = StageContext.of(request.compute, run, executor)
+    import_studies(context, request.dataset_request)
+    found = []
+    for gan in range(gan_count(request.compare)):
+        place = own_set(context.storage.gan(gan))
+        found.append(
+            audit_set(
+                context.storage,
+                place,
+                device=request.compute.device,
+                progress=partial(_audit_progress, run),
+                cancelled=run.cancelled,
+            )
+        )
+        of = f"GAN {gan}: " if gan_count(request.compare) > 1 else ""
+        run.emit("audit", "finish", f"{of}{verdict(found[-1])}")
+    if (run.path / layout.REPORT).exists():
+        compare(request, run, FinishedOnly())
+    return found
+
+
+def _audit_progress(run: RunDir, done: int, total: int) -> None:
+    run.emit("audit", "progress", done=done, total=total, unit="images")
+
+
+def _audit_in_run(request: Config, context: StageContext, manifest: Manifest, images: int) -> None:
+    """The audit as a stage of `run`: of the first GAN's set, if it takes little or is asked for."""
+    from gan_aug.privacy.record import audit_of
+    from gan_aug.stages.audit.sets import audit_set, own_set, takes_little
+
+    run, place = context.run, own_set(context.storage)
+    if request.audit.enabled == "auto" and not takes_little(manifest, images):
+        run.emit("audit", "note", "not audited, since it would take long: `gan-aug audit` does it, or `gan-aug export`")
+        return
+    if not request.audit.enabled or audit_of(place.folder, place.manifest.fingerprint):
+        return
+    run.emit("audit", "start", f"comparing {images:,} images with those of the training")
+    try:
+        found = audit_set(
+            context.storage,
+            place,
+            device=request.compute.device,
+            progress=partial(_audit_progress, run),
+            cancelled=run.cancelled,
+        )
+    except DataError as error:
+        run.emit("audit", "note", f"not audited: {error}")
+    else:
+        run.emit("audit", "finish", verdict(found))
 
 
 def redraw(request: Config, run: RunDir) -> dict[str, Any]:
@@ -139,6 +201,7 @@ VERBS: dict[Verb, Callable[[Config, RunDir, Executor], Any]] = {
     "import": import_images,
     "train": train_gan,
     "generate": generate,
+    "audit": audit,
     "compare": compare,
 }
 

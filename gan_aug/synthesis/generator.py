@@ -73,12 +73,28 @@ class TrainedGenerator:
             DataError: If there is no such label, or a number is out of its range.
         """
         _check(seed, first, truncation, count)
+        return self.numbered(multi_hot([self._positions(label)] * count, len(self.labels)), seed, first, truncation)
+
+    def numbered(
+        self, labels: npt.NDArray[np.float32], seed: int, first: int, truncation: float = 1.0
+    ) -> npt.NDArray[np.uint8]:
+        """Make consecutive images, each of its own labels.
+
+        Args:
+            labels: `(N, K)` zeros and ones.
+            seed: As for `sample`.
+            first: The number of the first image.
+            truncation: As for `sample`.
+
+        Returns:
+            The images as `(N, C, H, W) uint8`.
+        """
         # Each image in the row of a forward pass that it has in a synthetic set: another row may round differently.
-        begin = first - first % BLOCK
-        labels = multi_hot([self._positions(label)] * (first - begin + count), len(self.labels))
+        before = first % BLOCK
+        padded = np.concatenate([np.zeros((before, len(self.labels)), dtype=np.float32), labels])
         with torch_threads(THREADS):
-            made = sample(self._generator, labels, seed=seed, first=begin, truncation=truncation)
-        return made[first - begin :]
+            made = sample(self._generator, padded, seed=seed, first=first - before, truncation=truncation)
+        return made[before:]
 
     def latent(
         self, label: str | int | Sequence[str], seed: int = 0, *, first: int = 0, truncation: float = 1.0

@@ -28,6 +28,7 @@ from gan_aug.evaluation.outcome.scores_csv import scores_tables
 from gan_aug.report import to_markdown
 from gan_aug.run import layout
 from gan_aug.run.artefacts import local_copy
+from gan_aug.stages.audit.sets import audits_of
 from gan_aug.stages.external import maker_of
 from gan_aug.stages.gans.parts import gan_count
 from gan_aug.stages.storage import RunStorage
@@ -143,6 +144,8 @@ def _recomputed_report(
         provenance["results"] = report["provenance"]["results"]
     # The config is compared with the stages' requests instead.
     again = build_report(manifest, sets, results, report["config"], provenance, {}, {}, fidelity, found, baseline)
+    if report["privacy"] is not None:  # None: there was no audit yet
+        again["privacy"] = audits_of(folder, sets)
     return json.loads(json.dumps(again))  # type: ignore[no-any-return]
 
 

@@ -16,6 +16,7 @@ from gan_aug.run import layout
 from gan_aug.run.events import Event, UnitProgress
 from gan_aug.run.stores import open_store
 from gan_aug.stages.storage import RunStorage
+from gan_aug.verification.audit import check_audits
 from gan_aug.verification.cells import check_cells
 from gan_aug.verification.chain import Chain, Link
 from gan_aug.verification.curve_sets import check_subsets
@@ -69,6 +70,8 @@ def _links(storage: RunStorage, progress: UnitProgress, sample: int | None) -> I
         if synthetic:
             sets[0] = synthetic
     yield from check_gans(storage, manifest, sets, progress)
+    if not pixels.is_broken:
+        yield from check_audits(storage, sets, progress, quick=sample is not None)
     yield from check_subsets(storage, manifest, compared, progress)
 
     again = None

@@ -58,6 +58,8 @@ class SyntheticManifest:
         parent_images: How many different images the GAN was trained on from which the generator's training started; 0
             if it started anew, or `parent_trained_on` says which.
         parent_elsewhere: How many of these are not in the training split of `dataset`.
+        replaced: Pairs of an image's index and the number that it was made from, where an audit put another image in
+            place of one that was like a copy; see `gan_aug.privacy`.
     """
 
     labels: tuple[str, ...]
@@ -73,6 +75,7 @@ class SyntheticManifest:
     trained_images: int = 0
     parent_images: int = 0
     parent_elsewhere: int = 0
+    replaced: tuple[tuple[int, int], ...] = ()
 
     @cached_property
     def fingerprint(self) -> str:
@@ -86,7 +89,7 @@ class SyntheticManifest:
         What only some sets have is left out if it is empty, so that other fingerprints are as they always were.
         """
         values = {key: getattr(self, key) for key in self.__dataclass_fields__}
-        for key in ("parent_trained_on", "trained_images", "parent_images", "parent_elsewhere"):
+        for key in ("parent_trained_on", "trained_images", "parent_images", "parent_elsewhere", "replaced"):
             if not values[key]:
                 del values[key]
         return values | {"shards": [*map(asdict, self.shards)]}
@@ -122,10 +125,18 @@ class SyntheticManifest:
             "trained_images": self.seen or UNKNOWN,
         }
 
+    def number(self, index: int) -> int:
+        """The number from which image `index` was made: its index, or that of the image that took its place."""
+        return self._numbers.get(index, index)
+
+    @cached_property
+    def _numbers(self) -> dict[int, int]:
+        return dict(self.replaced)
+
     def made_from(self, index: int) -> dict[str, Any]:
         """What image `index` was made from, as JSON values; for its own file, so no hash of a training image."""
         labels = [self.labels[k] for k in self.image_labels[index]]
-        return {"checkpoint": self.checkpoint, "seed": self.seed, "number": index, "labels": labels}
+        return {"checkpoint": self.checkpoint, "seed": self.seed, "number": self.number(index), "labels": labels}
 
     def save(self, file: Place) -> None:
         """Write the manifest as JSON. The file appears complete or not at all."""
@@ -142,6 +153,7 @@ class SyntheticManifest:
             image_labels = tuple(tuple(labels) for labels in record.pop("image_labels"))
             tuples: dict[str, Any] = {key: tuple(record.pop(key)) for key in ("labels", "shape", "trained_on")}
             tuples["parent_trained_on"] = tuple(record.pop("parent_trained_on", ()))
+            tuples["replaced"] = tuple((position, number) for position, number in record.pop("replaced", ()))
             manifest = cls(shards=shards, image_labels=image_labels, **tuples, **record)
         except (KeyError, TypeError) as error:
             raise ManifestError(f"{path} lacks or mistypes {error}: generate the set again") from error

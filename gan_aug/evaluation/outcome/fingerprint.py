@@ -26,6 +26,7 @@ def results_fingerprint(report: dict[str, Any], cells: Mapping[str, Mapping[str,
         64 hexadecimal digits.
     """
     said = {key: value for key, value in report.items() if key not in NOT_FIGURES}
+    said["privacy"] = None  # an audit may be made later, and alters no result
     said["provenance"] = {key: value for key, value in report["provenance"].items() if key != "results"}
     kept = {key: {name: sums[name] for name in COUNTED} for key, sums in cells.items()}
     return json_sha256({"report": json.loads(json.dumps(said)), "cells": kept})  # as it is read again from JSON

@@ -62,20 +62,25 @@ class DicomFiles:
 
     def uid(self, numbers: Numbers) -> str:
         """The SOP Instance UID of the file of these images."""
-        return self._class_of(numbers)[0].of(numbers).instance_uid
+        return self._class_of(numbers)[0].of(self._made_from(numbers)).instance_uid
+
+    def _made_from(self, numbers: Numbers) -> Numbers:
+        """The numbers that the images at these positions were made from; an audit may have replaced some."""
+        return tuple(self._manifest.number(position) for position in numbers)
 
     def file(self, numbers: Numbers, images: npt.NDArray[np.uint8]) -> ImageFile:
         """See ImageFiles."""
         made, labels = self._manifest, self._manifest.image_labels[numbers[0]]
         cases, template = self._class_of(numbers)
-        case = cases.of(numbers)
-        content = template.file(self._own(case, numbers), self._writer.value(images))
+        made_from = self._made_from(numbers)
+        case = cases.of(made_from)
+        content = template.file(self._own(case, made_from), self._writer.value(images))
         name = f"{'+'.join(self._folders[k] for k in labels) or 'none'}/{numbers[0]:08d}.dcm"
         label, sha256 = "|".join(made.labels[k] for k in labels), hashlib.sha256(content).hexdigest()
         identity = (case.patient_id, case.study_uid, case.series_uid, case.instance_uid, sha256)
         rows = [
             (name, frame, label, number, made.seed, made.checkpoint, *identity)
-            for frame, number in enumerate(numbers, start=1)
+            for frame, number in enumerate(made_from, start=1)
         ]
         return ImageFile(name, content, rows)
 

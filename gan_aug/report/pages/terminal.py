@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from textwrap import fill
 
+from gan_aug.report.audit import audit_line
 from gan_aug.report.pages.markdown import drawn_table
 from gan_aug.report.sections import title
 from gan_aug.report.words.caveats import caveats
@@ -24,6 +25,8 @@ def to_terminal(report: Report) -> str:
         lines.append(answer(report)[0])
     else:
         lines += [f"{first.word.upper()}: {first.sentence}", first.numbers]
+    if privacy := audit_line(report):
+        lines += privacy.texts
     paragraphs = [fill(line, WIDTH) for line in lines]
     limiting = first.limits if first else tuple(caveat.text for caveat in caveats(report))
     if limiting:

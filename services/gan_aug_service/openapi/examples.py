@@ -77,6 +77,16 @@ EXAMPLES: dict[str, Any] = {
     "RunOut": RUN_EXAMPLE,
     "SessionOut": {"name": "reader", "role": "viewer", "project": "default", "csrf_token": "b94d27b9934d3e08" * 4},
     "SignIn": {"key": f"ganaug_{KEY_ID}_shown-this-once-and-never-again-0000000000000"},
+    "PrivacyAuditOut": {
+        "id": RUN,
+        "set_allowed": True,
+        "model_allowed": True,
+        "verdict": "The set may be released. The model may be released.",
+        "copies": "Each of the 1,080 images was compared with the 1,078 training images ...",
+        "membership": "An attack by distances has an AUC of 0.506 ...",
+        "unseen": "An audit is evidence, not proof ...",
+        "figures": {"images": 1080},
+    },
     "SyntheticOut": {
         "id": RUN,
         "fingerprint": MADE,

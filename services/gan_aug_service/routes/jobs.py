@@ -45,6 +45,7 @@ class Verb(StrEnum):
     IMPORT = "import"
     TRAIN = "train"
     GENERATE = "generate"
+    AUDIT = "audit"
     COMPARE = "compare"
 
 

@@ -26,6 +26,8 @@ READ = [
     ("GET", "/v1/models/{id}/download"),
     ("POST", "/v1/models/{id}/sample"),
     ("GET", "/v1/synthetic/{id}"),
+    ("GET", "/v1/synthetic/{id}/audit"),
+    ("GET", "/v1/synthetic/{id}/audit/pairs"),
     ("GET", "/v1/synthetic/{id}/download"),
     ("GET", "/v1/reports/{id}"),
 ]

@@ -14,7 +14,9 @@ import pytest
 from PIL import Image
 
 from gan_aug.data.manifest import content_hash
+from gan_aug.data.synthetic.shards import SyntheticManifest
 from gan_aug.gan.state import newest_checkpoint
+from gan_aug.privacy.record import write_audit
 from tests.support.places import GOLDEN
 from tests.support.reads_marks import check_archive, is_png, made_from, parts_of
 from tests.support.service.page_samples import PAGE, sign_in
@@ -52,7 +54,19 @@ def database() -> None:
 @pytest.fixture(params=["new", "0.1"])
 def run(request: pytest.FixtureRequest, service: Service, whole_run: Path) -> str:
     """A run of this version, and one of version 0.1, whose records list the hash of every training image."""
-    return service.place(whole_run if request.param == "new" else GOLDEN / "run_0_1")
+    if request.param == "new":
+        return service.place(whole_run)
+    placed = service.place(GOLDEN / "run_0_1")
+    audited_as_allowed(service.settings.runs / placed)
+    return placed
+
+
+def audited_as_allowed(folder: Path) -> None:
+    """Write an audit of the run's set and model that lets them leave, as if one had been made."""
+    made = SyntheticManifest.load(folder / "synthetic" / "manifest.json")
+    allowed = {"allowed": True, "reasons": []}
+    record = {"synthetic": made.fingerprint, "checkpoint": made.checkpoint, "released": None}
+    write_audit(folder, record | {"set": allowed, "model": allowed})
 
 
 def doors(service: Service, run: str) -> Iterator[tuple[str, bytes]]:

@@ -19,6 +19,7 @@ import httpx
 import numpy as np
 
 from gan_aug.data.synthetic.shards import SyntheticManifest, SyntheticShard
+from gan_aug.privacy.record import read_audit, write_audit
 from gan_aug.run.folder import present_products
 from gan_aug_service.database.engine import Database
 from gan_aug_service.database.tables import Run, new_id
@@ -53,7 +54,7 @@ def _noise(folder: Path) -> None:
     images = np.random.default_rng(0).integers(0, 256, (IMAGES, 1, SIDE, SIDE), dtype=np.uint8)
     np.save(folder / "shard-0.npy", images)
     shard = SyntheticShard("shard-0.npy", 0, IMAGES, hashlib.sha256((folder / "shard-0.npy").read_bytes()).hexdigest())
-    SyntheticManifest(
+    made = SyntheticManifest(
         labels=("noise",),
         task="multi-class",
         shape=(1, SIDE, SIDE),
@@ -63,7 +64,10 @@ def _noise(folder: Path) -> None:
         trained_on=(),
         image_labels=((0,),) * IMAGES,
         shards=(shard,),
-    ).save(folder / "manifest.json")
+    )
+    made.save(folder / "manifest.json")
+    audit = read_audit(folder.parent) or {}
+    write_audit(folder.parent, audit | {"synthetic": made.fingerprint})  # the model's, for this set
 
 
 class Downloads:

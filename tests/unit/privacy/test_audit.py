@@ -14,7 +14,7 @@ from gan_aug.data.manifest import Manifest, Split
 from gan_aug.errors import Cancelled, DataError
 from gan_aug.privacy.audit import Audit
 from gan_aug.privacy.copies import CROWDED, CopySearch, Limits
-from tests.support.films import film_manifest, films
+from tests.unit.privacy.films import film_manifest, films
 from tests.unit.privacy.test_nearest import brute_force
 
 TRAINING, HELD_OUT, SIDE = 480, 240, 28

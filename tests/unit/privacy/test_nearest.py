@@ -10,7 +10,7 @@ import torch
 from gan_aug.privacy.nearest import AlignedSearch
 from gan_aug.privacy.space import Space, fit_space
 from gan_aug.privacy.views import Variant, images_to_views, variants, view_shape, warp
-from tests.support.films import films
+from tests.unit.privacy.films import films
 
 SHAPE = (16, 12)
 

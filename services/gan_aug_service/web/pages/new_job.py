@@ -35,10 +35,11 @@ EarlierJob = Annotated[
     str | None, Query(alias="from", pattern=ID_PATTERN, description="a job whose config fills in the form")
 ]
 VERB_HELP = {
-    "run": "all stages: import, train, generate, compare",
+    "run": "all stages: import, train, generate, audit, compare",
     "import": "read the images, split them by patient, check them",
     "train": "train the GAN on the training split",
     "generate": "make a synthetic set with the trained generator",
+    "audit": "compare the synthetic set with the training images, before it is released",
     "compare": "compare classifiers trained on real, synthetic and mixed images",
 }
 

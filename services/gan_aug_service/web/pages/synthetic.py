@@ -16,6 +16,7 @@ from gan_aug.data.synthetic.shards import SyntheticManifest
 from gan_aug.export.formats import FORMATS
 from gan_aug_service.http.problems import Problem
 from gan_aug_service.products import summaries
+from gan_aug_service.products.release import audit_verdict
 from gan_aug_service.products.synthetic_images import image_indices, load_manifest, locate_image, pixels
 from gan_aug_service.routes.common import After, ComponentsDep, Id
 from gan_aug_service.routes.synthetic import list_synthetic
@@ -71,6 +72,7 @@ def synthetic_set(
         first=(page - 1) * SHOWN,
         images=[locate_image(manifest, int(index)) for index in shown],
         formats=FORMATS.values(),
+        privacy=audit_verdict(folder),
     )
 
 

@@ -1,0 +1,1 @@
+"""The audit of synthetic sets: before they are released, and as a stage of `run`."""
