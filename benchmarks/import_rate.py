@@ -4,8 +4,11 @@
 
 The files are made for the run: noisy films with sides of `--side` pixels, as JPEG with a table or as 12-bit DICOM. The
 plain loop decodes and resizes images and keeps the arrays. Our import also hashes, splits, searches near-duplicates and
-writes store, report and manifest. Rounds alternate. Then the same import is measured again with the cache of decoded
-images, and its peak of private memory (RssAnon, parent and workers together) for a tenth of the files and for all.
+writes store, report and manifest. Rounds alternate. Processor time counts what all processes use, with their start:
+beside other work it tells more than the rates, and its ratio times `--workers` is what quiet cores allow.
+
+Then the same import is measured again with the cache of decoded images, and its peak of private memory (RssAnon, parent
+and workers together) for a tenth of the files and for all.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import resource
 import statistics
 import subprocess
 import sys
@@ -107,6 +111,12 @@ def config(folder: Path, asked: argparse.Namespace, count: int | None = None) ->
     return DataConfig.model_validate(values | ({"limit": count // 2} if count else {}))
 
 
+def processor_seconds() -> float:
+    """The processor time of this process and of those that have ended."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(one.ru_utime + one.ru_stime for one in used)
+
+
 def plain_loop(data: DataConfig, folder: Path) -> float:
     """Images per second of a loop that decodes and resizes one file after the other, as a user would write it."""
     from pydicom import dcmread  # noqa: TID251 - the reference is pydicom's own decoding
@@ -188,9 +198,15 @@ def measure(asked: argparse.Namespace, folder: Path) -> dict[str, float]:
 
     data = config(folder / "files", asked)
     rates: dict[str, list[float]] = {"plain": [], "ours": []}
+    used: dict[str, list[float]] = {"plain": [], "ours": []}
     for number in range(asked.rounds):
+        marks = [processor_seconds()]
         rates["plain"].append(plain_loop(data, folder / "files"))
+        marks.append(processor_seconds())
         rates["ours"].append(our_import(data, folder / f"out{number}", asked.workers))
+        marks.append(processor_seconds())
+        used["plain"].append((marks[1] - marks[0]) / asked.files * 1e3)
+        used["ours"].append((marks[2] - marks[1]) / asked.files * 1e3)
     cache = folder / "cache"
     first = our_import(data, folder / "first", asked.workers, CacheFolder(cache, 10**10))
     again = [
@@ -204,6 +220,8 @@ def measure(asked: argparse.Namespace, folder: Path) -> dict[str, float]:
         "plain loop, images/s": plain,
         "import, images/s": ours,
         "ratio": ours / plain,
+        "plain loop, processor ms an image": statistics.median(used["plain"]),
+        "import, processor ms an image": statistics.median(used["ours"]),
         "first import with cache, images/s": first,
         "import again, images/s": cached,
         "again / first": cached / first,

@@ -1,14 +1,19 @@
 """The cost of a million or a hundred million images and of many GPUs: measured rates for a simple model.
 
-    python -m benchmarks.scale
+    python -m benchmarks.scale [--only data] [--images 1000000]
 
 It prints the figures of docs/explanation/scale.md: the generator's rate on one core and its operations per image, the
 time of a training step on one core, the amount of data that ranks exchange, and the time, memory and bytes of a
-synthetic set's manifest. That document explains the model.
+synthetic set's manifest. That document explains the model. `--only data` prints what is measured of a data set of
+`--images` images, in processor time: splits, manifest and what training asks of it. The reference of reading the
+manifest is `json.loads` of the same file, which makes no study of it yet.
 """
 
 from __future__ import annotations
 
+import argparse
+import json
+import resource
 import tempfile
 import time
 import tracemalloc
@@ -19,6 +24,8 @@ import numpy as np
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from gan_aug.data.manifest import Manifest, Study
+from gan_aug.data.splits.assign import Candidate, assign_splits
 from gan_aug.data.synthetic.shards import SyntheticManifest, SyntheticShard
 from gan_aug.gan.networks.catalogue import build_generator
 from gan_aug.gan.networks.settings import NetworkSettings
@@ -93,8 +100,64 @@ def manifest(count: int) -> None:
     print(f"         {peak / 1e6:,.0f} MB of memory to load it")
 
 
+def data_set(count: int) -> None:
+    """Print the cost of splitting `count` images of a third as many patients, and of their manifest."""
+    rows = range(count)
+    candidates = [Candidate(f"{k:064x}", (k // 3 % 2,), f"{k // 3:016x}", None, f"file {k}") for k in rows]
+    start = time.process_time()
+    assigned = assign_splits(candidates, validation=0.1, test=0.2, on_leak="error", seed=0, rule="strata")
+    print(f"data set of {count:,}: split in {time.process_time() - start:.1f} s of processor time")
+    studies = tuple(
+        Study(one.content, one.labels, split, one.patient, one.origin)
+        for one, split in zip(candidates, assigned.splits, strict=True)
+        if split
+    )
+    made = Manifest("films", ("normal", "pneumonia"), "multi-class", (1, 64, 64), studies)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "manifest.json"
+        start = time.process_time()
+        made.save(path)
+        print(f"  manifest of {path.stat().st_size / 1e6:,.0f} MB saved in {time.process_time() - start:.1f} s")
+        del candidates, studies, made, assigned
+        read_manifest(path)
+
+
+def read_manifest(path: Path) -> None:
+    """Print the time and memory that it takes to read a manifest, and to ask it what training asks."""
+    before = rss()
+    start = time.process_time()
+    read = Manifest.load(path)
+    loaded = time.process_time() - start
+    held = rss() - before
+    start = time.process_time()
+    read.indices("train"), read.label_matrix(), read.counts()
+    asked = time.process_time() - start
+    del read
+    content = path.read_bytes()
+    start = time.process_time()
+    json.loads(content)
+    plain = time.process_time() - start
+    print(
+        f"  loaded in {loaded:.1f} s, {loaded / plain:.2f} of json.loads ({plain:.1f} s); {held / 1e6:,.0f} MB stay;",
+        end="",
+    )
+    print(f" rows, labels and counts in {asked:.2f} s")
+
+
+def rss() -> int:
+    """The memory that this process holds now, in bytes."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
+
+
 def main() -> None:
-    """Print all figures."""
+    """Print all figures, or those of a data set."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--only", choices=["data"])
+    parser.add_argument("--images", type=int, default=1_000_000)
+    asked = parser.parse_args()
+    if asked.only:
+        data_set(asked.images)
+        return
     torch.set_num_threads(1)
     for size in (28, 64, 128):
         generation(size)
