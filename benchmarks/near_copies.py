@@ -100,6 +100,7 @@ def measure(images: npt.NDArray[np.uint8], asked: argparse.Namespace) -> None:
     part = held_out[:: asked.part]
     _, _, before = search(images, train, part[:1], asked.workers)  # describes all training images
     found, seconds, processor = search(images, train, part, asked.workers)
+    _, _, before_more = search(images, validation, test[:1], asked.workers)
     second, more, more_processor = search(images, validation, test[:: asked.part], asked.workers)
     pairs = {(pair.first, pair.second) for pair in (*found, *second)}
     planted = {(row - ends[0], row) for row in range(ends[0], len(images), 100) if (row - ends[0]) % asked.part == 0}
@@ -109,7 +110,7 @@ def measure(images: npt.NDArray[np.uint8], asked: argparse.Namespace) -> None:
     print(f"{len(planted & pairs):,} of {len(planted):,} copies found, {len(pairs - planted):,} others")
     each = (processor - before) / len(part)
     print(f"  {before:,.1f} s of processor time to begin, {each * 1e3:.2f} ms for each held-out image; ", end="")
-    rest = more_processor * asked.part
+    rest = before_more + (more_processor - before_more) * asked.part
     print(f"{before + each * len(held_out) + rest:,.0f} s for all, {rest:,.0f} s of them for test in validation")
     if asked.sample:
         compare(images, train, held_out, {pair.second: pair for pair in found}, asked)
