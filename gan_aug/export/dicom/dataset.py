@@ -214,6 +214,8 @@ def _picture(writer: PixelWriter, options: DicomExport, several: bool) -> dict[s
     }
     if writer.channels == 3:
         values["PlanarConfiguration"] = 0
+    else:  # the window that shows each value as it is; without one, viewers choose their own for each image
+        values |= {"WindowCenter": str(1 << writer.bits - 1), "WindowWidth": str(1 << writer.bits)}
     if several:
         values["FrameIncrementPointer"] = PAGE_NUMBER_VECTOR
         if writer.channels == 1:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pytest
 from PIL import Image
 from pydicom import dcmread  # noqa: TID251
+from pydicom.pixels import apply_voi_lut  # noqa: TID251
 
 from gan_aug.config.export import PAIRED, UNPAIRED, DicomExport, export_options
 from gan_aug.data.synthetic.shards import read_images
@@ -74,6 +75,9 @@ def test_every_form_is_valid_and_decodes_to_the_images(tmp_path: Path, form: tup
             assert (marked != decoded[..., -7:, :37]).any()
         np.testing.assert_array_equal(decoded, expected)
         assert file.content == written_by_pydicom(files, numbers, images[list(numbers)].astype(np.uint8))
+        if channels == 1:
+            shown = apply_voi_lut(decoded, dcmread(BytesIO(file.content)))
+            np.testing.assert_allclose(shown, decoded, atol=1e-6)
         again = BytesIO()
         dcmread(BytesIO(file.content)).save_as(again, enforce_file_format=True)
         assert again.getvalue() == file.content
