@@ -96,6 +96,7 @@ def send(
     if to not in ARCHIVES:
         raise ConfigError(f"there is no way to an archive called {to!r}: use {', '.join(ARCHIVES)}")
     wanted = export_options(options)
+    ARCHIVES[to].connect(address, wanted.archive).close()  # before the address, which may hold a secret, is recorded
     place = _released_set(folder, gan, f"{to} to {address}", anyway, listener)
     manifest = SyntheticManifest.load(below(place, layout.MANIFEST))
     tell = partial(_tell, listener, "files") if listener else None

@@ -16,7 +16,7 @@ from gan_aug.errors import ConfigError, ManifestError, ReleaseRefused, RunConfli
 from gan_aug.privacy.gate import Leaving, release_model, release_set
 from gan_aug.privacy.record import read_audit, to_text, write_audit
 from gan_aug.run.files import write_json
-from gan_aug.stages.release import export
+from gan_aug.stages.release import export, send
 from tests.support.cell_data import CellData, write_synthetic
 from tests.support.places import ROOT
 
@@ -120,3 +120,12 @@ def test_what_cannot_be_exported_is_one_sentence(run: Path, tmp_path: Path) -> N
     with pytest.raises(RunConflict, match="not a run folder"):
         export(tmp_path / "none", "png", tmp_path / "out")
     assert sorted(tmp_path.iterdir()) == [run]
+
+
+def test_an_address_with_a_secret_is_refused_before_anything_is_recorded(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="an address with a password would be recorded") as caught:
+        send(tmp_path / "none", "stow", "https://user:hunter2@pacs.example/dicom-web", anyway="for a class")
+    assert "hunter2" not in str(caught.value)
+    with pytest.raises(ConfigError, match="no way to an archive called 'ftp': use stow, cstore"):
+        send(tmp_path / "none", "ftp", "ftp://pacs.example")
+    assert list(tmp_path.iterdir()) == []
