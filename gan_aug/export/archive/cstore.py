@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import re
+import socket
 import ssl
-import struct
 from collections.abc import Mapping, Sequence
+from io import BytesIO
+from typing import Any
+
+from pydicom import dcmread  # noqa: TID251 - the door
 
 from gan_aug.config.export import ArchiveExport
 from gan_aug.errors import ConfigError, StorageError
-from gan_aug.export.archive.association import Association, Broken, NotTaken, Rejected, Untrusted, Wanted
 from gan_aug.export.archive.sending import Answer, Instance, Unconnected, Unreached
-
-META = 144
-"""Where the file meta information begins, behind the element with its length."""
-
-SOP_CLASS, SYNTAX, IMPLEMENTATION = 0x0002, 0x0010, 0x0012
-"""Elements of group 0002: Media Storage SOP Class UID, Transfer Syntax UID, Implementation Class UID."""
 
 ADDRESS = re.compile(r"(?P<title>[ -\[\]-~]{1,16})@(?P<host>[\w.-]+|\[[0-9a-fA-F:.]+\]):(?P<port>\d{1,5})", re.ASCII)
 """AE title, host and port: PACS@pacs.example:11112."""
@@ -27,6 +24,9 @@ WARNINGS = {0xB000, 0xB006, 0xB007}
 OUT_OF_RESOURCES = range(0xA700, 0xA800)
 """Statuses of a refusal that may pass."""
 
+TRANSIENT = 2
+"""The result of an association that was rejected for now."""
+
 
 class CStoreConnection:
     """An association with the archive at an address; see Connection."""
@@ -34,31 +34,38 @@ class CStoreConnection:
     def __init__(self, address: str, options: ArchiveExport) -> None:
         """Prepare an association; nothing is sent yet.
 
-        Raises ConfigError if the address is none, or a certificate is not there.
+        Raises ConfigError if the address is none, pynetdicom is not installed, or a certificate is not there.
         """
+        try:
+            from pynetdicom import AE  # noqa: TID251 - the door
+        except ImportError as error:
+            raise ConfigError("--to cstore needs pynetdicom: pip install 'gan-aug[dicom]'") from error
+
         self._title, self._host, self._port = checked_address(address)
         self._options = options
-        self._tls = _tls(options) if options.tls else None
-        self._association: Association | None = None
+        self._tls = (_tls(options), self._host) if options.tls else None
+        self._entity = AE(ae_title=options.calling)
+        self._entity.acse_timeout = self._entity.dimse_timeout = options.timeout
+        self._entity.network_timeout = self._entity.connection_timeout = options.timeout
+        self._association: Any = None
 
     def send(self, batch: Sequence[Instance]) -> Mapping[str, Answer]:
         """See Connection."""
         answers: dict[str, Answer] = {}
         for one in batch:
-            meta, dataset = split_file(one.content)
-            association = self._association or self._associate(meta)
-            try:
-                answers[one.uid] = _answer(association.store(one.uid, dataset))
-            except Broken as error:
+            dataset = dcmread(BytesIO(one.content))
+            self._associate(str(dataset.SOPClassUID), str(dataset.file_meta.TransferSyntaxUID))
+            status = self._association.send_c_store(dataset)
+            if "Status" not in status:
                 if answers:
-                    self._association = None
-                    break  # the others are sent again
-                raise Unreached(f"{self._named} gives no answer, or ends the association ({error})") from error
+                    return answers  # the others are sent again
+                raise Unreached(f"{self._named} gives no answer, or ends the association")
+            answers[one.uid] = _answer(int(status.Status))
         return answers
 
     def close(self) -> None:
         """See Connection."""
-        if self._association is not None:
+        if self._association is not None and self._association.is_established:
             self._association.release()
         self._association = None
 
@@ -66,46 +73,32 @@ class CStoreConnection:
     def _named(self) -> str:
         return f"the archive {self._title} at {self._host}:{self._port}"
 
-    def _associate(self, meta: Mapping[int, str]) -> Association:
-        """Make the association for files with this file meta information."""
-        wanted = Wanted(self._title, self._options.calling, meta[SOP_CLASS], meta[SYNTAX], meta[IMPLEMENTATION])
-        try:
-            self._association = Association(self._host, self._port, wanted, self._options.timeout, self._tls)
-        except Rejected as answer:
-            if answer.passing:
-                raise Unconnected(f"{self._named} takes no further association now") from answer
+    def _associate(self, sop_class: str, syntax: str) -> None:
+        """Make the association, if there is none."""
+        if self._association is not None and self._association.is_established:
+            return
+        self._entity.requested_contexts = []
+        self._entity.add_requested_context(sop_class, syntax)
+        made = self._entity.associate(self._host, self._port, ae_title=self._title, tls_args=self._tls)
+        if made.is_rejected and getattr(made.acceptor.primitive, "result", None) == TRANSIENT:
+            raise Unconnected(f"{self._named} takes no further association now")
+        if made.is_rejected:
             raise StorageError(
                 f"{self._named} rejects the association of {self._options.calling}: check both AE titles "
                 "(archive.calling is this side's), and that the archive knows this side"
-            ) from answer
-        except NotTaken as answer:
-            raise StorageError(
-                f"{self._named} does not take Secondary Capture images of this kind in this transfer syntax: try "
-                "dicom.syntax explicit, dicom.frames 1 and dicom.bits 8"
-            ) from answer
-        except Untrusted as error:
-            raise StorageError(
-                f"{self._named} does not encrypt, or one side does not trust the other's certificate ({error}): see "
-                "archive.authority and archive.certificate"
-            ) from error
-        except Broken as error:
-            raise Unconnected(f"{self._named} cannot be reached ({error})") from error
-        return self._association
-
-
-def split_file(content: bytes) -> tuple[dict[int, str], bytes]:
-    """The file meta information of a file of ours, as texts by the element's number, and the data set behind it."""
-    (length,) = struct.unpack_from("<I", content, META - 4)
-    meta: dict[int, str] = {}
-    at, end = META, META + length
-    while at < end:
-        _, element, vr, size = struct.unpack_from("<HH2sH", content, at)
-        if vr == b"OB":
-            at += 12 + int(struct.unpack_from("<I", content, at + 8)[0])
-            continue
-        meta[element] = content[at + 8 : at + 8 + size].rstrip(b"\0 ").decode("ascii")
-        at += 8 + size
-    return meta, content[end:]
+            )
+        if not made.is_established:
+            if made.rejected_contexts and not made.accepted_contexts:
+                raise StorageError(
+                    f"{self._named} does not take Secondary Capture images of this kind in this transfer syntax: try "
+                    "dicom.syntax explicit, dicom.frames 1 and dicom.bits 8"
+                )
+            secure = ", or does not speak TLS, or has or wants another certificate" if self._tls else ""
+            raise Unconnected(f"{self._named} cannot be reached{secure}")
+        # Without this each of the two parts of a message waits for the other side to acknowledge the one before.
+        link: Any = made.dul.socket
+        link.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._association = made
 
 
 def checked_address(address: str) -> tuple[str, str, int]:

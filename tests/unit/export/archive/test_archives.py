@@ -127,6 +127,7 @@ def own_archive(handle: Any, title: str = "PACS", tls: ssl.SSLContext | None = N
 
 
 @pytest.mark.server
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # pynetdicom's socket, if refused
 def test_an_archive_that_refuses_some_and_is_full_at_times(place: Path) -> None:
     asked: dict[str, int] = {}
 
@@ -146,7 +147,7 @@ def test_an_archive_that_refuses_some_and_is_full_at_times(place: Path) -> None:
             sent(place, "cstore", address.replace("PACS", "OTHER"), options())
         with pytest.raises(StorageError, match="does not take Secondary Capture images of this kind"):
             sent(place, "cstore", address, options(dicom={"frames": 2}))
-    with pytest.raises(StorageError, match="cannot be reached .*refused.*, tried 2 times"):
+    with pytest.raises(StorageError, match="cannot be reached, tried 2 times"):
         sent(place, "cstore", address, options())
 
 
@@ -185,7 +186,7 @@ def test_c_store_with_tls(place: Path, certificate: Path) -> None:
     context.verify_mode = ssl.CERT_REQUIRED  # both sides show one
     secure = {"tls": True, "authority": certificate, "certificate": certificate, "retries": 0, "connections": 2}
     with own_archive(handle, tls=context) as address:
-        with pytest.raises(StorageError, match="one side does not trust the other's certificate"):
+        with pytest.raises(StorageError, match="wants another certificate"):
             sent(place, "cstore", address, options(archive=secure | {"authority": None}))
         assert sent(place, "cstore", address, options(archive=secure)).files == 60
     assert len(set(got)) == len(got) == 60
