@@ -45,7 +45,7 @@ from gan_aug.config.stages import TrainRequest
 from gan_aug.data.image_store import open_images
 from gan_aug.data.importing.dataset import import_dataset
 from gan_aug.data.manifest import Manifest, Split
-from gan_aug.data.png import png_grid
+from gan_aug.data.pictures.png import png_grid
 from gan_aug.data.splits.stratify import divide
 from gan_aug.data.transforms import ClassicAugmentation
 from gan_aug.evaluation.arms import ArmPlan, TrainingSet

@@ -22,7 +22,7 @@ MOST_MODULES = 13
 LONGER_FILES = {
     "tests/service/http/test_attacks.py",
     "tests/service/http/test_connections.py",
-    "tests/unit/data/dicom/test_dicomweb.py",
+    "tests/unit/data/dicom/web/test_dicomweb.py",
     "tests/unit/data/sources/test_sources.py",
     "tests/unit/verification/test_verification.py",
 }

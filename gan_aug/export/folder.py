@@ -95,7 +95,7 @@ def whole_folder(
     made: Iterator[ImageFile], files: ImageFiles, manifest: SyntheticManifest
 ) -> Iterator[tuple[str, bytes]]:
     """Names and contents of what marks the folder as synthetic, of `made`, and last of all of the table."""
-    from gan_aug.data.marks import archive_marks
+    from gan_aug.data.pictures.marks import archive_marks
 
     yield from archive_marks(manifest.origin)
     rows: list[Sequence[Any]] = []
@@ -132,7 +132,7 @@ def write_folder(
         ManifestError: A shard is absent or altered.
         ComputeError: A process died.
     """
-    from gan_aug.data.marks import archive_marks
+    from gan_aug.data.pictures.marks import archive_marks
 
     files = kind(manifest, options)
     units = _units(files, manifest)

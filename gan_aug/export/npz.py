@@ -36,7 +36,7 @@ def write_npz(place: Place, manifest: SyntheticManifest, file: IO[bytes]) -> Ite
     """
     import numpy as np
 
-    from gan_aug.data.marks import FLAG, SOURCE_TYPE
+    from gan_aug.data.pictures.marks import FLAG, SOURCE_TYPE
 
     arrays = {
         "labels": manifest.label_matrix().astype(np.uint8),

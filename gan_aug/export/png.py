@@ -34,7 +34,7 @@ class PngFiles:
 
     def file(self, numbers: Numbers, images: npt.NDArray[np.uint8]) -> ImageFile:
         """See ImageFiles."""
-        from gan_aug.data.png import png
+        from gan_aug.data.pictures.png import png
 
         made, (index,) = self._manifest, numbers
         labels = made.image_labels[index]

@@ -18,8 +18,8 @@ from gan_aug.report.methods.text import methods
 from gan_aug.report.plots.all import described_figures
 from gan_aug.report.words.caveats import caveats
 from gan_aug.report.words.checks import alarm, canaries_table, curves_answer, curves_table, ratio_table
-from gan_aug.report.words.examples import Examples, examples_gallery
 from gan_aug.report.words.fidelity import fidelity_classes_table, fidelity_table, fidelity_text, looks_table
+from gan_aug.report.words.figures import Examples, examples_gallery
 from gan_aug.report.words.gans import gans_table, gans_text, memorising_text
 from gan_aug.report.words.headline import headline_of, opening
 from gan_aug.report.words.internal_test import internal_test_table, internal_test_text

@@ -18,9 +18,9 @@ from gan_aug.evaluation.checkpoints.trainings import trainings_of
 from gan_aug.evaluation.comparison_plan import ComparisonPlan
 from gan_aug.evaluation.held_out_copies import load_held_out_copies
 from gan_aug.evaluation.outcome.figures import build_report
+from gan_aug.evaluation.outcome.files import scores_tables
 from gan_aug.evaluation.outcome.fingerprint import results_fingerprint
 from gan_aug.evaluation.outcome.margins import load_margins
-from gan_aug.evaluation.outcome.scores_csv import scores_tables
 from gan_aug.report import to_html, to_markdown
 from gan_aug.report.blocks import Figure
 from gan_aug.report.plots.all import draw_figures

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gan_aug.data.marks import FLAG, SOURCE_TYPE, SYNTHETIC, archive_marks
-from gan_aug.data.png import png
-from gan_aug.data.sheet import captioned_sheet
+from gan_aug.data.pictures.marks import FLAG, SOURCE_TYPE, SYNTHETIC, archive_marks
+from gan_aug.data.pictures.png import png
+from gan_aug.data.pictures.sheet import captioned_sheet
 from gan_aug.errors import StorageError
 from gan_aug.run.files import atomic_folder, write_bytes
 from gan_aug.synthesis.latents import Latent

@@ -22,9 +22,9 @@ from gan_aug.evaluation.comparison_plan import ComparisonPlan
 from gan_aug.evaluation.fidelity.run import stored_fidelity
 from gan_aug.evaluation.held_out_copies import load_held_out_copies
 from gan_aug.evaluation.outcome.figures import build_report
+from gan_aug.evaluation.outcome.files import scores_tables
 from gan_aug.evaluation.outcome.fingerprint import NOT_FIGURES, results_fingerprint
 from gan_aug.evaluation.outcome.margins import load_margins
-from gan_aug.evaluation.outcome.scores_csv import scores_tables
 from gan_aug.report import to_markdown
 from gan_aug.run import layout
 from gan_aug.run.artefacts import local_copy

@@ -13,7 +13,7 @@ from gan_aug.data.image_store import open_images
 from gan_aug.data.labels import folder_names
 from gan_aug.data.manifest import Manifest, Split
 from gan_aug.data.patients import per_patient
-from gan_aug.data.png import png_grid
+from gan_aug.data.pictures.png import png_grid
 from gan_aug.errors import DataError
 from gan_aug.run import layout
 from gan_aug.run.files import read_json, write_bytes

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from gan_aug.data.sheet import BLACK, GREY, LINE, MARGIN, TILE, enlarged, write_line
+from gan_aug.data.pictures.sheet import BLACK, GREY, LINE, MARGIN, TILE, enlarged, write_line
 from gan_aug.errors import DataError
 from gan_aug.evaluation.classifiers.networks import ClassifierCard, load_classifier, predict_scores
 

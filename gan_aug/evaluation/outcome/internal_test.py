@@ -9,9 +9,8 @@ from gan_aug.data.manifest import INTERNAL, Manifest
 from gan_aug.errors import DataError
 from gan_aug.evaluation.arm_catalogue import REFERENCE
 from gan_aug.evaluation.cells.result import CellResult
-from gan_aug.evaluation.statistics.comparison import estimate_auc, gans_of_pair, paired
+from gan_aug.evaluation.statistics.comparison import estimate_auc, gans_of_pair, independent_difference, paired
 from gan_aug.evaluation.statistics.ground_truth import GroundTruth
-from gan_aug.evaluation.statistics.independent import independent_difference
 from gan_aug.evaluation.statistics.uncertainty import Estimate, FloatArray
 
 

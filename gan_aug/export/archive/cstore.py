@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from io import BytesIO
 from typing import Any
 
-from pydicom import dcmread  # noqa: TID251 - the door
+from pydicom import Dataset, dcmread  # noqa: TID251 - the door
 
 from gan_aug.config.export import ArchiveExport
 from gan_aug.errors import ConfigError, StorageError
@@ -55,7 +55,10 @@ class CStoreConnection:
         for one in batch:
             dataset = dcmread(BytesIO(one.content))
             self._associate(str(dataset.SOPClassUID), str(dataset.file_meta.TransferSyntaxUID))
-            status = self._association.send_c_store(dataset)
+            try:
+                status = self._association.send_c_store(dataset)
+            except RuntimeError:  # the association ended since it was last used
+                status = Dataset()
             if "Status" not in status:
                 if answers:
                     return answers  # the others are sent again

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gan_aug.data.png import png
+from gan_aug.data.pictures.png import png
 from gan_aug.report.blocks import Figure, Strip
 from gan_aug.report.sections import Material, Medium, filled_sections, title
-from gan_aug.report.words.examples import Examples
+from gan_aug.report.words.figures import Examples
 from gan_aug.report.words.text import Report
 
 _TILE = 64

@@ -21,7 +21,7 @@ from gan_aug.compute.device import choose_device
 from gan_aug.compute.threads import torch_threads
 from gan_aug.data.image_store import open_images
 from gan_aug.data.manifest import Manifest, multi_hot
-from gan_aug.data.png import png_grid
+from gan_aug.data.pictures.png import png_grid
 from gan_aug.data.synthetic.shards import ShardedImages, SyntheticManifest, open_shards, shard_bytes
 from gan_aug.errors import DataError
 from gan_aug.privacy.record import audit_of, summary, write_audit

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from gan_aug.compute.executor import Executor
 from gan_aug.config.gan import SynthesisConfig
 from gan_aug.data.manifest import Manifest
-from gan_aug.data.png import png_grid
+from gan_aug.data.pictures.png import png_grid
 from gan_aug.data.synthetic.shards import SyntheticManifest, read_shard
 from gan_aug.errors import CheckpointError, ConfigError, RunConflict, StorageError
 from gan_aug.gan.chosen import chosen_checkpoint

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from gan_aug.data.manifest import Manifest
-from gan_aug.data.png import png_grid
+from gan_aug.data.pictures.png import png_grid
 from gan_aug.evaluation.checkpoints.scores import Scores
 from gan_aug.gan.device.results import StepReport
 from gan_aug.gan.seeds import Purpose

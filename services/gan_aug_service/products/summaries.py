@@ -14,7 +14,7 @@ from gan_aug.data.importing.inspect import contact_sheet, describe_dataset, draw
 from gan_aug.data.labels import folder_names
 from gan_aug.data.manifest import Manifest
 from gan_aug.errors import CheckpointError
-from gan_aug.evaluation.outcome.scores_csv import safe_cell
+from gan_aug.evaluation.outcome.files import safe_cell
 from gan_aug.run import layout
 from gan_aug.run.decisions import chosen_folder
 from gan_aug_service.openapi.schemas import DatasetOut, ModelOut, SyntheticOut

@@ -7,7 +7,7 @@ import json
 from fastapi.responses import StreamingResponse
 from sqlalchemy import select
 
-from gan_aug.data.marks import archive_marks
+from gan_aug.data.pictures.marks import archive_marks
 from gan_aug.export.streams import file_member, zip_of
 from gan_aug.run import layout
 from gan_aug_service.access.authentication import Principal, Viewer

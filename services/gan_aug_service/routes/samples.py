@@ -13,8 +13,8 @@ import numpy.typing as npt
 from fastapi import Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from gan_aug.data.marks import SOURCE_TYPE
-from gan_aug.data.png import png, png_grid
+from gan_aug.data.pictures.marks import SOURCE_TYPE
+from gan_aug.data.pictures.png import png, png_grid
 from gan_aug.export.streams import zip_of
 from gan_aug.synthesis import latents
 from gan_aug.synthesis.cases import CaseSearch

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gan_aug.data.marks import marked
-from gan_aug.data.png import png, png_grid
-from gan_aug.data.sheet import captioned_sheet
+from gan_aug.data.pictures.marks import marked
+from gan_aug.data.pictures.png import png, png_grid
+from gan_aug.data.pictures.sheet import captioned_sheet
 from tests.support.reads_marks import made_from, png_texts
 
 FACTS = {"checkpoint": "c" * 64, "seed": 7, "number": 12, "labels": ["Krankheit ß", "a\0b"]}

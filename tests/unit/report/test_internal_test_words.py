@@ -17,8 +17,8 @@ from gan_aug.errors import DataError, LeakageError
 from gan_aug.evaluation.cells.drawn import held_out_contents
 from gan_aug.evaluation.cells.result import CellResult
 from gan_aug.evaluation.leakage import check_trained_on
+from gan_aug.evaluation.outcome.files import scores_tables
 from gan_aug.evaluation.outcome.report import Report
-from gan_aug.evaluation.outcome.scores_csv import scores_tables
 from gan_aug.report.pages.html import to_html
 from gan_aug.report.pages.markdown import to_markdown
 from gan_aug.report.pages.terminal import to_terminal

@@ -13,8 +13,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from gan_aug.evaluation.outcome.files import figure_files, figure_names
-from gan_aug.evaluation.outcome.scores_csv import scores_csv
+from gan_aug.evaluation.outcome.files import figure_files, figure_names, scores_csv
 from gan_aug.report.methods.checklist import AUTHORS, UNKNOWN, checklist_table
 from gan_aug.report.methods.text import methods
 from gan_aug.report.pages.html import to_html

@@ -43,7 +43,7 @@ from tests.support.evaluation_samples import (
 MANIFEST = make_manifest()
 CELLS = make_cells(MANIFEST, seeds=2)
 REPORT = make_report(MANIFEST, CELLS, make_synthetic(MANIFEST), make_fidelity(MANIFEST))
-ABSENT = {"learning-curves", "canaries", "privacy"}
+ABSENT = {"internal-test", "learning-curves", "canaries", "privacy"}
 """What this report has nothing of."""
 
 TABLE = Table("What it says.", ("Name", "Words", "Number"), (("first", "one | two", "1.5"),), text_columns=(0, 1))

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gan_aug.data.marks import SYNTHETIC
+from gan_aug.data.pictures.marks import SYNTHETIC
 from gan_aug.errors import StorageError
 from gan_aug.synthesis.latent_images import LatentImages, Scores, check_out
 from gan_aug.synthesis.latents import Latent, walk

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from gan_aug.data.marks import marked
+from gan_aug.data.pictures.marks import marked
 from gan_aug.run import layout
 from gan_aug.run.events import Event
 from gan_aug_service.queue.event_stream import read_lines

@@ -13,7 +13,7 @@ from fastapi.responses import Response
 from pydantic import Field, ValidationError
 from starlette.concurrency import run_in_threadpool
 
-from gan_aug.data.png import png
+from gan_aug.data.pictures.png import png
 from gan_aug.run import layout
 from gan_aug.run.files import json_sha256
 from gan_aug.synthesis.latents import Latent, walk

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from fastapi import Query, Request
 from fastapi.responses import Response
 
-from gan_aug.data.png import png
+from gan_aug.data.pictures.png import png
 from gan_aug.data.synthetic.shards import SyntheticManifest
 from gan_aug.export.formats import FORMATS
 from gan_aug_service.http.problems import Problem

@@ -105,10 +105,11 @@ def test_perfect_arms_get_bounds_and_not_points():
 def test_markdown_answers_first_and_then_says_where_figures_come_from():
     synthetic = make_synthetic(BINARY)
     text = to_markdown(make_report(BINARY, make_cells(BINARY), synthetic))
-    title, verdict, numbers, _, _, first, second, *_ = text.split("\n\n")
+    title, verdict, numbers, _, _, privacy, first, second, *_ = text.split("\n\n")
     assert title.startswith("# sample films")
     assert verdict.startswith("> **Cannot tell.** Whether adding GAN images to the real ones gives a better")
     assert numbers.startswith("Difference in AUC of the arm “mixed”: from the real images alone ")
+    assert privacy.startswith("Privacy: the synthetic images had not been audited when this report was written")
     assert first.startswith("Adding GAN images ")
     assert "no gain could have been shown, as at most 0.025 is left above 0.975" in first
     assert "on 60 real test images it had never seen, and 0." in first

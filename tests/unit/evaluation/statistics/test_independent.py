@@ -7,9 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from gan_aug.evaluation.statistics.comparison import estimate_auc
+from gan_aug.evaluation.statistics.comparison import estimate_auc, independent_difference
 from gan_aug.evaluation.statistics.ground_truth import GroundTruth
-from gan_aug.evaluation.statistics.independent import independent_difference
 from gan_aug.evaluation.statistics.uncertainty import Estimate
 
 

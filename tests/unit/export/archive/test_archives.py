@@ -127,6 +127,22 @@ def own_archive(handle: Any, title: str = "PACS", tls: ssl.SSLContext | None = N
 
 
 @pytest.mark.server
+def test_an_archive_that_ends_associations(place: Path) -> None:
+    got: list[str] = []
+
+    def handle(event: Any) -> int:
+        got.append(str(event.request.AffectedSOPInstanceUID))
+        if len(got) in (4, 20):
+            event.assoc.abort()
+        return 0
+
+    with own_archive(handle) as address:
+        wanted = options(archive={"batch": 7, "retries": 4, "connections": 2, "timeout": 20})
+        assert sent(place, "cstore", address, wanted).files == 60
+    assert len(set(got)) == 60
+
+
+@pytest.mark.server
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # pynetdicom's socket, if refused
 def test_an_archive_that_refuses_some_and_is_full_at_times(place: Path) -> None:
     asked: dict[str, int] = {}

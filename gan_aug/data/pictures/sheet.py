@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from gan_aug.data.png import png
+from gan_aug.data.pictures.png import png
 
 if TYPE_CHECKING:
     from PIL.Image import Image

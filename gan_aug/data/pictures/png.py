@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gan_aug.data.marks import png_chunk, png_mark
+from gan_aug.data.pictures.marks import png_chunk, png_mark
 
 GAP = 2
 """Pixels between the images of a grid."""

@@ -1,0 +1,1 @@
+"""Pictures of images: PNG files, what marks a synthetic one, contact sheets."""
