@@ -7,10 +7,11 @@ again makes the others alone. Each file depends on the set and the options, neve
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 from gan_aug.config.export import ExportOptions
 from gan_aug.run import layout
 from gan_aug.run.events import Progress
-from gan_aug.run.files import json_sha256, resumable_folder, storage_errors, write_json
+from gan_aug.run.files import file_sha256, json_sha256, resumable_folder, storage_errors, write_json
 from gan_aug.run.stores import Place, below
 from gan_aug.version import __version__
 
@@ -35,6 +36,9 @@ UNIT_BYTES = 4 << 20
 POOL_UNITS = 8
 """From so many units on processes are started, which takes each about half a second."""
 
+SUMS = "SHA256SUMS"
+"""The file with the SHA-256 of every other one, which `sha256sum -c` checks."""
+
 Numbers = tuple[int, ...]
 """The positions in the set of the images in one file."""
 
@@ -48,8 +52,34 @@ class ImageFile:
     rows: Sequence[Sequence[Any]]
 
 
+class Sums:
+    """The SHA-256 of each file of a folder, as `sha256sum -c` reads them; about 100 bytes of memory for a file."""
+
+    def __init__(self) -> None:
+        self._text = bytearray()
+
+    def add(self, name: str, sha256: str) -> None:
+        """Note the sum of a file."""
+        self._text += f"{sha256}  {name}\n".encode()
+
+    def add_files(self, files: Iterable[tuple[str, bytes]]) -> None:
+        """Note the sums of files with these names and contents."""
+        for name, content in files:
+            self.add(name, hashlib.sha256(content).hexdigest())
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        """Names and sums, in the order in which they were noted."""
+        for line in io.BytesIO(self._text):
+            sha256, _, name = line.decode().rstrip("\n").partition("  ")
+            yield name, sha256
+
+    def file(self) -> tuple[str, bytes]:
+        """The name and the content of the file with all sums."""
+        return SUMS, bytes(self._text)
+
+
 class ImageFiles(Protocol):
-    """The files of a synthetic set in one format, and a table of its images."""
+    """The files of a synthetic set in one format, a table of its images, and files about the whole."""
 
     table: ClassVar[str]
     """The name of the table."""
@@ -64,6 +94,9 @@ class ImageFiles(Protocol):
 
     def file(self, numbers: Numbers, images: npt.NDArray[np.uint8]) -> ImageFile:
         """The file of the images at these positions, `(n, C, H, W)`."""
+
+    def about(self, sums: Sums) -> Iterable[tuple[str, bytes]]:
+        """Names and contents of files about the whole, such as a card; `sums` has the files above and the table."""
 
 
 Kind = Callable[["SyntheticManifest", ExportOptions], ImageFiles]
@@ -94,15 +127,29 @@ def iterate_files(
 def whole_folder(
     made: Iterator[ImageFile], files: ImageFiles, manifest: SyntheticManifest
 ) -> Iterator[tuple[str, bytes]]:
-    """Names and contents of what marks the folder as synthetic, of `made`, and last of all of the table."""
+    """Names and contents of all files of a folder: what marks it as synthetic, `made`, the table, and what follows."""
     from gan_aug.data.pictures.marks import archive_marks
 
-    yield from archive_marks(manifest.origin)
-    rows: list[Sequence[Any]] = []
+    sums, table = Sums(), io.BytesIO()
+    marks = [*archive_marks(manifest.origin)]
+    yield from marks
+    sums.add_files(marks)
+    table.write(_csv([files.columns]).encode())
     for file in made:
         yield file.name, file.content
-        rows += file.rows
-    yield files.table, _csv([files.columns, *rows]).encode()
+        sums.add_files([(file.name, file.content)])
+        table.write(_csv(file.rows).encode())
+    yield files.table, table.getvalue()
+    sums.add_files([(files.table, table.getvalue())])
+    yield from _ending(files, sums)
+
+
+def _ending(files: ImageFiles, sums: Sums) -> Iterator[tuple[str, bytes]]:
+    """The files about the whole, and last of all the sums of all others."""
+    about = [*files.about(sums)]
+    yield from about
+    sums.add_files(about)
+    yield sums.file()
 
 
 def write_folder(
@@ -144,12 +191,25 @@ def write_folder(
             done += sum(map(len, units[unit]))
             if progress:
                 progress(done, len(manifest.image_labels))
-        for name, content in archive_marks(manifest.origin):
+        sums = Sums()
+        marks = [*archive_marks(manifest.origin)]
+        sums.add_files(marks)
+        _write_table(folder, files, len(units), sums)
+        for name, content in (*marks, *_ending(files, sums)):
             (folder / name).write_bytes(content)
-        with (folder / files.table).open("w", encoding="utf-8", newline="") as table:
-            table.write(_csv([files.columns]))
-            for unit in range(len(units)):
-                table.write(_csv(_record(folder, unit)["rows"]))
+
+
+def _write_table(folder: Path, files: ImageFiles, units: int, sums: Sums) -> None:
+    """Write the table from the records of all units, and note the sums of their files and of the table."""
+    path = folder / files.table
+    with path.open("w", encoding="utf-8", newline="") as table:
+        table.write(_csv([files.columns]))
+        for unit in range(units):
+            record = _record(folder, unit)
+            table.write(_csv(record["rows"]))
+            for name, (_, sha256) in record["files"].items():
+                sums.add(name, sha256)
+    sums.add(files.table, file_sha256(path))
 
 
 def _written(
@@ -178,14 +238,14 @@ class _Writer:
     def write(self, unit: int) -> None:
         """Write the files of a unit, then its record."""
         rows: list[Sequence[Any]] = []
-        sizes: dict[str, int] = {}
+        files: dict[str, tuple[int, str]] = {}
         with storage_errors(self._folder):
             for numbers in self._units[unit]:
                 file = self._files.file(numbers, self._read(numbers))
                 self._save(file)
                 rows += file.rows
-                sizes[file.name] = len(file.content)
-            write_json(_record_path(self._folder, unit), {"sizes": sizes, "rows": rows}, indent=None)
+                files[file.name] = (len(file.content), hashlib.sha256(file.content).hexdigest())
+            write_json(_record_path(self._folder, unit), {"files": files, "rows": rows}, indent=None)
 
     def _save(self, file: ImageFile) -> None:
         parent = file.name.rpartition("/")[0]
@@ -256,8 +316,8 @@ def _record(folder: Path, unit: int) -> Any:
 def _is_whole(folder: Path, unit: int) -> bool:
     """Whether a unit has its record, and the files that it names have their sizes."""
     try:
-        return all((folder / name).stat().st_size == size for name, size in _record(folder, unit)["sizes"].items())
-    except (OSError, ValueError):
+        return all((folder / name).stat().st_size == size for name, (size, _) in _record(folder, unit)["files"].items())
+    except (OSError, ValueError, KeyError):
         return False
 
 

@@ -18,8 +18,10 @@ from gan_aug.errors import StorageError
 from gan_aug.export.dicom.files import DicomFiles
 from gan_aug.export.folder import Kind, iterate_files, whole_folder, write_folder
 from gan_aug.export.npz import write_npz
+from gan_aug.export.parquet import ParquetFiles
 from gan_aug.export.png import PngFiles
 from gan_aug.export.streams import streamed, zip_of
+from gan_aug.export.webdataset import WebdatasetFiles
 from gan_aug.run import layout
 from gan_aug.run.events import Progress
 from gan_aug.run.files import atomic_file
@@ -182,6 +184,8 @@ FORMATS: dict[str, ExportFormat] = {
     row.name: row
     for row in (
         FolderFormat("png", "PNG", "PNG files in class folders", PngFiles),
+        FolderFormat("parquet", "Parquet", "Parquet tables of images with a data set card", ParquetFiles),
+        FolderFormat("webdataset", "WebDataset", "tar files for WebDataset with a card", WebdatasetFiles),
         FolderFormat("dicom", "DICOM", "DICOM files, a study for each case", DicomFiles),
         FileFormat("npz", "npz", "one npz", ".npz", "application/x-npz", write_npz),
     )

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from gan_aug.config.export import ExportOptions
-from gan_aug.export.folder import ImageFile, Numbers
+from gan_aug.export.folder import ImageFile, Numbers, Sums
 
 if TYPE_CHECKING:
     import numpy as np
@@ -42,3 +42,8 @@ class PngFiles:
         label = "|".join(made.labels[k] for k in labels)
         content = png(images[0], made_from=made.made_from(index))
         return ImageFile(name, content, [(name, label, made.number(index), made.seed, made.checkpoint)])
+
+    def about(self, sums: Sums) -> Iterable[tuple[str, bytes]]:
+        """None: the class folders and the table say it all."""
+        del sums
+        return ()

@@ -7,6 +7,7 @@ import io
 import json
 import re
 import struct
+import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from xml.etree import ElementTree as ET
 
 import numpy as np
 from PIL import Image
+from pyarrow import parquet  # noqa: TID251 - another reader
 
 TRAINED = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 DATA_URI = re.compile(rb"data:image/png;base64,([A-Za-z0-9+/=]+)")
@@ -63,6 +65,17 @@ def parts_of(name: str, content: bytes) -> Iterator[tuple[str, bytes]]:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             for member in archive.namelist():
                 yield from parts_of(f"{name}/{member}", archive.read(member))
+    if content[257:262] == b"ustar":
+        with tarfile.open(fileobj=io.BytesIO(content)) as archive:
+            for entry in archive:
+                file = archive.extractfile(entry)
+                assert file is not None
+                yield from parts_of(f"{name}/{entry.name}", file.read())
+    if content[:4] == b"PAR1":
+        table = parquet.read_table(io.BytesIO(content))
+        assert table.schema.metadata[b"synthetic"] == b"true"
+        for row in table["image"].to_pylist():
+            yield from parts_of(f"{name}/{row['path']}", row["bytes"])
     for number, found in enumerate(DATA_URI.findall(content)):
         yield f"{name}#{number}", base64.b64decode(found)
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from gan_aug.config.export import ExportOptions
 from gan_aug.data.labels import folder_names
 from gan_aug.errors import ConfigError, GanAugError
-from gan_aug.export.folder import ImageFile, Numbers
+from gan_aug.export.folder import ImageFile, Numbers, Sums
 
 if TYPE_CHECKING:
     import numpy as np
@@ -83,6 +83,11 @@ class DicomFiles:
             for frame, number in enumerate(made_from, start=1)
         ]
         return ImageFile(name, content, rows)
+
+    def about(self, sums: Sums) -> Iterable[tuple[str, bytes]]:
+        """None: the headers and the table say it all."""
+        del sums
+        return ()
 
     def _own(self, case: Case, numbers: Numbers) -> dict[str, str]:
         from gan_aug.export.dicom.dataset import own_values

@@ -15,6 +15,7 @@ from PIL import Image
 
 from gan_aug.data.manifest import content_hash
 from gan_aug.data.synthetic.shards import SyntheticManifest
+from gan_aug.export.formats import FORMATS
 from gan_aug.gan.state import newest_checkpoint
 from gan_aug.privacy.record import write_audit
 from tests.support.places import GOLDEN
@@ -73,7 +74,7 @@ def doors(service: Service, run: str) -> Iterator[tuple[str, bytes]]:
     """What each door gives: every GET route of the REST interface, every sample, and every page."""
     documented = service.call("GET", "/openapi.json").json()["paths"]
     gets = [path for path, verbs in documented.items() if "get" in verbs and set(path.split("{")[1:]) <= {"id}", *ENDS}]
-    asked = [path.replace("/events", "/events?wait=false") for path in gets] + [*REPORTS, DOWNLOAD]
+    asked = [path.replace("/events", "/events?wait=false") for path in gets] + [*REPORTS, *DOWNLOADS]
     assert len(gets) > 15
     for path in asked:
         answer = service.call("GET", path.format(id=run), "admin" if path in ADMIN else "viewer")
@@ -92,7 +93,7 @@ def doors(service: Service, run: str) -> Iterator[tuple[str, bytes]]:
             yield path, answer.content
 
 
-DOWNLOAD = "/v1/synthetic/{id}/download?format=npz"
+DOWNLOADS = [f"/v1/synthetic/{{id}}/download?format={name}" for name in FORMATS]
 ADMIN = ("/v1/keys", "/v1/audit", "/metrics")
 ENDS = {f"id}}{end}" for end in ("/download", "/report", "/events")}
 
