@@ -28,6 +28,7 @@ synthesis: {counts: 400, shard: 64}
 classifier: {name: softmax, steps: 40, epochs: 2}
 compare: {arms: [real, synthetic, mixed], seeds: 2, gans: 1, canaries: false}
 compute: {workers: 1, threads: 1, device: cpu}
+audit: {enabled: false}
 """
 
 
