@@ -45,9 +45,9 @@ class Space:
         Returns bases `(V, D, P)` and offsets `(V, D)`.
         """
         basis = self.basis.double().numpy()
-        bases = np.stack([(warp(variant, self.shape).T @ basis.T).T for variant in variants])
+        bases = np.stack([(warp(variant, self.shape).T @ basis.T).T.astype(np.float32) for variant in variants])
         offset = (self.basis @ self.mean).expand(len(variants), -1)
-        return torch.from_numpy(bases).float(), offset
+        return torch.from_numpy(bases), offset
 
 
 def fit_space(views: Tensor, shape: tuple[int, int]) -> Space:

@@ -10,7 +10,7 @@ from gan_aug.errors import DataError, GanAugError
 from gan_aug.privacy.record import audit_of
 from gan_aug.run import layout
 from gan_aug.run.events import UnitProgress
-from gan_aug.stages.audit.sets import RunAudit, own_set
+from gan_aug.stages.audit.sets import RunAudit, SetPlace, own_set
 from gan_aug.stages.storage import RunStorage
 from gan_aug.verification.chain import Link, broken_link
 from gan_aug.verification.report import differences
@@ -54,11 +54,19 @@ def check_audits(
                 links.append(Link(name, "skipped", f"it is whole, but {by} does not make it again"))
             else:
                 made_again = made_again or RunAudit(storage)
-                again, _ = made_again.measure(place, progress=lambda done, of: progress("images audited", done, of))
-                links.append(_compared(name, record, again))
+                links.append(_made_again(name, made_again, place, record, progress))
         except GanAugError as error:
             links.append(broken_link(name, error))
     return links
+
+
+def _made_again(name: str, audit: RunAudit, place: SetPlace, record: dict[str, Any], progress: UnitProgress) -> Link:
+    """The link of an audit that is whole: made again, unless its set is not whole, which has links of its own."""
+    try:
+        again, _ = audit.measure(place, progress=lambda done, of: progress("images audited", done, of))
+    except DataError as error:
+        return Link(name, "skipped", f"it is whole, but cannot be made again: {error}")
+    return _compared(name, record, again)
 
 
 def _compared(name: str, record: dict[str, Any], again: dict[str, Any]) -> Link:

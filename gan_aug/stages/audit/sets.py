@@ -23,9 +23,10 @@ from gan_aug.data.image_store import open_images
 from gan_aug.data.manifest import Manifest, multi_hot
 from gan_aug.data.pictures.png import png_grid
 from gan_aug.data.synthetic.shards import ShardedImages, SyntheticManifest, open_shards, shard_bytes
-from gan_aug.errors import DataError
+from gan_aug.errors import CheckpointError, DataError, StorageError
 from gan_aug.privacy.record import audit_of, summary, write_audit
 from gan_aug.run import layout
+from gan_aug.run.artefacts import local_copy
 from gan_aug.run.files import storage_errors, write_bytes
 from gan_aug.run.stores import Place, below
 from gan_aug.stages.storage import RunStorage
@@ -80,8 +81,7 @@ class RunAudit:
         """
         from gan_aug.privacy.audit import Audit
 
-        run.pull_dataset()
-        folder = run.folder / layout.DATASET
+        folder = local_copy(run.folder / layout.DATASET, run.dataset, layout.IMAGES)
         self.manifest = Manifest.load(folder / layout.MANIFEST)
         self.images = open_images(folder, self.manifest)
         with torch_threads(cores()):
@@ -221,15 +221,19 @@ def takes_little(manifest: Manifest, images: int) -> bool:
 
 def _checkpoint(gan: RunStorage, wanted: str) -> Checkpoint | None:
     """The checkpoint with this id, None if it is not there (any more), or the images were made elsewhere."""
-    from gan_aug.errors import CheckpointError
-    from gan_aug.gan.chosen import chosen_checkpoint
+    from gan_aug.gan.state import RECORD, read_checkpoint
 
-    gan.pull_training()
-    try:
-        found = chosen_checkpoint(gan.folder / layout.TRAIN)
-    except CheckpointError:
-        return None
-    return found if found and found.id == wanted else None
+    folder = gan.folder / layout.TRAIN / layout.CHECKPOINTS
+    here = {path.name for path in folder.iterdir()} if folder.exists() else set()
+    for name in sorted(here | set(gan.checkpoints()), reverse=True):
+        path = folder / name
+        try:
+            found = read_checkpoint(path if name in here else local_copy(path, gan.checkpoint(name), RECORD))
+        except (CheckpointError, StorageError):  # another one may be whole
+            continue
+        if found.id == wanted:
+            return found
+    return None
 
 
 def _redraw(checkpoint: Checkpoint | None, made: SyntheticManifest, device: str) -> Redraw | None:

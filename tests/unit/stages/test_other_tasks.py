@@ -44,7 +44,7 @@ def test_colour_films_with_several_labels_at_once(tmp_path: Path, monkeypatch: p
     assert set(made.image_labels) == {(0,), (1,), (0, 1), ()}
     assert call(monkeypatch, "export", tmp_path / "run", "--out", tmp_path / "out") == 0
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
-        "effusion", "nodule", "effusion+nodule", "none", "labels.csv",
+        "effusion", "nodule", "effusion+nodule", "none", "labels.csv", "README.txt", "synthetic.json", "SHA256SUMS",
     }  # fmt: skip
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
+import socket
 import ssl
 import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import BytesIO
 from pathlib import Path
@@ -100,7 +101,7 @@ def test_storescp_which_serves_one_association_at_a_time(place: Path, tmp_path: 
         command = ["storescp", "-aet", "STORE", "-od", str(tmp_path / "out"), "+B", "+xa", str(port.number)]
         with subprocess.Popen(command) as process:
             try:
-                time.sleep(0.3)
+                wait_until_open(port.number)
                 wanted = options(archive={"batch": 7, "retries": 4, "timeout": 20})
                 assert sent(place, "cstore", f"STORE@127.0.0.1:{port.number}", wanted).files == 60
             finally:
@@ -109,6 +110,13 @@ def test_storescp_which_serves_one_association_at_a_time(place: Path, tmp_path: 
     expected = datasets(files(place, wanted))
     assert stored.keys() == expected.keys()
     assert all(stored[uid] == expected[uid] for uid in expected)
+
+
+def wait_until_open(port: int) -> None:
+    for _ in range(200):
+        with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return
+        time.sleep(0.1)
 
 
 @contextmanager
