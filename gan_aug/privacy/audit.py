@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gan_aug.data.manifest import Manifest
+from gan_aug.data.manifest import INTERNAL, Manifest, Split
 from gan_aug.data.splits.near_duplicates import MIN_CORRELATION, ImagesByRow, near_duplicates
 from gan_aug.errors import DataError
 from gan_aug.evaluation.held_out_copies import Joined
@@ -27,8 +27,8 @@ FEWEST_IMAGES, FEWEST_GROUPS = 16, 4
 ROUNDS = 20
 """How often an image that is left out is replaced by the next one, before the set is refused."""
 
-HELD_OUT = ("validation", "internal_test")
-"""The splits of held-out images that are of the training images' kind. A test split may come from elsewhere."""
+SAME_KIND: tuple[Split, ...] = ("validation", INTERNAL)
+"""Of the held-out splits those whose images are of the training images' kind. A test may come from elsewhere."""
 
 QUANTILES = (0.0, 0.001, 0.01, 0.1, 0.5)
 RAREST = 0.01
@@ -74,7 +74,7 @@ class Audit:
         """
         self.manifest, self.images, self._cancelled = manifest, images, cancelled
         self.rows = manifest.indices("train")
-        held_out = [i for i, study in enumerate(manifest.studies) if study.split in HELD_OUT]
+        held_out = [i for i, study in enumerate(manifest.studies) if study.split in SAME_KIND]
         self.held_out = np.array(held_out, dtype=np.int64)
         together = np.concatenate([self.rows, self.held_out])
         patients = patients_of(manifest, images, together, cancelled)

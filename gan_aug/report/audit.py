@@ -20,7 +20,12 @@ def audit_line(report: Report) -> Paragraphs | None:
             "model may be released: “gan-aug audit” compares them with the training images."
         )
         return Paragraphs((said,))
-    return Paragraphs((" ".join(["Privacy:", *(f"{_of(one, sets)}audited. {verdict(one)}" for one in sets)]),))
+    gans = len(report.get("gans") or sets)
+    several = max(gans, len(sets)) > 1
+    said = " ".join(["Privacy:", *(f"{_of(one, several=several)}audited. {verdict(one)}" for one in sets)])
+    if gans > len(sets):
+        said += " The sets of the other GANs had not been audited when this report was written."
+    return Paragraphs((said,))
 
 
 def audit_blocks(report: Report) -> list[Block | None]:
@@ -38,8 +43,8 @@ def _sets(report: Report) -> list[dict[str, Any]]:
     return found
 
 
-def _of(one: dict[str, Any], sets: list[dict[str, Any]]) -> str:
-    return f"GAN {one['gan']}: " if len(sets) > 1 or one["gan"] else ""
+def _of(one: dict[str, Any], *, several: bool) -> str:
+    return f"GAN {one['gan']}: " if several or one["gan"] else ""
 
 
 def _rarest(one: dict[str, Any]) -> str:

@@ -1,7 +1,7 @@
 """Further synthetic sets of a trained GAN, each in a folder of its own with its own provenance.
 
-Such a folder holds what `synthetic/` of a run holds: the shards and their manifest, which names the checkpoint and has
-the hashes of the images that it was trained on. `set.json` says what was asked for.
+Such a folder holds what `synthetic/` of a run holds: the shards and their manifest, which names the checkpoint and the
+data set that it was trained on, and has no hash of an image. `set.json` says what was asked for.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 from http import HTTPStatus
 from pathlib import Path
 
-from gan_aug.privacy.gate import Leaving, release_model, release_set
+from gan_aug.privacy.gate import Leaving, release_set
 from gan_aug.privacy.record import UNSEEN, audit_of, said_of_copies, said_of_membership, summary, verdict
 from gan_aug.run import layout
 from gan_aug.run.stores import Place
@@ -18,9 +18,7 @@ def privacy_audit(run: Path) -> PrivacyAuditOut:
     """The audit of a run's synthetic set; raises Problem if there is none, ManifestError if it was altered."""
     record = audit_of(run, load_manifest(run).fingerprint)
     if record is None:
-        raise Problem(
-            HTTPStatus.NOT_FOUND, f"the synthetic set of {run.name} was not audited: POST /v1/jobs/audit?run="
-        )
+        raise _not_audited(run)
     return PrivacyAuditOut(
         id=run.name,
         set_allowed=record["set"]["allowed"],
@@ -45,20 +43,15 @@ def leaving_set(run: Path, leaving: Leaving) -> Place:
     return release_set(run, folder, load_manifest(run), leaving)
 
 
-def let_model_leave(run: Path, checkpoint: str, leaving: Leaving) -> None:
-    """Let the model of a run leave; raises ReleaseRefused if it may not."""
-    release_model(run, checkpoint, leaving)
-
-
 def nearest_pairs(run: Path) -> Path:
     """The picture of the synthetic images that are nearest to training images; raises Problem if there is none."""
     path = run / layout.AUDITED / layout.NEAREST_PAIRS
     if not path.exists():
-        raise Problem(
-            HTTPStatus.NOT_FOUND, f"the synthetic set of {run.name} was not audited: POST /v1/jobs/audit?run="
-        )
+        raise _not_audited(run)
     return path
 
 
 def _not_audited(run: Path) -> Problem:
-    return Problem(HTTPStatus.NOT_FOUND, f"the synthetic set of {run.name} was not audited: POST /v1/jobs/audit?run=ID")
+    return Problem(
+        HTTPStatus.NOT_FOUND, f"the synthetic set of {run.name} was not audited: POST /v1/jobs/audit?run={run.name}"
+    )

@@ -9,13 +9,14 @@ from sqlalchemy import select
 
 from gan_aug.data.pictures.marks import archive_marks
 from gan_aug.export.streams import file_member, zip_of
+from gan_aug.privacy.gate import release_model
 from gan_aug.run import layout
 from gan_aug_service.access.authentication import Principal, Viewer
 from gan_aug_service.components import Components
 from gan_aug_service.database.tables import Run
 from gan_aug_service.openapi.descriptions import file_responses, problem_responses
 from gan_aug_service.openapi.schemas import ModelOut, Page, RunOut
-from gan_aug_service.products import release, summaries
+from gan_aug_service.products import summaries
 from gan_aug_service.records import jobs
 from gan_aug_service.routes.common import (
     After,
@@ -66,7 +67,7 @@ def download(
     chosen = chosen_checkpoint(run / layout.TRAIN)
     if chosen is None:
         raise summaries.no_checkpoint(run)
-    release.let_model_leave(run, chosen.id, leaving_by(principal, "download", release_anyway))
+    release_model(run, chosen.id, leaving_by(principal, "download", release_anyway))
     with components.database.writing() as session:
         principal.audit(session, "model.download", id, noted("generator", release_anyway))
     headers = {"Content-Disposition": f'attachment; filename="model-{id}.zip"'}

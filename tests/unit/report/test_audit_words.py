@@ -52,6 +52,18 @@ def test_the_first_lines_say_whether_the_set_was_audited() -> None:
     assert audit_blocks(report_of()) == []
 
 
+def test_the_first_lines_say_which_of_several_gans_was_audited() -> None:
+    line = audit_line({**report_of(RECORD), "gans": [{}, {}, {}]})
+    assert line
+    assert line.texts == (
+        "Privacy: GAN 0: audited. The set may be released. The model may be released. The sets of the other GANs had "
+        "not been audited when this report was written.",
+    )
+    both = audit_line({**report_of(RECORD, RECORD), "gans": [{}, {}]})
+    assert both
+    assert "other GANs" not in both.texts[0]
+
+
 def test_a_refusal_says_why_in_every_place() -> None:
     refused = copy.deepcopy(RECORD)
     refused["set"] = {"allowed": False, "reasons": ["copies", "copy", "membership", "irreplaceable"]}
