@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 import socket
 import ssl
+import threading
 from collections.abc import Mapping, Sequence
 from io import BytesIO
-from typing import Any
+from typing import Any, cast
 
 from pydicom import Dataset, dcmread  # noqa: TID251 - the door
 
@@ -98,10 +99,52 @@ class CStoreConnection:
                 )
             secure = ", or does not speak TLS, or has or wants another certificate" if self._tls else ""
             raise Unconnected(f"{self._named} cannot be reached{secure}")
+        made._reactor_checkpoint = cast(Any, Checkpoint(made))
         # Without this each of the two parts of a message waits for the other side to acknowledge the one before.
         link: Any = made.dul.socket
         link.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._association = made
+
+
+class Checkpoint:
+    """Stops the thread of an association while a file is sent; takes the place of pynetdicom's own event.
+
+    That thread takes messages from the same queue as the sender. pynetdicom clears an event and looks at a flag, which
+    is still set for a moment after the thread went on, so on a busy machine the thread took the answer to a file, and
+    the sender waited for it in vain. Here `clear` returns once the thread waits, or has ended.
+    """
+
+    def __init__(self, association: threading.Thread) -> None:
+        self._association = association
+        self._changed = threading.Condition()
+        self._open = True
+        self._waiting = False
+
+    def is_set(self) -> bool:
+        """Whether the thread may go on."""
+        return self._open
+
+    def set(self) -> None:
+        """Let the thread go on."""
+        with self._changed:
+            self._open = True
+            self._changed.notify_all()
+
+    def clear(self) -> None:
+        """Stop the thread the next time it comes by, and wait for that."""
+        with self._changed:
+            self._open = False
+            while not self._waiting and self._association.is_alive():
+                self._changed.wait(0.1)  # a thread that ends tells nobody
+
+    def wait(self) -> None:
+        """Called by the thread of the association: return when it may go on."""
+        with self._changed:
+            while not self._open:
+                self._waiting = True
+                self._changed.notify_all()
+                self._changed.wait()
+            self._waiting = False
 
 
 def checked_address(address: str) -> tuple[str, str, int]:

@@ -24,7 +24,7 @@ from pynetdicom.sop_class import SecondaryCaptureImageStorage  # type: ignore[at
 from gan_aug.config.export import ExportOptions, export_options
 from gan_aug.data.synthetic.shards import SyntheticManifest
 from gan_aug.errors import ConfigError, GanAugError, StorageError
-from gan_aug.export.archive import sending
+from gan_aug.export.archive import cstore, sending
 from gan_aug.export.archive.doors import ARCHIVES, Sent, send_set
 from gan_aug.export.dicom.files import DicomFiles
 from gan_aug.export.folder import iterate_files
@@ -150,6 +150,30 @@ def test_an_archive_that_ends_associations(place: Path) -> None:
     assert len(set(got)) == 60
 
 
+def test_nothing_takes_the_answer_to_a_file() -> None:
+    class Reactor(threading.Thread):
+        rounds, over = 0, False
+
+        def run(self) -> None:
+            while not self.over:
+                checkpoint.wait()
+                self.rounds += 1
+
+    reactor = Reactor(daemon=True)
+    checkpoint = cstore.Checkpoint(reactor)
+    reactor.start()
+    for _ in range(300):
+        checkpoint.clear()
+        before = reactor.rounds
+        time.sleep(0.0002)
+        assert reactor.rounds == before
+        checkpoint.set()
+    reactor.over = True
+    reactor.join()
+    checkpoint.clear()  # a thread that has ended keeps nobody waiting
+    assert reactor.rounds > 0
+
+
 @pytest.mark.server
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # pynetdicom's socket, if refused
 def test_an_archive_that_refuses_some_and_is_full_at_times(place: Path) -> None:
@@ -197,6 +221,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.server
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # pynetdicom's socket, if refused
 def test_c_store_with_tls(place: Path, certificate: Path) -> None:
     got = []
 
