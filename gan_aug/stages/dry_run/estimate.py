@@ -20,6 +20,7 @@ from gan_aug.evaluation.arm_catalogue import need_synthetic
 from gan_aug.evaluation.canaries import SHUFFLES, STEPS
 from gan_aug.evaluation.classifiers.fit import loss_of, make_optimizer
 from gan_aug.evaluation.classifiers.networks import build, to_input
+from gan_aug.evaluation.comparison_plan import subsets_of
 from gan_aug.evaluation.training_length import default_steps
 from gan_aug.gan.ranks import Ranks
 from gan_aug.gan.trainer import GanTrainer
@@ -49,7 +50,7 @@ def estimate(request: Config, manifest: Manifest, preview: Preview | None) -> di
     """About how long the stages of a run take on this machine, in seconds, at its present speed.
 
     The import is what the dry run took for the images that it decoded, for all of them. The GAN and the classifier are
-    timed for a few steps. Fidelity, the report and what a learning curve's GANs take are not in it.
+    timed for a few steps. Fidelity, the audit and the report are not in it.
 
     Args:
         request: The config.
@@ -74,10 +75,14 @@ def estimate(request: Config, manifest: Manifest, preview: Preview | None) -> di
         scores = -(-train.images // train.scored_every) if watched else 0
         work = steps + scores * SCORE_IMAGES / batch
         found["train"] = gans * work * step / max(1, min(gans, beside))  # cores that are left compute classifiers
-        made = len(plan_labels(request.synthesis_wanted, manifest))
-        found["generate"] = gans * made * making / workers
         scored = f", {scores} checkpoints of each scored" if watched else ""
         counted["train"] = f"{gans} GAN{'s' * (gans > 1)} of {steps:,} steps{scored}"
+        if subsets := len(subsets_of(request.compare, manifest)):
+            short = -(-(request.compare.curve_images or train.images) // batch)
+            found["train"] += subsets * work * short / steps * step / min(workers, subsets)
+            counted["train"] += f", and {subsets} of {short:,} steps for the learning curves"
+        made = len(plan_labels(request.synthesis_wanted, manifest))
+        found["generate"] = (gans + subsets) * made * making / workers
     cells, steps = _cells(request, manifest)
     found["compare"] = _classifier_seconds(request, manifest, device) * steps / min(workers, max(1, cells))
     counted["compare"] = f"{cells} classifiers, {steps:,} steps in all"
@@ -94,10 +99,11 @@ def in_words(seconds: float) -> str:
 
 
 def _cells(request: Config, manifest: Manifest) -> tuple[int, int]:
-    """How many classifiers are trained on all images, and how many steps they take together."""
+    """How many classifiers are trained, and how many steps they take together."""
     classifier = request.classifier
     steps = classifier.steps or default_steps(len(manifest.indices("train")), classifier.batch)
-    cells = len(request.compare.arms) * request.compare.seeds
+    of_curves = len(subsets_of(request.compare, manifest)) * len(request.compare.arms) * request.compare.seeds
+    cells = len(request.compare.arms) * request.compare.seeds + of_curves
     extra = 0 if classifier.steps else 1  # the arm real is trained with twice as many steps, to see if that helps
     shuffles = SHUFFLES if request.compare.canaries else 0
     return cells + extra + shuffles, (cells + 2 * extra) * steps + shuffles * min(STEPS, steps)

@@ -40,6 +40,24 @@ def test_it_says_what_is_known_and_touches_nothing(
     assert not list(tmp_path.glob("gan-aug-*"))
 
 
+def test_the_time_includes_what_learning_curves_train(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def counted(*settings: str) -> dict[str, str]:
+        given = [part for setting in ("compare.canaries=false", *settings) for part in ("--set", setting)]
+        assert call(monkeypatch, "run", config, "--run", tmp_path / "run", "--dry-run", *given) == 0
+        found: dict[str, str] = yaml.safe_load(capsys.readouterr().out)["seconds"]["counted"]
+        return found
+
+    arms = ("compare.gans=2", "compare.arms=[real, mixed]")
+    assert counted(*arms) == {"train": "2 GANs of 10 steps", "compare": "4 classifiers, 80 steps in all"}
+    curves = ("compare.sizes=[20, 30, all]", "compare.draws=3", "compare.curve_images=640")
+    assert counted(*arms, *curves) == {
+        "train": "2 GANs of 10 steps, and 6 of 20 steps for the learning curves",
+        "compare": "28 classifiers, 560 steps in all",
+    }
+
+
 @pytest.mark.parametrize(
     ("verb", "setting", "code", "said"),
     [
