@@ -46,6 +46,16 @@ def on_this_machine(door: str, anyway: str | None = None) -> Leaving:
     return Leaving(door, who, anyway)
 
 
+def objection_to_set(folder: Path, fingerprint: str) -> str | None:
+    """Why the synthetic set with this fingerprint, with its records in `folder`, may not leave; None if it may."""
+    return _objection(audit_of(folder, fingerprint), "set")
+
+
+def objection_to_model(folder: Path, checkpoint: str) -> str | None:
+    """Why the model with the id `checkpoint`, audited by the set in `folder`, may not leave; None if it may."""
+    return _objection(_audit_of_model(folder, checkpoint), "model")
+
+
 def release_set(folder: Path, shards: Place, made: SyntheticManifest, leaving: Leaving) -> Place:
     """Let a synthetic set leave, or refuse.
 
@@ -83,18 +93,25 @@ def release_model(folder: Path, checkpoint: str, leaving: Leaving) -> None:
         ManifestError: The audit is altered.
         ConfigError: The reason is empty.
     """
+    _check(folder, _audit_of_model(folder, checkpoint), "model", leaving)
+
+
+def _audit_of_model(folder: Path, checkpoint: str) -> dict[str, Any] | None:
     record = read_audit(folder)
-    _check(folder, record if record and record["checkpoint"] == checkpoint else None, "model", leaving)
+    return record if record and record["checkpoint"] == checkpoint else None
+
+
+def _objection(record: dict[str, Any] | None, subject: Subject) -> str | None:
+    return refusal(record, subject) if record else "no audit of it was made"
 
 
 def _check(folder: Path, record: dict[str, Any] | None, subject: Subject, leaving: Leaving) -> None:
     """Refuse, or note the release."""
     if leaving.anyway is not None and not leaving.anyway.strip():
         raise ConfigError("a release against the audit needs a reason: say in a few words why")
-    why = refusal(record, subject) if record else "no audit of it was made"
+    why = _objection(record, subject)
     if why and leaving.anyway is None:
-        way = AGAIN if record else HOW
-        raise ReleaseRefused(f"the {subject} in {folder} may not leave: {why}; {way}")
+        raise ReleaseRefused(f"the {subject} in {folder} may not leave: {why}; {AGAIN if record else HOW}")
     entry = {
         "time": round(time.time(), 3),
         "what": subject,

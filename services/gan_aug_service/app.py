@@ -35,11 +35,15 @@ from gan_aug_service.routes import (
     synthetic,
     uploads,
 )
+from gan_aug_service.routes.release import downloads, releases
 from gan_aug_service.settings import Settings
 from gan_aug_service.uploads.orphans import remove_orphans
 from gan_aug_service.web import site
 
-RESOURCES = (jobs, datasets, uploads, models, samples, synthetic, reports, runs, keys, audit, session, health)
+RESOURCES = (
+    jobs, datasets, uploads, models, samples, synthetic, releases, downloads, reports, runs, keys, audit, session,
+    health,
+)  # fmt: skip
 """The modules of the REST routes, in the order of the OpenAPI document."""
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]

@@ -278,7 +278,7 @@ def _parser() -> argparse.ArgumentParser:
         help="take over the queue of a database that another --state owned until now",
     )
     parser.add_argument(
-        "--new-key", metavar="ROLE[:PROJECT]", help="print a new key (viewer, editor or admin) and exit"
+        "--new-key", metavar="ROLE[:PROJECT]", help="print a new key (viewer, editor, releaser or admin) and exit"
     )
     parser.epilog = (
         f"{DATABASE_URL} names a PostgreSQL database. Without it, the records are an SQLite file in --state."

@@ -25,7 +25,7 @@ from gan_aug_service.access.keys import (
     last_use_is_stale,
 )
 from gan_aug_service.components import Components, components_of
-from gan_aug_service.database.tables import AuditEntry, BrowserSession, Job, Key, Role, Run, Upload, now
+from gan_aug_service.database.tables import AuditEntry, BrowserSession, Job, Key, Release, Role, Run, Upload, now
 from gan_aug_service.http.problems import Problem, database_reason
 
 CSRF_HEADER = "X-CSRF-Token"
@@ -34,9 +34,6 @@ ADDRESS_LENGTH = 64
 
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 """Methods that change nothing: a cookie needs no CSRF token for them."""
-
-ROLES = [Role.VIEWER, Role.EDITOR, Role.ADMIN]
-"""Each role allows what those before it allow."""
 
 log = logging.getLogger(__name__)
 
@@ -53,13 +50,18 @@ class Principal:
 
     def has_role(self, role: Role) -> bool:
         """Whether this key allows what `role` allows."""
-        return ROLES.index(self.role) >= ROLES.index(role)
+        return self.role.includes(role)
+
+    @property
+    def sees_real_images(self) -> bool:
+        """Whether this key may look at real images: who makes sets of them, and who judges what is released."""
+        return self.has_role(Role.EDITOR) or self.has_role(Role.RELEASER)
 
     def can_see(self, project: str) -> bool:
         """Whether this key may see records of `project`."""
         return self.role is Role.ADMIN or project == self.project
 
-    def visible(self, query: Select[Any], table: type[Job | Run | Upload]) -> Select[Any]:
+    def visible(self, query: Select[Any], table: type[Job | Release | Run | Upload]) -> Select[Any]:
         """`query` over `table`, restricted to the records that this key may see."""
         return query if self.role is Role.ADMIN else query.where(table.project == self.project)
 
@@ -170,10 +172,11 @@ def admit(request: Request, components: Components, key: Key) -> Principal:
     return Principal(key.id, key.name, Role(key.role), key.project, client_address(request))
 
 
-def require_role(principal: Principal, role: Role) -> Principal:
-    """The principal itself; raises Problem if its key does not allow what `role` allows."""
-    if not principal.has_role(role):
-        raise Problem(HTTPStatus.FORBIDDEN, f"a key with the role {principal.role} may not do this: use one of {role}")
+def require_role(principal: Principal, *roles: Role) -> Principal:
+    """The principal itself; raises Problem if its key does not allow what one of `roles` allows."""
+    if not any(principal.has_role(role) for role in roles):
+        detail = f"a key with the role {principal.role} may not do this: use one of {' or '.join(roles)}"
+        raise Problem(HTTPStatus.FORBIDDEN, detail)
     return principal
 
 
@@ -244,9 +247,9 @@ def _too_many(seconds: int, what: str) -> Problem:
     return Problem(HTTPStatus.TOO_MANY_REQUESTS, detail, {"Retry-After": str(seconds)})
 
 
-def _at_least(role: Role) -> Any:
+def _at_least(*roles: Role) -> Any:
     async def check(request: Request) -> Principal:
-        return require_role(await _authenticate(request), role)
+        return require_role(await _authenticate(request), *roles)
 
     return Depends(check)
 
@@ -254,3 +257,4 @@ def _at_least(role: Role) -> Any:
 Viewer = Annotated[Principal, _at_least(Role.VIEWER)]
 Editor = Annotated[Principal, _at_least(Role.EDITOR)]
 Admin = Annotated[Principal, _at_least(Role.ADMIN)]
+SeesRealImages = Annotated[Principal, _at_least(Role.EDITOR, Role.RELEASER)]

@@ -7,6 +7,7 @@ from typing import Any
 
 from gan_aug.config import Config, dump, parse
 from gan_aug.config.section import Section
+from gan_aug_service.openapi.releases import RELEASE_EXAMPLE
 from gan_aug_service.openapi.schemas import JOB_EXAMPLE
 
 RUN = str(JOB_EXAMPLE["run"])
@@ -73,6 +74,7 @@ EXAMPLES: dict[str, Any] = {
         "dataset": FINGERPRINT,
     },
     "NewKey": KEY | {"last_used": None, "key": f"ganaug_{KEY_ID}_shown-this-once-and-never-again-0000000000000"},
+    "ReleaseOut": RELEASE_EXAMPLE,
     "Role": "viewer",
     "RunOut": RUN_EXAMPLE,
     "SessionOut": {"name": "reader", "role": "viewer", "project": "default", "csrf_token": "b94d27b9934d3e08" * 4},
@@ -104,6 +106,7 @@ EXAMPLES |= {
     f"Page_{name}_": {"items": [example], "next": example["id"]}
     for name, example in (("AuditOut", AUDIT), ("JobOut", JOB_EXAMPLE), ("KeyOut", KEY), ("RunOut", RUN_EXAMPLE))
 }
+EXAMPLES["Page_ReleaseOut_"] = {"items": [RELEASE_EXAMPLE], "next": None}
 EXAMPLES["Page_UploadOut_"] = {"items": [UPLOAD], "next": None}
 TEXTS = {
     "text/event-stream": 'id: 118\nevent: progress\ndata: {"kind": "progress", "stage": "train", "done": 3200}\n\n',

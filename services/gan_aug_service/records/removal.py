@@ -21,6 +21,7 @@ from gan_aug_service.products import summaries, synthetic_images
 from gan_aug_service.products.files import PRODUCTS
 from gan_aug_service.records.caches import purge_caches
 from gan_aug_service.records.folder_removal import REMOVED, UNFINISHED, check_removed, removing
+from gan_aug_service.records.releases import withdraw_all
 from gan_aug_service.settings import Settings
 
 ACTION = "run.remove"
@@ -50,6 +51,7 @@ def remove_run(components: Components, principal: Principal, run_id: str) -> Non
             raise Problem(HTTPStatus.NOT_FOUND, detail)
         jobs = _ended_jobs(session, run_id)
         _forget_products(session, run_id)
+        withdraw_all(session, principal, run_id)
         principal.audit(session, ACTION, run_id, ", ".join(held))
         session.flush()
         move_aside()

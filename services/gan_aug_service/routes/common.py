@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from http import HTTPStatus
 from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
@@ -11,12 +10,10 @@ from pydantic import BaseModel
 from sqlalchemy import Select
 from sqlalchemy.orm import Session
 
-from gan_aug.privacy.gate import Leaving
-from gan_aug_service.access.authentication import Editor, Principal
+from gan_aug_service.access.authentication import Editor
 from gan_aug_service.components import Components, components_of
-from gan_aug_service.database.tables import ID_PATTERN, AuditEntry, Job, Key, Role, Run, Upload
+from gan_aug_service.database.tables import ID_PATTERN, AuditEntry, Job, Key, Run, Upload
 from gan_aug_service.http.bodies import JSON, read_object
-from gan_aug_service.http.problems import Problem
 from gan_aug_service.openapi.descriptions import problem_responses
 from gan_aug_service.openapi.schemas import Page
 
@@ -40,29 +37,8 @@ async def _get_components(request: Request) -> Components:
 ComponentsDep = Annotated[Components, Depends(_get_components)]
 """The components as a parameter of a route."""
 
-ReleaseAnyway = Annotated[
-    str | None,
-    Query(
-        min_length=3,
-        max_length=500,
-        description="why it is to leave though the privacy audit refuses it, or there is none: for admins, and noted",
-    ),
-]
-
 Record = TypeVar("Record", Job, Run, Upload, Key, AuditEntry)
 Out = TypeVar("Out")
-
-
-def leaving_by(principal: Principal, door: str, anyway: str | None) -> Leaving:
-    """How something leaves by a request; raises Problem if the key may not pass over the privacy audit."""
-    if anyway is not None and not principal.has_role(Role.ADMIN):
-        raise Problem(HTTPStatus.FORBIDDEN, "release_anyway: only an admin may release what the privacy audit refuses")
-    return Leaving(door, f"key {principal.name} ({principal.key_id})", anyway)
-
-
-def noted(what: str, anyway: str | None) -> str:
-    """The detail of a release in the audit trail."""
-    return what if anyway is None else f"{what}, whatever the privacy audit says: {anyway}"
 
 
 def versioned_router(tag: str) -> APIRouter:

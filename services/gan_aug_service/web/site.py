@@ -24,6 +24,7 @@ from gan_aug_service.web.pages import (
     session,
     synthetic,
 )
+from gan_aug_service.web.pages.release import pairs, releases
 
 NO_SUCH_PAGE = "there is no such page: go on from the home page"
 PAGES = (
@@ -34,7 +35,9 @@ PAGES = (
     jobs,
     datasets,
     models,
+    pairs,
     synthetic,
+    releases,
     reports,
     runs,
     keys,

@@ -29,6 +29,11 @@ READ = [
     ("GET", "/v1/synthetic/{id}/audit"),
     ("GET", "/v1/synthetic/{id}/audit/pairs"),
     ("GET", "/v1/synthetic/{id}/download"),
+    ("GET", "/v1/synthetic/{id}/releases"),
+    ("POST", "/v1/synthetic/{id}/releases"),
+    ("GET", "/v1/models/{id}/releases"),
+    ("POST", "/v1/models/{id}/releases"),
+    ("DELETE", "/v1/releases/{id}"),
     ("GET", "/v1/reports/{id}"),
 ]
 WRITE = [
@@ -42,6 +47,8 @@ LIST = ["jobs", "datasets", "uploads", "models", "synthetic", "reports"]
 ADMIN = [("GET", "/v1/keys"), ("POST", "/v1/keys"), ("DELETE", "/v1/keys/{id}"), ("GET", "/v1/audit")]
 BODIES: dict[str, Any] = {
     "/v1/models/{id}/sample": {"label": "3"},
+    "/v1/synthetic/{id}/releases": {"recipient": "a class"},
+    "/v1/models/{id}/releases": {"recipient": "a class"},
     "/v1/keys": {"name": "x", "role": "viewer"},
     "/v1/jobs/run": TINY,
     "/v1/jobs/import?run={id}": TINY,
@@ -52,6 +59,12 @@ BODIES: dict[str, Any] = {
 @pytest.fixture
 def run(service: Service, whole_run: Path) -> str:
     return service.place(whole_run)
+
+
+@pytest.fixture
+def released(service: Service, run: str) -> str:
+    service.release(run)
+    return run
 
 
 def ask(service: Service, method: str, path: str, who: str | None, identifier: str = NOBODY) -> Any:
@@ -79,7 +92,9 @@ def test_what_is_not_there_is_not_found(service: Service, method: str, path: str
     assert NOBODY in assert_problem(ask(service, method, path, "editor"), 404)
 
 
-@pytest.mark.parametrize(("method", "path"), [pair for pair in [*READ, *WRITE] if "uploads" not in pair[1]])
+@pytest.mark.parametrize(
+    ("method", "path"), [pair for pair in [*READ, *WRITE] if pair[1].split("/")[2] not in ("uploads", "releases")]
+)
 def test_records_of_another_project_do_not_exist(service: Service, run: str, method: str, path: str) -> None:
     theirs = assert_problem(ask(service, method, path, "stranger", run), 404)
     assert theirs == assert_problem(ask(service, method, path, "stranger"), 404).replace(NOBODY, run)
@@ -101,7 +116,13 @@ def test_lists_show_a_project_its_own(service: Service, whole_run: Path, noun: s
     if noun == "uploads":
         return
     seen = {who: [row["id"] for row in service.call("GET", f"/v1/{noun}", who).json()["items"]] for who in service.keys}
-    assert seen == {"viewer": [mine], "editor": [mine], "stranger": [theirs], "admin": [theirs, mine]}
+    assert seen == {
+        "viewer": [mine],
+        "editor": [mine],
+        "releaser": [mine],
+        "stranger": [theirs],
+        "admin": [theirs, mine],
+    }
 
 
 def test_lists_come_in_pages_without_a_gap_or_a_repeat(service: Service) -> None:
@@ -229,8 +250,9 @@ def test_a_job_without_a_report_says_so(service: Service) -> None:
 
 
 def test_synthetic_sets_are_downloaded_as_export_writes_them(
-    service: Service, run: str, whole_run: Path, tmp_path: Path
+    service: Service, released: str, whole_run: Path, tmp_path: Path
 ) -> None:
+    run = released
     answer = service.call("GET", f"/v1/synthetic/{run}/download", "viewer")
     FORMATS["png"].write(whole_run / "synthetic", tmp_path / "png")
     with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
@@ -247,7 +269,8 @@ def test_synthetic_sets_are_downloaded_as_export_writes_them(
     assert all(np.array_equal(arrays[name], expected[name]) for name in expected)
 
 
-def test_a_model_is_downloaded_without_its_discriminator(service: Service, run: str) -> None:
+def test_a_model_is_downloaded_without_its_discriminator(service: Service, released: str) -> None:
+    run = released
     answer = service.call("GET", f"/v1/models/{run}/download", "viewer")
     with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
         names = ["README.txt", "checkpoint.json", "generator.safetensors", "synthetic.json"]

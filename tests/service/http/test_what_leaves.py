@@ -17,7 +17,7 @@ from gan_aug.data.manifest import content_hash
 from gan_aug.data.synthetic.shards import SyntheticManifest
 from gan_aug.export.formats import FORMATS
 from gan_aug.gan.state import newest_checkpoint
-from gan_aug.privacy.record import write_audit
+from gan_aug.privacy.record import read_audit, write_audit
 from tests.support.places import GOLDEN
 from tests.support.reads_marks import check_archive, is_png, made_from, parts_of
 from tests.support.service.page_samples import PAGE, sign_in
@@ -28,7 +28,8 @@ PAGES = (
     "/datasets/{id}", "/models", "/models/{id}?form=sample&label=3", "/models/{id}/loss.png", "/models/{id}/grid.png",
     "/models/{id}/sample.png?label=3", "/models/{id}/sample.png?label=3&count=1", "/models/{id}/sample.npz?label=3",
     "/models/{id}/way.png?label=3&to_label=8", "/synthetic", "/synthetic/{id}", "/synthetic/{id}/images/3",
-    "/synthetic/{id}/images/3.png", "/reports", "/reports/{id}", "/reports/{id}/page", "/audit", "/new",
+    "/synthetic/{id}/images/3.png", "/synthetic/{id}/pairs",
+    "/releases", "/reports", "/reports/{id}", "/reports/{id}/page", "/audit", "/new",
 )  # fmt: skip
 REPORTS = tuple(f"/v1/reports/{{id}}?format={kind}" for kind in ("html", "md", "csv"))
 SAMPLES = {
@@ -56,17 +57,20 @@ def database() -> None:
 def run(request: pytest.FixtureRequest, service: Service, whole_run: Path) -> str:
     """A run of this version, and one of version 0.1, whose records list the hash of every training image."""
     if request.param == "new":
-        return service.place(whole_run)
+        placed = service.place(whole_run)
+        service.release(placed)
+        return placed
     placed = service.place(GOLDEN / "run_0_1")
-    audited_as_allowed(service.settings.runs / placed)
+    audited_as_allowed(service.settings.runs / placed, whole_run)
+    service.release(placed)
     return placed
 
 
-def audited_as_allowed(folder: Path) -> None:
-    """Write an audit of the run's set and model that lets them leave, as if one had been made."""
+def audited_as_allowed(folder: Path, like: Path) -> None:
+    """Write an audit of the run's set and model that lets them leave, as if the one of another run were of them."""
     made = SyntheticManifest.load(folder / "synthetic" / "manifest.json")
     allowed = {"allowed": True, "reasons": []}
-    record = {"synthetic": made.fingerprint, "checkpoint": made.checkpoint, "released": None}
+    record = (read_audit(like) or {}) | {"synthetic": made.fingerprint, "checkpoint": made.checkpoint, "released": None}
     write_audit(folder, record | {"set": allowed, "model": allowed})
 
 
@@ -77,7 +81,7 @@ def doors(service: Service, run: str) -> Iterator[tuple[str, bytes]]:
     asked = [path.replace("/events", "/events?wait=false") for path in gets] + [*REPORTS, *DOWNLOADS]
     assert len(gets) > 15
     for path in asked:
-        answer = service.call("GET", path.format(id=run), "admin" if path in ADMIN else "viewer")
+        answer = service.call("GET", path.format(id=run), ALLOWED.get(path.removeprefix("/v1/"), "viewer"))
         if answer.status_code != 404:
             assert answer.status_code in (200, 503), (path, answer.text)  # /readyz: its queue was not started
             yield path, answer.content
@@ -94,8 +98,8 @@ def doors(service: Service, run: str) -> Iterator[tuple[str, bytes]]:
 
 
 DOWNLOADS = [f"/v1/synthetic/{{id}}/download?format={name}" for name in FORMATS]
-ADMIN = ("/v1/keys", "/v1/audit", "/metrics")
-ENDS = {f"id}}{end}" for end in ("/download", "/report", "/events")}
+ALLOWED = {"keys": "admin", "audit": "admin", "/metrics": "admin"}
+ENDS = {f"id}}{end}" for end in ("/download", "/report", "/events", "/releases", "/audit")}
 
 
 def test_no_door_has_a_hash_of_an_image_and_every_synthetic_one_is_marked(service: Service, run: str) -> None:

@@ -42,6 +42,8 @@ def audited(service: Service) -> list[Any]:
 
 def test_a_run_is_removed_with_all_that_it_holds_and_its_job_stays(service: Service, run: str, whole_run: Path) -> None:
     other = service.place(whole_run)
+    service.release(run)
+    service.release(other)
     for path in V1 + PAGES:
         assert service.call("GET", path.format(id=run)).status_code == 200, path
     service.call("GET", f"/v1/models/{other}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
@@ -41,14 +42,14 @@ class Form:
         return next(iter(self.fields.get(name, [])), "").strip()
 
 
-def authenticate_page(request: Request, role: Role = Role.VIEWER, form_token: str | None = None) -> PageUser:
+def authenticate_page(request: Request, *roles: Role, form_token: str | None = None) -> PageUser:
     """The user of a request for a page.
 
     The user is also stored in the request's state, for the page of a problem.
 
     Args:
         request: The request.
-        role: The role that the user's key must have at least.
+        *roles: The user's key must allow what one of these allows; none: what a viewer may.
         form_token: The CSRF token of a form.
 
     Returns:
@@ -61,7 +62,7 @@ def authenticate_page(request: Request, role: Role = Role.VIEWER, form_token: st
     cookie = read_cookie(request)
     user = PageUser(principal, csrf_token(cookie) if cookie else "")
     request.state.user = user
-    require_role(principal, role)
+    require_role(principal, *(roles or (Role.VIEWER,)))
     return user
 
 
@@ -75,9 +76,9 @@ async def read_form_fields(request: Request) -> dict[str, list[str]]:
         return sent
 
 
-def _user(role: Role) -> Any:
+def _user(*roles: Role) -> Any:
     def read(request: Request) -> PageUser:
-        return authenticate_page(request, role)
+        return authenticate_page(request, *roles)
 
     return Depends(read)
 
@@ -86,13 +87,14 @@ def _form(role: Role) -> Any:
     async def read(request: Request) -> Form:
         fields = await read_form_fields(request)
         token = next(iter(fields.pop(TOKEN_FIELD, [])), "")
-        return Form(await run_in_threadpool(authenticate_page, request, role, token), fields)
+        return Form(await run_in_threadpool(partial(authenticate_page, request, role, form_token=token)), fields)
 
     return Depends(read)
 
 
 CurrentViewer = Annotated[PageUser, _user(Role.VIEWER)]
 CurrentEditor = Annotated[PageUser, _user(Role.EDITOR)]
+CurrentSeesRealImages = Annotated[PageUser, _user(Role.EDITOR, Role.RELEASER)]
 CurrentAdmin = Annotated[PageUser, _user(Role.ADMIN)]
 ViewerForm = Annotated[Form, _form(Role.VIEWER)]
 EditorForm = Annotated[Form, _form(Role.EDITOR)]

@@ -12,7 +12,7 @@ from gan_aug_service.routes.common import After, ComponentsDep, Id
 from gan_aug_service.routes.datasets import list_datasets
 from gan_aug_service.web.kit.etag import PNG
 from gan_aug_service.web.kit.page_route import page_router
-from gan_aug_service.web.kit.page_user import CurrentEditor, CurrentViewer
+from gan_aug_service.web.kit.page_user import CurrentSeesRealImages, CurrentViewer
 from gan_aug_service.web.kit.rendering import render
 from gan_aug_service.web.kit.run_rows import PAGE_SIZE, find_run, run_rows
 
@@ -38,7 +38,7 @@ def dataset(id: Id, user: CurrentViewer, components: ComponentsDep) -> Response:
 
 
 @router.get("/datasets/{id}/contact/{label}.png")
-def contact(id: Id, label: int, user: CurrentEditor, components: ComponentsDep) -> Response:
+def contact(id: Id, label: int, user: CurrentSeesRealImages, components: ComponentsDep) -> Response:
     """Real images of the label with this index, as one picture. The audit records who looked; no browser caches it."""
     run = find_run(user, components, id, "dataset")
     sheet = summaries.label_sheet(components.settings.runs / run.id, label) if label >= 0 else None

@@ -22,6 +22,7 @@ from gan_aug_service.http.disconnect import cancel_on_disconnect
 from gan_aug_service.http.problems import Problem
 from gan_aug_service.openapi.schemas import In, ModelOut, SampleIn
 from gan_aug_service.products import summaries
+from gan_aug_service.products.release import releasable
 from gan_aug_service.routes.common import After, ComponentsDep, Id
 from gan_aug_service.routes.models import list_models
 from gan_aug_service.routes.samples import label_vector, open_model, sample
@@ -32,6 +33,7 @@ from gan_aug_service.web.kit.progress import newest_grid
 from gan_aug_service.web.kit.progress import picture as picture_of
 from gan_aug_service.web.kit.rendering import render
 from gan_aug_service.web.kit.run_rows import PAGE_SIZE, find_run, read_dataset, run_rows
+from gan_aug_service.web.pages.release.releases import privacy
 
 router = page_router()
 
@@ -68,7 +70,9 @@ class SubmittedForm:
 def models(user: CurrentViewer, components: ComponentsDep, after: After = None) -> Response:
     """The trained generators of the user's project."""
     listed = list_models(user.principal, components, limit=PAGE_SIZE, after=after)
-    shown = run_rows(components, listed.items, lambda run: (summaries.model(run), read_dataset(run)))
+    shown = run_rows(
+        components, listed.items, lambda run: (summaries.model(run), read_dataset(run), releasable(run, "model"))
+    )
     return render("products/models.html", user, rows=shown, next=listed.next)
 
 
@@ -88,6 +92,7 @@ def model(id: Id, request: Request, user: CurrentViewer, components: ComponentsD
         limit=min(64, components.settings.limits.sample),
         loss=(folder / layout.TRAIN / layout.LOSS_CURVES).exists(),
         grid=newest_grid(folder) is not None,
+        privacy=privacy(components, user, run, "model", request),
     )
 
 

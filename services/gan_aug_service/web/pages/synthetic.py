@@ -13,10 +13,9 @@ from fastapi.responses import Response
 
 from gan_aug.data.pictures.png import png
 from gan_aug.data.synthetic.shards import SyntheticManifest
-from gan_aug.export.formats import FORMATS
 from gan_aug_service.http.problems import Problem
 from gan_aug_service.products import summaries
-from gan_aug_service.products.release import audit_verdict
+from gan_aug_service.products.release import releasable
 from gan_aug_service.products.synthetic_images import image_indices, load_manifest, locate_image, pixels
 from gan_aug_service.routes.common import After, ComponentsDep, Id
 from gan_aug_service.routes.synthetic import list_synthetic
@@ -25,6 +24,7 @@ from gan_aug_service.web.kit.page_route import page_router
 from gan_aug_service.web.kit.page_user import CurrentViewer
 from gan_aug_service.web.kit.rendering import render
 from gan_aug_service.web.kit.run_rows import PAGE_SIZE, find_run, read_dataset, run_rows
+from gan_aug_service.web.pages.release.releases import privacy
 
 router = page_router()
 SHOWN = 100
@@ -38,13 +38,16 @@ PageNumber = Annotated[int, Query(ge=1, description="pages of 100 images, from 1
 def synthetic_sets(user: CurrentViewer, components: ComponentsDep, after: After = None) -> Response:
     """The synthetic sets of the user's project."""
     listed = list_synthetic(user.principal, components, limit=PAGE_SIZE, after=after)
-    shown = run_rows(components, listed.items, lambda run: (summaries.synthetic(run), read_dataset(run)))
+    shown = run_rows(
+        components, listed.items, lambda run: (summaries.synthetic(run), read_dataset(run), releasable(run, "set"))
+    )
     return render("products/synthetic-sets.html", user, rows=shown, next=listed.next)
 
 
 @router.get("/synthetic/{id}")
 def synthetic_set(
     id: Id,
+    request: Request,
     user: CurrentViewer,
     components: ComponentsDep,
     label: Label = None,
@@ -71,8 +74,7 @@ def synthetic_set(
         total=len(indices),
         first=(page - 1) * SHOWN,
         images=[locate_image(manifest, int(index)) for index in shown],
-        formats=FORMATS.values(),
-        privacy=audit_verdict(folder),
+        privacy=privacy(components, user, run, "set", request),
     )
 
 

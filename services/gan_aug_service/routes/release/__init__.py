@@ -1,0 +1,1 @@
+"""What leaves: releases, and the downloads that rest on them."""
