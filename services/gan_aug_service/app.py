@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Collection, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 
@@ -28,6 +28,7 @@ from gan_aug_service.routes import (
     jobs,
     keys,
     models,
+    predictions,
     reports,
     runs,
     samples,
@@ -41,8 +42,8 @@ from gan_aug_service.uploads.orphans import remove_orphans
 from gan_aug_service.web import site
 
 RESOURCES = (
-    jobs, datasets, uploads, models, samples, synthetic, releases, downloads, reports, runs, keys, audit, session,
-    health,
+    jobs, datasets, uploads, models, samples, synthetic, releases, downloads, reports, predictions, runs, keys, audit,
+    session, health,
 )  # fmt: skip
 """The modules of the REST routes, in the order of the OpenAPI document."""
 
@@ -64,7 +65,7 @@ def create_app(settings: Settings) -> FastAPI:
         title="gan-aug",
         lifespan=partial(_lifespan, components),
         openapi_url="/openapi.json",
-        unlimited_paths=frozenset({"/v1/uploads"}),
+        unlimited_paths=("/v1/uploads", "/v1/reports/*/predict"),
     )
     site.install(app)
     app.summary = "Train GANs on labelled medical images, make synthetic sets, compare AUC."
@@ -79,7 +80,7 @@ def assemble_app(
     title: str,
     lifespan: Lifespan,
     openapi_url: str | None = None,
-    unlimited_paths: frozenset[str] = frozenset(),
+    unlimited_paths: Collection[str] = (),
 ) -> FastAPI:
     """An application over `components`, with problem documents and the middleware around every request.
 
@@ -133,4 +134,5 @@ async def _lifespan(components: Components, app: FastAPI) -> AsyncIterator[None]
         components.closing.set()
         components.supervisor.close()
         components.samplers.close()
+        components.predictor.close()
         components.database.close()

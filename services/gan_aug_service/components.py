@@ -16,6 +16,7 @@ from gan_aug_service.http.rate_limit import RateLimiter
 from gan_aug_service.queue.runner import Runner
 from gan_aug_service.queue.supervisor import Supervisor
 from gan_aug_service.sampling.batcher import Samplers
+from gan_aug_service.sampling.predictor import Predictor
 from gan_aug_service.settings import Settings
 
 FAILURE_BURST = 20
@@ -24,12 +25,13 @@ FAILURE_BURST = 20
 
 @dataclass(frozen=True)
 class Components:
-    """One service's settings, database, job queue, loaded generators, rate limits and metrics."""
+    """One service's settings, database, job queue, loaded generators, predictor, rate limits and metrics."""
 
     settings: Settings
     database: Database
     supervisor: Supervisor
     samplers: Samplers
+    predictor: Predictor
     rate_limiter: RateLimiter
     """Requests of each key."""
     failure_limiter: RateLimiter
@@ -63,6 +65,7 @@ def build_components(
         database=database,
         supervisor=Supervisor(settings, database, runner),
         samplers=Samplers(count, limits.images),
+        predictor=Predictor(),
         rate_limiter=RateLimiter(limits.rate, limits.burst),
         failure_limiter=RateLimiter(limits.failures, FAILURE_BURST),
         metrics=metrics,

@@ -87,6 +87,7 @@ class Sampling:
         del app
         yield
         self._components.samplers.close()
+        self._components.predictor.close()
         self._components.database.close()
 
     def _count(self, images: int, passes: int) -> None:

@@ -283,7 +283,10 @@ def _worker_main(connection: Connection, remaining: Any) -> None:
     keep_freed_memory()
     connection.send(READY)
     while True:
-        work, items = connection.recv()  # imports the modules they need
+        try:
+            work, items = connection.recv()  # imports the modules they need
+        except EOFError:  # whoever asks has ended
+            return
         # Sent before `remaining` is set: a parent that sees it above 0 can count the time limit from this message.
         connection.send([])
         answers, sent = [], time.monotonic()

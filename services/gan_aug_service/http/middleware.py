@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
+from collections.abc import Collection
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -34,12 +36,15 @@ log = logging.getLogger(__name__)
 class RequestMiddleware:
     """The ASGI middleware around all routes."""
 
-    def __init__(self, app: ASGIApp, *, body_limit: int, unlimited_paths: frozenset[str], https: bool = False) -> None:
+    def __init__(self, app: ASGIApp, *, body_limit: int, unlimited_paths: Collection[str], https: bool = False) -> None:
         """Wrap `app`.
 
-        `body_limit` is in bytes; `unlimited_paths` have a limit of their own. `https` says that browsers use https.
+        `body_limit` is in bytes; `unlimited_paths` have a limit of their own, and `*` in one stands for an id. `https`
+        says that browsers use https.
         """
-        self._app, self._limit, self._unlimited = app, body_limit, unlimited_paths
+        self._app, self._limit = app, body_limit
+        paths = [re.escape(path).replace(r"\*", "[^/]+") for path in unlimited_paths]
+        self._unlimited = re.compile("|".join(paths))  # without paths it is the empty one, which no request has
         headers = SECURITY_HEADERS | HTTPS_HEADERS if https else SECURITY_HEADERS
         self._headers = [(name.encode(), value.encode()) for name, value in headers.items()]
 
@@ -60,7 +65,7 @@ class RequestMiddleware:
             await send(message)
 
         try:
-            if self._declared(scope) > self._limit and scope["path"] not in self._unlimited:
+            if self._declared(scope) > self._limit and not self._unlimited.fullmatch(scope["path"]):
                 problem = body_too_large(self._limit)
                 response = problem_response(document(problem.status_code, problem.detail), dict(problem.headers or {}))
                 await response(scope, receive, sending)
@@ -79,7 +84,7 @@ class RequestMiddleware:
 
     def _counted(self, scope: Scope, receive: Receive) -> Receive:
         """The request's body, counted up to the limit: a body in chunks declares no length."""
-        if scope["path"] in self._unlimited:
+        if self._unlimited.fullmatch(scope["path"]):
             return receive
         received = 0
 

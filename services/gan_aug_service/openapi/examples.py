@@ -31,6 +31,10 @@ AUDIT = {
     "id": "019aa5d2e3f405162738495a", "time": "2026-11-21T12:30:00Z", "key_id": KEY_ID, "project": "default",
     "action": "report.read", "target": RUN, "detail": "html", "address": "127.0.0.1",
 }  # fmt: skip
+PREDICTION = {
+    "frame": None, "labels": ["7"], "probabilities": {"1": 0.012, "7": 0.988}, "unlike": False, "distance": 0.71,
+    "detail": 0.4, "assumed": [],
+}  # fmt: skip
 CONFIG_EXAMPLES = {
     "quickstart": {
         "summary": "handwritten digits, under two minutes on two cores",
@@ -79,6 +83,12 @@ EXAMPLES: dict[str, Any] = {
     "RunOut": RUN_EXAMPLE,
     "SessionOut": {"name": "reader", "role": "viewer", "project": "default", "csrf_token": "b94d27b9934d3e08" * 4},
     "SignIn": {"key": f"ganaug_{KEY_ID}_shown-this-once-and-never-again-0000000000000"},
+    "PredictionOut": PREDICTION,
+    "PredictionsOut": {
+        "arm": "real",
+        "predictions": [PREDICTION],
+        "notice": "no medical device: for research and teaching",
+    },
     "PrivacyAuditOut": {
         "id": RUN,
         "set_allowed": True,

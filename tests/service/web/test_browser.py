@@ -98,7 +98,7 @@ def fill_in(browser: Browser, values: dict[str, str]) -> None:
         browser.type(field, value)
 
 
-def test_from_an_empty_service_to_a_report_by_clicking(live: LiveService, browser: Browser) -> None:
+def test_from_an_empty_service_to_a_report_by_clicking(live: LiveService, browser: Browser, tmp_path: Path) -> None:
     browser.open("/new?example=quickstart")
     look(browser, "sign-in")
     browser.type("key", "ganaug_wrong")
@@ -133,6 +133,7 @@ def test_from_an_empty_service_to_a_report_by_clicking(live: LiveService, browse
     assert report
     assert live.call("GET", f"/v1/reports/{report.rpartition('/')[2]}").json()["schema"] == 1
     _browse(browser)
+    _ask(browser, report, tmp_path)
     browser.click("Home")
     browser.until("Ended recently")
     look(browser, "home")
@@ -198,6 +199,20 @@ def _browse(browser: Browser) -> None:
     browser.click("All of label 3")
     browser.until("1 to 10 of 10")
     assert browser.faults() == []
+
+
+def _ask(browser: Browser, report: str, folder: Path) -> None:
+    """Ask a classifier about noise, which is unlike digits, and about what is no image."""
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 40), dtype=np.uint8)).save(folder / "noise.png")
+    (folder / "words.txt").write_text("no image")
+    browser.driver.get(report)
+    browser.click("Ask a classifier about an image")
+    browser.find("#image").send_keys(f"{folder / 'words.txt'}\n{folder / 'noise.png'}")
+    browser.until("Caution: this image is unlike the training images")
+    assert "by the classifier trained on “real”" in browser.text()
+    assert "the image cannot be read" in browser.text()
+    look(browser, "predict")
+    assert [fault for fault in browser.faults() if "422" not in fault] == []  # the text's
 
 
 def class_folders(path: Path) -> Path:

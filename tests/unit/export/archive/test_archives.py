@@ -24,7 +24,7 @@ from pynetdicom.sop_class import SecondaryCaptureImageStorage  # type: ignore[at
 from gan_aug.config.export import ExportOptions, export_options
 from gan_aug.data.synthetic.shards import SyntheticManifest
 from gan_aug.errors import ConfigError, GanAugError, StorageError
-from gan_aug.export.archive import cstore, sending
+from gan_aug.export.archive import sending
 from gan_aug.export.archive.doors import ARCHIVES, Sent, send_set
 from gan_aug.export.dicom.files import DicomFiles
 from gan_aug.export.folder import iterate_files
@@ -148,30 +148,6 @@ def test_an_archive_that_ends_associations(place: Path) -> None:
         wanted = options(archive={"batch": 7, "retries": 4, "connections": 2, "timeout": 20})
         assert sent(place, "cstore", address, wanted).files == 60
     assert len(set(got)) == 60
-
-
-def test_nothing_takes_the_answer_to_a_file() -> None:
-    class Reactor(threading.Thread):
-        rounds, over = 0, False
-
-        def run(self) -> None:
-            while not self.over:
-                checkpoint.wait()
-                self.rounds += 1
-
-    reactor = Reactor(daemon=True)
-    checkpoint = cstore.Checkpoint(reactor)
-    reactor.start()
-    for _ in range(300):
-        checkpoint.clear()
-        before = reactor.rounds
-        time.sleep(0.0002)
-        assert reactor.rounds == before
-        checkpoint.set()
-    reactor.over = True
-    reactor.join()
-    checkpoint.clear()  # a thread that has ended keeps nobody waiting
-    assert reactor.rounds > 0
 
 
 @pytest.mark.server
