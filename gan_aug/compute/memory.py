@@ -65,16 +65,16 @@ def available_memory() -> int | None:
     Returns:
         None if the system does not say.
     """
-    found = [_free(Path("/proc/meminfo")), *map(_left, control_groups("memory"))]
+    found = [_meminfo(Path("/proc/meminfo"), "MemAvailable"), *map(_left, control_groups("memory"))]
     known = [value for value in found if value is not None]
     return max(0, min(known)) if known else None
 
 
-def _free(meminfo: Path) -> int | None:
-    """What the system could give without swapping, caches included."""
+def _meminfo(meminfo: Path, row: str) -> int | None:
+    """A row of the system's figures: MemTotal, or MemAvailable, which it could give without swapping."""
     try:
         rows = dict(line.split(":", 1) for line in meminfo.read_text().splitlines())
-        return int(rows["MemAvailable"].split()[0]) * 1024
+        return int(rows[row].split()[0]) * 1024
     except (OSError, ValueError, KeyError, IndexError):
         return None
 
@@ -89,3 +89,24 @@ def _left(group: Path) -> int | None:
     except (OSError, ValueError):
         return None  # no such group here, or its limit is the word max
     return limit - used + int(rows.get("inactive_file", 0))
+
+
+def machine_memory() -> int | None:
+    """The bytes that the processes of this machine can have in all, at most those of this process's control group.
+
+    Returns:
+        None if the system does not say.
+    """
+    found = [_meminfo(Path("/proc/meminfo"), "MemTotal"), *map(_limit, control_groups("memory"))]
+    known = [value for value in found if value is not None]
+    return min(known) if known else None
+
+
+def _limit(group: Path) -> int | None:
+    """A control group's limit; None if it has none."""
+    for name in ("memory.max", "memory.limit_in_bytes"):
+        try:
+            return int((group / name).read_text())
+        except (OSError, ValueError):
+            continue  # no such group here, or its limit is the word max
+    return None

@@ -30,6 +30,7 @@ from gan_aug_service.routes import (
     models,
     predictions,
     reports,
+    rules,
     runs,
     samples,
     session,
@@ -42,8 +43,8 @@ from gan_aug_service.uploads.orphans import remove_orphans
 from gan_aug_service.web import site
 
 RESOURCES = (
-    jobs, datasets, uploads, models, samples, synthetic, releases, downloads, reports, predictions, runs, keys, audit,
-    session, health,
+    jobs, datasets, uploads, models, samples, synthetic, releases, downloads, reports, predictions, runs, rules, keys,
+    audit, session, health,
 )  # fmt: skip
 """The modules of the REST routes, in the order of the OpenAPI document."""
 

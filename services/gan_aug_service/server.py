@@ -32,6 +32,7 @@ from gan_aug_service.database.tables import AuditEntry, Role
 from gan_aug_service.http import logs
 from gan_aug_service.http.connections import BoundedProtocol, ConnectionLimiter
 from gan_aug_service.http.listening import BACKLOG, bind_sockets, raise_file_limit
+from gan_aug_service.rules.allowed import Rules, read_rules
 from gan_aug_service.settings import DATABASE_URL, Limits, Network, Settings
 
 SHUTDOWN_SECONDS = 10
@@ -181,6 +182,7 @@ def _settings(options: argparse.Namespace) -> Settings:
     values["proxies"] = tuple(_network(text) for text in options.proxies)
     values["database"] = os.environ.get(DATABASE_URL)
     values["state"] = options.state.resolve()
+    values["rules"] = read_rules(options.rules) if options.rules else Rules()
     settings = Settings(**values)
     if settings.data is not None and not settings.data.is_dir():
         raise ConfigError(f"--data {settings.data}: there is no such folder: name the folder that holds the images")
@@ -246,6 +248,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--rate", type=_at_least(1), help="requests a second that one key may send over time [default: 50]"
+    )
+    parser.add_argument(
+        "--rules", type=Path, metavar="FILE", help="what jobs may ask for and take, and who may loosen a guard (YAML)"
     )
     parser.add_argument(
         "--audit-days", type=_at_least(0), help="days that audit entries are kept; 0 keeps all [default: 365]"

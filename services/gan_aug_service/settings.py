@@ -9,6 +9,7 @@ from pathlib import Path
 
 from gan_aug.compute.cores import cores
 from gan_aug.errors import ConfigError
+from gan_aug_service.rules.allowed import Rules
 
 DATABASE_URL = "GAN_AUG_DATABASE_URL"
 """The environment variable with the database's address. It may hold a password, so it is no command-line option."""
@@ -86,6 +87,8 @@ class Settings:
     archives: tuple[tuple[str, str | None], ...] = ()
     """DICOMweb archives that a request may name, each with the environment variable of its token."""
     limits: Limits = Limits()
+    rules: Rules = field(default_factory=Rules)
+    """What an administrator allows jobs to ask for and to take."""
 
     @property
     def runs(self) -> Path:

@@ -22,6 +22,7 @@ from gan_aug_service.database.engine import Database
 from gan_aug_service.database.tables import Job, JobState, Run, now
 from gan_aug_service.queue.retention import AuditRetention
 from gan_aug_service.queue.runner import JobRef, ProcessStatus, Runner
+from gan_aug_service.rules.allowed import refuse_above_ceilings
 from gan_aug_service.settings import Settings
 
 BUSY_SECONDS, IDLE_SECONDS = 0.25, 1.0
@@ -124,6 +125,7 @@ class Supervisor:
         run = RunDir(self._settings.runs / job.run_id)
         path = run.path / layout.REQUEST
         asked = configs.parse(configs.with_earlier(json.loads(job.request)), "the request")
+        refuse_above_ceilings(asked, job.verb, self._settings.rules)  # they may be lower than when it was queued
         for tries_left in (4, 3, 2, 1, 0):
             try:
                 with run.locked():

@@ -10,14 +10,17 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from gan_aug.config import dump, parse
+from gan_aug.config import Config, dump, parse, with_earlier
 from gan_aug.errors import RunConflict
-from gan_aug.run.files import json_sha256
+from gan_aug.run import layout
+from gan_aug.run.files import json_sha256, read_json
 from gan_aug_service.access.authentication import Principal
 from gan_aug_service.components import Components
-from gan_aug_service.database.tables import Job, JobState, Run, Upload, new_id, now
+from gan_aug_service.database.tables import Job, JobState, Role, Run, Upload, new_id, now
 from gan_aug_service.http.problems import Problem, idempotency_conflict, not_found
 from gan_aug_service.records.allowed_paths import resolve_paths
+from gan_aug_service.rules.allowed import refuse_above_ceilings
+from gan_aug_service.rules.guards import loosened_guards
 
 
 def submit(
@@ -42,15 +45,18 @@ def submit(
         The job, and whether an earlier request with the same idempotency key made it.
 
     Raises:
-        ConfigError: The config is not valid, or names what requests may not name.
+        ConfigError: The config is not valid, names what requests may not name, or asks for more than the rules allow.
         RunConflict: Another job holds the run, or its files were removed.
-        Problem: The principal cannot see the run, the queue is full, or the idempotency key came with another request.
+        Problem: The principal cannot see the run or may not loosen a guard, the queue is full, or the idempotency key
+            came with another request.
     """
     config = parse(values, "the request")
     dumped = dump(config)
     fingerprint = json_sha256([verb, run_id, dumped])
     if job := _find_repeated(components, principal, idempotency_key, fingerprint):
         return job, True
+    refuse_above_ceilings(config, verb, components.settings.rules)
+    _refuse_loosened_guards(components, principal, config, run_id)
     request = resolve_paths(config, components.settings, lambda upload: _owns_upload(components, principal, upload))
     job = Job(
         id=new_id(),
@@ -111,6 +117,7 @@ def resume(components: Components, principal: Principal, job_id: str) -> Job:
 
     Raises:
         RunConflict: It has not ended, its files were removed, or another job holds the run.
+        ConfigError: It asks for more than the rules allow now.
         Problem: The principal cannot see the job.
     """
     try:
@@ -120,6 +127,8 @@ def resume(components: Components, principal: Principal, job_id: str) -> Job:
                 raise RunConflict(f"job {job_id} is {job.state}: only an ended job can be resumed")
             if run_removed(components, session, job.run_id):
                 raise RunConflict(f"what job {job_id} made was removed: ask for it with a new job")
+            asked = parse(with_earlier(json.loads(job.request)), "the job's request")
+            refuse_above_ceilings(asked, job.verb, components.settings.rules)
             job.state, job.holds_run, job.start, job.attempt = JobState.QUEUED, job.run_id, job.start + 1, 0
             job.cancel = job.ended = job.events_to = job.error = job.message = job.replaced = None
             job.pid = job.pid_started = None
@@ -207,6 +216,20 @@ def _insert(components: Components, principal: Principal, session: Session, job:
     job.project = run.project
     session.add(job)
     principal.audit(session, f"job.{job.verb}", job.id, job.config)
+
+
+def _refuse_loosened_guards(components: Components, principal: Principal, config: Config, run_id: str | None) -> None:
+    """Raise Problem if the request loosens a guard that the principal may not loosen, and the run's import did not."""
+    before = None
+    if run_id:
+        with components.database.reading() as session:
+            find_run(session, principal, run_id, "job")
+        imported = components.settings.runs / run_id / layout.DATASET / layout.REQUEST
+        before = read_json(imported).get("data") if imported.exists() else None
+    rules = components.settings.rules
+    found = loosened_guards(config, rules.guards, lambda role: principal.has_role(Role(role)), rules.contact, before)
+    if found:
+        raise Problem(HTTPStatus.FORBIDDEN, "; ".join(found))
 
 
 def _find_repeated(

@@ -21,7 +21,7 @@ from gan_aug_service.queue.supervisor import Supervisor
 from tests.support.places import ROOT
 from tests.support.service.service_samples import TINY, WHOLE, Service, until
 
-LONG: dict[str, Any] = {"train": {"images": 10**9, "batch": 2}}
+LONG: dict[str, Any] = {"train": {"images": 10**7, "batch": 2}}
 SHORT: dict[str, Any] = {"train": {"images": 4, "batch": 2}}
 
 

@@ -106,7 +106,7 @@ def start(form: EditorForm, components: ComponentsDep) -> Response:
         faults = [_split_fault(fault) for fault in problem_document.get("faults") or [problem_document["detail"]]]
         return _page(components, form.user, replace(draft, faults=faults), error.http_status)
     except Problem as problem:
-        return _page(components, form.user, replace(draft, faults=[("", problem.detail)]), problem.status_code)
+        return _page(components, form.user, replace(draft, faults=[_split_fault(problem.detail)]), problem.status_code)
     return redirect(f"/jobs/{job.id}")
 
 

@@ -1,0 +1,1 @@
+"""What the service's administrators allow jobs: ceilings, and who may loosen a guard."""
