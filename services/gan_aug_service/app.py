@@ -29,6 +29,7 @@ from gan_aug_service.routes import (
     keys,
     models,
     predictions,
+    queue,
     reports,
     rules,
     runs,
@@ -43,8 +44,8 @@ from gan_aug_service.uploads.orphans import remove_orphans
 from gan_aug_service.web import site
 
 RESOURCES = (
-    jobs, datasets, uploads, models, samples, synthetic, releases, downloads, reports, predictions, runs, rules, keys,
-    audit, session, health,
+    jobs, queue, datasets, uploads, models, samples, synthetic, releases, downloads, reports, predictions, runs, rules,
+    keys, audit, session, health,
 )  # fmt: skip
 """The modules of the REST routes, in the order of the OpenAPI document."""
 

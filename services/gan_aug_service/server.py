@@ -235,6 +235,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--host", help="address to listen on [default: 127.0.0.1, this machine alone]")
     parser.add_argument("--port", type=_at_least(0), help="port to listen on [default: 8000]")
     parser.add_argument("--jobs", type=_at_least(1), help="jobs at once [default: one for every 4 cores]")
+    parser.add_argument("--short-jobs", type=_at_least(0), help="short jobs beside those, such as imports [default: 1]")
     parser.add_argument(
         "--ray", metavar="URL", help="run jobs on a Ray cluster: the address of its job API, http://HEAD:8265"
     )

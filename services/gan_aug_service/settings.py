@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from gan_aug.compute.cores import cores
+from gan_aug.compute.memory import machine_memory
 from gan_aug.errors import ConfigError
 from gan_aug_service.rules.allowed import Rules
 
@@ -15,6 +16,10 @@ DATABASE_URL = "GAN_AUG_DATABASE_URL"
 """The environment variable with the database's address. It may hold a password, so it is no command-line option."""
 
 MEBIBYTE = 1 << 20
+GIGABYTE = 10**9
+SHARE = 0.8
+"""The share of the machine's memory that all long jobs may hold together, if the rules do not say."""
+
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -70,6 +75,8 @@ class Settings:
     """Address of a PostgreSQL database; without one the records are an SQLite file in the state folder."""
     jobs: int = field(default_factory=lambda: max(1, cores() // 4))
     """Jobs that run at the same time; each uses all cores that it is given."""
+    short_jobs: int = 1
+    """Short jobs that run beside those (queue/turns.py)."""
     ray: str | None = None
     """Address of a Ray cluster's job API, `http://HEAD:8265`, where jobs run; without one they run on this machine."""
     attempts: int = 3
@@ -109,6 +116,14 @@ class Settings:
     def cache(self) -> Path:
         """The folder of what jobs cache, in place of the cache of the account that the service runs as."""
         return self.state / "cache"
+
+    @property
+    def job_memory(self) -> int | None:
+        """The bytes that one job may hold: by the rules, else its part of SHARE of this machine's memory."""
+        if self.rules.job.memory is not None:
+            return round(self.rules.job.memory * GIGABYTE)
+        machine = None if self.ray else machine_memory()
+        return machine and round(SHARE * machine / self.jobs)
 
     @property
     def database_url(self) -> str:

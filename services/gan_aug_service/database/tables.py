@@ -1,4 +1,4 @@
-"""The tables: keys, browser sessions, runs, jobs, uploads, releases and the audit."""
+"""The tables: keys, browser sessions, runs, jobs, the queue, uploads, releases and the audit."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    false,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -184,6 +185,14 @@ class Job(Base):
     """When it was asked to stop."""
     start: Mapped[int] = mapped_column(default=1)
     """How often the job was submitted or resumed; the record of its end is named after it."""
+    short: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Whether it was expected to be short when it was submitted (queue/turns.py)."""
+    turn: Mapped[int] = mapped_column(default=0, server_default="0")
+    """Where an administrator put it in the queue: jobs of a higher number come first."""
+    paused: Mapped[datetime | None]
+    """Since when it waits because somebody paused it."""
+    taken: Mapped[datetime | None] = mapped_column(index=True)
+    """When it last had its turn; `started` is when it first had."""
     attempt: Mapped[int] = mapped_column(default=0)
     """How many processes were started since it was last submitted or resumed."""
     created: Mapped[datetime] = mapped_column(default=now)
@@ -260,6 +269,17 @@ class QueueOwner(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     state: Mapped[str]
+
+
+class QueuePause(Base):
+    """The pause of the whole queue; without a row it goes on."""
+
+    __tablename__ = "queue_pause"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    since: Mapped[datetime] = mapped_column(default=now)
+    who: Mapped[str]
+    """The name of the key that paused it."""
 
 
 class AuditEntry(Base):

@@ -91,6 +91,12 @@ class JobOut(BaseModel):
     created: datetime
     started: datetime | None
     ended: datetime | None
+    place: int | None = Field(
+        None,
+        description="its place in the queue, a short job's among the short ones; null unless it waits for its turn",
+    )
+    paused: datetime | None = Field(None, description="since when it waits because somebody paused it")
+    short: bool = Field(False, description="it was expected to be short: there is room for such jobs beside long ones")
     attempt: int = Field(description="processes that worked on it: more than 1 if one was killed")
     cancelling: bool = Field(description="it was asked to stop, and is not at a safe point yet")
     problem: ProblemOut | None = Field(description="why it failed")
@@ -101,7 +107,7 @@ class JobOut(BaseModel):
         """The answer for a job, or for a row of its columns."""
         here = f"/v1/jobs/{job.id}"
         state = JobState(job.state)
-        links = {"self": here, "events": f"{here}/events", "report": f"{here}/report"}
+        links = {name: f"{here}/{name}" for name in ("events", "report", "log")} | {"self": here}
         return cls(
             id=job.id,
             run=job.run_id,
@@ -112,10 +118,33 @@ class JobOut(BaseModel):
             started=job.started,
             ended=job.ended,
             attempt=job.attempt,
+            paused=job.paused,
+            short=job.short,
             cancelling=job.cancel is not None and not state.ended,
             problem=ProblemOut(**recorded_document(job.error, job.message or "")) if job.error else None,
             links=links,
         )
+
+
+class TurnIn(In):
+    """Where an administrator puts a job that waits."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"turn": "first"}})
+    turn: Literal["first", "usual", "last"] = Field(
+        description="first: before all others; last: behind them; usual: when it is its project's turn"
+    )
+
+
+class QueueOut(BaseModel):
+    """The queue: what waits, in order, and how much may work at once."""
+
+    paused: datetime | None = Field(description="since when an administrator lets no job start")
+    paused_by: str | None
+    working: int = Field(description="jobs at work, of all projects")
+    room: int = Field(description="jobs of any length that may work at once")
+    room_short: int = Field(description="short jobs that may work beside those")
+    waiting: int = Field(description="jobs that wait for their turn, of all projects")
+    items: list[JobOut] = Field(description="the jobs that the key may see, in the order in which they start")
 
 
 class JobWithConfig(JobOut):

@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import IO, Any
 
 from gan_aug import api
-from gan_aug.errors import Cancelled, GanAugError
+from gan_aug.errors import Cancelled, ComputeError, GanAugError
 from gan_aug.run.files import read_json, write_json
 from gan_aug.run.progress import ProgressLines
+from gan_aug_service.queue.job_limits import JobLimits, LimitsWatch
 
 LOCK, PROCESS, LOG, TEMPORARY = "lock", "process.json", "log", "tmp"
 ALREADY_RUNNING = 75
@@ -64,10 +65,21 @@ def work(record: Path, start: int, run: Path, on: str = "local") -> int:
         end = end_file(record, start)
         if end.exists():
             return int(read_json(end)["exit"])
-        write_json(record / PROCESS, _new_record(record, start))
-        outcome = _resume_run(run, on)
+        process = _new_record(record, start)
+        write_json(record / PROCESS, process)
+        limits = JobLimits.from_environment()
+        watch = LimitsWatch(limits, run, process["began"], lambda said: write_json(end, _over(said)))
+        outcome = _resume_run(run, on, record.name)
+        watch.close()
+        if watch.said and outcome.get("error") == Cancelled.__name__:
+            outcome = _over(watch.said)
         write_json(end, outcome)
         return int(outcome["exit"])
+
+
+def _over(said: str) -> dict[str, Any]:
+    """The record of a job that was over one of its limits."""
+    return {"exit": ComputeError.exit_code, "error": ComputeError.__name__, "message": said}
 
 
 def _acquire(lock: IO[str]) -> bool:
@@ -83,11 +95,17 @@ def _acquire(lock: IO[str]) -> bool:
 
 def _new_record(record: Path, start: int) -> dict[str, Any]:
     before = read_json(record / PROCESS) if (record / PROCESS).exists() else {}
-    attempt = before["attempt"] + 1 if before.get("start") == start else 1
-    return {"pid": os.getpid(), "started": process_started(os.getpid()), "start": start, "attempt": attempt}
+    again = before.get("start") == start
+    return {
+        "pid": os.getpid(),
+        "started": process_started(os.getpid()),
+        "start": start,
+        "attempt": before["attempt"] + 1 if again else 1,
+        "began": before.get("began", time.time()) if again else time.time(),
+    }
 
 
-def _resume_run(run: Path, on: str) -> dict[str, Any]:
+def _resume_run(run: Path, on: str, job: str) -> dict[str, Any]:
     try:
         api.resume(run, on="ray" if on == "ray" else "local", progress=ProgressLines(), stop_on_signals=True)
     except GanAugError as error:
@@ -97,9 +115,24 @@ def _resume_run(run: Path, on: str) -> dict[str, Any]:
         return {"exit": Cancelled.exit_code, "error": "Cancelled", "message": "the job was stopped at once"}
     except Exception as error:  # noqa: BLE001 - every error must be recorded
         traceback.print_exc()
-        message = "this is a fault of gan-aug: please report it with the job's log"
+        if _lacks_memory(error):
+            return _over(
+                "there was not enough memory for the job on this machine: lower compute.workers, train.batch, "
+                "gan.width or data.size and start it anew, or try again when less is at work"
+            )
+        message = (
+            "this is a fault of gan-aug: please report it with the job's log, to which the job's page leads "
+            f"(GET /v1/jobs/{job}/log)"
+        )
         return {"exit": 1, "error": type(error).__name__, "message": message}
     return {"exit": 0}
+
+
+def _lacks_memory(error: BaseException) -> bool:
+    """Whether an error says that memory could not be had; PyTorch's on a CPU is told by its words alone."""
+    return isinstance(error, MemoryError) or (
+        isinstance(error, RuntimeError) and ("out of memory" in str(error) or "allocate memory" in str(error))
+    )
 
 
 def raise_oom_score() -> None:

@@ -20,6 +20,7 @@ from gan_aug.errors import RunConflict
 from gan_aug.run.files import read_json, storage_errors
 from gan_aug.run.folder import RunDir
 from gan_aug.run.places import CACHE, DATA_ROOT
+from gan_aug_service.queue.job_limits import JobLimits
 from gan_aug_service.queue.job_process import LOCK, LOG, PROCESS, TEMPORARY, end_file, process_started
 from gan_aug_service.settings import Settings
 
@@ -114,14 +115,16 @@ class RunnerBase:
         shutil.rmtree(self._record(ref) / TEMPORARY, ignore_errors=True)
 
     def _places(self, ref: JobRef) -> dict[str, str]:
-        """The variables by which a job keeps what it caches and its temporary files in the service's folder.
+        """The variables by which a job keeps its cache and temporary files in the service's folder, and its limits.
 
         The folder of temporary files is made here: Python would take another one if it were absent.
         """
         temporary = self._record(ref) / TEMPORARY
         with storage_errors(temporary):
             temporary.mkdir(parents=True, exist_ok=True, mode=0o700)
-        return {CACHE: str(self._settings.cache.resolve()), "TMPDIR": str(temporary)}
+        rules = self._settings.rules
+        limits = JobLimits(self._settings.job_memory, rules.job.hours and 3600 * rules.job.hours, rules.contact)
+        return {CACHE: str(self._settings.cache.resolve()), "TMPDIR": str(temporary)} | limits.environment()
 
     def _record(self, ref: JobRef) -> Path:
         return self._settings.processes.resolve() / ref.job_id
@@ -181,6 +184,8 @@ class LocalRunner(RunnerBase):
 
     def _environment(self) -> dict[str, str]:
         environment = {key: value for key, value in os.environ.items() if key not in HIDDEN_VARIABLES}
+        # PyTorch is loaded before the job could set it itself. Threads that spin while they wait ruin other jobs.
+        environment.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         if self._settings.data:
             environment[DATA_ROOT] = str(self._settings.data.resolve())
         packages = [str(Path(str(files(name))).parent) for name in ("gan_aug", "gan_aug_service")]

@@ -22,6 +22,8 @@ from gan_aug_service.database.engine import Database
 from gan_aug_service.database.tables import Job, JobState, Run, now
 from gan_aug_service.queue.retention import AuditRetention
 from gan_aug_service.queue.runner import JobRef, ProcessStatus, Runner
+from gan_aug_service.queue.turns import SHORT_FOR, Room, places
+from gan_aug_service.queue.waiting import queue_pause, waiting_in_order
 from gan_aug_service.rules.allowed import refuse_above_ceilings
 from gan_aug_service.settings import Settings
 
@@ -30,6 +32,9 @@ BUSY_SECONDS, IDLE_SECONDS = 0.25, 1.0
 
 ALIVE_SECONDS = 30.0
 """A supervisor that made no check for this time counts as dead."""
+
+PLACES_SECONDS = 1.0
+"""How long the places in the queue are shown before they are looked up again."""
 
 MAX_FAILED_STARTS = 3
 """Processes of a job that may end before they begin to work; then the job has failed."""
@@ -50,6 +55,7 @@ class Supervisor:
         self._wake, self._closing = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._loop, name="supervisor", daemon=True)
         self._checked = time.monotonic()
+        self._places: tuple[float, dict[str, int]] = (-PLACES_SECONDS, {})
 
     def start(self) -> None:
         """Begin, with the jobs that the service before this one left."""
@@ -63,6 +69,7 @@ class Supervisor:
 
     def wake(self) -> None:
         """Check now: something was requested."""
+        self._places = (-PLACES_SECONDS, {})
         self._wake.set()
 
     @property
@@ -74,10 +81,20 @@ class Supervisor:
         """Check every running job, and start queued ones while there is room; returns how many are running."""
         with self._database.reading() as session:
             working = list(session.scalars(select(Job).where(Job.state == JobState.RUNNING).order_by(Job.id)))
-        count = sum(self._check(job) for job in working)
-        while count < self._settings.jobs and (job := self._next()):
-            count += self._begin(job)
-        return count
+        at_work = [job for job in working if self._check(job)]
+        while job := self._next(at_work):
+            if self._begin(job):
+                at_work.append(job)
+        return len(at_work)
+
+    def places(self) -> dict[str, int]:
+        """The place in the queue of each job that waits and is not paused, of a moment ago."""
+        made, found = self._places
+        if time.monotonic() - made > PLACES_SECONDS:
+            with self._database.reading() as session:
+                found = places(waiting_in_order(session))
+            self._places = time.monotonic(), found
+        return found
 
     def _loop(self) -> None:
         while not self._closing.is_set():
@@ -91,20 +108,30 @@ class Supervisor:
             self._wake.wait(wait)
             self._wake.clear()
 
-    def _next(self) -> Job | None:
+    def _next(self, at_work: list[Job]) -> Job | None:
+        """The job whose turn it is; None if there is no room for one that waits, or the queue is paused."""
+        room = Room(self._settings.jobs, self._settings.short_jobs)
+        long = [job for job in at_work if not job.short or (job.taken and now() - job.taken > SHORT_FOR)]
+        takes = room.takes(len(long), len(at_work))
+        if takes == "none":
+            return None
         with self._database.reading() as session:
-            query = select(Job).where(Job.state == JobState.QUEUED).order_by(Job.id).limit(1)
-            return session.scalar(query)
+            if queue_pause(session):
+                return None
+            order = waiting_in_order(session)
+            chosen = next((job for job in order if job.short or takes == "any"), None)
+            return session.get(Job, chosen.id) if chosen else None
 
     def _begin(self, job: Job) -> bool:
         """Start a queued job; returns whether it is running now."""
-        claim = update(Job).where(Job.id == job.id, Job.state == JobState.QUEUED)
-        values: dict[str, object] = {"state": JobState.RUNNING, "started": job.started or now()}
+        claim = update(Job).where(Job.id == job.id, Job.state == JobState.QUEUED, Job.paused.is_(None))
+        values: dict[str, object] = {"state": JobState.RUNNING, "started": job.started or now(), "taken": now()}
         if not job.started:
             values["events_from"] = self._events_size(job)
         with self._database.writing() as session:
             if not session.scalar(claim.values(values).returning(Job.id)):
-                return False  # it was cancelled meanwhile
+                return False  # it was cancelled or paused meanwhile
+        job.taken = now()
         log.info("job started", extra={"job": job.id, "verb": job.verb})
         return self._launch(job)
 

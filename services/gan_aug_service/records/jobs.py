@@ -18,6 +18,7 @@ from gan_aug_service.access.authentication import Principal
 from gan_aug_service.components import Components
 from gan_aug_service.database.tables import Job, JobState, Role, Run, Upload, new_id, now
 from gan_aug_service.http.problems import Problem, idempotency_conflict, not_found
+from gan_aug_service.queue.turns import is_short
 from gan_aug_service.records.allowed_paths import resolve_paths
 from gan_aug_service.rules.allowed import refuse_above_ceilings
 from gan_aug_service.rules.guards import loosened_guards
@@ -62,6 +63,7 @@ def submit(
         id=new_id(),
         key_id=principal.key_id,
         verb=verb,
+        short=is_short(verb, config),
         config=json.dumps(dumped),
         request=json.dumps(dump(request)),
         idempotency_key=idempotency_key,
@@ -131,7 +133,7 @@ def resume(components: Components, principal: Principal, job_id: str) -> Job:
             refuse_above_ceilings(asked, job.verb, components.settings.rules)
             job.state, job.holds_run, job.start, job.attempt = JobState.QUEUED, job.run_id, job.start + 1, 0
             job.cancel = job.ended = job.events_to = job.error = job.message = job.replaced = None
-            job.pid = job.pid_started = None
+            job.pid = job.pid_started = job.paused = None
             principal.audit(session, "job.resume", job.id)
     except IntegrityError as error:
         raise _run_in_use("of this job") from error

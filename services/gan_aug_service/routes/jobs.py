@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator
 from enum import StrEnum
 from functools import lru_cache
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from fastapi import Header, Query, Request, Response
-from fastapi.responses import StreamingResponse
+from fastapi.responses import PlainTextResponse, StreamingResponse
 from sqlalchemy import Row, select
 from sqlalchemy.orm import InstrumentedAttribute
 from starlette.concurrency import run_in_threadpool
@@ -21,7 +21,9 @@ from gan_aug_service.database.tables import ID_PATTERN, Job, JobState
 from gan_aug_service.http.problems import Problem
 from gan_aug_service.openapi.descriptions import config_request_body, file_responses, problem_responses
 from gan_aug_service.openapi.schemas import JobOut, JobWithConfig, Page
+from gan_aug_service.products.job_log import readable_log
 from gan_aug_service.queue.event_stream import JobView, stream_events
+from gan_aug_service.queue.job_process import LOG
 from gan_aug_service.records import jobs
 from gan_aug_service.routes.common import (
     After,
@@ -51,7 +53,7 @@ class Verb(StrEnum):
 
 LISTED: tuple[InstrumentedAttribute[Any], ...] = (
     Job.id, Job.run_id, Job.project, Job.verb, Job.state, Job.created, Job.started, Job.ended, Job.attempt, Job.cancel,
-    Job.error, Job.message,
+    Job.error, Job.message, Job.paused, Job.short,
 )  # fmt: skip
 """The columns that a list shows: requests and configs are long, and not read."""
 
@@ -135,7 +137,26 @@ def list_job_page(
     if run:
         query = query.where(Job.run_id == run)
     with components.database.reading() as session:
-        return paginate(session, query, Job, limit, after, _shown)
+        page = paginate(session, query, Job, limit, after, _shown)
+    return Page(items=[with_place(job, components) for job in page.items], next=page.next)
+
+
+AnyJob = TypeVar("AnyJob", bound=JobOut)
+
+
+def with_place(job: AnyJob, components: Components) -> AnyJob:
+    """A job with its place in the queue, if it waits for its turn.
+
+    Args:
+        job: The job.
+        components: The service's components.
+
+    Returns:
+        The job.
+    """
+    if job.state is not JobState.QUEUED or job.paused:
+        return job
+    return job.model_copy(update={"place": components.supervisor.places().get(job.id)})
 
 
 @lru_cache(maxsize=4096)
@@ -148,7 +169,37 @@ def _shown(row: Row[Any]) -> JobOut:
 def get_job(id: Id, principal: Viewer, components: ComponentsDep) -> Response:
     """One job, with its config."""
     with components.database.reading() as session:
-        return json_response(JobWithConfig.of(jobs.find_job(session, principal, id)))
+        found = JobWithConfig.of(jobs.find_job(session, principal, id))
+    return json_response(with_place(found, components))
+
+
+@router.get(
+    "/jobs/{id}/log", response_class=PlainTextResponse, responses=problem_responses(404) | file_responses("text/plain")
+)
+def get_log(id: Id, principal: Editor, components: ComponentsDep) -> PlainTextResponse:
+    """What the job's process wrote, and where an error was raised; what may name a patient is left out."""
+    return PlainTextResponse(log_text(components, principal, id), headers={"Cache-Control": "no-store"})
+
+
+def log_text(components: Components, principal: Principal, job_id: str) -> str:
+    """A job's log as it may be read.
+
+    Args:
+        components: The service's components.
+        principal: Who asks.
+        job_id: The job.
+
+    Returns:
+        Its lines, without the service's own paths.
+
+    Raises:
+        Problem: The principal cannot see the job, or there is no log.
+    """
+    _find_job(components, principal, job_id)
+    text = readable_log(components.settings.processes / job_id / LOG)
+    if text is None:
+        raise Problem(HTTPStatus.NOT_FOUND, f"job {job_id} has no log: it has not started yet, or its run was removed")
+    return components.settings.hide_paths(text)
 
 
 @router.delete("/jobs/{id}", status_code=HTTPStatus.ACCEPTED, responses=problem_responses(404))

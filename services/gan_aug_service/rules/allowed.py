@@ -9,7 +9,6 @@ from typing import Any, Literal
 import yaml
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
 
-from gan_aug.compute.memory import machine_memory
 from gan_aug.config import Config
 from gan_aug.config.faults import faults_of
 from gan_aug.config.section import Positive, Section
@@ -18,10 +17,6 @@ from gan_aug_service.rules.ceilings import KEYS, TOTALS, above_ceilings
 from gan_aug_service.rules.guards import GUARDS
 
 MOST_BYTES = 64 << 10
-GIGABYTE = 10**9
-SHARE = 0.8
-"""The share of the machine's memory that one job may take, if the rules do not say."""
-
 DEFAULTS: dict[str, dict[str, Any]] = {
     "keys": dict(KEYS),
     "totals": {name: total.default for name, total in TOTALS.items()},
@@ -37,17 +32,11 @@ class JobRules(Section):
     """What one job may take while it works."""
 
     memory: Positive | None = Field(
-        None, description="gigabytes that all processes of a job may hold together; default: 0.8 of this machine's"
+        None,
+        description="gigabytes that all processes of a job may hold together; default: 0.8 of this machine's, divided "
+        "by the number of jobs that may work at once",
     )
     hours: Positive | None = Field(72.0, description="hours that a job may work from when it starts or is resumed")
-
-    @property
-    def memory_bytes(self) -> int | None:
-        """The ceiling of a job's memory; None if there is none, and the system does not say what the machine has."""
-        if self.memory is not None:
-            return round(self.memory * GIGABYTE)
-        machine = machine_memory()
-        return machine and round(SHARE * machine)
 
 
 class Rules(Section):
@@ -62,12 +51,6 @@ class Rules(Section):
     guards: dict[str, WhoMay] = Field(
         {}, description="for keys that can loosen a guard, the role that may do so, or nobody"
     )
-
-    def complete(self) -> Rules:
-        """These rules with the memory of a job in gigabytes, also if it is a share of this machine's."""
-        size = self.job.memory_bytes
-        job = self.job.model_copy(update={"memory": size and round(size / GIGABYTE, 1)})
-        return self.model_copy(update={"job": job})
 
     @field_validator("keys", "totals", "guards")
     @classmethod

@@ -25,6 +25,7 @@ from gan_aug_service.web.pages import (
     session,
     synthetic,
 )
+from gan_aug_service.web.pages.governing import queue, rules
 from gan_aug_service.web.pages.release import pairs, releases
 
 NO_SUCH_PAGE = "there is no such page: go on from the home page"
@@ -34,6 +35,8 @@ PAGES = (
     home,
     new_job,
     jobs,
+    queue,
+    rules,
     datasets,
     models,
     pairs,

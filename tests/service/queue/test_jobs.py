@@ -162,7 +162,7 @@ class TestJobs:
         assert service.wait(job["id"])["state"] == "cancelled"
 
     def test_jobs_wait_for_room(self, service: Service) -> None:
-        first, second = service.submit("train", **LONG), service.submit(**SHORT)
+        first, second = service.submit("train", **LONG), service.submit("train", **SHORT)
         service.start()
         process(service, first)
         assert service.call("GET", f"/v1/jobs/{second['id']}").json()["state"] == "queued"

@@ -168,3 +168,35 @@ def test_nobodys_job_is_a_page_that_says_so(service: Service) -> None:
     page = see(service, f"/jobs/{NOBODY}")
     assert page.status_code == 404
     assert NOBODY in page.text
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_the_queue_is_paused_and_ordered_from_its_page(service: Service) -> None:
+    first, second = (service.submit("train")["id"] for _ in range(2))
+    sign_in(service)
+    page = see(service, f"/jobs/{second}").text
+    assert "Waiting: place 2 in the queue." in page
+    assert send(service, f"/jobs/{second}/pause", {}).headers["location"] == f"/jobs/{second}"
+    assert "Paused: it does not start" in see(service, f"/jobs/{second}").text
+    assert "Pause the queue" not in see(service, "/queue").text
+    send(service, f"/jobs/{second}/continue", {})
+    assert send(service, f"/jobs/{second}/turn", {"turn": "first"}).status_code == 403
+
+    sign_in(service, "admin")
+    send(service, f"/jobs/{second}/turn", {"turn": "first"})
+    send(service, "/queue/pause", {})
+    assert send(service, f"/jobs/{second}/turn", {"turn": "middle"}).status_code == 422
+    queue = see(service, "/queue").text
+    assert queue.index(second) < queue.index(first)
+    assert "<strong>Paused</strong> by admin" in queue
+    assert "an administrator has paused the queue" in see(service, f"/jobs/{first}").text
+    sign_in(service, "viewer")
+    assert "gan.width" in see(service, "/rules").text
+    (service.settings.processes / first).mkdir()
+    (service.settings.processes / first / "log").write_text("train: begun\nMüller\n")
+    assert see(service, f"/jobs/{first}/log").status_code == 403
+    sign_in(service)
+    log = see(service, f"/jobs/{first}/log").text
+    assert "train: begun" in log
+    assert "Müller" not in log
+    assert f'href="/jobs/{first}/log"' in see(service, f"/jobs/{first}").text

@@ -12,6 +12,7 @@ from gan_aug.errors import Cancelled, DataError
 from gan_aug.run import layout
 from gan_aug.run.files import read_json, write_json
 from gan_aug.run.folder import RunDir
+from gan_aug.run.progress import ProgressLines
 from gan_aug.run.signals import stopped_by_signals
 from gan_aug_service.queue import job_process
 
@@ -21,13 +22,14 @@ STEP_SECONDS = 0.02
 def resume(folder: Path, **options: object) -> None:
     """Count to `train.images` in steps of `train.batch`, from the last count on disk.
 
-    A `seed` of 13 is a fault, and one of 7 leaves a report.
+    A `seed` of 13 is a fault, one of 7 leaves a report, one of 17 takes ever more memory, one of 19 is a fault of the
+    program, and one of 23 asks for memory that there is not.
     """
     assert options.pop("stop_on_signals")
     # Without `gan_aug.stages`, which would load PyTorch in each of these processes.
     saved = read_json(folder / layout.REQUEST)
     verb, request = saved["verb"], configs.parse(saved["config"], "the request")
-    run = RunDir(folder)
+    run = RunDir(folder, (ProgressLines(),))
     with stopped_by_signals(run), run.locked():
         _count(verb, request, run)
 
@@ -38,7 +40,14 @@ def _count(verb: str, request: Config, run: RunDir) -> None:
     counter = run.path / "count.json"
     count = read_json(counter) if counter.exists() else 0
     run.emit(verb, "start", f"from {count}", done=count)
+    held = []
+    if request.seed == 19:
+        raise ZeroDivisionError(str(run.path))
+    if request.seed == 23:
+        raise MemoryError
     while count < request.train.images:
+        if request.seed == 17:
+            held.append(bytearray(8 << 20))
         if run.cancelled():
             raise Cancelled("stopped on request")
         time.sleep(STEP_SECONDS)

@@ -12,13 +12,15 @@ from gan_aug_service.components import Components
 from gan_aug_service.database.tables import Job, JobState, Run
 from gan_aug_service.http.problems import Problem
 from gan_aug_service.openapi.schemas import JobWithConfig
+from gan_aug_service.queue.job_process import LOG
+from gan_aug_service.queue.waiting import queue_pause
 from gan_aug_service.records import jobs
 from gan_aug_service.routes.common import After, ComponentsDep, Id
-from gan_aug_service.routes.jobs import list_job_page
+from gan_aug_service.routes.jobs import list_job_page, log_text, with_place
 from gan_aug_service.web.kit import progress
 from gan_aug_service.web.kit.etag import PNG
 from gan_aug_service.web.kit.page_route import page_router, redirect
-from gan_aug_service.web.kit.page_user import CurrentViewer, EditorForm, PageUser
+from gan_aug_service.web.kit.page_user import CurrentEditor, CurrentViewer, EditorForm, PageUser
 from gan_aug_service.web.kit.rendering import render
 
 router = page_router()
@@ -38,10 +40,11 @@ def job_page(id: Id, user: CurrentViewer, components: ComponentsDep) -> Response
     """One job: its progress, losses, samples and log, and what it has made."""
     with components.database.reading() as session:
         job = jobs.find_job(session, user.principal, id)
+        paused = queue_pause(session) is not None
         run, removed = session.get_one(Run, job.run_id), jobs.run_removed(components, session, job.run_id)
     folder = components.settings.runs.resolve() / job.run_id
     events = progress.read_events(folder / layout.EVENTS, job.events_from, job.events_to)
-    shown = JobWithConfig.of(job)
+    shown = with_place(JobWithConfig.of(job), components)
     return render(
         "jobs/job.html",
         user,
@@ -55,8 +58,16 @@ def job_page(id: Id, user: CurrentViewer, components: ComponentsDep) -> Response
         sample=progress.newest_grid(folder),
         loss=(folder / layout.TRAIN / layout.LOSS_CURVES).exists(),
         config=yaml_text(shown.config),
+        queue_paused=paused,
+        log=(components.settings.processes / job.id / LOG).exists(),
         message=components.settings.hide_paths(shown.problem.detail) if shown.problem else None,
     )
+
+
+@router.get("/jobs/{id}/log")
+def log(id: Id, user: CurrentEditor, components: ComponentsDep) -> Response:
+    """What the job's process wrote, without what may name a patient."""
+    return render("jobs/log.html", user, id=id, text=log_text(components, user.principal, id))
 
 
 @router.get("/jobs/{id}/samples")
