@@ -1,4 +1,4 @@
-"""What leaves of a run or of a further set: its images in a format that other tools read, or sent to an archive."""
+"""What leaves of a run or of a further set: images or the model in formats that other tools read, or to an archive."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from gan_aug.config.export import ExportOptions
     from gan_aug.export.archive.doors import Sent
     from gan_aug.export.formats import FormatName
+    from gan_aug.export.models import ModelFormatName
     from gan_aug.run.events import Listener
 
 
@@ -22,7 +23,7 @@ class Released:
 
     def export(
         self,
-        to: FormatName,
+        to: FormatName | ModelFormatName,
         out: str | Path,
         gan: int = 0,
         *,
@@ -30,21 +31,22 @@ class Released:
         release_anyway: str | None = None,
         progress: Listener | None = None,
     ) -> int:
-        """Write the synthetic set in a format that other tools read, whole or not at all.
+        """Write the synthetic set, or a run's model, in a format that other tools read, whole or not at all.
 
-        A set that has no privacy audit yet is audited first. A folder of many files that was interrupted is gone on
+        What has no privacy audit yet is audited first. A set's folder of many files that was interrupted is gone on
         with by the same call.
 
         Args:
-            to: The name of a format, such as "png", "npz" or "dicom"; all are in `gan_aug.export.formats`.
+            to: The name of a format: "png", "npz", "dicom" and others of a set, which are in `gan_aug.export.formats`,
+                or "bundle", of the model.
             out: The folder or file to write, which must not be there yet.
-            gan: Of a run with several GANs: whose set.
+            gan: Of a run with several GANs: whose set or model.
             options: By sections, such as `{"dicom": {"bits": 16}}`; all are in `gan_aug.config.export`.
-            release_anyway: Why the set is to leave whatever the privacy audit says; it is noted in `releases.jsonl`.
+            release_anyway: Why it is to leave whatever the privacy audit says; it is noted in `releases.jsonl`.
             progress: Is called with an Event when some images more are written.
 
         Returns:
-            The number of images.
+            The number of images; 0 for a model.
 
         Raises:
             ConfigError: If there is no such format, or the options do not fit.

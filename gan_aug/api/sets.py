@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,14 +11,16 @@ from gan_aug.api.released import Released
 from gan_aug.errors import ManifestError
 from gan_aug.run import layout
 from gan_aug.run.folder import is_further_set
+from gan_aug.run.progress import default_listener
 
 if TYPE_CHECKING:
     from gan_aug.data.synthetic.shards import SyntheticManifest
     from gan_aug.data.torch_dataset import LabelledImages
+    from gan_aug.run.events import Listener
 
 
 class SyntheticSet(Released):
-    """The folder of a set that `Run.generate` or `gan-aug generate RUN` made."""
+    """The folder of a set that `Run.generate`, `from_bundle` or `gan-aug generate` made."""
 
     def __init__(self, folder: str | Path) -> None:
         """Open the set in `folder`; raises ManifestError if there is none."""
@@ -31,6 +34,43 @@ class SyntheticSet(Released):
         made = self.manifest
         counts = ", ".join(f"{count:,} {label}" for label, count in made.counts().items())
         return f"<synthetic set in {self.folder}: {counts}, seed {made.seed}>"
+
+    @classmethod
+    def from_bundle(
+        cls,
+        bundle: str | Path,
+        counts: int | Mapping[str, int],
+        out: str | Path,
+        *,
+        seed: int = 0,
+        progress: Listener | None = None,
+        stop_on_signals: bool = False,
+    ) -> SyntheticSet:
+        """Make a set with the generator in a bundle that `export` wrote, without the run that trained it.
+
+        Image k depends on the seed, k and its label alone, and is the image of the run's own sets. The bundle's code is
+        not run. Called again with the same values, it goes on from what is whole in the folder.
+
+        Args:
+            bundle: The folder of the bundle.
+            counts: Images of each label: one number for all, or a number for each label (others get none).
+            out: The folder of the set, which must be empty or not there.
+            seed: Of the images.
+            progress: Is called with each Event.
+            stop_on_signals: As for `gan_aug.run`.
+
+        Returns:
+            The set.
+
+        Raises:
+            CheckpointError: If it is no bundle of gan-aug, is of another version, or was altered.
+            ConfigError: If there is no such label.
+            StorageError: If the folder holds other files.
+        """
+        from gan_aug.stages.launch import launch_bundle_set
+
+        listeners = (progress or default_listener(),)
+        return cls(launch_bundle_set(Path(bundle), counts, seed, Path(out), listeners, stop_on_signals=stop_on_signals))
 
     @property
     def manifest(self) -> SyntheticManifest:

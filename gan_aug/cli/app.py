@@ -20,7 +20,7 @@ from gan_aug.cli.export import export
 from gan_aug.cli.predict import predict
 from gan_aug.cli.progress import shown_progress
 from gan_aug.cli.report import report, result_of
-from gan_aug.cli.sets import further_set, parsed_counts
+from gan_aug.cli.sets import further_set, parsed_counts, set_of_bundle
 from gan_aug.cli.submit import submit
 from gan_aug.compute.cores import wait_passively
 from gan_aug.compute.local.torchrun import launched
@@ -93,27 +93,64 @@ def _start(
 @app.command()
 def generate(
     source: Annotated[
-        Path,
+        Path | None,
         typer.Argument(metavar="CONFIG|RUN", help="YAML file, or the run folder of a trained GAN", show_default=False),
-    ],
+    ] = None,
+    bundle: Annotated[
+        Path | None,
+        typer.Option("--from", metavar="BUNDLE", help="instead: the folder that `export --to bundle` wrote"),
+    ] = None,
     run: RunOption = None,
     overrides: SetOption = None,
     counts: Annotated[
         list[str] | None,
-        typer.Option(metavar="LABEL=N", help="with RUN: images of a label; N: of every label  [default: like-real]"),
+        typer.Option(
+            metavar="LABEL=N",
+            help="with RUN or BUNDLE: images of a label; N: of every label  [default of RUN: like-real]",
+        ),
     ] = None,
     seed: Annotated[
-        int | None, typer.Option(metavar="N", help="with RUN: which images  [default: the next after the run's own]")
+        int | None,
+        typer.Option(
+            metavar="N", help="with RUN or BUNDLE: which images  [default: the next after the run's own; BUNDLE: 0]"
+        ),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="with RUN: where to  [default: RUN/sets/seed-N]")
+        Path | None, typer.Option(metavar="DIR", help="with RUN or BUNDLE: where to  [default of RUN: RUN/sets/seed-N]")
     ] = None,
     gan: GanOption = None,
     on: OnOption = "local",
     dry_run: DryOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Make the synthetic set of CONFIG, or a further set with the trained GAN of RUN."""
+    """Make the synthetic set of CONFIG, or a further set with the trained GAN of RUN or BUNDLE."""
+    if bundle:
+        if source or run or overrides or gan is not None or on != "local" or dry_run:
+            raise ConfigError(f"--from {bundle} goes with --counts, --seed, --out and --json alone")
+        _print(further_set(set_of_bundle(bundle, counts or [], seed or 0, out), as_json), as_json)
+        return
+    _generate(_needed(source), run, overrides, counts, seed, out, gan, on, dry_run, as_json)
+
+
+def _needed(source: Path | None) -> Path:
+    if source is None:
+        raise ConfigError("generate needs a CONFIG, the run folder of a trained GAN, or --from BUNDLE")
+    return source
+
+
+def _generate(
+    source: Path,
+    run: Path | None,
+    overrides: list[str] | None,
+    counts: list[str] | None,
+    seed: int | None,
+    out: Path | None,
+    gan: int | None,
+    on: api.Where,
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Make the set of a config, or a further set of a run."""
     if not source.is_dir():
         if counts or seed is not None or out or gan is not None:
             raise ConfigError(

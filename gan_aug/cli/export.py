@@ -14,16 +14,18 @@ from gan_aug.config.export import ExportOptions, export_options
 from gan_aug.errors import ConfigError
 from gan_aug.export.archive.doors import ARCHIVES
 from gan_aug.export.formats import FORMATS, either
+from gan_aug.export.models import MODEL_FORMATS
 from gan_aug.run.folder import is_further_set
 
 if TYPE_CHECKING:
     Target = str
 else:
-    Target = Literal[(*FORMATS, *ARCHIVES)]
+    Target = Literal[(*FORMATS, *MODEL_FORMATS, *ARCHIVES)]
 
-_TO = either(row.description for row in (*FORMATS.values(), *ARCHIVES.values()))
+_ON_DISK = {**FORMATS, **MODEL_FORMATS}
+_TO = either(row.description for row in (*_ON_DISK.values(), *ARCHIVES.values()))
 _ADDRESS = "of an archive: " + either(f"{row.address} ({row.name})" for row in ARCHIVES.values())
-_KINDS = {kind: [row.name for row in FORMATS.values() if row.kind == kind] for kind in ("folder", "file")}
+_KINDS = {kind: [row.name for row in _ON_DISK.values() if row.kind == kind] for kind in ("folder", "file")}
 _OUT = (
     " or ".join(f"{kind} ({', '.join(names)})" for kind, names in _KINDS.items())
     + " to write; for an archive the file that records what arrived  [default: in DIR/sent]"
@@ -49,9 +51,9 @@ def export(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print the result as JSON")] = False,
 ) -> None:
-    """Write a synthetic set in a format that other tools read, or send it to an archive; audits it before, if needed.
+    """Write a synthetic set, or the model, in a format that other tools read, or send a set to an archive.
 
-    DIR is a run folder, or that of a further set.
+    DIR is a run folder, or that of a further set. It is audited before, if needed.
     """
     options = export_options(None, tuple(overrides or ()))
     made = _opened(folder, gan)
@@ -73,9 +75,11 @@ def _written(
 ) -> tuple[dict[str, Any], str]:
     """Write a format; what is to be printed, as JSON values and as text."""
     if out is None or address is not None:
-        raise ConfigError(f"--to {to} writes to disk: name the {FORMATS[to].kind} with --out, and no address")
+        raise ConfigError(f"--to {to} writes to disk: name the {_ON_DISK[to].kind} with --out, and no address")
     with shown_progress() as listener:
         count = made.export(to, out, gan, options=options, release_anyway=anyway, progress=listener)
+    if to in MODEL_FORMATS:
+        return {"out": str(out)}, f"the model in {out}"
     return {"images": count, "out": str(out)}, f"{count:,} images in {out}"
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Literal
 
 from gan_aug import api
+from gan_aug.cli.progress import shown_progress
 from gan_aug.errors import ConfigError
 from gan_aug.run import layout
 
@@ -24,6 +26,19 @@ def parsed_counts(words: list[str]) -> Literal["like-real"] | int | dict[str, in
             raise ConfigError(f"--counts {word}: the label {label!r} is named twice: name each once")
         counts[label] = int(number)
     return counts
+
+
+def set_of_bundle(bundle: Path, words: list[str], seed: int, out: Path | None) -> api.SyntheticSet:
+    """Make a set with the generator in a bundle; raises ConfigError if it is not said how many images, or where to."""
+    counts = parsed_counts(words)
+    if isinstance(counts, str):
+        raise ConfigError(
+            "a bundle does not know how many real images there are of each label: give --counts N, or LABEL=N for each"
+        )
+    if out is None:
+        raise ConfigError("--from needs --out, the folder of the new set")
+    with shown_progress() as listener:
+        return api.SyntheticSet.from_bundle(bundle, counts, out, seed=seed, progress=listener, stop_on_signals=True)
 
 
 def further_set(made: api.SyntheticSet, as_json: bool) -> Any:

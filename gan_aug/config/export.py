@@ -1,4 +1,4 @@
-"""The options of `gan-aug export`: how DICOM files are written, and how an archive is reached.
+"""The options of `gan-aug export`: how npz and DICOM files are written, and how an archive is reached.
 
 They are no part of a run's config, as they alter no result.
 """
@@ -31,6 +31,16 @@ UNPAIRED = {
     "SKULL", "SPINE", "SPLEEN", "SSPINE", "STERNUM", "STOMACH", "THYROID", "TSPINE", "UTERUS", "WHOLEBODY",
 }  # fmt: skip
 """Values of Body Part Examined that there is one of."""
+
+
+class NpzExport(Section):
+    """How a synthetic set is written as npz."""
+
+    layout: Literal["channels-first", "medmnist"] = Field(
+        "channels-first",
+        description="channels-first: images (N, C, H, W) and labels (N, K) of zeros and ones; medmnist: train_images "
+        "(N, H, W) or (N, H, W, 3) and train_labels (N, 1), or (N, K) if images may have several",
+    )
 
 
 class DicomExport(Section):
@@ -130,6 +140,7 @@ class ArchiveExport(Section):
 class ExportOptions(Section):
     """All options of an export; each format reads its own section."""
 
+    npz: NpzExport = NpzExport()
     dicom: DicomExport = DicomExport()
     archive: ArchiveExport = ArchiveExport()
 

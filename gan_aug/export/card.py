@@ -20,9 +20,7 @@ USE = (
 UNKNOWN_OF = (
     "- The licence. gan-aug does not know that of the real images, and gives the synthetic ones none: who passes them "
     "on states it here, and in `license` above.\n"
-    "- Who the people in the real images are, how they were chosen, and what they agreed to.\n"
-    "- What a privacy audit found: that stands in the records of the run, with those who exported the set. A synthetic "
-    "image can resemble an image that the model was trained on."
+    "- Who the people in the real images are, how they were chosen, and what they agreed to."
 )
 
 
@@ -55,8 +53,17 @@ def features(manifest: SyntheticManifest) -> dict[str, Any]:
     return {"image": {"_type": "Image"}, **labels, "number": {"dtype": "int64", "_type": "Value"}}
 
 
-def card(manifest: SyntheticManifest, reading: Reading) -> str:
-    """The card of a set, Markdown under a header in YAML."""
+def card(manifest: SyntheticManifest, reading: Reading, audited: str) -> str:
+    """The card of a set, Markdown under a header in YAML.
+
+    Args:
+        manifest: The set's manifest.
+        reading: What is said of the format's files.
+        audited: What the privacy audit found, in sentences.
+
+    Returns:
+        The text.
+    """
     import yaml
 
     header = yaml.safe_dump(_header(manifest, reading), allow_unicode=True, sort_keys=False)
@@ -69,7 +76,7 @@ def card(manifest: SyntheticManifest, reading: Reading) -> str:
         f"recording of a patient. {_origin(manifest)}\n\n| label | images |\n|---|---|\n{counts}\n\n"
         f"## Reading\n\n`{reading.files}`: {reading.text} `manifest.csv` has a row for each image, and "
         f"`sha256sum -c SHA256SUMS` checks all files.\n\n```python\n{reading.snippet}\n```\n\n"
-        f"## Intended use\n\n{USE}\n\n## Unknown\n\n{UNKNOWN_OF}\n"
+        f"## Intended use\n\n{USE}\n\n## Privacy audit\n\n{audited}\n\n## Unknown\n\n{UNKNOWN_OF}\n"
     )
 
 

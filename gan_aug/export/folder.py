@@ -95,8 +95,11 @@ class ImageFiles(Protocol):
     def file(self, numbers: Numbers, images: npt.NDArray[np.uint8]) -> ImageFile:
         """The file of the images at these positions, `(n, C, H, W)`."""
 
-    def about(self, sums: Sums) -> Iterable[tuple[str, bytes]]:
-        """Names and contents of files about the whole, such as a card; `sums` has the files above and the table."""
+    def about(self, sums: Sums, audited: str) -> Iterable[tuple[str, bytes]]:
+        """Names and contents of files about the whole, such as a card.
+
+        `sums` has the files above and the table; `audited` is what the privacy audit found, in sentences.
+        """
 
 
 Kind = Callable[["SyntheticManifest", ExportOptions], ImageFiles]
@@ -125,9 +128,19 @@ def iterate_files(
 
 
 def whole_folder(
-    made: Iterator[ImageFile], files: ImageFiles, manifest: SyntheticManifest
+    made: Iterator[ImageFile], files: ImageFiles, manifest: SyntheticManifest, audited: str
 ) -> Iterator[tuple[str, bytes]]:
-    """Names and contents of all files of a folder: what marks it as synthetic, `made`, the table, and what follows."""
+    """Names and contents of all files of a folder: what marks it as synthetic, `made`, the table, and what follows.
+
+    Args:
+        made: The files of `files`.
+        files: The set's files in one format.
+        manifest: The set's manifest.
+        audited: What the privacy audit found, in sentences.
+
+    Yields:
+        Each file.
+    """
     from gan_aug.data.pictures.marks import archive_marks
 
     sums, table = Sums(), io.BytesIO()
@@ -141,12 +154,12 @@ def whole_folder(
         table.write(_csv(file.rows).encode())
     yield files.table, table.getvalue()
     sums.add_files([(files.table, table.getvalue())])
-    yield from _ending(files, sums)
+    yield from _ending(files, sums, audited)
 
 
-def _ending(files: ImageFiles, sums: Sums) -> Iterator[tuple[str, bytes]]:
+def _ending(files: ImageFiles, sums: Sums, audited: str) -> Iterator[tuple[str, bytes]]:
     """The files about the whole, and last of all the sums of all others."""
-    about = [*files.about(sums)]
+    about = [*files.about(sums, audited)]
     yield from about
     sums.add_files(about)
     yield sums.file()
@@ -159,6 +172,7 @@ def write_folder(
     out: Path,
     options: ExportOptions,
     *,
+    audited: str,
     workers: int | None = None,
     progress: Progress | None = None,
 ) -> None:
@@ -170,6 +184,7 @@ def write_folder(
         manifest: The set's manifest.
         out: The folder.
         options: The export's.
+        audited: What the privacy audit found, in sentences.
         workers: Processes; None is one for each core.
         progress: Called with images written and in all.
 
@@ -195,7 +210,7 @@ def write_folder(
         marks = [*archive_marks(manifest.origin)]
         sums.add_files(marks)
         _write_table(folder, files, len(units), sums)
-        for name, content in (*marks, *_ending(files, sums)):
+        for name, content in (*marks, *_ending(files, sums, audited)):
             (folder / name).write_bytes(content)
 
 

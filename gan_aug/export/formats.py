@@ -22,6 +22,7 @@ from gan_aug.export.parquet import ParquetFiles
 from gan_aug.export.png import PngFiles
 from gan_aug.export.streams import streamed, zip_of
 from gan_aug.export.webdataset import WebdatasetFiles
+from gan_aug.privacy.record import NOT_AUDITED
 from gan_aug.run import layout
 from gan_aug.run.events import Progress
 from gan_aug.run.files import atomic_file
@@ -62,6 +63,7 @@ class FolderFormat:
         out: Path,
         options: ExportOptions = ExportOptions(),  # noqa: B008 - it is frozen
         *,
+        audited: str = NOT_AUDITED,
         workers: int | None = None,
         progress: Progress | None = None,
     ) -> int:
@@ -73,6 +75,7 @@ class FolderFormat:
             place: Where the set is.
             out: The folder.
             options: The export's.
+            audited: What the privacy audit found, in sentences.
             workers: Processes; None is one for each core.
             progress: Called with images written and in all.
 
@@ -85,18 +88,33 @@ class FolderFormat:
             ManifestError: The set is absent or torn.
         """
         manifest = _manifest(place)
-        write_folder(self.files, place, manifest, out, options, workers=workers, progress=progress)
+        write_folder(self.files, place, manifest, out, options, audited=audited, workers=workers, progress=progress)
         return len(manifest.image_labels)
 
-    def stream(self, place: Place, options: ExportOptions = ExportOptions()) -> Iterator[bytes]:  # noqa: B008
+    def stream(
+        self,
+        place: Place,
+        options: ExportOptions = ExportOptions(),  # noqa: B008 - it is frozen
+        *,
+        audited: str = NOT_AUDITED,
+    ) -> Iterator[bytes]:
         """The set at `place` as the bytes of a zip, made while they are sent: nothing is written to disk.
 
-        Raises ManifestError or ConfigError before the first byte when the manifest is absent or torn or the options do
-        not fit, and ManifestError later for a shard.
+        Args:
+            place: Where the set is.
+            options: The export's.
+            audited: What the privacy audit found, in sentences.
+
+        Returns:
+            The bytes, in parts.
+
+        Raises:
+            ManifestError: The manifest is absent or torn (before the first byte), or a shard is (later).
+            ConfigError: The options do not fit.
         """
         manifest = _manifest(place)
         files = self.files(manifest, options)
-        made = whole_folder(iterate_files(place, manifest, files), files, manifest)
+        made = whole_folder(iterate_files(place, manifest, files), files, manifest, audited)
         return zip_of((name, [content]) for name, content in made)
 
 
@@ -110,8 +128,8 @@ class FileFormat:
         description: What it is, in a few words.
         suffix: How the names of such files end, with the dot.
         media_type: Their media type.
-        write_to: Writes the set at a place to a binary file, which may be one without `seek`. It is a generator that
-            yields after each part, so that what was written can be sent while the rest is made.
+        write_to: Writes the set at a place, with options, to a binary file, which may lack `seek`. It is a generator
+            that yields after each part, so that what was written can be sent while the rest is made.
     """
 
     name: str
@@ -119,7 +137,7 @@ class FileFormat:
     description: str
     suffix: str
     media_type: str
-    write_to: Callable[[Place, SyntheticManifest, IO[bytes]], Iterator[None]]
+    write_to: Callable[[Place, SyntheticManifest, ExportOptions, IO[bytes]], Iterator[None]]
 
     kind: ClassVar = "file"
 
@@ -134,6 +152,7 @@ class FileFormat:
         out: Path,
         options: ExportOptions = ExportOptions(),  # noqa: B008 - it is frozen
         *,
+        audited: str = NOT_AUDITED,
         workers: int | None = None,
         progress: Progress | None = None,
     ) -> int:
@@ -142,7 +161,8 @@ class FileFormat:
         Args:
             place: Where the set is.
             out: The file.
-            options: The export's; a format of one file has none.
+            options: The export's.
+            audited: Such a format has no card, so it does not say it.
             workers: It is written by this process alone.
             progress: Not called.
 
@@ -153,22 +173,37 @@ class FileFormat:
             StorageError: `out` exists, or the disk refuses.
             ManifestError: The set is absent or torn.
         """
-        del options, workers, progress
+        del audited, workers, progress
         manifest = _manifest(place)
         if out.exists():
             raise StorageError(f"{out} exists: choose another --out, or remove it")
         with atomic_file(out) as file:
-            for _ in self.write_to(place, manifest, file):
+            for _ in self.write_to(place, manifest, options, file):
                 pass
         return len(manifest.image_labels)
 
-    def stream(self, place: Place, options: ExportOptions = ExportOptions()) -> Iterator[bytes]:  # noqa: B008
+    def stream(
+        self,
+        place: Place,
+        options: ExportOptions = ExportOptions(),  # noqa: B008 - it is frozen
+        *,
+        audited: str = NOT_AUDITED,
+    ) -> Iterator[bytes]:
         """The set at `place` as the bytes of the file, made while they are sent: nothing is written to disk.
 
-        Raises ManifestError before the first byte when the manifest is absent or torn, and later for a shard.
+        Args:
+            place: Where the set is.
+            options: The export's.
+            audited: Such a format has no card, so it does not say it.
+
+        Returns:
+            The bytes, in parts.
+
+        Raises:
+            ManifestError: The manifest is absent or torn (before the first byte), or a shard is (later).
         """
-        del options
-        return streamed(partial(self.write_to, place, _manifest(place)))
+        del audited
+        return streamed(partial(self.write_to, place, _manifest(place), options))
 
 
 def _manifest(place: Place) -> SyntheticManifest:

@@ -65,9 +65,9 @@ class ParquetFiles(ShardFiles):
         pq.write_table(marked, file, compression="zstd", row_group_size=ROW_GROUP, use_dictionary=False)
         return file.getvalue()
 
-    def about(self, sums: Sums) -> Iterable[tuple[str, bytes]]:
+    def about(self, sums: Sums, audited: str) -> Iterable[tuple[str, bytes]]:
         """The card, and its like for programs."""
-        yield from super().about(sums)
+        yield from super().about(sums, audited)
         yield "croissant.json", croissant(self.manifest, sums).encode()
 
 

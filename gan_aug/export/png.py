@@ -43,7 +43,7 @@ class PngFiles:
         content = png(images[0], made_from=made.made_from(index))
         return ImageFile(name, content, [(name, label, made.number(index), made.seed, made.checkpoint)])
 
-    def about(self, sums: Sums) -> Iterable[tuple[str, bytes]]:
+    def about(self, sums: Sums, audited: str) -> Iterable[tuple[str, bytes]]:
         """None: the class folders and the table say it all."""
-        del sums
+        del sums, audited
         return ()

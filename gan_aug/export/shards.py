@@ -57,10 +57,10 @@ class ShardFiles:
         ]
         return ImageFile(name, self.content(numbers, self._encoded(images, facts)), rows)
 
-    def about(self, sums: Sums) -> Iterable[tuple[str, bytes]]:
+    def about(self, sums: Sums, audited: str) -> Iterable[tuple[str, bytes]]:
         """The card."""
         del sums
-        yield "README.md", card(self.manifest, self.reading).encode()
+        yield "README.md", card(self.manifest, self.reading, audited).encode()
 
     @abstractmethod
     def content(self, numbers: Numbers, files: Sequence[bytes]) -> bytes:

@@ -104,6 +104,11 @@ class Checkpoint:
             del record["schema"]  # as it always was
         return json_sha256(record)
 
+    @property
+    def weights(self) -> Path:
+        """The file of the averaged generator."""
+        return self.path / GENERATOR
+
 
 @dataclass(frozen=True)
 class TrainingData:
@@ -184,10 +189,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
         record = json.loads((path / RECORD).read_text(encoding="utf-8"))
         if record["schema"] not in range(1, SCHEMA + 1):
             raise CheckpointError(f"{path} is not a checkpoint of schema 1 to {SCHEMA}: train again with this version")
-        networks = record.pop("networks")
-        settings = NetworkSettings(**{**networks, "shape": tuple(networks["shape"])})
-        if settings.network not in NETWORKS:
-            raise CheckpointError(f"{path} holds the network {settings.network}, which this version does not know")
+        settings = recorded_networks(record, path)
         tuples: dict[str, Any] = {"labels": tuple(record.pop("labels"))}
         before = record.pop("parent", None)
         if record["schema"] < LISTED_UNTIL:
@@ -210,12 +212,27 @@ def read_checkpoint(path: Path) -> Checkpoint:
     return checkpoint
 
 
+def recorded_networks(record: dict[str, Any], path: Path) -> NetworkSettings:
+    """What a checkpoint's record, from which it is taken out, says of the networks; raises CheckpointError if unknown.
+
+    `path` is where the record comes from.
+    """
+    networks = record.pop("networks")
+    settings = NetworkSettings(**{**networks, "shape": tuple(networks["shape"])})
+    if settings.network not in NETWORKS:
+        raise CheckpointError(f"{path} holds the network {settings.network}, which this version does not know")
+    return settings
+
+
 def released_record(checkpoint: Checkpoint) -> dict[str, Any]:
     """What leaves of a checkpoint's record: all of it but lists of training images, which old ones have, and its id."""
     record = _record(checkpoint) | {"id": checkpoint.id}
-    for part in (record, record.get("parent", {})):
+    parent = record.get("parent", {})
+    for part in (record, parent):
         if "trained_on" in part:
             part["trained_images"] = len(part.pop("trained_on"))
+    if checkpoint.parent:
+        parent["elsewhere"] = checkpoint.parent.elsewhere
     return record
 
 
@@ -232,7 +249,10 @@ def newest_checkpoint(folder: Path) -> Checkpoint | None:
 def load_generator(checkpoint: Checkpoint) -> Generator:
     """The averaged generator of `checkpoint`, on the CPU, in evaluation mode and without gradients."""
     generator = build_generator(checkpoint.networks)
-    generator.load_state_dict(read_tensors(checkpoint.path / GENERATOR))
+    try:
+        generator.load_state_dict(read_tensors(checkpoint.weights))
+    except RuntimeError as error:
+        raise CheckpointError(f"{checkpoint.weights} holds the weights of other networks than its record") from error
     generator.to(memory_format=torch.channels_last)
     if checkpoint.schema == 1:
         round_as_first(generator)

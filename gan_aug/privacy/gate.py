@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gan_aug.errors import ConfigError, ReleaseRefused
-from gan_aug.privacy.record import Subject, audit_of, read_audit, refusal
+from gan_aug.privacy.record import Subject, audit_of, audit_of_model, refusal
 from gan_aug.run import layout
 from gan_aug.run.files import storage_errors
 from gan_aug.run.stores import below
@@ -53,7 +53,7 @@ def objection_to_set(folder: Path, fingerprint: str) -> str | None:
 
 def objection_to_model(folder: Path, checkpoint: str) -> str | None:
     """Why the model with the id `checkpoint`, audited by the set in `folder`, may not leave; None if it may."""
-    return _objection(_audit_of_model(folder, checkpoint), "model")
+    return _objection(audit_of_model(folder, checkpoint), "model")
 
 
 def release_set(folder: Path, shards: Place, made: SyntheticManifest, leaving: Leaving) -> Place:
@@ -93,12 +93,7 @@ def release_model(folder: Path, checkpoint: str, leaving: Leaving) -> None:
         ManifestError: The audit is altered.
         ConfigError: The reason is empty.
     """
-    _check(folder, _audit_of_model(folder, checkpoint), "model", leaving)
-
-
-def _audit_of_model(folder: Path, checkpoint: str) -> dict[str, Any] | None:
-    record = read_audit(folder)
-    return record if record and record["checkpoint"] == checkpoint else None
+    _check(folder, audit_of_model(folder, checkpoint), "model", leaving)
 
 
 def _objection(record: dict[str, Any] | None, subject: Subject) -> str | None:

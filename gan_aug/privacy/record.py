@@ -18,6 +18,8 @@ SCHEMA = 1
 Subject = Literal["set", "model"]
 """What is released: a synthetic set, or the model that made it."""
 
+NOT_AUDITED = "No privacy audit was made before this was released."
+
 UNSEEN = (
     "An audit is evidence, not proof. It looks at the distances of whole images. It cannot promise that an attack that "
     "learns finds nothing, nor see copies that are cropped by more than 10 to 15 %, inverted, or mixed half and half "
@@ -53,6 +55,12 @@ def audit_of(folder: Path, fingerprint: str) -> dict[str, Any] | None:
     return record if record and record["synthetic"] == fingerprint else None
 
 
+def audit_of_model(folder: Path, checkpoint: str) -> dict[str, Any] | None:
+    """The audit in `folder` of a set that this checkpoint made; None if there is none, or it is of another model."""
+    record = read_audit(folder)
+    return record if record and record["checkpoint"] == checkpoint else None
+
+
 def refusal(record: dict[str, Any], subject: Subject) -> str | None:
     """Why a set or a model is refused, as clauses; None if it is allowed. `record` is an audit or its `summary`."""
     reasons = record[subject]["reasons"]
@@ -66,6 +74,18 @@ def verdict(record: dict[str, Any]) -> str:
         why = refusal(record, "set" if subject == "set" else "model")
         said.append(f"{name} is refused: {why}." if why else f"{name} may be released.")
     return " ".join(said)
+
+
+def said_when_released(record: dict[str, Any] | None, subject: Subject) -> str:
+    """What goes along with a set or a model that leaves: the audit's verdict on it, and what it found; None if none."""
+    if record is None:
+        return NOT_AUDITED
+    why = refusal(record, subject)
+    allowed = f"The privacy audit allows the {subject} to be released."
+    refused = (
+        f"The privacy audit refused the {subject}: {why}. It was released nevertheless; who did so noted a reason."
+    )
+    return "\n\n".join([refused if why else allowed, said_of_copies(record), said_of_membership(record), UNSEEN])
 
 
 def said_of_copies(record: dict[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
@@ -24,7 +24,7 @@ from gan_aug.run.signals import stopped_by_signals
 from gan_aug.stages.audit.places import audit_at
 from gan_aug.stages.context import saved_gan, saved_request, saved_storage
 from gan_aug.stages.gans.parts import gan_count
-from gan_aug.stages.trained.further import Counts, plan_further_set
+from gan_aug.stages.trained.further import Counts, FurtherSet, plan_bundle_set, plan_further_set
 from gan_aug.stages.verbs import redraw, start, start_together
 
 
@@ -97,16 +97,59 @@ def launch_further_set(
     compute, own = saved_request(folder)[1].compute, saved_gan(folder, gan)
     wanted = plan_further_set(saved_storage(folder), own, counts, seed)
     place = out or folder / layout.gan_folder(gan) / layout.SETS / layout.further_set(wanted.synthesis.seed)
+    # Workers write to the set's folder, also if the run keeps its own files in a store.
+    compute = compute.model_copy(update={"storage": None})
+    _make_set(wanted, place, on, compute, listeners, stop_on_signals=stop_on_signals)
+    write_json(place / layout.SET_RUN, {"run": str(folder.absolute())})  # an audit needs its images
+    return place
+
+
+def launch_bundle_set(
+    bundle: Path,
+    counts: int | Mapping[str, int],
+    seed: int,
+    out: Path,
+    listeners: tuple[Listener, ...],
+    *,
+    stop_on_signals: bool,
+) -> Path:
+    """Make a synthetic set with the generator in a bundle, on this machine.
+
+    Args:
+        bundle: The folder of the bundle.
+        counts: Images of each label.
+        seed: Of the images.
+        out: The folder of the set.
+        listeners: Are called with each event.
+        stop_on_signals: As for `launch`.
+
+    Returns:
+        The folder of the set.
+
+    Raises:
+        GanAugError: What `plan_bundle_set` and `FurtherSet.make` raise.
+    """
+    wanted = plan_bundle_set(bundle, counts, seed)
+    _make_set(wanted, out, "local", ComputeConfig(), listeners, stop_on_signals=stop_on_signals)
+    return out
+
+
+def _make_set(
+    wanted: FurtherSet,
+    place: Path,
+    on: Literal["local", "ray"],
+    compute: ComputeConfig,
+    listeners: tuple[Listener, ...],
+    *,
+    stop_on_signals: bool,
+) -> None:
     wanted.check_folder(place)
     made = RunDir(place.absolute() if on == "ray" else place, listeners)
     with ExitStack() as stack:
-        # Workers write to the set's folder, also if the run keeps its own files in a store.
-        executor = stack.enter_context(_executor(on, compute.model_copy(update={"storage": None}), made))
+        executor = stack.enter_context(_executor(on, compute, made))
         if stop_on_signals:
             stack.enter_context(stopped_by_signals(made))
         wanted.make(made, executor, compute.device)
-    write_json(place / layout.SET_RUN, {"run": str(folder.absolute())})  # an audit needs its images
-    return place
 
 
 def launch_audit(

@@ -16,6 +16,7 @@ from gan_aug.gan import state
 from gan_aug.gan.chosen import chosen_checkpoint
 from gan_aug.gan.state import Checkpoint, read_checkpoint
 from gan_aug.run import layout
+from gan_aug.synthesis.bundle import is_bundle, read_bundle
 from gan_aug.synthesis.latent_images import LatentImages
 from gan_aug.synthesis.latents import Latent, noise_of, walk, weights_of
 from gan_aug.synthesis.sampler import BLOCK, make_in_rows, sample
@@ -184,25 +185,27 @@ def _check(seed: int, first: int, truncation: float, count: int = 0) -> None:
 
 
 def load_generator(path: str | Path, device: str = "cpu") -> TrainedGenerator:
-    """The trained generator in a run folder or in a checkpoint's folder.
+    """The trained generator in a run folder, in a checkpoint's folder, or in a bundle.
 
     Args:
-        path: A run folder, whose checkpoint that is the GAN is taken (the best by its scores, else the newest), or the
-            folder of one checkpoint.
+        path: A run folder, whose checkpoint that is the GAN is taken (the best by its scores, else the newest), the
+            folder of one checkpoint, or a bundle, whose own code is not run.
         device: Where it makes images: cpu, cuda, or auto. The last bit of a value may differ between devices.
 
     Returns:
         The averaged generator.
 
     Raises:
-        CheckpointError: If there is no whole checkpoint.
+        CheckpointError: If there is no whole checkpoint, or the bundle was altered.
     """
     folder = Path(path)
+    if is_bundle(folder):
+        return TrainedGenerator(read_bundle(folder), device)
     if (folder / layout.CHECKPOINT_RECORD).exists():
         return TrainedGenerator(read_checkpoint(folder), device)
     checkpoint = chosen_checkpoint(folder / layout.TRAIN)
     if checkpoint is None:
         raise CheckpointError(
-            f"{folder} holds no trained GAN: give a run folder after `train`, or a checkpoint's folder"
+            f"{folder} holds no trained GAN: give a run folder after `train`, a checkpoint's folder, or a bundle"
         )
     return TrainedGenerator(checkpoint, device)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 
 from gan_aug.config.gan import SynthesisConfig
 from gan_aug.data.manifest import Manifest
@@ -17,7 +18,11 @@ def plan_labels(config: SynthesisConfig, manifest: Manifest) -> tuple[Labels, ..
     If all counts are equal, a plan of more images begins with the plan of fewer. Raises ConfigError for a label that
     the data set does not have, or if no image is asked for.
     """
-    counts = _counts(config, manifest)
+    return mixed(_counts(config, manifest))
+
+
+def mixed(counts: Mapping[Labels, int]) -> tuple[Labels, ...]:
+    """So many images of each combination of labels, mixed evenly; raises ConfigError if it is no image at all."""
     if not sum(counts.values()):
         raise ConfigError("synthesis.counts asks for no image at all: give a number above 0, or like-real")
     positions = [((j + 0.5) / count, labels) for labels, count in counts.items() for j in range(count)]

@@ -24,6 +24,7 @@ from gan_aug.gan.state import RECORD, Checkpoint, load_generator, read_checkpoin
 from gan_aug.run import layout
 from gan_aug.run.artefacts import is_intact, local_copy
 from gan_aug.run.stores import MissingObject, Place, below, open_store
+from gan_aug.synthesis.bundle import is_bundle, read_bundle
 from gan_aug.synthesis.plan import Labels
 from gan_aug.synthesis.sampler import sample
 
@@ -141,7 +142,7 @@ def is_whole(manifest: SyntheticManifest, place: Place) -> bool:
 
 def _load(path: Path, checkpoint: str, stored: Place | None, device: str) -> Generator:
     torch.set_num_threads(1)
-    found = read_checkpoint(local_copy(path, stored, RECORD))
+    found = read_bundle(path) if is_bundle(path) else read_checkpoint(local_copy(path, stored, RECORD))
     if found.id != checkpoint:
         raise CheckpointError(f"{found.path} is not the checkpoint of this run: remove it there and resume the run")
     return load_generator(found).to(choose_device(device))

@@ -84,9 +84,9 @@ class DicomFiles:
         ]
         return ImageFile(name, content, rows)
 
-    def about(self, sums: Sums) -> Iterable[tuple[str, bytes]]:
+    def about(self, sums: Sums, audited: str) -> Iterable[tuple[str, bytes]]:
         """None: the headers and the table say it all."""
-        del sums
+        del sums, audited
         return ()
 
     def _own(self, case: Case, numbers: Numbers) -> dict[str, str]:

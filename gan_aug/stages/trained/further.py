@@ -6,6 +6,7 @@ data set that it was trained on, and has no hash of an image. `set.json` says wh
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,12 +28,17 @@ from gan_aug.run.decisions import training_end
 from gan_aug.run.files import read_json, write_bytes, write_json
 from gan_aug.run.folder import RunDir
 from gan_aug.run.stage_requests import differences
+from gan_aug.run.stores import Place
 from gan_aug.stages.storage import RunStorage
-from gan_aug.synthesis.plan import plan_labels
+from gan_aug.synthesis.bundle import read_bundle
+from gan_aug.synthesis.plan import Labels, mixed, plan_labels
 from gan_aug.synthesis.write import write_synthetic_set
 
 Counts = Literal["like-real"] | int | Mapping[str, int]
 """Images of each label: one number for all, a number for each label, or as many as in the training split."""
+
+NO_LABEL = "none"
+"""How images without a label are called, as in the folders of an export."""
 
 COLUMNS = 10
 """Images of each label in the picture of a set."""
@@ -45,16 +51,16 @@ class FurtherSet:
     """A set that can be made: its plan is known, and its folder may hold it.
 
     Attributes:
-        checkpoint: The trained GAN.
-        stored: Where workers that do not see the run folder download the checkpoint from.
+        checkpoint: The trained GAN, in a run folder or in a bundle.
+        stored: Where workers that do not see its folder download the checkpoint from.
         synthesis: How many images of which labels, and the seed.
-        manifest: The data set that the GAN was trained on.
+        plan: The labels of each image.
     """
 
     checkpoint: Checkpoint
-    stored: RunStorage
+    stored: Place | None
     synthesis: SynthesisConfig
-    manifest: Manifest
+    plan: tuple[Labels, ...]
 
     @property
     def request(self) -> dict[str, Any]:
@@ -91,7 +97,7 @@ class FurtherSet:
             StorageError: The folder holds other files, or the disk refuses.
             Cancelled: The folder's `cancelled` says so; what is finished is kept.
         """
-        plan = plan_labels(self.synthesis, self.manifest)
+        plan = self.plan
         self.check_folder(out.path)
         with out.locked():
             write_json(out.path / layout.SET, self.request)
@@ -106,7 +112,7 @@ class FurtherSet:
                 device=device,
                 progress=lambda done, total: out.emit("synthetic", "progress", done=done, total=total, unit="images"),
                 cancelled=out.cancelled,
-                stored=self.stored.checkpoint(self.checkpoint.path.name),
+                stored=self.stored,
             )
             write_bytes(out.path / layout.SET_PICTURE, _picture(out.path, made))
             out.emit("synthetic", "finish", f"{len(plan):,} synthetic images in {len(made.shards)} shards")
@@ -130,20 +136,61 @@ def plan_further_set(run: RunStorage, trained: RunStorage, counts: Counts, seed:
         ConfigError: There is no such label, or the seed is that of the run's own set.
         ManifestError: The data set's manifest is absent or altered.
     """
-    checkpoint = _trained(trained)
+    checkpoint = trained_checkpoint(trained)
     run.pull_dataset()
     manifest = Manifest.load(run.folder / layout.DATASET / layout.MANIFEST)
-    wanted = {"counts": _counts(counts, manifest), "seed": _seed(trained, seed)}
+    synthesis = _synthesis(_counts(counts, manifest), _seed(trained, seed))
+    stored = trained.checkpoint(checkpoint.path.name)
+    return FurtherSet(checkpoint, stored, synthesis, plan_labels(synthesis, manifest))
+
+
+def plan_bundle_set(folder: Path, counts: int | Mapping[str, int], seed: int) -> FurtherSet:
+    """Plan a set of the generator in a bundle, without the run that trained it.
+
+    Args:
+        folder: The bundle.
+        counts: Images of each label: one number for all, or a number for each. A bundle of images with several labels
+            takes names joined by `+` too, and `none`.
+        seed: Of the images.
+
+    Returns:
+        The set. Nothing is made yet.
+
+    Raises:
+        CheckpointError: It is no whole bundle of gan-aug, or of another version.
+        ConfigError: There is no such label, or a number is out of its range.
+    """
+    checkpoint = read_bundle(folder)
+    synthesis = _synthesis(counts if isinstance(counts, int) else dict(counts), seed)
+    named = dict.fromkeys(checkpoint.labels, counts) if isinstance(counts, int) else counts
+    wanted = Counter[Labels]()
+    for name, number in named.items():
+        wanted[_labels(checkpoint, name)] += number
+    return FurtherSet(checkpoint, None, synthesis, mixed(wanted))
+
+
+def _labels(checkpoint: Checkpoint, name: str) -> Labels:
+    """The positions of the labels that `name` names."""
+    if name in checkpoint.labels:
+        return (checkpoint.labels.index(name),)
+    names = [] if name == NO_LABEL else name.split("+")
+    if checkpoint.task == "multi-label" and set(names) <= set(checkpoint.labels):
+        return tuple(sorted({checkpoint.labels.index(own) for own in names}))
+    raise ConfigError(f"there is no label {name!r}: the GAN was trained on {', '.join(checkpoint.labels)}")
+
+
+def _synthesis(counts: Any, seed: int) -> SynthesisConfig:
+    """How many images of which seed, checked."""
     try:
-        return FurtherSet(checkpoint, trained, SynthesisConfig.model_validate(wanted), manifest)
+        return SynthesisConfig.model_validate({"counts": counts, "seed": seed})
     except ValidationError as error:
         raise ConfigError(
-            f"counts {wanted['counts']}, seed {wanted['seed']}: counts must not be negative, seed is from 0 to 2^32 - 1"
+            f"counts {counts}, seed {seed}: counts must not be negative, seed is from 0 to 2^32 - 1"
         ) from error
 
 
-def _trained(storage: RunStorage) -> Checkpoint:
-    """The GAN, trained to the end."""
+def trained_checkpoint(storage: RunStorage) -> Checkpoint:
+    """The GAN of a run, trained to the end; raises CheckpointError if there is none, or it is at work."""
     storage.pull_training()
     train = storage.folder / layout.TRAIN
     newest, checkpoint = newest_checkpoint(train / layout.CHECKPOINTS), chosen_checkpoint(train)
