@@ -65,7 +65,7 @@ def names_of(label: Label) -> list[str]:
 def _name_of(label: Any) -> str:
     if str(label) in LABELS:  # command lines read names such as 7 as numbers
         return str(label)
-    if isinstance(label, int) and 0 <= label < len(LABELS):
+    if isinstance(label, int) and not isinstance(label, bool) and 0 <= label < len(LABELS):
         return LABELS[label]
     raise ValueError(f"there is no label {label!r}: the labels are {', '.join(LABELS)}")
 
