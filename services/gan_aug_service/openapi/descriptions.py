@@ -20,6 +20,7 @@ PROBLEM_DESCRIPTIONS = {
     415: "the body is of another kind",
     422: "the request is not valid; every fault is listed",
     429: "too many requests: see Retry-After",
+    501: "the machine has no program for it",
     503: "a part of the service is away: try again",
     507: "the disk is full",
 }

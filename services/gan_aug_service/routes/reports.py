@@ -1,4 +1,4 @@
-"""Reports: the comparison's figures as HTML, JSON, Markdown and CSV."""
+"""Reports: the comparison's figures as HTML, PDF, JSON, Markdown and CSV."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from gan_aug_service.openapi.descriptions import file_responses, problem_respons
 from gan_aug_service.openapi.schemas import Page, RunOut
 from gan_aug_service.products import summaries
 from gan_aug_service.products.files import missing_as_not_found
+from gan_aug_service.products.report_pdf import print_report
 from gan_aug_service.records import jobs
 from gan_aug_service.routes.common import After, ComponentsDep, Id, Limit, paginate, versioned_router
 from gan_aug_service.settings import Settings
@@ -26,8 +27,8 @@ router = versioned_router("reports")
 PAGE_POLICY = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 """The policy of a report: one HTML file with its own styles and pictures, and no scripts."""
 
-KINDS = ("application/json", "text/html", "text/markdown", "text/csv")
-Format = Annotated[Literal["json", "html", "md", "csv"], Query(description="the report's format")]
+KINDS = ("application/json", "text/html", "text/markdown", "text/csv", "application/pdf")
+Format = Annotated[Literal["json", "html", "md", "csv", "pdf"], Query(description="the report's format")]
 
 
 @router.get("/reports")
@@ -37,7 +38,7 @@ def list_reports(principal: Viewer, components: ComponentsDep, limit: Limit = 50
         return paginate(session, principal.visible(select(Run).where(Run.report), Run), Run, limit, after, RunOut.of)
 
 
-@router.get("/reports/{id}", response_class=Response, responses=problem_responses(404) | file_responses(*KINDS))
+@router.get("/reports/{id}", response_class=Response, responses=problem_responses(404, 501) | file_responses(*KINDS))
 def get_report(id: Id, principal: Viewer, components: ComponentsDep, format: Format = "json") -> Response:
     """The report of a run. The audit records who reads it, since it may show training images."""
     with components.database.writing() as session:
@@ -49,7 +50,7 @@ def get_report(id: Id, principal: Viewer, components: ComponentsDep, format: For
 @router.get(
     "/jobs/{id}/report",
     response_class=Response,
-    responses=problem_responses(404) | file_responses(*KINDS),
+    responses=problem_responses(404, 501) | file_responses(*KINDS),
 )
 def get_job_report(id: Id, principal: Viewer, components: ComponentsDep, format: Format = "json") -> Response:
     """The report of a job's run. The audit records who reads it."""
@@ -70,7 +71,11 @@ def _report(settings: Settings, run_id: str, kind: str) -> Response:
         headers = {"Content-Disposition": f'attachment; filename="report-{run_id}.csv"'}
         return Response(summaries.report_csv(content), headers=headers, media_type="text/csv")
     with missing_as_not_found(run):
-        text = settings.hide_paths((run / f"report.{kind}").read_text(encoding="utf-8"))
+        source = "html" if kind == "pdf" else kind
+        text = settings.hide_paths((run / f"report.{source}").read_text(encoding="utf-8"))
+    if kind == "pdf":
+        headers = {"Content-Disposition": f'attachment; filename="report-{run_id}.pdf"'}
+        return Response(print_report(text, settings.state), headers=headers, media_type="application/pdf")
     if kind == "html":
         return HTMLResponse(text, headers={"Content-Security-Policy": PAGE_POLICY})
     return Response(text, media_type="text/markdown" if kind == "md" else "application/json")
