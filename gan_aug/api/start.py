@@ -14,6 +14,7 @@ from gan_aug.errors import ConfigError
 from gan_aug.run import layout
 from gan_aug.run.events import Listener
 from gan_aug.run.progress import default_listener
+from gan_aug.run.title import write_title
 
 
 def run(
@@ -23,6 +24,7 @@ def run(
     on: Where = "local",
     set: Sequence[str] = (),  # noqa: A002 - as --set on the command line
     verb: Verb = "run",
+    title: str | None = None,
     progress: Listener | None = None,
     stop_on_signals: bool = False,
 ) -> Run:
@@ -37,6 +39,7 @@ def run(
         on: "local", or "ray" for the cluster that `compute.address` names.
         set: Further values as `section.key=value`, such as `train.images=1000`.
         verb: What to do: "run" does all stages; "import", "train", "generate" and "compare" do theirs.
+        title: What the run is called, in place of an earlier title; its report begins with it.
         progress: Is called with each Event. Without it lines are printed on stderr in an interactive session.
         stop_on_signals: Whether the first Ctrl-C or SIGTERM ends the run at its next safe point, and not at once.
 
@@ -51,6 +54,8 @@ def run(
     from gan_aug.stages.launch import launch
 
     request = configs.read(config, tuple(set))
+    if title is not None:
+        write_title(Path(folder), title)
     launch(_known(verb), request, Path(folder), on, (progress or default_listener(),), stop_on_signals=stop_on_signals)
     return Run(folder)
 

@@ -44,6 +44,9 @@ RunOption = Annotated[
 SetOption = Annotated[
     list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="override one key, e.g. train.images=10000")
 ]
+TitleOption = Annotated[
+    str | None, typer.Option("--title", metavar="TEXT", help="what the run is called; the report begins with it")
+]
 OnOption = Annotated[api.Where, typer.Option("--on", help="this machine, or Ray (compute.address)")]
 DryOption = Annotated[
     bool, typer.Option("--dry-run", help="look at the images, say what would be done, and do nothing")
@@ -60,11 +63,12 @@ def _verb(name: Verb, summary: str) -> None:
         config: ConfigFile,
         run: RunOption = None,
         overrides: SetOption = None,
+        title: TitleOption = None,
         on: OnOption = "local",
         dry_run: DryOption = False,
         as_json: JsonOption = False,
     ) -> None:
-        _start(name, config, run, overrides, on, dry_run, as_json)
+        _start(name, config, run, overrides, on, dry_run, as_json, title)
 
     command.__doc__ = summary
     app.command(name)(command)
@@ -77,7 +81,14 @@ _verb("compare", "Train the arms' classifiers (real, synthetic, mixed and contro
 
 
 def _start(
-    name: Verb, config: Path, run: Path | None, overrides: list[str] | None, on: api.Where, dry_run: bool, as_json: bool
+    name: Verb,
+    config: Path,
+    run: Path | None,
+    overrides: list[str] | None,
+    on: api.Where,
+    dry_run: bool,
+    as_json: bool,
+    title: str | None = None,
 ) -> None:
     """Run a verb, or say what it would do, and print the result."""
     request = configs.load(config, tuple(overrides or ()))
@@ -86,7 +97,7 @@ def _start(
         _print(api.plan(request, folder, verb=name), as_json)
         return
     with shown_progress() as listener:
-        done = api.run(request, folder, on=on, verb=name, progress=listener, stop_on_signals=True)
+        done = api.run(request, folder, on=on, verb=name, title=title, progress=listener, stop_on_signals=True)
     _print_result(done, as_json)
 
 

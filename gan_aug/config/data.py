@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from gan_aug.config.section import Count, Positive, Section, Share, plain_address
+from gan_aug.config.titles import checked_title
 
 
 class Columns(Section):
@@ -124,6 +125,9 @@ class DataConfig(Section):
         description="folder of the files, for dicom also a zip file or a DICOMDIR; default: GAN_AUG_DATA, and without "
         "it the user's cache",
     )
+    title: str | None = Field(
+        None, description="what the data set is called in reports; default: its own name, or that of its folder"
+    )
     table: Path | None = Field(None, description="table of labels; default for csv: index.csv in `data.root`")
     columns: Columns = Columns()
     dicom: DicomConfig = DicomConfig()
@@ -211,6 +215,11 @@ class DataConfig(Section):
                 "dicomweb, and data.root for the folder of the files"
             )
         return name
+
+    @field_validator("title")
+    @classmethod
+    def _a_title(cls, title: str | None) -> str | None:
+        return None if title is None else checked_title(title)
 
     @field_validator("root", "table")
     @classmethod

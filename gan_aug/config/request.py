@@ -35,7 +35,7 @@ Saved configs hold every key of their version. So a key that is absent from one 
 """
 
 OPEN: dict[str, dict[str, Any]] = {
-    "data": {"assignment": None, "near_duplicates": None},
+    "data": {"assignment": None, "near_duplicates": None, "title": None},
     "gan": {"network": "auto", "penalty": None, "augment": None},
     "train": {
         "batch": None,

@@ -12,6 +12,7 @@ from __future__ import annotations
 # The run folder itself, and the folder of each stage.
 REQUEST = "request.json"
 EVENTS = "events.jsonl"
+TITLE = "title.txt"
 STORAGE = "storage.json"
 LOCK = ".lock"
 CANCEL = "cancel"

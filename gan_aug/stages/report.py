@@ -23,12 +23,14 @@ from gan_aug.evaluation.outcome.fingerprint import results_fingerprint
 from gan_aug.evaluation.outcome.margins import load_margins
 from gan_aug.report import to_html, to_markdown
 from gan_aug.report.blocks import Figure
+from gan_aug.report.pages.titled import titled_page, titled_text
 from gan_aug.report.plots.all import draw_figures
 from gan_aug.report.plots.learning_curves import curves_png
 from gan_aug.run import layout
 from gan_aug.run.files import write_json, write_text
 from gan_aug.run.folder import RunDir
 from gan_aug.run.stores import Place
+from gan_aug.run.title import read_title
 from gan_aug.stages.audit.sets import audits_of
 from gan_aug.stages.computed_on import computed_on
 from gan_aug.stages.context import StageContext
@@ -89,9 +91,9 @@ def write_reports(
     for path, table in scores_tables(manifest, cells).items():
         write_text(run.path / path, table)
     examples = synthetic_examples(context.storage.synthetic, synthetic)
-    html = to_html(report, figures, real_examples(run, manifest), examples)
-    write_text(run.path / layout.REPORT_PAGE, html)
-    write_text(run.path / layout.REPORT_TEXT, to_markdown(report))
+    html, title = to_html(report, figures, real_examples(run, manifest), examples), read_title(run.path)
+    write_text(run.path / layout.REPORT_PAGE, titled_page(html, title))
+    write_text(run.path / layout.REPORT_TEXT, titled_text(to_markdown(report), title))
     write_json(run.path / layout.REPORT, report)
     return report
 

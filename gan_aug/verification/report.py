@@ -26,6 +26,7 @@ from gan_aug.evaluation.outcome.files import scores_tables
 from gan_aug.evaluation.outcome.fingerprint import NOT_FIGURES, results_fingerprint
 from gan_aug.evaluation.outcome.margins import load_margins
 from gan_aug.report import to_markdown
+from gan_aug.report.pages.titled import titled_text
 from gan_aug.run import layout
 from gan_aug.run.artefacts import local_copy
 from gan_aug.stages.audit.sets import audits_of
@@ -261,7 +262,7 @@ def _check_text(path: Path, report: dict[str, Any]) -> Link:
         version = _written_by(report)
         says = f"version {version} wrote it in words of its own; `gan-aug report` writes it again in this version's"
         return Link(path.name, "skipped", says)
-    if path.read_text(encoding="utf-8", errors="replace") != to_markdown(report):
+    if titled_text(path.read_text(encoding="utf-8", errors="replace"), None) != to_markdown(report):
         return Link(path.name, "ALTERED", "it does not say what report.json does: `gan-aug resume` writes it again")
     return Link(path.name, "ok", "it says what report.json does")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import AsyncIterator, Callable, Collection, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
@@ -20,6 +21,7 @@ from gan_aug_service.openapi.document import openapi
 from gan_aug_service.queue.ray_runner import RayRunner
 from gan_aug_service.queue.runner import LocalRunner, Runner
 from gan_aug_service.queue.supervisor import job_counts
+from gan_aug_service.records.facts import fill_facts
 from gan_aug_service.records.removal import finish_removals
 from gan_aug_service.routes import (
     audit,
@@ -48,6 +50,9 @@ RESOURCES = (
     keys, audit, session, health,
 )  # fmt: skip
 """The modules of the REST routes, in the order of the OpenAPI document."""
+
+CLOSE_SECONDS = 5.0
+"""How long the service waits, when it closes, for the reading of one run's folder."""
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
@@ -130,10 +135,14 @@ async def _lifespan(components: Components, app: FastAPI) -> AsyncIterator[None]
     remove_orphans(components.settings, components.database)
     finish_removals(components.settings, components.database)
     components.supervisor.start()
+    wanted = (components.settings, components.database, components.closing)
+    filling = threading.Thread(target=fill_facts, args=wanted, name="facts", daemon=True)
+    filling.start()
     try:
         yield
     finally:
         components.closing.set()
+        filling.join(CLOSE_SECONDS)
         components.supervisor.close()
         components.samplers.close()
         components.predictor.close()

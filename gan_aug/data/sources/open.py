@@ -79,6 +79,8 @@ def opened_source(
                 f"{place} cannot be read ({error.strerror or error}): check the path and its rights"
             ) from error
         source = _spelled(config, source)
+        if config.title:
+            source = replace(source, name=config.title)
         if config.names:
             source = source.named(config.names)
         yield source if config.limit is None else source.limited(config.limit)

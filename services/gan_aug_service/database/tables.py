@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
@@ -21,7 +22,9 @@ from sqlalchemy import (
     UniqueConstraint,
     false,
 )
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+
+from gan_aug_service.database.described import Described, Lines
 
 ID_PATTERN = "^[0-9a-f]{24}$"
 
@@ -145,18 +148,37 @@ class BrowserSession(Base):
     expires: Mapped[datetime]
 
 
-class Run(Base):
+class Run(Described, Base):
     """A run folder, its project, and which products it holds."""
 
     __tablename__ = "runs"
 
     id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
     project: Mapped[str] = mapped_column(index=True)
+    key_id: Mapped[str | None] = mapped_column(ForeignKey("keys.id"))
+    """The owner's key; None if the run was adopted when the service started."""
     created: Mapped[datetime] = mapped_column(default=now)
     dataset: Mapped[bool] = mapped_column(default=False)
     model: Mapped[bool] = mapped_column(default=False)
     synthetic: Mapped[bool] = mapped_column(default=False)
     report: Mapped[bool] = mapped_column(default=False)
+    data_name: Mapped[str] = mapped_column(default="")
+    """The name of the imported data set; empty before it is known."""
+    labels: Mapped[tuple[str, ...]] = mapped_column(Lines, default=())
+    """The labels of the imported data set."""
+    verdict: Mapped[str] = mapped_column(default="")
+    """The verdict of the report in a word or two; empty before there is one."""
+
+    @property
+    def searched(self) -> tuple[str, ...]:
+        """What else a search looks in."""
+        return (self.data_name or "", *(self.labels or ()), self.verdict or "")
+
+    def take(self, facts: Mapping[str, Any]) -> None:
+        """Take over what its folder says of its data set and its report; what is not said stays."""
+        self.data_name = facts.get("data_name", self.data_name)
+        self.labels = tuple(facts.get("labels", self.labels))
+        self.verdict = facts.get("verdict", self.verdict)
 
 
 class Job(Base):
@@ -173,6 +195,8 @@ class Job(Base):
     run_id: Mapped[str] = mapped_column(ForeignKey("runs.id"), index=True)
     project: Mapped[str]
     key_id: Mapped[str] = mapped_column(ForeignKey("keys.id"))
+    owner: Mapped[str] = mapped_column(default="")
+    """The name of who asked for it, as it was then."""
     verb: Mapped[str]
     config: Mapped[str] = mapped_column(Text)
     """The config as it was sent, as JSON; its paths are relative to the service's data folder."""
@@ -198,6 +222,8 @@ class Job(Base):
     created: Mapped[datetime] = mapped_column(default=now)
     started: Mapped[datetime | None]
     ended: Mapped[datetime | None]
+    seconds: Mapped[int | None]
+    """How long it took, from its first start to its end; None before."""
     pid: Mapped[int | None]
     pid_started: Mapped[int | None]
     """The kernel's start time of that process; another process with the same number has another one."""
@@ -212,10 +238,12 @@ class Job(Base):
     idempotency_key: Mapped[str | None]
     fingerprint: Mapped[str]
     """The SHA-256 of the request: the same idempotency key must come with the same request."""
+    run: Mapped[Run] = relationship(lazy="joined", innerjoin=True)
+    """Its run, which has the title. Whoever locks a job says `of=Job`, so that the run is not locked with it."""
 
 
-class Upload(Base):
-    """An unpacked zip that requests may name as `data.root`."""
+class Upload(Described, Base):
+    """An unpacked zip that requests may name as `data.root`. Its source is the name of the file."""
 
     __tablename__ = "uploads"
     __table_args__ = (UniqueConstraint("key_id", "idempotency_key"),)

@@ -20,11 +20,13 @@ KEY = {
     "expires": "2027-02-19T12:00:00Z", "revoked": None, "last_used": "2026-11-21T12:30:00Z",
 }  # fmt: skip
 RUN_EXAMPLE = {
-    "id": RUN, "project": "default", "created": CREATED, "dataset": True, "model": True, "synthetic": True,
-    "report": True,
+    "id": RUN, "project": "default", "created": CREATED, "title": "digits", "owner": "first", "source": "digits",
+    "tags": ["trial"], "notes": "", "dataset": True, "model": True, "synthetic": True, "report": True,
+    "data_name": "digits", "labels": DIGITS, "verdict": "cannot tell",
 }  # fmt: skip
 UPLOAD = {
-    "id": UPLOAD_ID, "project": "default", "created": CREATED, "files": 5856, "size": 1236542184,
+    "id": UPLOAD_ID, "project": "default", "created": CREATED, "title": "films.zip", "owner": "first",
+    "source": "films.zip", "tags": [], "notes": "", "files": 5856, "size": 1236542184,
     "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", "root": f"uploads/{UPLOAD_ID}",
 }  # fmt: skip
 AUDIT = {
@@ -109,6 +111,8 @@ EXAMPLES: dict[str, Any] = {
         "images": 1080,
         "counts": dict.fromkeys(DIGITS, 108),
     },
+    "AboutIn": {"title": "Chest films, first try", "tags": ["chest", "64 px"], "notes": "With the films of June."},
+    "Sort": "newest",
     "UploadOut": UPLOAD,
     "Verb": "run",
 }

@@ -10,39 +10,27 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
 from sqlalchemy import Row
 
 from gan_aug.config import Config
-from gan_aug_service.database.tables import AuditEntry, Job, JobState, Key, Role, Run, Upload
+from gan_aug_service.database.tables import AuditEntry, Job, JobState, Key, Role
 from gan_aug_service.http.problems import recorded_document
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._@-]{0,63}$")]
 Item = TypeVar("Item")
-Label = Annotated[str | list[str], Field(description="a label; a multi-label model takes any number of them")]
-Seed = Annotated[int, Field(ge=0, lt=2**32)]
-Number = Annotated[
-    int, Field(ge=0, lt=2**40, description="index of the first image: image k of a seed is always the same")
-]
-Truncation = Annotated[
-    float,
-    Field(
-        ge=0,
-        le=1,
-        allow_inf_nan=False,
-        description="scales the noise: below 1 images are more typical and less varied",
-    ),
-]
-Arm = Annotated[str, StringConstraints(min_length=1, max_length=64)]
-LatentFormat = Annotated[
-    Literal["png", "npz", "zip"],
-    Field(description="png: a sheet with captions; npz: arrays; zip: a PNG of each image, the sheet, and index.csv"),
-]
 JOB_EXAMPLE: dict[str, JsonValue] = {
     "id": "019aa5c3f1e08c1d2e3f4a5b",
     "run": "019aa5c3f1e08c1d2e3f4a5b",
     "project": "default",
+    "title": "digits",
+    "owner": "first",
+    "source": "digits",
+    "tags": [],
     "verb": "run",
     "state": "running",
     "created": "2026-11-21T12:00:00Z",
     "started": "2026-11-21T12:00:01Z",
     "ended": None,
+    "seconds": None,
+    "data_name": "digits",
+    "verdict": "",
     "attempt": 1,
     "cancelling": False,
     "problem": None,
@@ -86,11 +74,18 @@ class JobOut(BaseModel):
     id: str
     run: str = Field(description="the run folder's id: give it as ?run= to go on in the same folder")
     project: str
+    title: str = Field(description="what its run is called; change it with PATCH /v1/runs/{id}")
+    owner: str = Field(description="who asked for it")
+    source: str = Field(description="what the images are from")
+    tags: list[str]
     verb: str
     state: JobState
     created: datetime
     started: datetime | None
     ended: datetime | None
+    seconds: int | None = Field(description="from its first start to its end")
+    data_name: str = Field(description="the run's data set; empty before it is imported")
+    verdict: str = Field(description="the verdict of the run's report in a word or two; empty before there is one")
     place: int | None = Field(
         None,
         description="its place in the queue, a short job's among the short ones; null unless it waits for its turn",
@@ -105,18 +100,25 @@ class JobOut(BaseModel):
     @classmethod
     def of(cls, job: Job | Row[Any]) -> JobOut:
         """The answer for a job, or for a row of its columns."""
-        here = f"/v1/jobs/{job.id}"
+        here, run = f"/v1/jobs/{job.id}", job.run if isinstance(job, Job) else job
         state = JobState(job.state)
         links = {name: f"{here}/{name}" for name in ("events", "report", "log")} | {"self": here}
         return cls(
             id=job.id,
             run=job.run_id,
             project=job.project,
+            title=run.title,
+            owner=job.owner,
+            source=run.source,
+            tags=list(run.tags),
             verb=job.verb,
             state=state,
             created=job.created,
             started=job.started,
             ended=job.ended,
+            seconds=job.seconds,
+            data_name=run.data_name,
+            verdict=run.verdict,
             attempt=job.attempt,
             paused=job.paused,
             short=job.short,
@@ -165,23 +167,6 @@ class Page(BaseModel, Generic[Item]):
     next: str | None
 
 
-class RunOut(BaseModel):
-    """A run in a list: which products it holds."""
-
-    id: str
-    project: str
-    created: datetime
-    dataset: bool
-    model: bool
-    synthetic: bool
-    report: bool
-
-    @classmethod
-    def of(cls, run: Run) -> RunOut:
-        """The answer for a run."""
-        return cls.model_validate(run, from_attributes=True)
-
-
 class DatasetOut(BaseModel):
     """An imported data set."""
 
@@ -219,72 +204,6 @@ class SyntheticOut(BaseModel):
     shape: list[int]
     images: int
     counts: dict[str, int]
-
-
-class SampleIn(In):
-    """Which synthetic images to sample now."""
-
-    model_config = ConfigDict(json_schema_extra={"example": {"label": "3", "seed": 7, "count": 4}})
-    label: Label
-    seed: Seed = 0
-    first: Number = 0
-    count: int = Field(1, ge=1, le=256)
-    truncation: Truncation = 1
-    format: Literal["png", "npz"] = Field("png", description="png: one image, or a grid of several; npz: arrays")
-
-
-class WalkIn(In):
-    """From one image to another: in label, seed or truncation, or in several of them."""
-
-    model_config = ConfigDict(json_schema_extra={"example": {"label": "3", "to_label": "8", "seed": 7, "steps": 8}})
-    label: Label
-    to_label: Label | None = Field(None, description="the label of the last image; without it, that of the first")
-    seed: Seed = 0
-    to_seed: Seed | None = Field(None, description="the seed of the last image; without it, that of the first")
-    first: Number = 0
-    truncation: Truncation = 1
-    to_truncation: Truncation | None = Field(None, description="that of the last image; without it, that of the first")
-    steps: int = Field(8, ge=2, le=64, description="images, the first and the last included")
-    arm: Arm | None = Field(None, description="whose classifier scores the images; without it, none does")
-    format: LatentFormat = "png"
-
-
-class CasesIn(In):
-    """Images of a label for which a classifier of the comparison gives a wanted probability."""
-
-    model_config = ConfigDict(json_schema_extra={"example": {"label": "3", "of": "8", "confidence": 0.5, "count": 2}})
-    label: Label
-    confidence: float = Field(gt=0, lt=1, allow_inf_nan=False, description="the wanted probability")
-    of: str | None = Field(None, description="the label whose probability it is; without it, that of the images")
-    from_label: Label | None = Field(
-        None, description="looks only on the way from this label to the other one, the noise unchanged"
-    )
-    tolerance: float = Field(0.05, ge=0.001, lt=1, allow_inf_nan=False)
-    count: int = Field(1, ge=1, le=8, description="cases, each from noise of its own")
-    seed: Seed = 0
-    first: Number = 0
-    images: int = Field(128, ge=1, le=256, description="images of the seed that are tried at most")
-    truncation: Truncation = 1
-    arm: Arm = Field("real", description="whose classifier")
-    format: LatentFormat = "png"
-
-
-class UploadOut(BaseModel):
-    """An unpacked zip; give its `root` as data.root."""
-
-    id: str
-    project: str
-    created: datetime
-    files: int
-    size: int
-    sha256: str
-    root: str
-
-    @classmethod
-    def of(cls, upload: Upload) -> UploadOut:
-        """The answer for an upload."""
-        names = ("id", "project", "created", "files", "size", "sha256")
-        return cls(**{name: getattr(upload, name) for name in names}, root=f"uploads/{upload.id}")
 
 
 class KeyIn(In):

@@ -20,6 +20,7 @@ from gan_aug import api
 from gan_aug.errors import Cancelled, ComputeError, GanAugError
 from gan_aug.run.files import read_json, write_json
 from gan_aug.run.progress import ProgressLines
+from gan_aug_service.products.facts import run_facts
 from gan_aug_service.queue.job_limits import JobLimits, LimitsWatch
 
 LOCK, PROCESS, LOG, TEMPORARY = "lock", "process.json", "log", "tmp"
@@ -73,6 +74,7 @@ def work(record: Path, start: int, run: Path, on: str = "local") -> int:
         watch.close()
         if watch.said and outcome.get("error") == Cancelled.__name__:
             outcome = _over(watch.said)
+        outcome |= {"facts": _facts(run)}
         write_json(end, outcome)
         return int(outcome["exit"])
 
@@ -133,6 +135,15 @@ def _lacks_memory(error: BaseException) -> bool:
     return isinstance(error, MemoryError) or (
         isinstance(error, RuntimeError) and ("out of memory" in str(error) or "allocate memory" in str(error))
     )
+
+
+def _facts(run: Path) -> dict[str, Any]:
+    """What lists say of the run. This process has the library loaded already, and the service need not load it."""
+    try:
+        return run_facts(run)
+    except Exception:  # noqa: BLE001 - how the job ended counts more
+        traceback.print_exc()
+        return {}
 
 
 def raise_oom_score() -> None:

@@ -10,6 +10,7 @@ import json
 import logging
 import threading
 import time
+from typing import Any
 
 from sqlalchemy import func, select, update
 
@@ -190,6 +191,7 @@ class Supervisor:
     def _on_end(self, job: Job, status: ProcessStatus) -> bool:
         end = status.end or {}
         error, message = end.get("error"), end.get("message")
+        self._note_products(job, end.get("facts"))
         if end.get("exit") == 0:
             self._finish(job, JobState.DONE)
         elif error == Cancelled.__name__ and job.cancel:
@@ -233,7 +235,8 @@ class Supervisor:
         self._update(
             job,
             state=state,
-            ended=now(),
+            ended=(ended := now()),
+            seconds=round((ended - job.started).total_seconds()) if job.started else None,
             holds_run=None,
             error=error,
             message=message and self._settings.hide_paths(message),
@@ -248,14 +251,16 @@ class Supervisor:
         for name, value in values.items():
             setattr(job, name, value)
 
-    def _note_products(self, job: Job) -> None:
+    def _note_products(self, job: Job, facts: dict[str, Any] | None = None) -> None:
+        """Record which products the job's run holds, and what its process said of them when it ended."""
         found = present_products(self._settings.runs / job.run_id)
         with self._database.reading() as session:
             run = session.get_one(Run, job.run_id)
             same = all(getattr(run, name) == there for name, there in found.items())
-        if not same:
+        if facts or not same:
             with self._database.writing() as session:
                 session.execute(update(Run).where(Run.id == job.run_id).values(found))
+                session.get_one(Run, job.run_id, with_for_update=True).take(facts or {})
 
     def _events_size(self, job: Job) -> int:
         events = self._settings.runs / job.run_id / layout.EVENTS

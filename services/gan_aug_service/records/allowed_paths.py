@@ -9,10 +9,8 @@ from gan_aug.compute.cores import cores
 from gan_aug.config import Config
 from gan_aug.config.compute import ComputeConfig
 from gan_aug.errors import ConfigError
+from gan_aug_service.database.naming import UPLOADS
 from gan_aug_service.settings import Settings
-
-UPLOADS = "uploads"
-"""The first part of a path that names an upload: `uploads/ID`."""
 
 PATH_KEYS = {
     "data.root", "data.table", "data.dicomweb.url", "data.dicomweb.token_env", "train.start_from", "compare.synthetic",

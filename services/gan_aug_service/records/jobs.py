@@ -18,7 +18,9 @@ from gan_aug_service.access.authentication import Principal
 from gan_aug_service.components import Components
 from gan_aug_service.database.tables import Job, JobState, Role, Run, Upload, new_id, now
 from gan_aug_service.http.problems import Problem, idempotency_conflict, not_found
+from gan_aug_service.openapi.described import AboutIn
 from gan_aug_service.queue.turns import is_short
+from gan_aug_service.records.about import Naming, earlier_data_title, free_title, naming_of
 from gan_aug_service.records.allowed_paths import resolve_paths
 from gan_aug_service.rules.allowed import refuse_above_ceilings
 from gan_aug_service.rules.guards import loosened_guards
@@ -31,6 +33,7 @@ def submit(
     values: dict[str, Any],
     run_id: str | None,
     idempotency_key: str | None,
+    about: AboutIn | None = None,
 ) -> tuple[Job, bool]:
     """Queue a verb.
 
@@ -41,6 +44,7 @@ def submit(
         values: The config, as it was sent.
         run_id: The run to go on in; without one, the job gets a new run.
         idempotency_key: The same key with the same request gives the same job.
+        about: The title, tags and notes of a new run; what is left out follows from the config.
 
     Returns:
         The job, and whether an earlier request with the same idempotency key made it.
@@ -59,9 +63,15 @@ def submit(
     refuse_above_ceilings(config, verb, components.settings.rules)
     _refuse_loosened_guards(components, principal, config, run_id)
     request = resolve_paths(config, components.settings, lambda upload: _owns_upload(components, principal, upload))
+    with components.database.reading() as session:
+        naming = naming_of(session, principal, dumped["data"])
+        title = naming.data_title if run_id is None else earlier_data_title(session, run_id)
+    if request.data.title is None and title:
+        request = request.model_copy(update={"data": request.data.model_copy(update={"title": title})})
     job = Job(
         id=new_id(),
         key_id=principal.key_id,
+        owner=principal.name,
         verb=verb,
         short=is_short(verb, config),
         config=json.dumps(dumped),
@@ -71,7 +81,8 @@ def submit(
     )
     try:
         with components.database.writing() as session:
-            _insert(components, principal, session, job, run_id)
+            job.run = _run_of(components, principal, session, job, run_id, naming, about)
+            _insert(components, principal, session, job)
     except IntegrityError as error:
         if repeated := _find_repeated(components, principal, idempotency_key, fingerprint):
             return repeated, True
@@ -132,7 +143,7 @@ def resume(components: Components, principal: Principal, job_id: str) -> Job:
             asked = parse(with_earlier(json.loads(job.request)), "the job's request")
             refuse_above_ceilings(asked, job.verb, components.settings.rules)
             job.state, job.holds_run, job.start, job.attempt = JobState.QUEUED, job.run_id, job.start + 1, 0
-            job.cancel = job.ended = job.events_to = job.error = job.message = job.replaced = None
+            job.cancel = job.ended = job.seconds = job.events_to = job.error = job.message = job.replaced = None
             job.pid = job.pid_started = job.paused = None
             principal.audit(session, "job.resume", job.id)
     except IntegrityError as error:
@@ -156,7 +167,7 @@ def find_job(session: Session, principal: Principal, job_id: str, *, lock: bool 
     Raises:
         Problem: There is none, or the principal cannot see it.
     """
-    job = session.get(Job, job_id, with_for_update=lock)
+    job = session.get(Job, job_id, with_for_update={"of": Job} if lock else None)
     if job is None or not principal.can_see(job.project):
         raise not_found("job", job_id)
     return job
@@ -201,15 +212,36 @@ def run_removed(components: Components, session: Session, run_id: str) -> bool:
     return session.scalar(worked.limit(1)) is not None
 
 
-def _insert(components: Components, principal: Principal, session: Session, job: Job, run_id: str | None) -> None:
+def _run_of(
+    components: Components, principal: Principal, session: Session, job: Job, run_id: str | None, naming: Naming,
+    about: AboutIn | None,
+) -> Run:  # fmt: skip
+    """The run that a new job works in: one that is there, or a new one with its title."""
     if run_id:
+        if about and about.title:
+            raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "title: this run has one: change it with PATCH /v1/runs/ID")
         run = find_run(session, principal, run_id, "job")
         if run_removed(components, session, run_id):
             raise RunConflict(f"what the run {run_id} held was removed: leave out ?run=")
-    else:
-        run = Run(id=job.id, project=principal.project)
-        session.add(run)
-        session.flush()
+        return run
+    about = about or AboutIn()
+    run = Run(
+        id=job.id,
+        project=principal.project,
+        key_id=principal.key_id,
+        owner=principal.name,
+        title=about.title or free_title(session, principal.project, naming.title),
+        source=naming.source,
+        tags=tuple(about.tags or ()),
+        notes=about.notes or "",
+    )
+    session.add(run)
+    session.flush()
+    return run
+
+
+def _insert(components: Components, principal: Principal, session: Session, job: Job) -> None:
+    run = job.run
     waiting = select(func.count()).where(Job.project == run.project, Job.state == JobState.QUEUED)
     if (session.scalar(waiting) or 0) >= components.settings.limits.queued:
         detail = f"{components.settings.limits.queued} jobs of {run.project} are waiting: wait for some, or cancel them"

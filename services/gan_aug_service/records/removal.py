@@ -88,7 +88,7 @@ def finish_removals(settings: Settings, database: Database) -> None:
 
 def _ended_jobs(session: Session, run_id: str) -> list[str]:
     """The ids of a run's jobs, locked so that none is resumed meanwhile; raises RunConflict if one has not ended."""
-    jobs = session.scalars(select(Job).where(Job.run_id == run_id).with_for_update()).all()
+    jobs = session.scalars(select(Job).where(Job.run_id == run_id).with_for_update(of=Job)).all()
     for job in jobs:
         if job.state not in ENDED:
             raise RunConflict(f"job {job.id} of the run {run_id} is {job.state}: wait for it, or cancel it")
@@ -97,7 +97,11 @@ def _ended_jobs(session: Session, run_id: str) -> list[str]:
 
 def _forget_products(session: Session, run_id: str) -> None:
     """Record that a run holds nothing, and forget why its jobs failed: such sentences may name files and patients."""
-    session.execute(update(Run).where(Run.id == run_id).values(dict.fromkeys(PRODUCTS, False)))
+    if run := session.get(Run, run_id):
+        for product in PRODUCTS:
+            setattr(run, product, False)
+        run.data_name = run.verdict = run.notes = ""
+        run.labels = ()
     session.execute(update(Job).where(Job.run_id == run_id, Job.message.is_not(None)).values(message=FORGOTTEN))
 
 

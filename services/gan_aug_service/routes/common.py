@@ -7,7 +7,7 @@ from typing import Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from pydantic import BaseModel
-from sqlalchemy import Select
+from sqlalchemy import Select, tuple_
 from sqlalchemy.orm import Session
 
 from gan_aug_service.access.authentication import Editor
@@ -16,6 +16,7 @@ from gan_aug_service.database.tables import ID_PATTERN, AuditEntry, Job, Key, Ru
 from gan_aug_service.http.bodies import JSON, read_object
 from gan_aug_service.openapi.descriptions import problem_responses
 from gan_aug_service.openapi.schemas import Page
+from gan_aug_service.records.lists import Order, Sort, Wanted
 
 Id = Annotated[str, Path(pattern=ID_PATTERN)]
 Limit = Annotated[int, Query(ge=1, le=200, description="records on a page")]
@@ -37,6 +38,21 @@ async def _get_components(request: Request) -> Components:
 ComponentsDep = Annotated[Components, Depends(_get_components)]
 """The components as a parameter of a route."""
 
+
+async def _wanted(
+    q: Annotated[str, Query(max_length=200, description="words of the title, source, tags, notes or verdict")] = "",
+    project: Annotated[str, Query(max_length=200, description="of this project alone")] = "",
+    owner: Annotated[str, Query(max_length=200, description="made by the one of this name")] = "",
+    tag: Annotated[str, Query(max_length=200, description="with this tag")] = "",
+    label: Annotated[str, Query(max_length=200, description="of runs: whose data set has this label")] = "",
+    sort: Annotated[Sort, Query(description="the order; `longest` is for jobs")] = Sort.NEWEST,
+) -> Wanted:
+    return Wanted(q, project, owner, tag, label, sort)
+
+
+WantedDep = Annotated[Wanted, Depends(_wanted)]
+"""What a list is to show, as parameters of a route."""
+
 Record = TypeVar("Record", Job, Run, Upload, Key, AuditEntry)
 Out = TypeVar("Out")
 
@@ -47,9 +63,10 @@ def versioned_router(tag: str) -> APIRouter:
 
 
 def paginate(
-    session: Session, query: Select[Any], table: type[Record], limit: int, after: str | None, out: Callable[[Any], Out]
-) -> Page[Out]:
-    """One page of the records of a query, newest first.
+    session: Session, query: Select[Any], table: type[Record], limit: int, after: str | None, out: Callable[[Any], Out],
+    order: Order | None = None,
+) -> Page[Out]:  # fmt: skip
+    """One page of the records of a query.
 
     Args:
         session: A session.
@@ -58,13 +75,19 @@ def paginate(
         limit: How many records to give at most.
         after: The id after which the page begins; None for the first page.
         out: Makes the answer for a record or a row.
+        order: The order; without one, the newest first.
 
     Returns:
         The page.
     """
+    column, descending = order or Order(table.id, True)
     if after:
-        query = query.where(table.id < after)
-    found = session.execute(query.order_by(table.id.desc()).limit(limit + 1))
+        of_last = query.with_only_columns(column, maintain_column_froms=True).where(table.id == after)
+        last = (after if order is None or column is table.id else session.scalar(of_last), after)
+        place = tuple_(column, table.id)
+        query = query.where(place < last if descending else place > last)
+    both = (column, table.id)
+    found = session.execute(query.order_by(*(part.desc() if descending else part for part in both)).limit(limit + 1))
     rows = list(found.scalars() if len(found.keys()) == 1 else found)
     return Page(items=[out(row) for row in rows[:limit]], next=rows[limit - 1].id if len(rows) > limit else None)
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from http import HTTPStatus
 
 from fastapi import Response
-from sqlalchemy import select
 
 from gan_aug_service.access.authentication import Editor, Viewer
-from gan_aug_service.database.tables import Run
+from gan_aug_service.openapi.described import RunOut
 from gan_aug_service.openapi.descriptions import config_request_body, problem_responses
-from gan_aug_service.openapi.schemas import DatasetOut, JobOut, Page, RunOut
+from gan_aug_service.openapi.schemas import DatasetOut, JobOut, Page
 from gan_aug_service.products import summaries
 from gan_aug_service.records import jobs
 from gan_aug_service.routes.common import (
@@ -20,10 +19,11 @@ from gan_aug_service.routes.common import (
     Id,
     IdempotencyKey,
     Limit,
-    paginate,
+    WantedDep,
     versioned_router,
 )
 from gan_aug_service.routes.jobs import accepted_job
+from gan_aug_service.routes.runs import run_page
 
 router = versioned_router("datasets")
 
@@ -47,10 +47,11 @@ def import_dataset(
 
 
 @router.get("/datasets")
-def list_datasets(principal: Viewer, components: ComponentsDep, limit: Limit = 50, after: After = None) -> Page[RunOut]:
-    """Runs that hold an imported data set, newest first."""
-    with components.database.reading() as session:
-        return paginate(session, principal.visible(select(Run).where(Run.dataset), Run), Run, limit, after, RunOut.of)
+def list_datasets(
+    principal: Viewer, components: ComponentsDep, wanted: WantedDep, limit: Limit = 50, after: After = None
+) -> Page[RunOut]:
+    """Runs that hold an imported data set, newest first unless `sort` says otherwise."""
+    return run_page(principal, components, wanted, limit, after, "dataset")
 
 
 @router.get("/datasets/{id}", responses=problem_responses(404))

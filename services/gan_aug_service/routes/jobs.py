@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from enum import StrEnum
 from functools import lru_cache
 from http import HTTPStatus
@@ -10,6 +10,7 @@ from typing import Annotated, Any, TypeVar
 
 from fastapi import Header, Query, Request, Response
 from fastapi.responses import PlainTextResponse, StreamingResponse
+from pydantic import Field
 from sqlalchemy import Row, select
 from sqlalchemy.orm import InstrumentedAttribute
 from starlette.concurrency import run_in_threadpool
@@ -17,14 +18,16 @@ from starlette.concurrency import run_in_threadpool
 from gan_aug.run import layout
 from gan_aug_service.access.authentication import Editor, Principal, Viewer, still_authenticated
 from gan_aug_service.components import Components
-from gan_aug_service.database.tables import ID_PATTERN, Job, JobState
+from gan_aug_service.database.tables import ID_PATTERN, Job, JobState, Run
 from gan_aug_service.http.problems import Problem
+from gan_aug_service.openapi.described import MOST_TAGS, AboutIn, Tag, Title
 from gan_aug_service.openapi.descriptions import config_request_body, file_responses, problem_responses
 from gan_aug_service.openapi.schemas import JobOut, JobWithConfig, Page
 from gan_aug_service.products.job_log import readable_log
 from gan_aug_service.queue.event_stream import JobView, stream_events
 from gan_aug_service.queue.job_process import LOG
 from gan_aug_service.records import jobs
+from gan_aug_service.records.lists import EVERYTHING, Wanted, filtered, order_of
 from gan_aug_service.routes.common import (
     After,
     ComponentsDep,
@@ -32,6 +35,7 @@ from gan_aug_service.routes.common import (
     Id,
     IdempotencyKey,
     Limit,
+    WantedDep,
     json_response,
     paginate,
     versioned_router,
@@ -52,12 +56,17 @@ class Verb(StrEnum):
 
 
 LISTED: tuple[InstrumentedAttribute[Any], ...] = (
-    Job.id, Job.run_id, Job.project, Job.verb, Job.state, Job.created, Job.started, Job.ended, Job.attempt, Job.cancel,
-    Job.error, Job.message, Job.paused, Job.short,
+    Job.id, Job.run_id, Job.project, Job.owner, Job.verb, Job.state, Job.created, Job.started, Job.ended, Job.seconds,
+    Job.attempt, Job.cancel, Job.error, Job.message, Job.paused, Job.short, Run.title, Run.source, Run.tags,
+    Run.data_name, Run.verdict,
 )  # fmt: skip
 """The columns that a list shows: requests and configs are long, and not read."""
 
 RunQuery = Annotated[str | None, Query(pattern=ID_PATTERN, description="go on in this run")]
+
+
+TitleQuery = Annotated[Title | None, Query(description="what the new run is called; without it, as its data")]
+TagQuery = Annotated[Sequence[Tag], Field(max_length=MOST_TAGS), Query(description="tags of the new run")]
 
 
 @router.post(
@@ -73,10 +82,13 @@ def submit(
     components: ComponentsDep,
     response: Response,
     run: RunQuery = None,
+    title: TitleQuery = None,
+    tag: TagQuery = (),
     idempotency_key: IdempotencyKey = None,
 ) -> JobOut:
     """Queue a verb; the body is its config. The same Idempotency-Key with the same request gives the same job."""
-    job, repeated = jobs.submit(components, principal, verb.value, config, run, idempotency_key)
+    about = AboutIn(title=title, tags=list(tag) or None)
+    job, repeated = jobs.submit(components, principal, verb.value, config, run, idempotency_key, about)
     return accepted_job(response, job, repeated)
 
 
@@ -101,13 +113,14 @@ def accepted_job(response: Response, job: Job, repeated: bool) -> JobOut:
 def list_jobs(
     principal: Viewer,
     components: ComponentsDep,
+    wanted: WantedDep,
     state: JobState | None = None,
     run: RunQuery = None,
     limit: Limit = 50,
     after: After = None,
 ) -> Response:
-    """Jobs of the key's project, newest first."""
-    return json_response(list_job_page(principal, components, state, run, limit, after))
+    """Jobs of the key's project, newest first unless `sort` says otherwise."""
+    return json_response(list_job_page(principal, components, state, run, limit, after, wanted))
 
 
 def list_job_page(
@@ -117,8 +130,9 @@ def list_job_page(
     run: str | None = None,
     limit: int = 50,
     after: str | None = None,
+    wanted: Wanted = EVERYTHING,
 ) -> Page[JobOut]:
-    """One page of the jobs that a principal can see, newest first.
+    """One page of the jobs that a principal can see.
 
     Args:
         principal: Who asks.
@@ -127,17 +141,18 @@ def list_job_page(
         run: Jobs of this run alone.
         limit: How many jobs to give at most.
         after: The id after which the page begins.
+        wanted: What else is wanted of them, and their order.
 
     Returns:
         The page.
     """
-    query = principal.visible(select(*LISTED), Job)
+    query = filtered(principal.visible(select(*LISTED).join(Run, Job.run_id == Run.id), Job), wanted, Job)
     if state:
         query = query.where(Job.state == state)
     if run:
         query = query.where(Job.run_id == run)
     with components.database.reading() as session:
-        page = paginate(session, query, Job, limit, after, _shown)
+        page = paginate(session, query, Job, limit, after, _shown, order_of(wanted, Job))
     return Page(items=[with_place(job, components) for job in page.items], next=page.next)
 
 

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from sqlalchemy import select
-
 from gan_aug_service.access.authentication import Principal, Viewer
 from gan_aug_service.components import Components
-from gan_aug_service.database.tables import Run
+from gan_aug_service.openapi.described import RunOut
 from gan_aug_service.openapi.descriptions import problem_responses
-from gan_aug_service.openapi.schemas import ModelOut, Page, RunOut
+from gan_aug_service.openapi.schemas import ModelOut, Page
 from gan_aug_service.products import summaries
 from gan_aug_service.records import jobs
-from gan_aug_service.routes.common import After, ComponentsDep, Id, Limit, paginate, versioned_router
+from gan_aug_service.routes.common import After, ComponentsDep, Id, Limit, WantedDep, versioned_router
+from gan_aug_service.routes.runs import run_page
 
 router = versioned_router("models")
 
 
 @router.get("/models")
-def list_models(principal: Viewer, components: ComponentsDep, limit: Limit = 50, after: After = None) -> Page[RunOut]:
-    """Runs that hold a trained generator, newest first."""
-    with components.database.reading() as session:
-        return paginate(session, principal.visible(select(Run).where(Run.model), Run), Run, limit, after, RunOut.of)
+def list_models(
+    principal: Viewer, components: ComponentsDep, wanted: WantedDep, limit: Limit = 50, after: After = None
+) -> Page[RunOut]:
+    """Runs that hold a trained generator, newest first unless `sort` says otherwise."""
+    return run_page(principal, components, wanted, limit, after, "model")
 
 
 @router.get("/models/{id}", responses=problem_responses(404, 409))

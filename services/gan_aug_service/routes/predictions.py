@@ -17,7 +17,7 @@ from gan_aug_service.http.bodies import limited_stream
 from gan_aug_service.http.problems import Problem
 from gan_aug_service.openapi.descriptions import problem_responses
 from gan_aug_service.openapi.predictions import PredictionOut, PredictionsOut
-from gan_aug_service.openapi.schemas import Arm
+from gan_aug_service.openapi.sampling import Arm
 from gan_aug_service.records import jobs
 from gan_aug_service.routes.common import ComponentsDep, Id, versioned_router
 

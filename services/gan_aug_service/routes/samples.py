@@ -24,7 +24,7 @@ from gan_aug_service.components import Components
 from gan_aug_service.http.disconnect import cancel_on_disconnect
 from gan_aug_service.http.problems import Problem
 from gan_aug_service.openapi.descriptions import file_responses, problem_responses
-from gan_aug_service.openapi.schemas import CasesIn, SampleIn, WalkIn
+from gan_aug_service.openapi.sampling import CasesIn, SampleIn, WalkIn
 from gan_aug_service.routes.common import ComponentsDep, Id, versioned_router
 from gan_aug_service.routes.models import find_model_run
 from gan_aug_service.sampling.batcher import Batcher

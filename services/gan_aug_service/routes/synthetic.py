@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 from fastapi.responses import FileResponse
-from sqlalchemy import select
 
 from gan_aug_service.access.authentication import SeesRealImages, Viewer
-from gan_aug_service.database.tables import Run
+from gan_aug_service.openapi.described import RunOut
 from gan_aug_service.openapi.descriptions import file_responses, problem_responses
 from gan_aug_service.openapi.privacy import PrivacyAuditOut
-from gan_aug_service.openapi.schemas import Page, RunOut, SyntheticOut
+from gan_aug_service.openapi.schemas import Page, SyntheticOut
 from gan_aug_service.products import release, summaries
 from gan_aug_service.records import jobs
-from gan_aug_service.routes.common import After, ComponentsDep, Id, Limit, paginate, versioned_router
+from gan_aug_service.routes.common import After, ComponentsDep, Id, Limit, WantedDep, versioned_router
+from gan_aug_service.routes.runs import run_page
 
 router = versioned_router("synthetic")
 
 
 @router.get("/synthetic")
 def list_synthetic(
-    principal: Viewer, components: ComponentsDep, limit: Limit = 50, after: After = None
+    principal: Viewer, components: ComponentsDep, wanted: WantedDep, limit: Limit = 50, after: After = None
 ) -> Page[RunOut]:
-    """Runs that hold a synthetic set, newest first."""
-    with components.database.reading() as session:
-        return paginate(session, principal.visible(select(Run).where(Run.synthetic), Run), Run, limit, after, RunOut.of)
+    """Runs that hold a synthetic set, newest first unless `sort` says otherwise."""
+    return run_page(principal, components, wanted, limit, after, "synthetic")
 
 
 @router.get("/synthetic/{id}", responses=problem_responses(404))

@@ -6,24 +6,38 @@ import shutil
 import threading
 from http import HTTPStatus
 from pathlib import Path
+from typing import Annotated
 
-from fastapi import Request, Response
+from fastapi import Query, Request, Response
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 from starlette.concurrency import run_in_threadpool
 
+from gan_aug.config.titles import fitted_title
 from gan_aug.errors import RunConflict
 from gan_aug_service.access.authentication import Editor, Principal, Viewer
 from gan_aug_service.components import Components
-from gan_aug_service.database.tables import ENDED, Job, Upload, new_id
+from gan_aug_service.database.tables import ENDED, Job, Upload, new_id, now
 from gan_aug_service.http.bodies import limited_stream
 from gan_aug_service.http.problems import Problem, idempotency_conflict, not_found
+from gan_aug_service.openapi.described import AboutIn, UploadOut
 from gan_aug_service.openapi.descriptions import problem_responses
-from gan_aug_service.openapi.schemas import Page, UploadOut
+from gan_aug_service.openapi.schemas import Page
+from gan_aug_service.records import about as names
 from gan_aug_service.records.caches import purge_caches
 from gan_aug_service.records.folder_removal import check_removed, removing
-from gan_aug_service.routes.common import After, ComponentsDep, Id, IdempotencyKey, Limit, paginate, versioned_router
+from gan_aug_service.records.lists import filtered, order_of
+from gan_aug_service.routes.common import (
+    After,
+    ComponentsDep,
+    Id,
+    IdempotencyKey,
+    Limit,
+    WantedDep,
+    paginate,
+    versioned_router,
+)  # fmt: skip
 from gan_aug_service.uploads.quota import FILE_OVERHEAD, check_free_space, check_project_quota
 from gan_aug_service.uploads.unpack import receive, unpack
 
@@ -31,6 +45,7 @@ router = versioned_router("uploads")
 _RECORDING = threading.Lock()
 """Held while an upload is recorded: otherwise two at once could both fit into a quota that has room for one."""
 
+FileName = Annotated[str, Query(max_length=500, description="the name of the zip, which becomes the title")]
 ZIP = {"application/zip": {"schema": {"type": "string", "format": "binary"}}}
 
 
@@ -45,9 +60,12 @@ async def upload(
     principal: Editor,
     components: ComponentsDep,
     response: Response,
+    name: FileName = "",
     idempotency_key: IdempotencyKey = None,
 ) -> UploadOut:
     """Upload a zip (curl --data-binary @images.zip). It is unpacked, and `root` of the answer can be imported.
+
+    `name` is the file's name, which becomes the upload's title.
 
     The same zip with the same Idempotency-Key is the same upload.
     """
@@ -56,7 +74,16 @@ async def upload(
         raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"the body is {kind!r}: send application/zip")
     limits = components.settings.limits
     await run_in_threadpool(_check_quota, components, principal, request.headers.get("content-length", ""))
-    record = Upload(id=new_id(), project=principal.project, key_id=principal.key_id, idempotency_key=idempotency_key)
+    called = fitted_title(name, "")
+    record = Upload(
+        id=new_id(),
+        project=principal.project,
+        key_id=principal.key_id,
+        owner=principal.name,
+        title=called or f"Upload of {now():%Y-%m-%d %H:%M}",
+        source=called,
+        idempotency_key=idempotency_key,
+    )
     archive = components.settings.uploads / f".{record.id}.zip.tmp"
     try:
         record.sha256 = await receive(limited_stream(request, limits.upload), archive, limits)
@@ -70,11 +97,28 @@ async def upload(
 
 @router.get("/uploads")
 def list_uploads(
-    principal: Viewer, components: ComponentsDep, limit: Limit = 50, after: After = None
+    principal: Viewer, components: ComponentsDep, wanted: WantedDep, limit: Limit = 50, after: After = None
 ) -> Page[UploadOut]:
-    """Uploads of the key's project, newest first."""
+    """Uploads of the key's project, newest first unless `sort` says otherwise."""
+    query = filtered(principal.visible(select(Upload), Upload), wanted, Upload)
     with components.database.reading() as session:
-        return paginate(session, principal.visible(select(Upload), Upload), Upload, limit, after, UploadOut.of)
+        return paginate(session, query, Upload, limit, after, UploadOut.of, order_of(wanted, Upload))
+
+
+@router.get("/uploads/{id}", responses=problem_responses(404))
+def get_upload(id: Id, principal: Viewer, components: ComponentsDep) -> UploadOut:
+    """An upload: what it is called, who sent it, and how large it is."""
+    with components.database.reading() as session:
+        found = session.get(Upload, id)
+        if found is None or not principal.can_see(found.project):
+            raise not_found("upload", id)
+        return UploadOut.of(found)
+
+
+@router.patch("/uploads/{id}", responses=problem_responses(404))
+def describe_upload(id: Id, about: AboutIn, principal: Editor, components: ComponentsDep) -> UploadOut:
+    """Change an upload's title, tags or notes."""
+    return UploadOut.of(names.describe_upload(components, principal, id, about))
 
 
 @router.delete("/uploads/{id}", status_code=HTTPStatus.NO_CONTENT, responses=problem_responses(404, 409, 507))

@@ -21,12 +21,12 @@ from gan_aug_service.web.pages import (
     new_job,
     predictions,
     reports,
-    runs,
     session,
     synthetic,
 )
 from gan_aug_service.web.pages.governing import queue, rules
 from gan_aug_service.web.pages.release import pairs, releases
+from gan_aug_service.web.pages.runs import about, remove
 
 NO_SUCH_PAGE = "there is no such page: go on from the home page"
 PAGES = (
@@ -44,7 +44,8 @@ PAGES = (
     releases,
     reports,
     predictions,
-    runs,
+    remove,
+    about,
     keys,
     audit,
 )

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import create_engine, select, text
+from sqlalchemy import Connection, create_engine, select, text
 
 from gan_aug.errors import ConfigError, RunConflict, StorageError
 from gan_aug_service.database.engine import Database, migrate, wait_for_server
@@ -244,3 +244,71 @@ def test_a_database_of_the_first_version_is_brought_up_to_date(tmp_path: Path) -
         stored = session.get_one(Upload, "u")
         assert (stored.files, stored.idempotency_key) == (1, None)
     database.close()
+
+
+def earlier_records(connection: Connection) -> None:
+    """What a service of the version before titles had: two keys, uploads, and runs with their jobs."""
+    for identifier, name in (("k1", "Ada"), ("k2", "Jürgen")):
+        row = {"id": identifier, "name": name, "when": "2026-01-01 00:00:00"}
+        connection.execute(
+            text("INSERT INTO keys VALUES (:id, :name, 'editor', 'p', 's', :when, NULL, NULL, NULL)"), row
+        )
+    connection.execute(
+        text("INSERT INTO uploads VALUES ('u1', 'p', 'k1', '2026-02-03 04:05:06', 1, 2, 's', NULL)"),
+    )
+    configs = {
+        "r1": ("p", "k1", '{"data": {"source": "digits"}}'),
+        "r2": ("p", "k2", '{"data": {"source": "digits"}}'),
+        "r3": ("q", "k1", '{"data": {"source": "digits"}}'),
+        "r4": ("p", "k2", '{"data": {"source": "folder", "root": "uploads/u1/Häuser"}}'),
+        "r5": ("p", "k1", '{"data": {"source": "dicom", "root": "ct/two"}}'),
+        "r6": ("p", "k1", '{"data": {"source": "dicomweb", "dicomweb": {"url": "https://pacs.example:8042/web"}}}'),
+    }
+    for run, (project, key, config) in configs.items():
+        connection.execute(
+            text("INSERT INTO runs VALUES (:run, :project, '2026-01-01 00:00:00', :no, :no, :no, :no)"),
+            {"run": run, "project": project, "no": False},
+        )
+        connection.execute(
+            text(
+                "INSERT INTO jobs (id, run_id, project, key_id, verb, config, request, state, start, attempt, created, "
+                "started, ended, events_from, fingerprint) VALUES (:run, :run, :project, :key, 'run', :config, '{}', "
+                "'done', 1, 1, '2026-01-01 00:00:00', '2026-01-01 00:00:10', '2026-01-01 00:01:40', 0, 'f')"
+            ),
+            {"run": run, "project": project, "key": key, "config": config},
+        )
+    connection.execute(
+        text("INSERT INTO runs VALUES ('r7', 'p', '2026-01-01 00:00:00', :no, :no, :no, :no)"), {"no": False}
+    )
+
+
+def test_records_of_the_version_before_titles_get_sensible_ones(tmp_path: Path, database: str | None) -> None:
+    url = Settings(tmp_path, database=database).database_url
+    engine = create_engine(url)
+    migrate(engine, "0005")
+    with engine.begin() as connection:
+        earlier_records(connection)
+    engine.dispose()
+    records = Database(url)
+    with records.reading() as session:
+        runs = {run.id: run for run in session.scalars(select(Run))}
+        assert {name: run.title for name, run in runs.items()} == {
+            "r1": "digits",
+            "r2": "digits 2",
+            "r3": "digits",
+            "r4": "Upload of 2026-02-03 04:05",
+            "r5": "ct/two",
+            "r6": "pacs.example:8042",
+            "r7": "run",
+        }
+        assert [runs[name].owner for name in ("r1", "r2", "r7")] == ["Ada", "Jürgen", ""]
+        assert (runs["r2"].key_id, runs["r7"].key_id, runs["r1"].tags, runs["r1"].labels) == ("k2", None, (), ())
+        assert runs["r4"].source == "folder: Upload of 2026-02-03 04:05, Häuser"
+        assert runs["r4"].words.startswith("upload of 2026-02-03 04:05\nfolder: ")
+        job = session.get_one(Job, "r1")
+        assert (job.owner, job.seconds, job.run.title) == ("Ada", 90, "digits")
+        assert session.get_one(Upload, "u1").owner == "Ada"
+    with records.engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, Base.metadata) == []
+    records.close()

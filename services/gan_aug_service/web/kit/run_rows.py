@@ -10,7 +10,8 @@ from typing import Generic, TypeVar
 from gan_aug.errors import GanAugError
 from gan_aug_service.components import Components
 from gan_aug_service.http.problems import Problem
-from gan_aug_service.openapi.schemas import DatasetOut, RunOut
+from gan_aug_service.openapi.described import RunOut
+from gan_aug_service.openapi.schemas import DatasetOut
 from gan_aug_service.products import summaries
 from gan_aug_service.records import jobs
 from gan_aug_service.web.kit.page_user import PageUser

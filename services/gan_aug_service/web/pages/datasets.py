@@ -8,9 +8,10 @@ from fastapi.responses import Response
 
 from gan_aug_service.http.problems import Problem
 from gan_aug_service.products import summaries
-from gan_aug_service.routes.common import After, ComponentsDep, Id
+from gan_aug_service.routes.common import After, ComponentsDep, Id, WantedDep
 from gan_aug_service.routes.datasets import list_datasets
 from gan_aug_service.web.kit.etag import PNG
+from gan_aug_service.web.kit.filters import filters_of
 from gan_aug_service.web.kit.page_route import page_router
 from gan_aug_service.web.kit.page_user import CurrentSeesRealImages, CurrentViewer
 from gan_aug_service.web.kit.rendering import render
@@ -20,11 +21,12 @@ router = page_router()
 
 
 @router.get("/datasets")
-def datasets(user: CurrentViewer, components: ComponentsDep, after: After = None) -> Response:
+def datasets(user: CurrentViewer, components: ComponentsDep, wanted: WantedDep, after: After = None) -> Response:
     """The data sets of the user's project."""
-    listed = list_datasets(user.principal, components, limit=PAGE_SIZE, after=after)
+    listed = list_datasets(user.principal, components, wanted, limit=PAGE_SIZE, after=after)
+    filters = filters_of(components, user, "/datasets", wanted)
     shown = run_rows(components, listed.items, summaries.dataset_facts)
-    return render("products/datasets.html", user, rows=shown, next=listed.next)
+    return render("products/datasets.html", user, rows=shown, next=listed.next, filters=filters)
 
 
 @router.get("/datasets/{id}")

@@ -11,14 +11,16 @@ from gan_aug.run import layout
 from gan_aug_service.components import Components
 from gan_aug_service.database.tables import Job, JobState, Run
 from gan_aug_service.http.problems import Problem
+from gan_aug_service.openapi.described import RunOut
 from gan_aug_service.openapi.schemas import JobWithConfig
 from gan_aug_service.queue.job_process import LOG
 from gan_aug_service.queue.waiting import queue_pause
 from gan_aug_service.records import jobs
-from gan_aug_service.routes.common import After, ComponentsDep, Id
+from gan_aug_service.routes.common import After, ComponentsDep, Id, WantedDep
 from gan_aug_service.routes.jobs import list_job_page, log_text, with_place
 from gan_aug_service.web.kit import progress
 from gan_aug_service.web.kit.etag import PNG
+from gan_aug_service.web.kit.filters import filters_of
 from gan_aug_service.web.kit.page_route import page_router, redirect
 from gan_aug_service.web.kit.page_user import CurrentEditor, CurrentViewer, EditorForm, PageUser
 from gan_aug_service.web.kit.rendering import render
@@ -28,11 +30,17 @@ router = page_router()
 
 @router.get("/jobs")
 def job_list(
-    user: CurrentViewer, components: ComponentsDep, state: JobState | None = None, after: After = None
+    user: CurrentViewer,
+    components: ComponentsDep,
+    wanted: WantedDep,
+    state: JobState | None = None,
+    after: After = None,
 ) -> Response:
-    """All jobs, newest first, a page at a time."""
-    page = list_job_page(user.principal, components, state=state, after=after)
-    return render("jobs/list.html", user, page=page, state=state, states=list(JobState), first=after is None)
+    """All jobs, or those that are wanted, a page at a time."""
+    page = list_job_page(user.principal, components, state=state, after=after, wanted=wanted)
+    filters = filters_of(components, user, "/jobs", wanted, timed=True, state=state or "")
+    states = list(JobState)
+    return render("jobs/list.html", user, page=page, state=state, states=states, first=after is None, filters=filters)
 
 
 @router.get("/jobs/{id}")
@@ -49,7 +57,7 @@ def job_page(id: Id, user: CurrentViewer, components: ComponentsDep) -> Response
         "jobs/job.html",
         user,
         job=shown,
-        run=run,
+        run=RunOut.of(run),
         removed=removed,
         live=not shown.state.ended,
         stages=progress.stages(events),

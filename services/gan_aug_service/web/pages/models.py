@@ -20,13 +20,15 @@ from gan_aug.synthesis.latents import Latent, walk
 from gan_aug_service.components import Components
 from gan_aug_service.http.disconnect import cancel_on_disconnect
 from gan_aug_service.http.problems import Problem
-from gan_aug_service.openapi.schemas import In, ModelOut, SampleIn
+from gan_aug_service.openapi.sampling import SampleIn
+from gan_aug_service.openapi.schemas import In, ModelOut
 from gan_aug_service.products import summaries
 from gan_aug_service.products.release import releasable
-from gan_aug_service.routes.common import After, ComponentsDep, Id
+from gan_aug_service.routes.common import After, ComponentsDep, Id, WantedDep
 from gan_aug_service.routes.models import list_models
 from gan_aug_service.routes.samples import label_vector, open_model, sample
 from gan_aug_service.web.kit.etag import not_modified, png_response
+from gan_aug_service.web.kit.filters import filters_of
 from gan_aug_service.web.kit.page_route import page_router
 from gan_aug_service.web.kit.page_user import CurrentViewer, PageUser
 from gan_aug_service.web.kit.progress import newest_grid
@@ -67,13 +69,14 @@ class SubmittedForm:
 
 
 @router.get("/models")
-def models(user: CurrentViewer, components: ComponentsDep, after: After = None) -> Response:
+def models(user: CurrentViewer, components: ComponentsDep, wanted: WantedDep, after: After = None) -> Response:
     """The trained generators of the user's project."""
-    listed = list_models(user.principal, components, limit=PAGE_SIZE, after=after)
+    listed = list_models(user.principal, components, wanted, limit=PAGE_SIZE, after=after)
+    filters = filters_of(components, user, "/models", wanted)
     shown = run_rows(
         components, listed.items, lambda run: (summaries.model(run), read_dataset(run), releasable(run, "model"))
     )
-    return render("products/models.html", user, rows=shown, next=listed.next)
+    return render("products/models.html", user, rows=shown, next=listed.next, filters=filters)
 
 
 @router.get("/models/{id}")

@@ -19,12 +19,15 @@ from gan_aug_service.components import Components
 from gan_aug_service.database.tables import ID_PATTERN, new_id
 from gan_aug_service.http.bodies import JSON, YAML, body_too_large, parse_object
 from gan_aug_service.http.problems import Problem, error_document, not_found
+from gan_aug_service.openapi.described import AboutIn
 from gan_aug_service.openapi.examples import CONFIG_EXAMPLES
 from gan_aug_service.records import jobs
+from gan_aug_service.records.lists import EVERYTHING
 from gan_aug_service.routes.common import ComponentsDep
 from gan_aug_service.routes.jobs import RunQuery, Verb
 from gan_aug_service.routes.uploads import list_uploads
 from gan_aug_service.web.kit import config_form
+from gan_aug_service.web.kit.about_form import read_about
 from gan_aug_service.web.kit.page_route import page_router, redirect
 from gan_aug_service.web.kit.page_user import CurrentEditor, EditorForm, Form, PageUser
 from gan_aug_service.web.kit.rendering import render
@@ -50,6 +53,8 @@ class Draft:
 
     verb: str = "run"
     run: str = ""
+    title: str = ""
+    tags: str = ""
     texts: dict[str, list[str]] = field(default_factory=dict)
     yaml: str | None = None
     faults: Sequence[tuple[str, str]] = ()
@@ -83,7 +88,7 @@ def new_job(
     elif earlier:
         with components.database.reading() as session:
             values = json.loads(jobs.find_job(session, user.principal, earlier).config)
-    return _page(components, user, Draft(verb, run or "", config_form.form_texts(values)))
+    return _page(components, user, Draft(verb, run or "", texts=config_form.form_texts(values)))
 
 
 @router.post("/new")
@@ -100,7 +105,10 @@ def start(form: EditorForm, components: ComponentsDep) -> Response:
         if action == "form":
             return _page(components, form.user, replace(draft, yaml=None, texts=config_form.form_texts(values)))
         idempotency_key = form.text("once") if ID.fullmatch(form.text("once")) else None
-        job, _ = jobs.submit(components, form.user.principal, draft.verb, values, draft.run or None, idempotency_key)
+        about = _read_names(form, draft)
+        job, _ = jobs.submit(
+            components, form.user.principal, draft.verb, values, draft.run or None, idempotency_key, about
+        )
     except GanAugError as error:
         problem_document = error_document(type(error)(components.settings.hide_paths(str(error))))
         faults = [_split_fault(fault) for fault in problem_document.get("faults") or [problem_document["detail"]]]
@@ -115,7 +123,18 @@ def _read_draft(form: Form) -> Draft:
     verb = form.text("verb")
     texts = {path: form.fields.get(path, []) for path in config_form.fields()}
     yaml = form.fields["yaml"][0] if "yaml" in form.fields else None
-    return Draft(verb if verb in VERB_HELP else "run", form.text("run"), texts, yaml)
+    verb = verb if verb in VERB_HELP else "run"
+    return Draft(verb, form.text("run"), form.text("title"), form.text("tags"), texts, yaml)
+
+
+def _read_names(form: Form, draft: Draft) -> AboutIn | None:
+    """The title and the tags of a new run, as the form has them; raises Problem if they cannot be used."""
+    if draft.run or not (draft.title or draft.tags):
+        return None
+    about, faults = read_about(form, title_needed=False)
+    if about is None:
+        raise Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "; ".join(f"{name}: {fault}" for name, fault in faults.items()))
+    return about
 
 
 def _split_fault(fault: str) -> tuple[str, str]:
@@ -125,7 +144,7 @@ def _split_fault(fault: str) -> tuple[str, str]:
 
 
 def _page(components: Components, user: PageUser, draft: Draft, status: int = HTTPStatus.OK) -> Response:
-    uploads = list_uploads(user.principal, components).items
+    uploads = list_uploads(user.principal, components, EVERYTHING, limit=200).items
     field_faults: dict[str, str] = {}
     for path, message in draft.faults:
         field_faults[path] = f"{field_faults[path]}; {message}" if path in field_faults else message

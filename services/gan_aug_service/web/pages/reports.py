@@ -12,8 +12,9 @@ from gan_aug.errors import DataError
 from gan_aug.run import layout
 from gan_aug.run.files import read_json
 from gan_aug_service.products.files import modified_ns
-from gan_aug_service.routes.common import After, ComponentsDep, Id
+from gan_aug_service.routes.common import After, ComponentsDep, Id, WantedDep
 from gan_aug_service.routes.reports import PAGE_POLICY, get_report, list_reports
+from gan_aug_service.web.kit.filters import filters_of
 from gan_aug_service.web.kit.page_route import page_router
 from gan_aug_service.web.kit.page_user import CurrentViewer
 from gan_aug_service.web.kit.rendering import POLICY, render
@@ -37,10 +38,12 @@ class Answer:
 
 
 @router.get("/reports")
-def reports(user: CurrentViewer, components: ComponentsDep, after: After = None) -> Response:
+def reports(user: CurrentViewer, components: ComponentsDep, wanted: WantedDep, after: After = None) -> Response:
     """The reports of the user's project, each with its first sentence."""
-    listed = list_reports(user.principal, components, limit=PAGE_SIZE, after=after)
-    return render("products/reports.html", user, rows=run_rows(components, listed.items, answer_of), next=listed.next)
+    listed = list_reports(user.principal, components, wanted, limit=PAGE_SIZE, after=after)
+    filters = filters_of(components, user, "/reports", wanted)
+    shown = run_rows(components, listed.items, answer_of)
+    return render("products/reports.html", user, rows=shown, next=listed.next, filters=filters)
 
 
 @router.get("/reports/{id}")

@@ -17,9 +17,10 @@ from gan_aug_service.http.problems import Problem
 from gan_aug_service.products import summaries
 from gan_aug_service.products.release import releasable
 from gan_aug_service.products.synthetic_images import image_indices, load_manifest, locate_image, pixels
-from gan_aug_service.routes.common import After, ComponentsDep, Id
+from gan_aug_service.routes.common import After, ComponentsDep, Id, WantedDep
 from gan_aug_service.routes.synthetic import list_synthetic
 from gan_aug_service.web.kit.etag import IMMUTABLE, REVALIDATE, not_modified, png_response
+from gan_aug_service.web.kit.filters import filters_of
 from gan_aug_service.web.kit.page_route import page_router
 from gan_aug_service.web.kit.page_user import CurrentViewer
 from gan_aug_service.web.kit.rendering import render
@@ -35,13 +36,14 @@ PageNumber = Annotated[int, Query(ge=1, description="pages of 100 images, from 1
 
 
 @router.get("/synthetic")
-def synthetic_sets(user: CurrentViewer, components: ComponentsDep, after: After = None) -> Response:
+def synthetic_sets(user: CurrentViewer, components: ComponentsDep, wanted: WantedDep, after: After = None) -> Response:
     """The synthetic sets of the user's project."""
-    listed = list_synthetic(user.principal, components, limit=PAGE_SIZE, after=after)
+    listed = list_synthetic(user.principal, components, wanted, limit=PAGE_SIZE, after=after)
+    filters = filters_of(components, user, "/synthetic", wanted)
     shown = run_rows(
         components, listed.items, lambda run: (summaries.synthetic(run), read_dataset(run), releasable(run, "set"))
     )
-    return render("products/synthetic-sets.html", user, rows=shown, next=listed.next)
+    return render("products/synthetic-sets.html", user, rows=shown, next=listed.next, filters=filters)
 
 
 @router.get("/synthetic/{id}")

@@ -16,7 +16,7 @@ function done(answer) {
   document.getElementById("data-root").value = answer.root;
   const source = document.getElementById("data-source");
   if (!source.value || source.value === "digits") source.value = "folder";
-  sent.textContent = `${answer.files.toLocaleString("en")} files are there as ${answer.root}`;
+  sent.textContent = `${answer.files.toLocaleString("en")} files of ${answer.title} are there as ${answer.root}`;
   send.disabled = false;
 }
 
@@ -24,7 +24,7 @@ if (zip) {
   zip.addEventListener("change", () => { send.disabled = !zip.files.length; });
   send.addEventListener("click", () => {
     const request = new XMLHttpRequest();
-    request.open("POST", "/v1/uploads");
+    request.open("POST", `/v1/uploads?${new URLSearchParams({ name: zip.files[0].name.slice(0, 500) })}`);
     request.setRequestHeader("Content-Type", "application/zip");
     request.setRequestHeader("X-CSRF-Token", document.querySelector("#new [name=csrf_token]").value);
     request.responseType = "json";

@@ -13,8 +13,8 @@ from gan_aug.export.formats import FORMATS
 from gan_aug.privacy.record import UNSEEN, Subject, said_of_copies, said_of_membership
 from gan_aug_service.components import Components
 from gan_aug_service.database.tables import Role
+from gan_aug_service.openapi.described import RunOut
 from gan_aug_service.openapi.releases import ReleaseIn, ReleaseOut
-from gan_aug_service.openapi.schemas import RunOut
 from gan_aug_service.products.release import Releasable, releasable
 from gan_aug_service.records import releases
 from gan_aug_service.routes.common import After, ComponentsDep, Id
