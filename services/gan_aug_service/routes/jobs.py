@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypeVar
 from fastapi import Header, Query, Request, Response
 from fastapi.responses import PlainTextResponse, StreamingResponse
 from pydantic import Field
-from sqlalchemy import Row, select
+from sqlalchemy import Row, Select, select
 from sqlalchemy.orm import InstrumentedAttribute
 from starlette.concurrency import run_in_threadpool
 
@@ -123,6 +123,11 @@ def list_jobs(
     return json_response(list_job_page(principal, components, state, run, limit, after, wanted))
 
 
+def listed_jobs() -> Select[Any]:
+    """A query of what lists show of jobs and their runs."""
+    return select(*LISTED).join(Run, Job.run_id == Run.id)
+
+
 def list_job_page(
     principal: Principal,
     components: Components,
@@ -146,7 +151,7 @@ def list_job_page(
     Returns:
         The page.
     """
-    query = filtered(principal.visible(select(*LISTED).join(Run, Job.run_id == Run.id), Job), wanted, Job)
+    query = filtered(principal.visible(listed_jobs(), Job), wanted, Job)
     if state:
         query = query.where(Job.state == state)
     if run:

@@ -15,7 +15,7 @@ from gan_aug_service.openapi.schemas import JobOut, QueueOut, TurnIn
 from gan_aug_service.queue.waiting import queue_pause
 from gan_aug_service.records import queue
 from gan_aug_service.routes.common import ComponentsDep, Id, versioned_router
-from gan_aug_service.routes.jobs import LISTED, with_place
+from gan_aug_service.routes.jobs import listed_jobs, with_place
 
 router = versioned_router("queue")
 
@@ -37,7 +37,7 @@ def queue_out(principal: Principal, components: Components) -> QueueOut:
         The jobs that wait, in order, and those that are paused behind them.
     """
     settings = components.settings
-    query = principal.visible(select(*LISTED).where(Job.state == JobState.QUEUED).order_by(Job.id), Job)
+    query = principal.visible(listed_jobs().where(Job.state == JobState.QUEUED).order_by(Job.id), Job)
     with components.database.reading() as session:
         pause = queue_pause(session)
         working = session.scalar(select(func.count()).where(Job.state == JobState.RUNNING)) or 0
