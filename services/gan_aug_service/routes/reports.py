@@ -77,8 +77,9 @@ def _report(settings: Settings, record: Run, kind: str) -> Response:
         source = "html" if kind == "pdf" else kind
         text = settings.hide_paths((run / f"report.{source}").read_text(encoding="utf-8"))
     if kind == "pdf":
-        headers = {"Content-Disposition": f'attachment; filename="report-{run_id}.pdf"'}
-        return Response(print_report(text, settings.state), headers=headers, media_type="application/pdf")
+        headers = {"Content-Disposition": f'attachment; filename="report-{record.id}.pdf"'}
+        printed = print_report(titled_page(text, record.title), settings.state)
+        return Response(printed, headers=headers, media_type="application/pdf")
     if kind == "html":
         return HTMLResponse(titled_page(text, record.title), headers={"Content-Security-Policy": PAGE_POLICY})
     if kind == "md":
