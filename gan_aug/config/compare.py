@@ -24,13 +24,16 @@ GANS = 3
 class ClassifierConfig(Section):
     """The downstream classifier; it is the same in every arm."""
 
-    name: ClassifierName = "cnn"
+    name: ClassifierName = Field(
+        "cnn",
+        description="the network: cnn and small-cnn (convolutions), softmax (linear), mlp, resnet18 or densenet121",
+    )
     steps: Count | None = Field(
         None,
         description="optimiser steps, the same in every arm; default: by the number of training images, and doubled "
         "(at most twice) if the validation AUC of the arm real still gains by it",
     )
-    batch: Annotated[int, Field(ge=2)] = 64
+    batch: Annotated[int, Field(ge=2)] = Field(64, description="images per step")
     optimizer: Literal["adam", "adamw", "sgd", "rmsprop"] = Field("adamw", description="sgd has momentum 0.9")
     lr: Positive | None = Field(None, description="learning rate; default: 0.02 for sgd, 1e-3 for the others")
     weight_decay: Annotated[float, Field(ge=0)] | None = Field(
@@ -57,7 +60,9 @@ class CompareConfig(Section):
         ("real", "synthetic", "mixed", "duplicate", "classic"),
         description="the arms: how the training images of each classifier are chosen",
     )
-    seeds: Annotated[int, Field(ge=1, le=100)] = 3
+    seeds: Annotated[int, Field(ge=1, le=100)] = Field(
+        3, description="classifiers of each arm, from different seeds; from one seed no verdict is given"
+    )
     gans: Annotated[int, Field(ge=1, le=100)] | None = Field(
         None,
         description="GANs trained on the same images from different seeds, at most one for each of `seeds`: the "

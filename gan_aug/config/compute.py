@@ -17,7 +17,9 @@ class ComputeConfig(Section):
     of a result.
     """
 
-    device: Literal["auto", "cpu", "cuda"] = "auto"
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="what trains and generates: the CPU, a GPU (cuda), or a GPU if there is one (auto)"
+    )
     cuda_graphs: bool = Field(
         False,
         description="let a GPU repeat the steps of GAN training from CUDA graphs, once it was seen that they give the "

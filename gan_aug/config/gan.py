@@ -26,7 +26,11 @@ class GanConfig(Section):
         "resize and residual take any size from 16 pixels on; auto: by the images' size, dcgan up to 32 pixels, resize "
         "up to 255, residual above, and in a folder with a trained GAN as it was",
     )
-    loss: Literal["bce", "hinge", "relativistic"] = "relativistic"
+    loss: Literal["bce", "hinge", "relativistic"] = Field(
+        "relativistic",
+        description="the losses: bce (that of the first GANs), hinge, or relativistic (compares real with synthetic "
+        "images)",
+    )
     regularizer: Literal["spectral", "r1", "none"] | None = Field(
         None,
         description="spectral norm in the discriminator, or a gradient penalty; default: r1 for the relativistic loss, "
@@ -77,8 +81,8 @@ class TrainConfig(Section):
         "and give the same gradients, to rounding; default: all if the memory that is free is enough, else as many as "
         "fit, and in a folder with a trained GAN as it was",
     )
-    lr: Positive = 1e-3
-    betas: tuple[Share, Share] = (0.0, 0.99)
+    lr: Positive = Field(1e-3, description="learning rate of generator and discriminator")
+    betas: tuple[Share, Share] = Field((0.0, 0.99), description="the two rates of Adam's averages")
     decay: Annotated[float, Field(ge=0, le=1)] = Field(
         0.5, description="last share of the training, over which the learning rate falls to zero"
     )
@@ -128,6 +132,6 @@ class SynthesisConfig(Section):
         description="images of each class: one number for all, a number for each label, or like-real: as many as in "
         "the training split",
     )
-    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(0, description="of the noise that images are made from")
     shard: Annotated[int, Field(ge=64, multiple_of=64)] = Field(4096, description="images per file, a multiple of 64")
     multiple: Positive = Field(1.0, description="with like-real: how many images for each training image")

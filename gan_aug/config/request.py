@@ -55,7 +55,9 @@ In a folder that has results, they stay as those were made."""
 class Config(Section):
     """Everything that one run is asked for."""
 
-    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = Field(
+        0, description="from which all randomness follows: splits, first weights, order of images"
+    )
     data: DataConfig
     gan: GanConfig = GanConfig()
     train: TrainConfig = TrainConfig()

@@ -25,6 +25,7 @@ from gan_aug_service.records.facts import fill_facts
 from gan_aug_service.records.removal import finish_removals
 from gan_aug_service.routes import (
     audit,
+    checks,
     datasets,
     health,
     jobs,
@@ -46,8 +47,8 @@ from gan_aug_service.uploads.orphans import remove_orphans
 from gan_aug_service.web import site
 
 RESOURCES = (
-    jobs, queue, datasets, uploads, models, samples, synthetic, releases, downloads, reports, predictions, runs, rules,
-    keys, audit, session, health,
+    checks, jobs, queue, datasets, uploads, models, samples, synthetic, releases, downloads, reports, predictions,
+    runs, rules, keys, audit, session, health,
 )  # fmt: skip
 """The modules of the REST routes, in the order of the OpenAPI document."""
 

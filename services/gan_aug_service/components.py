@@ -13,6 +13,7 @@ from gan_aug_service.database.engine import Database
 from gan_aug_service.database.key_cache import KeyCache
 from gan_aug_service.http.metrics import Metrics
 from gan_aug_service.http.rate_limit import RateLimiter
+from gan_aug_service.queue.checker import Checker
 from gan_aug_service.queue.runner import Runner
 from gan_aug_service.queue.supervisor import Supervisor
 from gan_aug_service.sampling.batcher import Samplers
@@ -30,6 +31,7 @@ class Components:
     settings: Settings
     database: Database
     supervisor: Supervisor
+    checker: Checker
     samplers: Samplers
     predictor: Predictor
     rate_limiter: RateLimiter
@@ -64,6 +66,7 @@ def build_components(
         settings=settings,
         database=database,
         supervisor=Supervisor(settings, database, runner),
+        checker=Checker(settings),
         samplers=Samplers(count, limits.images),
         predictor=Predictor(),
         rate_limiter=RateLimiter(limits.rate, limits.burst),

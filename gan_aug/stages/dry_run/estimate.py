@@ -46,8 +46,8 @@ START_SECONDS = 10.0
 """What starting processes, drawing figures and the like take in any run."""
 
 
-def estimate(request: Config, manifest: Manifest, preview: Preview | None) -> dict[str, Any]:
-    """About how long the stages of a run take on this machine, in seconds, at its present speed.
+def estimate(request: Config, manifest: Manifest, preview: Preview | None, stages: tuple[str, ...]) -> dict[str, Any]:
+    """About how long some stages of a run take on this machine, in seconds, at its present speed.
 
     The import is what the dry run took for the images that it decoded, for all of them. The GAN and the classifier are
     timed for a few steps. Fidelity, the audit and the report are not in it.
@@ -56,6 +56,7 @@ def estimate(request: Config, manifest: Manifest, preview: Preview | None) -> di
         request: The config.
         manifest: The data set, imported or planned.
         preview: What the dry run decoded; None if the data set is there.
+        stages: The stages that are asked for.
 
     Returns:
         JSON values: the seconds of each stage and of all, rounded, and `counted`, which says what they are for.
@@ -66,7 +67,9 @@ def estimate(request: Config, manifest: Manifest, preview: Preview | None) -> di
     if preview and preview.decoded:
         found["import"] = preview.seconds / preview.decoded * preview.images
     counted = {}
-    if need_synthetic(request.compare.arms) and request.compare.synthetic is None:
+    compares = "compare" in stages
+    own_images = need_synthetic(request.compare.arms) and request.compare.synthetic is None
+    if {"train", "generate"} & {*stages} and (own_images or not compares):
         step, making = _gan_seconds(request, manifest, device)
         batch = batch_of(request.train_request, network_settings(request.gan, manifest))
         gans, steps = gan_count(request.compare), -(-request.train.images // batch)
@@ -77,17 +80,20 @@ def estimate(request: Config, manifest: Manifest, preview: Preview | None) -> di
         found["train"] = gans * work * step / max(1, min(gans, beside))  # cores that are left compute classifiers
         scored = f", {scores} checkpoints of each scored" if watched else ""
         counted["train"] = f"{gans} GAN{'s' * (gans > 1)} of {steps:,} steps{scored}"
-        if subsets := len(subsets_of(request.compare, manifest)):
+        if subsets := len(subsets_of(request.compare, manifest)) if compares else 0:
             short = -(-(request.compare.curve_images or train.images) // batch)
             found["train"] += subsets * work * short / steps * step / min(workers, subsets)
             counted["train"] += f", and {subsets} of {short:,} steps for the learning curves"
         made = len(plan_labels(request.synthesis_wanted, manifest))
         found["generate"] = (gans + subsets) * made * making / workers
-    cells, steps = _cells(request, manifest)
-    found["compare"] = _classifier_seconds(request, manifest, device) * steps / min(workers, max(1, cells))
-    counted["compare"] = f"{cells} classifiers, {steps:,} steps in all"
-    rounded = {stage: _rounded(seconds) for stage, seconds in found.items()}
-    return {**rounded, "all": _rounded(sum(found.values())), "counted": counted}
+    if compares:
+        cells, steps = _cells(request, manifest)
+        found["compare"] = _classifier_seconds(request, manifest, device) * steps / min(workers, max(1, cells))
+        counted["compare"] = f"{cells} classifiers, {steps:,} steps in all"
+    asked = {stage: seconds for stage, seconds in found.items() if stage in stages}
+    rounded = {stage: _rounded(seconds) for stage, seconds in asked.items()}
+    said = {stage: what for stage, what in counted.items() if stage in stages}
+    return {**rounded, "all": _rounded(sum(asked.values())), "counted": said}
 
 
 def in_words(seconds: float) -> str:

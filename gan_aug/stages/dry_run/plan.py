@@ -35,6 +35,13 @@ from gan_aug.stages.verbs import preflight
 
 TRAINS = ("run", "train")
 COMPARES = ("run", "compare")
+TIMED: dict[Verb, tuple[str, ...]] = {
+    "run": ("start", "import", "train", "generate", "compare"),
+    "train": ("start", "import", "train"),
+    "generate": ("start", "generate"),
+    "compare": ("start", "compare"),
+}
+"""The stages whose time is said, for each verb that takes long."""
 
 
 def dry_run(verb: Verb, request: Config, folder: Path) -> dict[str, Any]:
@@ -87,8 +94,8 @@ def dry_run(verb: Verb, request: Config, folder: Path) -> dict[str, Any]:
         request = request.model_copy(update={"train": training.train})
         found["memory"] = needed(training, manifest, training.train.micro_batch or 0, request.compute.ranks)
         said.append(f"each process that trains takes {memory_in_words(found['memory'], training)}")
-    if verb == "run":
-        time = estimate(request, manifest, preview)
+    if verb in TIMED:
+        time = estimate(request, manifest, preview, TIMED[verb])
         parts = ", ".join(f"{key} {in_words(time[key])}" for key in time if key not in ("all", "counted"))
         said.append(f"about {in_words(time['all'])} at the speed that this machine has now ({parts})")
         found["seconds"] = time

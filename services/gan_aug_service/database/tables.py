@@ -217,6 +217,8 @@ class Job(Base):
     """Since when it waits because somebody paused it."""
     taken: Mapped[datetime | None] = mapped_column(index=True)
     """When it last had its turn; `started` is when it first had."""
+    estimate: Mapped[str | None] = mapped_column(Text)
+    """The seconds that a check expected it to take, as JSON."""
     attempt: Mapped[int] = mapped_column(default=0)
     """How many processes were started since it was last submitted or resumed."""
     created: Mapped[datetime] = mapped_column(default=now)

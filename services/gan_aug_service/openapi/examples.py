@@ -9,6 +9,7 @@ from gan_aug.config import Config, dump, parse
 from gan_aug.config.section import Section
 from gan_aug_service.openapi.releases import RELEASE_EXAMPLE
 from gan_aug_service.openapi.schemas import JOB_EXAMPLE
+from gan_aug_service.rules.allowed import Rules
 
 RUN = str(JOB_EXAMPLE["run"])
 KEY_ID, UPLOAD_ID = "019aa5b90c3f4d5e6f708192", "019aa5c1a2b3c4d5e6f70819"
@@ -37,6 +38,12 @@ PREDICTION = {
     "frame": None, "labels": ["7"], "probabilities": {"1": 0.012, "7": 0.988}, "unlike": False, "distance": 0.71,
     "detail": 0.4, "assumed": [],
 }  # fmt: skip
+ESTIMATE = {
+    "seconds": 90.0,
+    "stages": {"start": 10.0, "train": 55.0, "compare": 25.0},
+    "counted": {"train": "3 GANs of 3,125 steps", "compare": "15 classifiers, 15,000 steps in all"},
+    "words": "about 90 s (start 10 s, train 55 s, compare 25 s)",
+}
 CONFIG_EXAMPLES = {
     "quickstart": {
         "summary": "handwritten digits, under two minutes on two cores",
@@ -82,6 +89,29 @@ EXAMPLES: dict[str, Any] = {
     "NewKey": KEY | {"last_used": None, "key": f"ganaug_{KEY_ID}_shown-this-once-and-never-again-0000000000000"},
     "ReleaseOut": RELEASE_EXAMPLE,
     "Role": "viewer",
+    "CheckOut": {
+        "complete": True,
+        "findings": ["1,078 training images: the GAN's losses see them as they are"],
+        "labels": dict.fromkeys(DIGITS, 179),
+        "splits": {"train": 1078, "validation": 360, "test": 359},
+        "set_aside": 0,
+        "memory": 640000000,
+        "estimate": ESTIMATE,
+    },
+    "EstimateOut": ESTIMATE,
+    "RemainingOut": {"seconds": 62.0, "words": "about 62 s left: train 40 s, compare 22 s", "estimate": ESTIMATE},
+    "Rules": Rules().model_dump(mode="json"),
+    "JobRules": Rules().job.model_dump(mode="json"),
+    "QueueOut": {
+        "paused": None,
+        "paused_by": None,
+        "working": 1,
+        "room": 1,
+        "room_short": 1,
+        "waiting": 1,
+        "items": [JOB_EXAMPLE | {"state": "queued", "started": None, "place": 1, "paused": None, "short": False}],
+    },
+    "TurnIn": {"turn": "first"},
     "RunOut": RUN_EXAMPLE,
     "SessionOut": {"name": "reader", "role": "viewer", "project": "default", "csrf_token": "b94d27b9934d3e08" * 4},
     "SignIn": {"key": f"ganaug_{KEY_ID}_shown-this-once-and-never-again-0000000000000"},

@@ -69,17 +69,17 @@ def work(record: Path, start: int, run: Path, on: str = "local") -> int:
         process = _new_record(record, start)
         write_json(record / PROCESS, process)
         limits = JobLimits.from_environment()
-        watch = LimitsWatch(limits, run, process["began"], lambda said: write_json(end, _over(said)))
+        watch = LimitsWatch(limits, run, process["began"], lambda said: write_json(end, over_limit(said)))
         outcome = _resume_run(run, on, record.name)
         watch.close()
         if watch.said and outcome.get("error") == Cancelled.__name__:
-            outcome = _over(watch.said)
+            outcome = over_limit(watch.said)
         outcome |= {"facts": _facts(run)}
         write_json(end, outcome)
         return int(outcome["exit"])
 
 
-def _over(said: str) -> dict[str, Any]:
+def over_limit(said: str) -> dict[str, Any]:
     """The record of a job that was over one of its limits."""
     return {"exit": ComputeError.exit_code, "error": ComputeError.__name__, "message": said}
 
@@ -117,8 +117,8 @@ def _resume_run(run: Path, on: str, job: str) -> dict[str, Any]:
         return {"exit": Cancelled.exit_code, "error": "Cancelled", "message": "the job was stopped at once"}
     except Exception as error:  # noqa: BLE001 - every error must be recorded
         traceback.print_exc()
-        if _lacks_memory(error):
-            return _over(
+        if lacks_memory(error):
+            return over_limit(
                 "there was not enough memory for the job on this machine: lower compute.workers, train.batch, "
                 "gan.width or data.size and start it anew, or try again when less is at work"
             )
@@ -130,7 +130,7 @@ def _resume_run(run: Path, on: str, job: str) -> dict[str, Any]:
     return {"exit": 0}
 
 
-def _lacks_memory(error: BaseException) -> bool:
+def lacks_memory(error: BaseException) -> bool:
     """Whether an error says that memory could not be had; PyTorch's on a CPU is told by its words alone."""
     return isinstance(error, MemoryError) or (
         isinstance(error, RuntimeError) and ("out of memory" in str(error) or "allocate memory" in str(error))

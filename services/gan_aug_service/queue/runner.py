@@ -183,14 +183,19 @@ class LocalRunner(RunnerBase):
                 os.killpg(pid, signal.SIGKILL)
 
     def _environment(self) -> dict[str, str]:
-        environment = {key: value for key, value in os.environ.items() if key not in HIDDEN_VARIABLES}
-        # PyTorch is loaded before the job could set it itself. Threads that spin while they wait ruin other jobs.
-        environment.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-        if self._settings.data:
-            environment[DATA_ROOT] = str(self._settings.data.resolve())
-        packages = [str(Path(str(files(name))).parent) for name in ("gan_aug", "gan_aug_service")]
-        others = [path for path in environment.get("PYTHONPATH", "").split(os.pathsep) if path]
-        return environment | {"PYTHONPATH": os.pathsep.join(dict.fromkeys([*packages, *others]))}
+        return job_environment(self._settings)
+
+
+def job_environment(settings: Settings) -> dict[str, str]:
+    """The variables of a process that the service starts on this machine for a request: none of its own secrets."""
+    environment = {key: value for key, value in os.environ.items() if key not in HIDDEN_VARIABLES}
+    # PyTorch is loaded before the job could set it itself. Threads that spin while they wait ruin other jobs.
+    environment.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    if settings.data:
+        environment[DATA_ROOT] = str(settings.data.resolve())
+    packages = [str(Path(str(files(name))).parent) for name in ("gan_aug", "gan_aug_service")]
+    others = [path for path in environment.get("PYTHONPATH", "").split(os.pathsep) if path]
+    return environment | {"PYTHONPATH": os.pathsep.join(dict.fromkeys([*packages, *others]))}
 
 
 def _held(path: Path) -> bool:

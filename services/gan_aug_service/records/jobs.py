@@ -57,12 +57,11 @@ def submit(
     """
     config = parse(values, "the request")
     dumped = dump(config)
-    fingerprint = json_sha256([verb, run_id, dumped])
+    fingerprint = fingerprint_of(verb, run_id, config)
     if job := _find_repeated(components, principal, idempotency_key, fingerprint):
         return job, True
-    refuse_above_ceilings(config, verb, components.settings.rules)
-    _refuse_loosened_guards(components, principal, config, run_id)
-    request = resolve_paths(config, components.settings, lambda upload: _owns_upload(components, principal, upload))
+    request = accepted_request(components, principal, verb, config, run_id)
+    checked = components.checker.remembered(fingerprint) or {}
     with components.database.reading() as session:
         naming = naming_of(session, principal, dumped["data"])
         title = naming.data_title if run_id is None else earlier_data_title(session, run_id)
@@ -74,6 +73,7 @@ def submit(
         owner=principal.name,
         verb=verb,
         short=is_short(verb, config),
+        estimate=json.dumps(checked["seconds"]) if "seconds" in checked else None,
         config=json.dumps(dumped),
         request=json.dumps(dump(request)),
         idempotency_key=idempotency_key,
@@ -89,6 +89,44 @@ def submit(
         raise _run_in_use(run_id or "") from error
     components.supervisor.wake()
     return job, False
+
+
+def fingerprint_of(verb: str, run_id: str | None, config: Config) -> str:
+    """The SHA-256 of a request.
+
+    Args:
+        verb: The verb.
+        run_id: The run to go on in, or None.
+        config: The config, as it was sent.
+
+    Returns:
+        Its hexadecimal digits.
+    """
+    return json_sha256([verb, run_id, dump(config)])
+
+
+def accepted_request(
+    components: Components, principal: Principal, verb: str, config: Config, run_id: str | None
+) -> Config:
+    """The config for a job's process, if a request may ask for it.
+
+    Args:
+        components: The service's components.
+        principal: Who asks.
+        verb: The verb.
+        config: The config, as it was sent.
+        run_id: The run to go on in, or None.
+
+    Returns:
+        The config with absolute paths.
+
+    Raises:
+        ConfigError: It names what requests may not name, or asks for more than the rules allow.
+        Problem: The principal may not loosen a guard.
+    """
+    refuse_above_ceilings(config, verb, components.settings.rules)
+    _refuse_loosened_guards(components, principal, config, run_id)
+    return resolve_paths(config, components.settings, lambda upload: _owns_upload(components, principal, upload))
 
 
 def cancel(components: Components, principal: Principal, job_id: str) -> Job:

@@ -11,7 +11,8 @@ from gan_aug_service.access.authentication import Admin, Editor, Principal, View
 from gan_aug_service.components import Components
 from gan_aug_service.database.tables import Job, JobState
 from gan_aug_service.openapi.descriptions import problem_responses
-from gan_aug_service.openapi.schemas import JobOut, QueueOut, TurnIn
+from gan_aug_service.openapi.queue import QueueOut, TurnIn
+from gan_aug_service.openapi.schemas import JobOut
 from gan_aug_service.queue.waiting import queue_pause
 from gan_aug_service.records import queue
 from gan_aug_service.routes.common import ComponentsDep, Id, versioned_router

@@ -9,6 +9,7 @@ import pytest
 
 from gan_aug.run.events import Event
 from gan_aug_service.database.tables import Job, JobState, now
+from gan_aug_service.records.remaining import read_events
 from gan_aug_service.web.kit import progress
 from tests.support.service.page_samples import see, send, sign_in
 from tests.support.service.service_samples import NOBODY, Service
@@ -155,12 +156,12 @@ def test_stages_stand_in_their_order_with_what_is_done(tmp_path: Path) -> None:
     ]
     text = "".join(event.to_json() + "\n" for event in events)
     path.write_text("earlier\n" + text + '{"torn": ')
-    read = progress.read_events(path, len("earlier\n"), None)
+    read = read_events(path, len("earlier\n"), None)
     assert [(event.stage, event.kind) for event in read] == [(event.stage, event.kind) for event in events]
     dataset, train = progress.stages(read)
     assert (dataset.name, dataset.finished, dataset.message) == ("dataset", True, "90 images")
     assert (train.name, train.finished, train.done, train.total) == ("train", False, 64, 320)
-    assert progress.read_events(path, len("earlier\n"), len("earlier\n")) == []
+    assert read_events(path, len("earlier\n"), len("earlier\n")) == []
 
 
 def test_nobodys_job_is_a_page_that_says_so(service: Service) -> None:

@@ -10,7 +10,6 @@ from pathlib import Path
 from gan_aug.data.pictures.marks import marked
 from gan_aug.run import layout
 from gan_aug.run.events import Event
-from gan_aug_service.queue.event_stream import read_lines
 
 LINES = 200
 """Lines of the log on a page, the newest ones."""
@@ -37,30 +36,6 @@ class StageProgress:
         if event.kind == "progress":
             self.done, self.total, self.unit = event.done, event.total, event.unit
         self.finished = event.kind == "finish"
-
-
-def read_events(path: Path, begin: int, end: int | None) -> list[Event]:
-    """The events in a file; a line that is not complete is left out.
-
-    Args:
-        path: The run's events.jsonl.
-        begin: Where to begin, in bytes.
-        end: Where to end, in bytes; None for the end of the file.
-
-    Returns:
-        The events.
-    """
-    events, position = [], begin
-    while True:
-        lines, position = read_lines(path, position, end)
-        for _, line in lines:
-            try:
-                # Without the service's own paths.
-                events.append(Event.from_json(line.replace(f"{path.parent}/", "")))
-            except (ValueError, TypeError):
-                continue
-        if not lines:
-            return events
 
 
 def stages(events: list[Event]) -> list[StageProgress]:

@@ -16,6 +16,8 @@ from gan_aug_service.openapi.schemas import JobWithConfig
 from gan_aug_service.queue.job_process import LOG
 from gan_aug_service.queue.waiting import queue_pause
 from gan_aug_service.records import jobs
+from gan_aug_service.records.remaining import read_events
+from gan_aug_service.routes.checks import remaining_of
 from gan_aug_service.routes.common import After, ComponentsDep, Id, WantedDep
 from gan_aug_service.routes.jobs import list_job_page, log_text, with_place
 from gan_aug_service.web.kit import progress
@@ -51,7 +53,7 @@ def job_page(id: Id, user: CurrentViewer, components: ComponentsDep) -> Response
         paused = queue_pause(session) is not None
         run, removed = session.get_one(Run, job.run_id), jobs.run_removed(components, session, job.run_id)
     folder = components.settings.runs.resolve() / job.run_id
-    events = progress.read_events(folder / layout.EVENTS, job.events_from, job.events_to)
+    events = read_events(folder / layout.EVENTS, job.events_from, job.events_to)
     shown = with_place(JobWithConfig.of(job), components)
     return render(
         "jobs/job.html",
@@ -67,6 +69,7 @@ def job_page(id: Id, user: CurrentViewer, components: ComponentsDep) -> Response
         loss=(folder / layout.TRAIN / layout.LOSS_CURVES).exists(),
         config=yaml_text(shown.config),
         queue_paused=paused,
+        left=remaining_of(components, job) if job.state == JobState.RUNNING or job.estimate else None,
         log=(components.settings.processes / job.id / LOG).exists(),
         message=components.settings.hide_paths(shown.problem.detail) if shown.problem else None,
     )

@@ -10,7 +10,7 @@ from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import Query
-from fastapi.responses import Response
+from fastapi.responses import JSONResponse, Response
 
 from gan_aug.config import yaml_text
 from gan_aug.data.sources.open import source_names
@@ -19,10 +19,12 @@ from gan_aug_service.components import Components
 from gan_aug_service.database.tables import ID_PATTERN, new_id
 from gan_aug_service.http.bodies import JSON, YAML, body_too_large, parse_object
 from gan_aug_service.http.problems import Problem, error_document, not_found
+from gan_aug_service.openapi.checks import CheckOut
 from gan_aug_service.openapi.described import AboutIn
 from gan_aug_service.openapi.examples import CONFIG_EXAMPLES
-from gan_aug_service.records import jobs
+from gan_aug_service.records import checks, jobs
 from gan_aug_service.records.lists import EVERYTHING
+from gan_aug_service.routes.checks import check_out
 from gan_aug_service.routes.common import ComponentsDep
 from gan_aug_service.routes.jobs import RunQuery, Verb
 from gan_aug_service.routes.uploads import list_uploads
@@ -30,10 +32,14 @@ from gan_aug_service.web.kit import config_form
 from gan_aug_service.web.kit.about_form import read_about
 from gan_aug_service.web.kit.page_route import page_router, redirect
 from gan_aug_service.web.kit.page_user import CurrentEditor, EditorForm, Form, PageUser
+from gan_aug_service.web.kit.presets import PRESETS, with_preset
 from gan_aug_service.web.kit.rendering import render
 
 router = page_router()
 ID = re.compile(ID_PATTERN)
+PRESET = "preset:"
+"""How the action begins that fills in a preset; its name follows."""
+
 EarlierJob = Annotated[
     str | None, Query(alias="from", pattern=ID_PATTERN, description="a job whose config fills in the form")
 ]
@@ -59,6 +65,8 @@ class Draft:
     yaml: str | None = None
     faults: Sequence[tuple[str, str]] = ()
     """What is wrong: each fault with the dotted path of its field, or an empty path."""
+    checked: CheckOut | None = None
+    """What a check found; None if none was asked for."""
 
     def values(self, components: Components) -> dict[str, Any]:
         """The config in the form; raises Problem if POST /v1/jobs/{verb} would not read it."""
@@ -104,18 +112,44 @@ def start(form: EditorForm, components: ComponentsDep) -> Response:
             return _page(components, form.user, replace(draft, yaml=yaml_text(values) if values else ""))
         if action == "form":
             return _page(components, form.user, replace(draft, yaml=None, texts=config_form.form_texts(values)))
+        if action.startswith(PRESET):
+            texts = with_preset(draft.texts, action.removeprefix(PRESET))
+            return _page(components, form.user, replace(draft, yaml=None, texts=texts))
+        if action == "check":
+            found = checks.check(components, form.user.principal, draft.verb, values, draft.run or None, quick=False)
+            return _page(components, form.user, replace(draft, checked=check_out(components, found)))
         idempotency_key = form.text("once") if ID.fullmatch(form.text("once")) else None
         about = _read_names(form, draft)
         job, _ = jobs.submit(
             components, form.user.principal, draft.verb, values, draft.run or None, idempotency_key, about
         )
     except GanAugError as error:
-        problem_document = error_document(type(error)(components.settings.hide_paths(str(error))))
-        faults = [_split_fault(fault) for fault in problem_document.get("faults") or [problem_document["detail"]]]
+        faults = [_split_fault(fault) for fault in _faults(components, error)]
         return _page(components, form.user, replace(draft, faults=faults), error.http_status)
     except Problem as problem:
         return _page(components, form.user, replace(draft, faults=[_split_fault(problem.detail)]), problem.status_code)
     return redirect(f"/jobs/{job.id}")
+
+
+@router.post("/new/quick")
+def quick(form: EditorForm, components: ComponentsDep) -> JSONResponse:
+    """What is wrong with the form as it is, and what an earlier check of the same estimated; for the page's script."""
+    draft = _read_draft(form)
+    try:
+        values, run = draft.values(components), draft.run if ID.fullmatch(draft.run) else None
+        found = checks.check(components, form.user.principal, draft.verb, values, run, quick=True)
+    except GanAugError as error:
+        return JSONResponse({"faults": _faults(components, error), "estimate": None})
+    except Problem as problem:
+        return JSONResponse({"faults": [problem.detail], "estimate": None})
+    estimate = check_out(components, found).estimate
+    return JSONResponse({"faults": [], "estimate": estimate.words if estimate else None})
+
+
+def _faults(components: Components, error: GanAugError) -> list[str]:
+    """Each fault of an error, without the service's own paths."""
+    problem = error_document(type(error)(components.settings.hide_paths(str(error))))
+    return list(problem.get("faults") or [problem["detail"]])
 
 
 def _read_draft(form: Form) -> Draft:
@@ -158,6 +192,7 @@ def _page(components: Components, user: PageUser, draft: Draft, status: int = HT
         field_faults=field_faults,
         verbs=[(verb.value, VERB_HELP[verb.value]) for verb in Verb],
         sources=source_names(),
+        presets=PRESETS,
         uploads=uploads,
         idempotency_key=new_id(),
     )

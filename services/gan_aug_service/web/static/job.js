@@ -4,6 +4,7 @@
 const job = document.getElementById("job");
 const path = `/jobs/${job.dataset.job}`;
 const LINES = 200;
+const LEFT_EVERY = 5000; // ms between two requests for how long it still takes
 const SAMPLES_EVERY = 4000; // ms between two requests for a newer grid of samples
 const SVG = "http://www.w3.org/2000/svg";
 const find = (id) => document.getElementById(id);
@@ -109,6 +110,15 @@ function log(event) {
   if (below) list.scrollTop = list.scrollHeight;
 }
 
+let lastAsked = 0;
+/** Says how long the job still takes. */
+async function sayWhatIsLeft() {
+  if (!find("left") || Date.now() - lastAsked < LEFT_EVERY) return;
+  lastAsked = Date.now();
+  const answer = await fetch(`/v1${path}/remaining`);
+  if (answer.ok) find("left").textContent = (await answer.json()).words;
+}
+
 let lastRequest = 0;
 async function requestSamples() {
   if (Date.now() - lastRequest < SAMPLES_EVERY) return;
@@ -131,6 +141,7 @@ function handle(message) {
     announce(event);
   }
   log(event);
+  sayWhatIsLeft().catch(() => {}); // the next request may succeed
   if (event.stage !== "train") return;
   if (event.values && "loss_d" in event.values && !event.values.gan) { // of several GANs, GAN 0
     losses.push([event.values.images ?? event.done, event.values.loss_d, event.values.loss_g]);

@@ -1,0 +1,59 @@
+"""The process of a check: what a job would do, whether it would be refused, and how long it would take; nothing stays.
+
+Run as `python -m gan_aug_service.queue.check_process VERB FOLDER REQUEST ANSWER`: a run folder that may be absent, the
+config as JSON, and the file for the answer.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from gan_aug import api
+from gan_aug.compute.cores import wait_passively
+from gan_aug.config.stages import Verb
+from gan_aug.errors import GanAugError
+from gan_aug.run.files import read_json, write_json
+from gan_aug_service.queue.job_limits import JobLimits, LimitsWatch
+from gan_aug_service.queue.job_process import lacks_memory, over_limit, raise_oom_score
+
+
+def answer(verb: Verb, folder: Path, request: Path) -> dict[str, Any]:
+    """What the check found, or the error that the job would end with.
+
+    Args:
+        verb: The verb.
+        folder: The run folder, which may be absent.
+        request: The file with the config.
+
+    Returns:
+        JSON values: `found`, or `error` and `message`.
+    """
+    try:
+        return {"found": api.plan(read_json(request), folder, verb=verb)}
+    except GanAugError as error:
+        return {"error": type(error).__name__, "message": str(error)}
+    except Exception as error:
+        if lacks_memory(error):
+            return over_limit("there was not enough memory for the check: try again when less is at work")
+        raise
+
+
+def main() -> None:
+    """Check, and write the answer."""
+    verb, folder, request, out = sys.argv[1:]
+    os.nice(5)
+    raise_oom_score()
+    wait_passively()
+    limits = JobLimits.from_environment()
+    watch = LimitsWatch(limits, Path(folder), time.time(), lambda said: write_json(Path(out), over_limit(said)))
+    found = answer(verb, Path(folder), Path(request))  # type: ignore[arg-type]
+    watch.close()
+    write_json(Path(out), found)
+
+
+if __name__ == "__main__":
+    main()
