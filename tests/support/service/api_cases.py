@@ -43,6 +43,8 @@ def send_cases(
     """
     # The application's lifespan begins with the first request here, and no job is to be worked at.
     service.components.supervisor.start = service.components.supervisor.close = lambda: None  # type: ignore[method-assign]
+    # A check would look at data in a process of its own; here each takes too long.
+    service.components.checker._answer = lambda verb, run, request: None  # type: ignore[method-assign]
     schema = schemathesis.openapi.from_asgi("/openapi.json", service.app)
     headers = {"Authorization": f"Bearer {service.keys['admin']}"}
     sent: Counter[int] = Counter()
