@@ -39,7 +39,8 @@ COSTS_NOTHING = {
 }  # fmt: skip
 LOOSENS_NOTHING = {
     # where images are, how they are read, and what is refused in them
-    "data.source", "data.title", "data.root", "data.table", "data.columns.file", "data.columns.label", "data.columns.split",
+    "data.title", "data.source", "data.root", "data.table", "data.columns.file", "data.columns.label",
+    "data.columns.split",
     "data.dicom.window", "data.dicom.crop", "data.dicom.label_from", "data.dicom.label_key", "data.dicomweb.url",
     "data.dicomweb.level", "data.dicomweb.token_env", "data.label_separator", "data.names", "data.fit", "data.filter",
     "data.window", "data.positive", "data.flips",
