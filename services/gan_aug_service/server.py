@@ -19,6 +19,7 @@ from typing import cast
 
 import uvicorn
 from fastapi import FastAPI
+from sqlalchemy import select
 
 from gan_aug.errors import ConfigError, RunConflict
 from gan_aug.run.files import storage_errors
@@ -28,10 +29,11 @@ from gan_aug_service.app import create_app
 from gan_aug_service.components import Components
 from gan_aug_service.database.engine import Database, wait_for_server
 from gan_aug_service.database.queue_owner import queue_ownership
-from gan_aug_service.database.tables import AuditEntry, Role
+from gan_aug_service.database.tables import AuditEntry, Key, Role
 from gan_aug_service.http import logs
 from gan_aug_service.http.connections import BoundedProtocol, ConnectionLimiter
 from gan_aug_service.http.listening import BACKLOG, bind_sockets, raise_file_limit
+from gan_aug_service.records.adoption import adopt, adopted_before
 from gan_aug_service.rules.allowed import Rules, read_rules
 from gan_aug_service.settings import DATABASE_URL, Limits, Network, Settings
 
@@ -48,10 +50,10 @@ def main(arguments: Sequence[str]) -> None:
         if options.new_key is not None:
             print(_new_key(settings, options.new_key))  # noqa: T201 - a key is shown this once
             return
-        _serve(settings, take_over=options.take_over)
+        _serve(settings, take_over=options.take_over, adopted=options.adopt)
 
 
-def _serve(settings: Settings, *, take_over: bool) -> None:
+def _serve(settings: Settings, *, take_over: bool, adopted: Sequence[Path] = ()) -> None:
     logs.install()
     max_files = raise_file_limit()
     wait_for_server(settings.database_url)
@@ -65,6 +67,8 @@ def _serve(settings: Settings, *, take_over: bool) -> None:
         text = _first_key(components.database)
         if text:
             print(f"The first key, an administrator's; it is shown this once:\n{text}", flush=True)  # noqa: T201
+        for folder in adopted:
+            print(_adopted(components, folder), file=sys.stderr, flush=True)  # noqa: T201
         _Server(_web_config(settings, app, max_files), components).run(sockets)
 
 
@@ -132,6 +136,17 @@ def _first_key(database: Database) -> str | None:
         return text
 
 
+def _adopted(components: Components, folder: Path) -> str:
+    """What adopting a folder did; a folder that was adopted by an earlier start stays as it is."""
+    with components.database.reading() as session:
+        key = session.scalars(select(Key).where(Key.role == Role.ADMIN).order_by(Key.id).limit(1)).first()
+        before = adopted_before(session, folder) if folder.is_dir() else None
+    if before or key is None:
+        return f"{folder}: adopted before, as the run {before}"
+    project = keys.DEFAULT_PROJECT
+    return f"{folder}: {adopt(components.settings, components.database, folder, project, key, '--adopt')}"
+
+
 def _new_key(settings: Settings, wanted: str) -> str:
     """The text of a new key for whoever holds the state folder, for example when all keys are lost."""
     role, _, project = wanted.partition(":")
@@ -182,6 +197,7 @@ def _settings(options: argparse.Namespace) -> Settings:
     values["proxies"] = tuple(_network(text) for text in options.proxies)
     values["database"] = os.environ.get(DATABASE_URL)
     values["state"] = options.state.resolve()
+    values["adoptable"] = tuple(options.adoptable)
     values["rules"] = read_rules(options.rules) if options.rules else Rules()
     settings = Settings(**values)
     if settings.data is not None and not settings.data.is_dir():
@@ -277,6 +293,22 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         metavar="URL[=VARIABLE]",
         help="a DICOMweb archive that requests may name, and the environment variable of its token",
+    )
+    parser.add_argument(
+        "--adopt",
+        action="append",
+        type=Path,
+        default=[],
+        metavar="FOLDER",
+        help="make a run folder of the command line a run of the project default; it stays as it is",
+    )
+    parser.add_argument(
+        "--adoptable",
+        action="append",
+        type=Path,
+        default=[],
+        metavar="DIR",
+        help="a folder from which administrators may adopt runs by a page, beside that of --data",
     )
     parser.add_argument(
         "--take-over",

@@ -93,6 +93,8 @@ class Settings:
     """Trusted proxies in front of the service: their `X-Forwarded-For` and `X-Forwarded-Proto` are believed."""
     archives: tuple[tuple[str, str | None], ...] = ()
     """DICOMweb archives that a request may name, each with the environment variable of its token."""
+    adoptable: tuple[Path, ...] = ()
+    """Folders, beside the data folder, from which administrators may adopt runs that were made on the command line."""
     limits: Limits = Limits()
     rules: Rules = field(default_factory=Rules)
     """What an administrator allows jobs to ask for and to take."""

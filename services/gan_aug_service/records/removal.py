@@ -65,6 +65,9 @@ def remove_run(components: Components, principal: Principal, run_id: str) -> Non
 
 def finish_removals(settings: Settings, database: Database) -> None:
     """Complete the removals, of runs and of what was cached, of a killed service, before any job is started."""
+    for path in settings.runs.glob(".*.tmp"):  # an adoption that was not completed
+        if UNFINISHED.fullmatch(path.name):
+            shutil.rmtree(path, ignore_errors=True)
     for path in sorted(settings.runs.glob(f".*{REMOVED}")):
         if unfinished := UNFINISHED.fullmatch(path.name):
             with database.writing() as session:

@@ -26,7 +26,7 @@ from gan_aug_service.web.pages import (
 )
 from gan_aug_service.web.pages.governing import queue, rules
 from gan_aug_service.web.pages.release import pairs, releases
-from gan_aug_service.web.pages.runs import about, remove
+from gan_aug_service.web.pages.runs import about, adopt, remove, side_by_side
 
 NO_SUCH_PAGE = "there is no such page: go on from the home page"
 PAGES = (
@@ -42,8 +42,10 @@ PAGES = (
     pairs,
     synthetic,
     releases,
+    side_by_side,  # its path would be a report's
     reports,
     predictions,
+    adopt,
     remove,
     about,
     keys,
