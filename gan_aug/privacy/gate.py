@@ -56,6 +56,24 @@ def objection_to_model(folder: Path, checkpoint: str) -> str | None:
     return _objection(audit_of_model(folder, checkpoint), "model")
 
 
+def place_of_set(folder: Path, shards: Place, made: SyntheticManifest) -> Place:
+    """Where the set is that leaves if it may: the same, or the one in which images like copies were replaced.
+
+    Args:
+        folder: The folder with the set's records.
+        shards: Where its images are.
+        made: Its manifest.
+
+    Returns:
+        The place.
+
+    Raises:
+        ManifestError: The audit, or the set with replaced images, is altered.
+    """
+    record = audit_of(folder, made.fingerprint)
+    return _replaced(folder, record) if record and record["released"] and record["set"]["allowed"] else shards
+
+
 def release_set(folder: Path, shards: Place, made: SyntheticManifest, leaving: Leaving) -> Place:
     """Let a synthetic set leave, or refuse.
 
@@ -73,11 +91,8 @@ def release_set(folder: Path, shards: Place, made: SyntheticManifest, leaving: L
         ManifestError: The audit, or the set with replaced images, is altered.
         ConfigError: The reason is empty.
     """
-    record = audit_of(folder, made.fingerprint)
-    _check(folder, record, "set", leaving)
-    if record and record["released"] and record["set"]["allowed"]:
-        return _replaced(folder, record)
-    return shards
+    _check(folder, audit_of(folder, made.fingerprint), "set", leaving)
+    return place_of_set(folder, shards, made)
 
 
 def release_model(folder: Path, checkpoint: str, leaving: Leaving) -> None:

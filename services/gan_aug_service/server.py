@@ -33,6 +33,7 @@ from gan_aug_service.database.tables import AuditEntry, Key, Role
 from gan_aug_service.http import logs
 from gan_aug_service.http.connections import BoundedProtocol, ConnectionLimiter
 from gan_aug_service.http.listening import BACKLOG, bind_sockets, raise_file_limit
+from gan_aug_service.records import projects
 from gan_aug_service.records.adoption import adopt, adopted_before
 from gan_aug_service.rules.allowed import Rules, read_rules
 from gan_aug_service.settings import DATABASE_URL, Limits, Network, Settings
@@ -46,9 +47,13 @@ def main(arguments: Sequence[str]) -> None:
     options = _parser().parse_args(arguments)
     os.umask(0o077)  # what the service and its jobs write is for their own user alone
     settings = _settings(options)
-    with _locked_state(settings.state) if options.new_key is None else _state_folder(settings.state):
+    serves = options.new_key is None and options.new_project is None
+    with _locked_state(settings.state) if serves else _state_folder(settings.state):
+        if options.new_project is not None:
+            _new_project(settings, options.new_project)
         if options.new_key is not None:
             print(_new_key(settings, options.new_key))  # noqa: T201 - a key is shown this once
+        if options.new_project is not None or options.new_key is not None:
             return
         _serve(settings, take_over=options.take_over, adopted=options.adopt)
 
@@ -147,6 +152,14 @@ def _adopted(components: Components, folder: Path) -> str:
     return f"{folder}: {adopt(components.settings, components.database, folder, project, key, '--adopt')}"
 
 
+def _new_project(settings: Settings, name: str) -> None:
+    """Make a project for whoever holds the state folder; one that is there already will do."""
+    database = Database(settings.database_url)
+    with database.writing() as session:
+        projects.ensure(session, name, "--new-project")
+    database.close()
+
+
 def _new_key(settings: Settings, wanted: str) -> str:
     """The text of a new key for whoever holds the state folder, for example when all keys are lost."""
     role, _, project = wanted.partition(":")
@@ -154,6 +167,7 @@ def _new_key(settings: Settings, wanted: str) -> str:
         raise ConfigError(f"--new-key {wanted}: there is no role {role!r}; use {', '.join(Role)}, or ROLE:PROJECT")
     database = Database(settings.database_url)
     with database.writing() as session:
+        projects.named(session, project or keys.DEFAULT_PROJECT, f"--new-key {wanted}")
         key, text = keys.make_key(session, "made by --new-key", Role(role), project or keys.DEFAULT_PROJECT)
         session.flush()
         session.add(AuditEntry(action="key.create", target=key.id, detail="--new-key"))
@@ -316,7 +330,12 @@ def _parser() -> argparse.ArgumentParser:
         help="take over the queue of a database that another --state owned until now",
     )
     parser.add_argument(
-        "--new-key", metavar="ROLE[:PROJECT]", help="print a new key (viewer, editor, releaser or admin) and exit"
+        "--new-project", metavar="NAME", help="make a project, for example before its first key, and exit"
+    )
+    parser.add_argument(
+        "--new-key",
+        metavar="ROLE[:PROJECT]",
+        help="print a new key (viewer, editor, releaser, manager or admin) and exit",
     )
     parser.epilog = (
         f"{DATABASE_URL} names a PostgreSQL database. Without it, the records are an SQLite file in --state."

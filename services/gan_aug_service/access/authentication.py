@@ -25,7 +25,8 @@ from gan_aug_service.access.keys import (
     last_use_is_stale,
 )
 from gan_aug_service.components import Components, components_of
-from gan_aug_service.database.tables import AuditEntry, BrowserSession, Job, Key, Release, Role, Run, Upload, now
+from gan_aug_service.database.sharing_tables import Release
+from gan_aug_service.database.tables import AuditEntry, BrowserSession, Job, Key, Role, Run, Upload, now
 from gan_aug_service.http.problems import Problem, database_reason
 
 CSRF_HEADER = "X-CSRF-Token"
@@ -59,11 +60,16 @@ class Principal:
 
     def can_see(self, project: str) -> bool:
         """Whether this key may see records of `project`."""
-        return self.role is Role.ADMIN or project == self.project
+        return self.sees_all or project == self.project
+
+    @property
+    def sees_all(self) -> bool:
+        """Whether this key sees the records of all projects."""
+        return self.role is Role.ADMIN
 
     def visible(self, query: Select[Any], table: type[Job | Release | Run | Upload]) -> Select[Any]:
         """`query` over `table`, restricted to the records that this key may see."""
-        return query if self.role is Role.ADMIN else query.where(table.project == self.project)
+        return query if self.sees_all else query.where(table.project == self.project)
 
     def audit(self, session: Session, action: str, target: str | None = None, detail: str | None = None) -> None:
         """Add an entry to the audit, in the session that makes the change: both are committed, or neither.

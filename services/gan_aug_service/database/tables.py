@@ -1,4 +1,4 @@
-"""The tables: keys, browser sessions, runs, jobs, the queue, uploads, releases and the audit."""
+"""The tables: keys, browser sessions, runs, jobs, the queue, uploads and the audit; sharing_tables.py has more."""
 
 from __future__ import annotations
 
@@ -53,6 +53,8 @@ class Role(StrEnum):
     """Also to start and stop jobs there, and to see its real images."""
     RELEASER = "releaser"
     """To read there, to see its real images, and to release sets and models that the privacy audit allows."""
+    MANAGER = "manager"
+    """All of these in its project, with what others made there; and its members, and with whom it shares."""
     ADMIN = "admin"
     """Everything everywhere."""
 
@@ -65,6 +67,7 @@ INCLUDED = {
     Role.VIEWER: {Role.VIEWER},
     Role.EDITOR: {Role.VIEWER, Role.EDITOR},
     Role.RELEASER: {Role.VIEWER, Role.RELEASER},
+    Role.MANAGER: set(Role) - {Role.ADMIN},
     Role.ADMIN: set(Role),
 }
 """What each role may do. Who makes a set does not release it: an editor is no releaser, nor a releaser an editor."""
@@ -258,38 +261,6 @@ class Upload(Described, Base):
     size: Mapped[int]
     sha256: Mapped[str]
     idempotency_key: Mapped[str | None]
-
-
-class Release(Base):
-    """A synthetic set or a model that was let out of its project: by whom, to whom or for what, and after which audit.
-
-    It is never removed. It stands until it is withdrawn, as long as what was released is still the same.
-    """
-
-    __tablename__ = "releases"
-
-    id: Mapped[str] = mapped_column(primary_key=True, default=new_id)
-    run_id: Mapped[str] = mapped_column(ForeignKey("runs.id"), index=True)
-    project: Mapped[str] = mapped_column(index=True)
-    subject: Mapped[str]
-    """`set` or `model`."""
-    identity: Mapped[str]
-    """The fingerprint of the set, or the id of the model's checkpoint."""
-    audit: Mapped[str | None]
-    """The sum of the privacy audit that it was released after; None if there was none."""
-    verdict: Mapped[str | None] = mapped_column(Text)
-    """What that audit said, in words."""
-    recipient: Mapped[str] = mapped_column(Text)
-    """To whom it is released, or for what use."""
-    reason: Mapped[str | None] = mapped_column(Text)
-    """Why it was released against the audit; None if the audit allowed it."""
-    created: Mapped[datetime] = mapped_column(default=now)
-    key_id: Mapped[str] = mapped_column(ForeignKey("keys.id"))
-    name: Mapped[str]
-    """The name of who released it."""
-    withdrawn: Mapped[datetime | None]
-    withdrawn_by: Mapped[str | None]
-    """The name of who withdrew it."""
 
 
 class QueueOwner(Base):

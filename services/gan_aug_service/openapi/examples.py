@@ -7,6 +7,7 @@ from typing import Any
 
 from gan_aug.config import Config, dump, parse
 from gan_aug.config.section import Section
+from gan_aug_service.openapi.projects import NOTICE_EXAMPLE, PROJECT_EXAMPLE
 from gan_aug_service.openapi.releases import RELEASE_EXAMPLE
 from gan_aug_service.openapi.schemas import JOB_EXAMPLE
 from gan_aug_service.rules.allowed import Rules
@@ -87,6 +88,8 @@ EXAMPLES: dict[str, Any] = {
         "dataset": FINGERPRINT,
     },
     "NewKey": KEY | {"last_used": None, "key": f"ganaug_{KEY_ID}_shown-this-once-and-never-again-0000000000000"},
+    "NoticeOut": NOTICE_EXAMPLE,
+    "ProjectOut": PROJECT_EXAMPLE,
     "ReleaseOut": RELEASE_EXAMPLE,
     "Role": "viewer",
     "CheckOut": {
@@ -150,6 +153,8 @@ EXAMPLES |= {
     f"Page_{name}_": {"items": [example], "next": example["id"]}
     for name, example in (("AuditOut", AUDIT), ("JobOut", JOB_EXAMPLE), ("KeyOut", KEY), ("RunOut", RUN_EXAMPLE))
 }
+EXAMPLES["Page_NoticeOut_"] = {"items": [NOTICE_EXAMPLE], "next": None}
+EXAMPLES["Page_ProjectOut_"] = {"items": [PROJECT_EXAMPLE], "next": None}
 EXAMPLES["Page_ReleaseOut_"] = {"items": [RELEASE_EXAMPLE], "next": None}
 EXAMPLES["Page_UploadOut_"] = {"items": [UPLOAD], "next": None}
 TEXTS = {

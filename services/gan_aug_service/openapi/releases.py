@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from gan_aug_service.database.tables import Release
+from gan_aug_service.database.sharing_tables import Release
 from gan_aug_service.openapi.schemas import In
 
 Sentence = Annotated[

@@ -7,7 +7,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-from gan_aug.privacy.gate import Leaving, objection_to_model, objection_to_set, release_model, release_set
+from gan_aug.privacy.gate import Leaving, objection_to_model, objection_to_set, place_of_set, release_model, release_set
 from gan_aug.privacy.record import (
     UNSEEN,
     Subject,
@@ -24,7 +24,7 @@ from gan_aug.run.stores import Place
 from gan_aug_service.http.problems import Problem
 from gan_aug_service.openapi.privacy import PrivacyAuditOut
 from gan_aug_service.products import summaries
-from gan_aug_service.products.synthetic_images import MANIFEST, load_manifest
+from gan_aug_service.products.synthetic_images import load_manifest, set_folder
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Releasable:
 def releasable(folder: Path, subject: Subject) -> Releasable:
     """The set or the model of a run folder; raises ManifestError or CheckpointError if it is damaged or absent."""
     if subject == "set":
-        identity = load_manifest(folder).fingerprint
+        identity = load_manifest(set_folder(folder)).fingerprint
         return Releasable(folder, subject, identity, audit_of(folder, identity), objection_to_set(folder, identity))
     identity, audit = summaries.model(folder).checkpoint, read_audit(folder)
     of_it = audit if audit and audit["checkpoint"] == identity else None
@@ -82,14 +82,20 @@ def let_out(what: Releasable, leaving: Leaving) -> Place:
     """
     folder = what.folder
     if what.subject == "set":
-        return release_set(folder, (folder / MANIFEST).parent, load_manifest(folder), leaving)
+        return release_set(folder, set_folder(folder), load_manifest(set_folder(folder)), leaving)
     release_model(folder, what.identity, leaving)
     return folder / layout.TRAIN
 
 
+def audited_set(what: Releasable) -> Path:
+    """The folder of the set that leaves if it may: the run's, or the one in which images like copies were replaced."""
+    place = set_folder(what.folder)
+    return Path(place_of_set(what.folder, place, load_manifest(place)))
+
+
 def privacy_audit(run: Path) -> PrivacyAuditOut:
     """The audit of a run's synthetic set; raises Problem if there is none, ManifestError if it was altered."""
-    record = audit_of(run, load_manifest(run).fingerprint)
+    record = audit_of(run, load_manifest(set_folder(run)).fingerprint)
     if record is None:
         raise _not_audited(run)
     return PrivacyAuditOut(

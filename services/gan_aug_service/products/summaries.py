@@ -19,7 +19,7 @@ from gan_aug.run import layout
 from gan_aug.run.decisions import chosen_folder
 from gan_aug_service.openapi.schemas import DatasetOut, ModelOut, SyntheticOut
 from gan_aug_service.products.files import files_removed, modified_ns
-from gan_aug_service.products.synthetic_images import MANIFEST, load_manifest
+from gan_aug_service.products.synthetic_images import load_manifest, set_folder, written_ns
 
 DATASET = f"{layout.DATASET}/{layout.MANIFEST}"
 _DRAWING = threading.Lock()
@@ -90,9 +90,13 @@ def _model(run: Path, record: Path, written: int) -> ModelOut:
     )
 
 
-def synthetic(run: Path) -> SyntheticOut:
-    """The synthetic set of a run folder; raises ManifestError if it is damaged, Problem if it was removed."""
-    return _synthetic(run.name, run / MANIFEST, modified_ns(run, MANIFEST))
+def synthetic(run: Path, place: Path | None = None) -> SyntheticOut:
+    """The synthetic set of a run folder; raises ManifestError if it is damaged, Problem if it was removed.
+
+    It is in `place` if that is given, a folder of the run: what leaves may be another set than that of the run.
+    """
+    place = place or set_folder(run)
+    return _synthetic(run.name, place, written_ns(place))
 
 
 def clear_cache() -> None:
@@ -171,9 +175,9 @@ def _dataset_facts(path: Path, written: int) -> dict[str, Any]:
 
 
 @lru_cache(maxsize=64)
-def _synthetic(run: str, path: Path, written: int) -> SyntheticOut:
+def _synthetic(run: str, place: Path, written: int) -> SyntheticOut:
     del written
-    manifest = load_manifest(path.parent.parent)
+    manifest = load_manifest(place)
     return SyntheticOut(
         id=run,
         fingerprint=manifest.fingerprint,

@@ -14,7 +14,6 @@ from gan_aug.data.synthetic.shards import SyntheticManifest, SyntheticShard, rea
 from gan_aug.run import layout
 from gan_aug_service.products.files import modified_ns
 
-MANIFEST = f"{layout.SYNTHETIC}/{layout.MANIFEST}"
 SETS, SHARDS = 8, 64
 """Manifests and open shards that are cached."""
 
@@ -33,14 +32,24 @@ class SyntheticImage:
         return self.index - self.shard.first
 
 
-def load_manifest(run: Path) -> SyntheticManifest:
-    """The manifest of a run's synthetic set; raises ManifestError if it is damaged, Problem if it was removed."""
-    return _manifest(run / MANIFEST, modified_ns(run, MANIFEST))
+def set_folder(run: Path) -> Path:
+    """The folder of a run's synthetic set; the one that leaves may be another (products/release.py)."""
+    return run / layout.SYNTHETIC
 
 
-def image_indices(run: Path, label: int | None) -> npt.NDArray[np.int64]:
+def load_manifest(place: Path) -> SyntheticManifest:
+    """The manifest of the set in a folder; raises ManifestError if it is damaged, Problem if it was removed."""
+    return _manifest(place / layout.MANIFEST, written_ns(place))
+
+
+def image_indices(place: Path, label: int | None) -> npt.NDArray[np.int64]:
     """The indices of the images with the label of this index, in rising order; all of them if that is None."""
-    return _indices(run / MANIFEST, modified_ns(run, MANIFEST), label)
+    return _indices(place / layout.MANIFEST, written_ns(place), label)
+
+
+def written_ns(place: Path) -> int:
+    """When the set in a folder of a run was written, in nanoseconds; raises Problem if it was removed."""
+    return modified_ns(place.parent, f"{place.name}/{layout.MANIFEST}")
 
 
 def locate_image(manifest: SyntheticManifest, index: int) -> SyntheticImage:
@@ -51,11 +60,10 @@ def locate_image(manifest: SyntheticManifest, index: int) -> SyntheticImage:
     return SyntheticImage(index, labels, shard)
 
 
-def pixels(run: Path, image: SyntheticImage) -> npt.NDArray[np.uint8]:
+def pixels(place: Path, image: SyntheticImage) -> npt.NDArray[np.uint8]:
     """An image's pixels, `(C, H, W) uint8`; raises ManifestError if its shard is missing or was altered."""
-    folder = run / layout.SYNTHETIC
-    written = (folder / image.shard.file).stat().st_mtime_ns if (folder / image.shard.file).exists() else 0
-    return np.array(_shard(folder, image.shard, written)[image.row])
+    written = (place / image.shard.file).stat().st_mtime_ns if (place / image.shard.file).exists() else 0
+    return np.array(_shard(place, image.shard, written)[image.row])
 
 
 def clear_cache() -> None:

@@ -22,6 +22,8 @@ from gan_aug_service.openapi.described import AboutIn
 from gan_aug_service.queue.turns import is_short
 from gan_aug_service.records.about import Naming, earlier_data_title, free_title, naming_of
 from gan_aug_service.records.allowed_paths import resolve_paths
+from gan_aug_service.records.ownership import check_owner, tell_owner
+from gan_aug_service.records.projects import named
 from gan_aug_service.rules.allowed import refuse_above_ceilings
 from gan_aug_service.rules.guards import loosened_guards
 
@@ -141,10 +143,14 @@ def cancel(components: Components, principal: Principal, job_id: str) -> Job:
         The job.
 
     Raises:
-        Problem: The principal cannot see the job.
+        Problem: The principal cannot see the job, or it is another's.
     """
     with components.database.writing() as session:
         job = find_job(session, principal, job_id, lock=True)
+        check_owner(session, principal, job.key_id, f"job {job_id}", job.project)
+        if not JobState(job.state).ended and job.cancel is None:
+            told = f"stopped your job {job.verb} {job.id[-6:]}"
+            tell_owner(session, principal, job.key_id, "job.cancel", job.id, told)
         if job.state == JobState.QUEUED:
             job.state, job.ended, job.holds_run, job.cancel = JobState.CANCELLED, now(), None, now()
             job.events_to = job.events_from
@@ -176,6 +182,7 @@ def resume(components: Components, principal: Principal, job_id: str) -> Job:
             job = find_job(session, principal, job_id, lock=True)
             if not JobState(job.state).ended:
                 raise RunConflict(f"job {job_id} is {job.state}: only an ended job can be resumed")
+            named(session, job.project)
             if run_removed(components, session, job.run_id):
                 raise RunConflict(f"what job {job_id} made was removed: ask for it with a new job")
             asked = parse(with_earlier(json.loads(job.request)), "the job's request")
@@ -280,6 +287,7 @@ def _run_of(
 
 def _insert(components: Components, principal: Principal, session: Session, job: Job) -> None:
     run = job.run
+    named(session, run.project)
     waiting = select(func.count()).where(Job.project == run.project, Job.state == JobState.QUEUED)
     if (session.scalar(waiting) or 0) >= components.settings.limits.queued:
         detail = f"{components.settings.limits.queued} jobs of {run.project} are waiting: wait for some, or cancel them"

@@ -14,6 +14,7 @@ from gan_aug_service.database.tables import Job, JobState, QueuePause, now
 from gan_aug_service.http.problems import Problem
 from gan_aug_service.queue.waiting import PAUSE_ID, queue_pause
 from gan_aug_service.records.jobs import find_job
+from gan_aug_service.records.ownership import check_owner, tell_owner
 
 Turn = Literal["first", "usual", "last"]
 
@@ -31,12 +32,16 @@ def pause_job(components: Components, principal: Principal, job_id: str, *, paus
         The job.
 
     Raises:
-        Problem: The principal cannot see the job, or it does not wait.
+        Problem: The principal cannot see the job, it is another's, or it does not wait.
     """
     with components.database.writing() as session:
         job = _find_waiting(session, principal, job_id)
+        check_owner(session, principal, job.key_id, f"job {job_id}", job.project)
         if (job.paused is not None) != paused:
             job.paused = now() if paused else None
+            if paused:
+                told = f"paused your job {job.verb} {job.id[-6:]}"
+                tell_owner(session, principal, job.key_id, "job.pause", job.id, told)
             principal.audit(session, "job.pause" if paused else "job.continue", job.id)
     components.supervisor.wake()
     return job

@@ -14,10 +14,12 @@ from gan_aug.privacy.record import Subject
 from gan_aug_service.access.authentication import Principal
 from gan_aug_service.access.keys import is_usable
 from gan_aug_service.components import Components
-from gan_aug_service.database.tables import Key, Release, Role, Run, now
+from gan_aug_service.database.sharing_tables import Release
+from gan_aug_service.database.tables import Key, Role, Run, now
 from gan_aug_service.http.problems import Problem, not_found
 from gan_aug_service.openapi.releases import ReleaseOut
 from gan_aug_service.products.release import Releasable, let_out, releasable
+from gan_aug_service.records.ownership import tell_owner
 
 NAMED = 3
 """How many of those who may release are named to one who may not."""
@@ -84,6 +86,8 @@ def withdraw(components: Components, principal: Principal, release_id: str) -> R
         check_releaser(components, principal, found.project)
         if found.withdrawn is None:
             found.withdrawn, found.withdrawn_by = now(), principal.name
+            told = f"withdrew your release of run {found.run_id[-6:]} to {found.recipient}"
+            tell_owner(session, principal, found.key_id, "release.withdraw", found.run_id, told)
             principal.audit(session, "release.withdraw", found.run_id, f"release {found.id} to {found.recipient}")
     return found
 

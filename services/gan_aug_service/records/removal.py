@@ -21,6 +21,7 @@ from gan_aug_service.products import summaries, synthetic_images
 from gan_aug_service.products.files import PRODUCTS
 from gan_aug_service.records.caches import purge_caches
 from gan_aug_service.records.folder_removal import REMOVED, UNFINISHED, check_removed, removing
+from gan_aug_service.records.ownership import check_owner, owner_of_run, tell_owner
 from gan_aug_service.records.releases import withdraw_all
 from gan_aug_service.settings import Settings
 
@@ -39,7 +40,7 @@ def remove_run(components: Components, principal: Principal, run_id: str) -> Non
 
     Raises:
         RunConflict: One of its jobs is queued or running.
-        Problem: The principal cannot see the run, or there is nothing to remove.
+        Problem: The principal cannot see the run, it is another's, or there is nothing to remove.
         StorageError: It is removed, but the disk did not delete all of its files.
     """
     folder = components.settings.runs / run_id
@@ -49,9 +50,14 @@ def remove_run(components: Components, principal: Principal, run_id: str) -> Non
         if run is None or not principal.can_see(run.project) or not (held or folder.exists()):
             detail = f"there is no run {run_id} to remove: look at what there is with GET /v1/jobs"
             raise Problem(HTTPStatus.NOT_FOUND, detail)
+        owner = owner_of_run(session, run_id)
+        check_owner(session, principal, owner, f"the run {run_id}", run.project)
         jobs = _ended_jobs(session, run_id)
         _forget_products(session, run_id)
         withdraw_all(session, principal, run_id)
+        for one in {owner, *session.scalars(select(Job.key_id).where(Job.run_id == run_id))}:
+            whose = "your run" if one == owner else "a run that you worked in,"
+            tell_owner(session, principal, one, ACTION, run_id, f"removed {whose} {run_id[-6:]}")
         principal.audit(session, ACTION, run_id, ", ".join(held))
         session.flush()
         move_aside()

@@ -14,16 +14,18 @@ from gan_aug_service.database.tables import Key, now
 from gan_aug_service.http.problems import not_found
 from gan_aug_service.openapi.descriptions import problem_responses
 from gan_aug_service.openapi.schemas import KeyIn, KeyOut, NewKey, Page
+from gan_aug_service.records.projects import named
 from gan_aug_service.routes.common import After, ComponentsDep, Id, Limit, paginate, versioned_router
 
 router = versioned_router("keys")
 
 
-@router.post("/keys", status_code=HTTPStatus.CREATED, responses=problem_responses(400, 413))
+@router.post("/keys", status_code=HTTPStatus.CREATED, responses=problem_responses(400, 409, 413))
 def make_key(body: KeyIn, principal: Admin, components: ComponentsDep) -> NewKey:
-    """Make a key. Its text is in this answer and nowhere else."""
+    """Make a key of a project that is there. Its text is in this answer and nowhere else."""
     expires = now() + timedelta(days=body.days) if body.days else None
     with components.database.writing() as session:
+        named(session, body.project)
         key, text = keys.make_key(session, body.name, body.role, body.project, expires)
         session.flush()
         principal.audit(session, "key.create", key.id, f"{body.role} of {body.project}")

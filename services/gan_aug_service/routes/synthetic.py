@@ -5,14 +5,16 @@ from __future__ import annotations
 from fastapi.responses import FileResponse
 
 from gan_aug_service.access.authentication import SeesRealImages, Viewer
+from gan_aug_service.database.tables import Run
 from gan_aug_service.openapi.described import RunOut
 from gan_aug_service.openapi.descriptions import file_responses, problem_responses
 from gan_aug_service.openapi.privacy import PrivacyAuditOut
 from gan_aug_service.openapi.schemas import Page, SyntheticOut
 from gan_aug_service.products import release, summaries
 from gan_aug_service.records import jobs
-from gan_aug_service.routes.common import After, ComponentsDep, Id, Limit, WantedDep, versioned_router
-from gan_aug_service.routes.runs import run_page
+from gan_aug_service.records.lists import order_of
+from gan_aug_service.records.sharing import find_set, seen_sets, visible_sets
+from gan_aug_service.routes.common import After, ComponentsDep, Id, Limit, WantedDep, paginate, versioned_router
 
 router = versioned_router("synthetic")
 
@@ -21,16 +23,20 @@ router = versioned_router("synthetic")
 def list_synthetic(
     principal: Viewer, components: ComponentsDep, wanted: WantedDep, limit: Limit = 50, after: After = None
 ) -> Page[RunOut]:
-    """Runs that hold a synthetic set, newest first unless `sort` says otherwise."""
-    return run_page(principal, components, wanted, limit, after, "synthetic")
+    """Runs that hold a synthetic set, newest first unless `sort` says otherwise.
+
+    Of projects that share with the key's, those that were released; they are searched by their titles alone.
+    """
+    with components.database.reading() as session:
+        page = paginate(session, visible_sets(principal, wanted), Run, limit, after, RunOut.of, order_of(wanted, Run))
+    return Page(items=seen_sets(components, principal, page.items), next=page.next)
 
 
 @router.get("/synthetic/{id}", responses=problem_responses(404))
 def get_synthetic(id: Id, principal: Viewer, components: ComponentsDep) -> SyntheticOut:
-    """The synthetic set of a run."""
-    with components.database.reading() as session:
-        run = jobs.find_run(session, principal, id, "synthetic", "synthetic")
-    return summaries.synthetic(components.settings.runs / run.id)
+    """The synthetic set of a run; of another project, the one that was released and is shared."""
+    seen = find_set(components, principal, id)
+    return summaries.synthetic(components.settings.runs / seen.run.id, seen.place)
 
 
 @router.get("/synthetic/{id}/audit", responses=problem_responses(404))

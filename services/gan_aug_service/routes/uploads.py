@@ -28,6 +28,8 @@ from gan_aug_service.records import about as names
 from gan_aug_service.records.caches import purge_caches
 from gan_aug_service.records.folder_removal import check_removed, removing
 from gan_aug_service.records.lists import filtered, order_of
+from gan_aug_service.records.ownership import check_owner, tell_owner
+from gan_aug_service.records.projects import named
 from gan_aug_service.routes.common import (
     After,
     ComponentsDep,
@@ -128,9 +130,11 @@ def delete_upload(id: Id, principal: Editor, components: ComponentsDep) -> None:
         found = session.get(Upload, id)
         if found is None or not principal.can_see(found.project):
             raise not_found("upload", id)
+        check_owner(session, principal, found.key_id, f"the upload {id}", found.project)
         if _in_use(session, id):
             raise RunConflict(f"a job still needs the upload {id}: wait for it, or cancel it")
         session.delete(found)
+        tell_owner(session, principal, found.key_id, "upload.delete", id, f"removed your upload {id[-6:]}")
         principal.audit(session, "upload.delete", id)
         session.flush()
         move_aside()
@@ -145,6 +149,7 @@ def _check_quota(components: Components, principal: Principal, declared: str) ->
     incoming = min(int(declared), limits.upload) if declared.isdecimal() else 0
     check_free_space(components.settings.uploads, limits, incoming)
     with components.database.reading() as session:
+        named(session, principal.project)
         check_project_quota(session, principal.project, limits, incoming)
 
 
@@ -164,6 +169,7 @@ def _store(components: Components, principal: Principal, record: Upload, archive
             check_project_quota(
                 session, record.project, components.settings.limits, record.size + FILE_OVERHEAD * record.files
             )
+            named(session, record.project)
             session.add(record)
             session.flush()
             principal.audit(session, "upload.create", record.id, f"{record.files} files, sha256 {record.sha256}")

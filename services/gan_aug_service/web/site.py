@@ -25,6 +25,7 @@ from gan_aug_service.web.pages import (
     synthetic,
 )
 from gan_aug_service.web.pages.governing import queue, rules
+from gan_aug_service.web.pages.projects import notices, projects
 from gan_aug_service.web.pages.release import pairs, releases
 from gan_aug_service.web.pages.runs import about, adopt, remove, side_by_side
 
@@ -48,6 +49,8 @@ PAGES = (
     adopt,
     remove,
     about,
+    projects,
+    notices,
     keys,
     audit,
 )

@@ -225,5 +225,6 @@ def test_roles_include_each_other_as_written_down() -> None:
         Role.VIEWER: {Role.VIEWER},
         Role.EDITOR: {Role.VIEWER, Role.EDITOR},
         Role.RELEASER: {Role.VIEWER, Role.RELEASER},
+        Role.MANAGER: {Role.VIEWER, Role.EDITOR, Role.RELEASER, Role.MANAGER},
         Role.ADMIN: set(Role),
     }

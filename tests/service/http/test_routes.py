@@ -120,6 +120,8 @@ def test_lists_show_a_project_its_own(service: Service, whole_run: Path, noun: s
         "viewer": [mine],
         "editor": [mine],
         "releaser": [mine],
+        "manager": [mine],
+        "colleague": [mine],
         "stranger": [theirs],
         "admin": [theirs, mine],
     }

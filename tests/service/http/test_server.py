@@ -68,7 +68,9 @@ def test_no_other_address_without_a_key(
         assert "without a key" in capsys.readouterr().err
     for role in ("root", ""):
         assert call(monkeypatch, "serve", *state, "--new-key", role) == 2
-    assert call(monkeypatch, "serve", *state, "--new-key", "editor:lungs") == 0
+    assert call(monkeypatch, "serve", *state, "--new-key", "editor:lungs") == 2
+    assert "there is no project 'lungs'" in capsys.readouterr().err
+    assert call(monkeypatch, "serve", *state, "--new-project", "lungs", "--new-key", "editor:lungs") == 0
     assert "ganaug_" in capsys.readouterr().out
     started = []
     monkeypatch.setattr("gan_aug_service.server._Server.run", lambda server, _: started.append(server.config.host))

@@ -44,6 +44,9 @@ def place(service: LiveService, run: Path, database: str | None) -> str:
     with records.writing() as session:
         session.add(Run(id=identifier, project="default", **present_products(folder)))
     records.close()
+    for kind in ("synthetic", "models"):
+        answer = service.call("POST", f"/v1/{kind}/{identifier}/releases", json={"recipient": "whoever downloads it"})
+        assert answer.status_code == 201, answer.text
     return identifier
 
 

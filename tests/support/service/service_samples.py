@@ -18,6 +18,7 @@ from gan_aug.synthesis.sampler import sample
 from gan_aug_service.access.keys import make_key
 from gan_aug_service.app import create_app
 from gan_aug_service.components import Components
+from gan_aug_service.database.sharing_tables import Project
 from gan_aug_service.database.tables import Job, JobState, Role, Run, new_id, now
 from gan_aug_service.settings import Limits, Settings
 from tests.support.marks import starts_server
@@ -41,6 +42,8 @@ WHO = {
     "editor": (Role.EDITOR, "lungs"),
     "releaser": (Role.RELEASER, "lungs"),
     "viewer": (Role.VIEWER, "lungs"),
+    "manager": (Role.MANAGER, "lungs"),
+    "colleague": (Role.EDITOR, "lungs"),
     "stranger": (Role.EDITOR, "bones"),
 }
 NOBODY = "0" * 24
@@ -80,6 +83,8 @@ class Service:
         self.supervised = False
         self.client = TestClient(self.app, raise_server_exceptions=False)
         with self.components.database.writing() as session:
+            for project in sorted({project for _, project in WHO.values()} - {"default"}):
+                session.add(Project(name=project, title=project.capitalize()))
             made = {name: make_key(session, name, *where) for name, where in WHO.items()}
         self.keys = {name: text for name, (_, text) in made.items()}
         self.key_ids = {name: key.id for name, (key, _) in made.items()}
@@ -140,7 +145,7 @@ class Service:
         request = json.loads((run / "request.json").read_text())
         config = json.dumps(request["config"])
         with self.components.database.writing() as session:
-            session.add(Run(id=identifier, project=project, **present_products(folder)))
+            session.add(Run(id=identifier, project=project, key_id=self.key_ids[who], **present_products(folder)))
             session.flush()
             session.add(
                 Job(

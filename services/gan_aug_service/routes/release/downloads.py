@@ -17,6 +17,7 @@ from gan_aug_service.openapi.descriptions import file_responses, problem_respons
 from gan_aug_service.products import summaries
 from gan_aug_service.products.release import let_out, releasable
 from gan_aug_service.records import releases
+from gan_aug_service.records.sharing import find_set
 from gan_aug_service.routes.common import ComponentsDep, Id, versioned_router
 from gan_aug_service.routes.release.releases import find
 
@@ -47,10 +48,11 @@ def download_set(
 ) -> StreamingResponse:
     """All images of a synthetic set that was released, sent as they are read from disk.
 
+    That may be a set of another project that shares with the key's.
     409 if the privacy audit refuses the set or there is none, and 403 if it was not released: the answer says whom to
     ask.
     """
-    run = find(components, principal, id, "set")
+    run = find_set(components, principal, id).run
     what = releasable(components.settings.runs / run.id, "set")
     leaving = releases.leaving_by(components, principal, run, what, f"download {format}", release_anyway)
     folder = let_out(what, leaving)

@@ -11,7 +11,8 @@ from sqlalchemy import select
 from gan_aug.privacy.record import Subject
 from gan_aug_service.access.authentication import Principal, Viewer
 from gan_aug_service.components import Components
-from gan_aug_service.database.tables import Release, Run
+from gan_aug_service.database.sharing_tables import Release
+from gan_aug_service.database.tables import Run
 from gan_aug_service.openapi.descriptions import problem_responses
 from gan_aug_service.openapi.releases import ReleaseIn, ReleaseOut
 from gan_aug_service.openapi.schemas import Page

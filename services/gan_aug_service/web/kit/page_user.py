@@ -12,7 +12,9 @@ from starlette.concurrency import run_in_threadpool
 from gan_aug_service.access.authentication import Principal, authenticate, require_role
 from gan_aug_service.access.cookies import read_cookie
 from gan_aug_service.access.keys import csrf_token
+from gan_aug_service.components import components_of
 from gan_aug_service.database.tables import Role
+from gan_aug_service.records import ownership, projects
 
 TOKEN_FIELD = "csrf_token"  # noqa: S105 - a field's name
 MAX_FIELDS = 500
@@ -24,6 +26,10 @@ class PageUser:
 
     principal: Principal
     csrf_token: str
+    project: str
+    """The title of the user's project."""
+    notices: int
+    """Notices that the user has not read."""
 
     def has_role(self, role: Role) -> bool:
         """Whether the user's key allows what `role` allows; a page offers nothing else."""
@@ -60,7 +66,10 @@ def authenticate_page(request: Request, *roles: Role, form_token: str | None = N
     """
     principal = authenticate(request, form_token)
     cookie = read_cookie(request)
-    user = PageUser(principal, csrf_token(cookie) if cookie else "")
+    with components_of(request).database.reading() as session:
+        project = projects.title_of(session, principal.project)
+        notices = ownership.count_unread(session, principal)
+    user = PageUser(principal, csrf_token(cookie) if cookie else "", project, notices)
     request.state.user = user
     require_role(principal, *(roles or (Role.VIEWER,)))
     return user

@@ -11,6 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 import gan_aug
+from gan_aug.export.formats import FORMATS
 from gan_aug_service.database.tables import Role
 from gan_aug_service.web.kit.page_user import PageUser
 from gan_aug_service.web.kit.static_files import static_url
@@ -81,4 +82,4 @@ TEMPLATES = Environment(
     lstrip_blocks=True,
 )
 TEMPLATES.filters |= {"utc_time": utc_time, "time_of_day": time_of_day, "duration": duration, "number": number}
-TEMPLATES.globals |= {"static": static_url, "version": gan_aug.__version__, "Role": Role}
+TEMPLATES.globals |= {"static": static_url, "version": gan_aug.__version__, "Role": Role, "formats": FORMATS.values()}

@@ -16,6 +16,7 @@ from gan_aug_service.openapi.schemas import JobWithConfig
 from gan_aug_service.queue.job_process import LOG
 from gan_aug_service.queue.waiting import queue_pause
 from gan_aug_service.records import jobs
+from gan_aug_service.records.ownership import may_end, notices_about
 from gan_aug_service.records.remaining import read_events
 from gan_aug_service.routes.checks import remaining_of
 from gan_aug_service.routes.common import After, ComponentsDep, Id, WantedDep
@@ -52,6 +53,7 @@ def job_page(id: Id, user: CurrentViewer, components: ComponentsDep) -> Response
         job = jobs.find_job(session, user.principal, id)
         paused = queue_pause(session) is not None
         run, removed = session.get_one(Run, job.run_id), jobs.run_removed(components, session, job.run_id)
+        told = notices_about(session, id, *([job.run_id] if removed else []))
     folder = components.settings.runs.resolve() / job.run_id
     events = read_events(folder / layout.EVENTS, job.events_from, job.events_to)
     shown = with_place(JobWithConfig.of(job), components)
@@ -61,6 +63,8 @@ def job_page(id: Id, user: CurrentViewer, components: ComponentsDep) -> Response
         job=shown,
         run=RunOut.of(run),
         removed=removed,
+        told=told,
+        mine=may_end(user.principal, job.key_id),
         live=not shown.state.ended,
         stages=progress.stages(events),
         lines=progress.log_lines(events),

@@ -7,6 +7,7 @@ from typing import Any
 from fastapi.responses import Response
 from pydantic import ValidationError
 
+from gan_aug.errors import ConfigError, RunConflict
 from gan_aug_service.components import Components
 from gan_aug_service.database.tables import Role
 from gan_aug_service.openapi.schemas import KeyIn, NewKey
@@ -38,7 +39,11 @@ def make(form: AdminForm, components: ComponentsDep) -> Response:
     except ValidationError as error:
         faults = {str(fault["loc"][0]): MESSAGES.get(fault["type"], fault["msg"]) for fault in error.errors()}
         return _page(components, form.user, status=422, sent=sent, faults=faults)
-    return _page(components, form.user, status=201, made=make_key(body, form.user.principal, components))
+    try:
+        made = make_key(body, form.user.principal, components)
+    except (ConfigError, RunConflict) as error:  # there is no such project, or it is archived
+        return _page(components, form.user, status=422, sent=sent, faults={"project": str(error)})
+    return _page(components, form.user, status=201, made=made)
 
 
 @router.post("/keys/{id}/revoke")

@@ -13,10 +13,13 @@ from fastapi.responses import Response
 
 from gan_aug.data.pictures.png import png
 from gan_aug.data.synthetic.shards import SyntheticManifest
+from gan_aug_service.components import Components
 from gan_aug_service.http.problems import Problem
 from gan_aug_service.products import summaries
 from gan_aug_service.products.release import releasable
 from gan_aug_service.products.synthetic_images import image_indices, load_manifest, locate_image, pixels
+from gan_aug_service.records import projects
+from gan_aug_service.records.sharing import find_set
 from gan_aug_service.routes.common import After, ComponentsDep, Id, WantedDep
 from gan_aug_service.routes.synthetic import list_synthetic
 from gan_aug_service.web.kit.etag import IMMUTABLE, REVALIDATE, not_modified, png_response
@@ -24,7 +27,7 @@ from gan_aug_service.web.kit.filters import filters_of
 from gan_aug_service.web.kit.page_route import page_router
 from gan_aug_service.web.kit.page_user import CurrentViewer
 from gan_aug_service.web.kit.rendering import render
-from gan_aug_service.web.kit.run_rows import PAGE_SIZE, find_run, read_dataset, run_rows
+from gan_aug_service.web.kit.run_rows import PAGE_SIZE, read_dataset, run_rows
 from gan_aug_service.web.pages.release.releases import privacy
 
 router = page_router()
@@ -40,8 +43,11 @@ def synthetic_sets(user: CurrentViewer, components: ComponentsDep, wanted: Wante
     """The synthetic sets of the user's project."""
     listed = list_synthetic(user.principal, components, wanted, limit=PAGE_SIZE, after=after)
     filters = filters_of(components, user, "/synthetic", wanted)
+    own = {run.id for run in listed.items if user.principal.can_see(run.project)}
     shown = run_rows(
-        components, listed.items, lambda run: (summaries.synthetic(run), read_dataset(run), releasable(run, "set"))
+        components,
+        listed.items,
+        lambda run: (summaries.synthetic(run), read_dataset(run) if run.name in own else None, releasable(run, "set")),
     )
     return render("products/synthetic-sets.html", user, rows=shown, next=listed.next, filters=filters)
 
@@ -56,8 +62,8 @@ def synthetic_set(
     page: PageNumber = 1,
 ) -> Response:
     """One synthetic set: its facts, and a page of its images."""
-    run = find_run(user, components, id, "synthetic")
-    folder = components.settings.runs / run.id
+    seen = find_set(components, user.principal, id)
+    run, folder = seen.shown, seen.place
     manifest = load_manifest(folder)
     indices = _indices(folder, manifest, label)
     pages = max(1, -(-len(indices) // SHOWN))
@@ -68,15 +74,16 @@ def synthetic_set(
         "products/synthetic-set.html",
         user,
         run=run,
-        made=summaries.synthetic(folder),
-        data=read_dataset(folder),
+        made=summaries.synthetic(folder.parent, folder),
+        data=read_dataset(folder.parent) if seen.own else None,
         label=label,
         page=page,
         pages=pages,
         total=len(indices),
         first=(page - 1) * SHOWN,
         images=[locate_image(manifest, int(index)) for index in shown],
-        privacy=privacy(components, user, run, "set", request),
+        privacy=privacy(components, user, run, "set", request) if seen.own else None,
+        shared_by=None if seen.own else _title(components, run.project),
     )
 
 
@@ -85,8 +92,7 @@ def image_file(
     id: Id, index: int, request: Request, user: CurrentViewer, components: ComponentsDep, v: str = ""
 ) -> Response:
     """One image as it is stored. If `v` is the set's fingerprint, as in the pages, browsers may cache it for long."""
-    run = find_run(user, components, id, "synthetic")
-    folder = components.settings.runs / run.id
+    folder = find_set(components, user.principal, id).place
     manifest = load_manifest(folder)
     image = locate_image(manifest, _existing(manifest, index))
     tag, cache_control = f"{manifest.fingerprint[:32]}-{index}", IMMUTABLE if v == manifest.fingerprint else REVALIDATE
@@ -99,8 +105,8 @@ def image_file(
 @router.get("/synthetic/{id}/images/{index}")
 def image_page(id: Id, index: int, user: CurrentViewer, components: ComponentsDep, label: Label = None) -> Response:
     """One image, enlarged, with its origin; with `label`, the links go to images of that label."""
-    run = find_run(user, components, id, "synthetic")
-    folder = components.settings.runs / run.id
+    seen = find_set(components, user.principal, id)
+    run, folder = seen.shown, seen.place
     manifest = load_manifest(folder)
     image = locate_image(manifest, _existing(manifest, index))
     indices = _indices(folder, manifest, label)
@@ -108,12 +114,17 @@ def image_page(id: Id, index: int, user: CurrentViewer, components: ComponentsDe
         "products/synthetic-image.html",
         user,
         run=run,
-        made=summaries.synthetic(folder),
+        made=summaries.synthetic(folder.parent, folder),
         image=image,
         label=label,
         page=int(np.searchsorted(indices, index)) // SHOWN + 1,
         **_neighbours(indices, index),
     )
+
+
+def _title(components: Components, project: str) -> str:
+    with components.database.reading() as session:
+        return projects.title_of(session, project)
 
 
 def _existing(manifest: SyntheticManifest, index: int) -> int:

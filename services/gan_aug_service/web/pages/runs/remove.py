@@ -9,6 +9,8 @@ from sqlalchemy import select
 
 from gan_aug_service.database.tables import ENDED, Job, Run
 from gan_aug_service.http.problems import Problem
+from gan_aug_service.records.ownership import may_end, name_of, owner_of_run
+from gan_aug_service.records.projects import managers
 from gan_aug_service.routes.common import ComponentsDep, Id
 from gan_aug_service.routes.runs import remove_run
 from gan_aug_service.web.kit.page_route import page_router, redirect
@@ -25,8 +27,12 @@ def confirm_removal(id: Id, user: CurrentEditor, components: ComponentsDep) -> R
         run = session.get(Run, id)
         if run is None or not user.principal.can_see(run.project):
             raise Problem(HTTPStatus.NOT_FOUND, f"there is no run {id}: look at the jobs")
+        owner = owner_of_run(session, id)
+        whose = None if may_end(user.principal, owner) else name_of(session, owner)
+        ask = managers(session, run.project)
         jobs = list(session.scalars(select(Job).where(Job.run_id == id).order_by(Job.id)))
-    return render("jobs/remove.html", user, run=run, jobs=jobs, busy=any(job.state not in ENDED for job in jobs))
+    busy = any(job.state not in ENDED for job in jobs)
+    return render("jobs/remove.html", user, run=run, jobs=jobs, busy=busy, whose=whose, ask=ask)
 
 
 @router.post("/runs/{id}/remove")
