@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from gan_aug.config.export import ExportOptions, export_options
 from gan_aug.data.synthetic.shards import SyntheticManifest
-from gan_aug.errors import ConfigError
+from gan_aug.errors import ConfigError, ManifestError
 from gan_aug.export.archive.doors import ARCHIVES, Sent, send_set
 from gan_aug.export.formats import FORMATS
 from gan_aug.export.models import MODEL_FORMATS
@@ -140,9 +140,18 @@ def _released_model(
     own = saved_gan(folder, gan)
     checkpoint = trained_checkpoint(own)
     if anyway is None and audit_of_model(own.folder, checkpoint.id) is None:
+        _check_a_set(folder, gan)
         audit_at(folder, gan, progress=audit_progress(listener) if listener else None)
     release_model(own.folder, checkpoint.id, on_this_machine(door, anyway))
     return checkpoint, said_when_released(audit_of_model(own.folder, checkpoint.id), "model")
+
+
+def _check_a_set(folder: Path, gan: int) -> None:
+    """Raise ManifestError if there is no set by which a GAN could be audited."""
+    try:
+        _ = set_at(folder, gan).manifest
+    except ManifestError as error:
+        raise ManifestError(f"a model is audited by a synthetic set that it made: {error}") from error
 
 
 def _tell(listener: Listener, unit: str, done: int, total: int) -> None:

@@ -72,7 +72,7 @@ def _around(folder: Path) -> Path:
             return path
     raise ReleaseRefused(
         f"{folder} was not audited, and an audit needs the images that its GAN was trained on, but it lies in no run "
-        "folder and that of its GAN is gone: name that by `gan-aug audit SET --of RUN`"
+        "folder and that of its GAN is not known: name that by `gan-aug audit SET --of RUN`"
     )
 
 

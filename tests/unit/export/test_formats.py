@@ -9,13 +9,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from torchvision.datasets import ImageFolder
 
+from gan_aug.config.export import export_options
 from gan_aug.data.synthetic.shards import SyntheticManifest, SyntheticShard, read_images, shard_bytes
 from gan_aug.errors import ManifestError, StorageError
 from gan_aug.export.formats import FORMATS, FileFormat, FolderFormat, either
 from gan_aug.export.streams import CHUNK, zip_of
 from gan_aug.run.files import file_sha256, write_bytes
 from tests.support.reads_marks import TRAINED, made_from
+from tests.unit.export.synthetic_set import write_set
 
 LABELS = ("a/b", "b", "..")
 SHARDS = (40, 25, 5)
@@ -142,6 +145,45 @@ def test_npz_is_what_numpy_writes_and_reads_without_pickle(
             np.testing.assert_array_equal(file[name], array)
     np.savez_compressed(tmp_path / "numpy.npz", **arrays)
     assert (tmp_path / "set.npz").read_bytes() == (tmp_path / "numpy.npz").read_bytes()
+
+
+@pytest.mark.parametrize(("channels", "labels"), [(1, LABELS), (3, tuple(f"label {k}" for k in range(300)))])
+def test_npz_has_the_layout_of_medmnist_if_wanted(channels: int, labels: tuple[str, ...], tmp_path: Path) -> None:
+    made = write_set(tmp_path / "set", [(k % len(labels),) for k in range(310)], (channels, 28, 28), labels)
+    options = export_options({"npz": {"layout": "medmnist"}})
+    FORMATS["npz"].write(tmp_path / "set", tmp_path / "pneumoniamnist.npz", options)
+    images = read_images(tmp_path / "set", made)
+    with np.load(tmp_path / "pneumoniamnist.npz", allow_pickle=False) as file:
+        assert {"images", "labels"} & {*file.files} == set()
+        assert file["synthetic"].item() is True
+        pixels, positions = file["train_images"], file["train_labels"]
+    np.testing.assert_array_equal(pixels, images[:, 0] if channels == 1 else images.transpose(0, 2, 3, 1))
+    np.testing.assert_array_equal(positions, [[k % len(labels)] for k in range(310)])
+    medmnist = pytest.importorskip("medmnist")
+    data = medmnist.PneumoniaMNIST(split="train", root=tmp_path)  # of the package, which finds its file's name
+    picture, label = data[2]
+    assert np.asarray(picture).tolist() == pixels[2].tolist()
+    assert label.tolist() == [2]
+
+
+def test_npz_of_medmnist_has_several_labels_as_zeros_and_ones(
+    place: Path, made: SyntheticManifest, tmp_path: Path
+) -> None:
+    FORMATS["npz"].write(place, tmp_path / "set.npz", export_options(None, ("npz.layout=medmnist",)))
+    with np.load(tmp_path / "set.npz") as file:
+        np.testing.assert_array_equal(file["train_labels"], made.label_matrix())
+
+
+def test_the_folder_of_png_is_torchvisions_image_folder(tmp_path: Path) -> None:
+    made = write_set(tmp_path / "set", [(k % 2,) for k in range(50)], (3, 9, 11))
+    FORMATS["png"].write(tmp_path / "set", tmp_path / "out")
+    data = ImageFolder(str(tmp_path / "out"))
+    assert (data.classes, len(data)) == (["normal", "肺炎"], 50)
+    images = read_images(tmp_path / "set", made)
+    for path, label in data.samples:
+        index = int(Path(path).stem)
+        assert (label,) == made.image_labels[index]
+        np.testing.assert_array_equal(np.asarray(data.loader(path)), images[index].transpose(1, 2, 0))
 
 
 def test_a_download_is_sent_in_chunks_of_one_size() -> None:

@@ -19,6 +19,7 @@ import yaml
 from PIL import Image
 from pyarrow import parquet  # noqa: TID251 - another reader
 
+from gan_aug.data.synthetic.shards import SyntheticManifest, read_images
 from gan_aug.errors import ConfigError
 from gan_aug.export import shards
 from gan_aug.export.formats import FORMATS
@@ -100,7 +101,7 @@ def test_all_images_are_read_again_with_labels_and_marks(name: str, place: Path,
 @pytest.mark.parametrize("name", READERS)
 def test_the_card_is_read_by_the_hubs_and_names_no_licence(name: str, place: Path, tmp_path: Path) -> None:
     made = json.loads((place / "manifest.json").read_text())
-    FORMATS[name].write(place, tmp_path / "out")
+    FORMATS[name].write(place, tmp_path / "out", audited="The audit found nothing.")
     text = (tmp_path / "out/README.md").read_text(encoding="utf-8")
     _, header, body = text.split("---\n", 2)
     values = yaml.safe_load(header)
@@ -113,6 +114,33 @@ def test_the_card_is_read_by_the_hubs_and_names_no_licence(name: str, place: Pat
         assert names == {str(k): own for k, own in enumerate(made["labels"])}
     assert "**Not** for diagnosis" in body
     assert "The licence. gan-aug does not know" in body
+    assert "## Privacy audit\n\nThe audit found nothing.\n\n" in body
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_library_datasets_reads_the_parquet(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    datasets = pytest.importorskip("datasets")
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    made = FORMATS["parquet"].write(place, tmp_path / "out")
+    data = datasets.load_dataset(str(tmp_path / "out"), split="train", cache_dir=str(tmp_path / "cache"))
+    assert len(data) == made
+    manifest = SyntheticManifest.load(place / "manifest.json")
+    images = read_images(place, manifest)
+    for index in (0, 3, made - 1):
+        pixels = np.asarray(data[index]["image"])
+        np.testing.assert_array_equal(pixels.reshape(*pixels.shape[:2], -1).transpose(2, 0, 1), images[index])
+        read = data[index].get("labels", [data[index].get("label")])
+        assert tuple(read) == manifest.image_labels[index]
+
+
+@pytest.mark.filterwarnings("ignore")  # it leaves its files open
+def test_the_library_webdataset_reads_the_tar(place: Path, tmp_path: Path) -> None:
+    webdataset = pytest.importorskip("webdataset")
+    made = FORMATS["webdataset"].write(place, tmp_path / "out")
+    paths = sorted(map(str, (tmp_path / "out").glob("*.tar")))
+    read = list(webdataset.WebDataset(paths, shardshuffle=False).decode("pil"))
+    assert len(read) == made
+    assert [own["json"]["number"] for own in read] == list(range(made))
 
 
 def test_croissant_names_every_table_with_its_sum(place: Path, tmp_path: Path) -> None:

@@ -12,13 +12,16 @@ import numpy.typing as npt
 import pytest
 
 from gan_aug.data.synthetic.shards import SyntheticManifest
-from gan_aug.errors import ConfigError, ManifestError, ReleaseRefused, RunConflict, StorageError
+from gan_aug.errors import CheckpointError, ConfigError, ManifestError, ReleaseRefused, RunConflict, StorageError
+from gan_aug.export.bundle import files as bundle_files
 from gan_aug.privacy.gate import Leaving, release_model, release_set
 from gan_aug.privacy.record import read_audit, to_text, write_audit
 from gan_aug.run.files import write_json
 from gan_aug.stages.release import export, send
+from tests.support.audit_record import RECORD
 from tests.support.cell_data import CellData, write_synthetic
 from tests.support.places import ROOT
+from tests.unit.export.bundle.checkpoints import write_checkpoint
 
 
 @pytest.fixture
@@ -110,6 +113,40 @@ def test_an_audit_counts_for_its_own_set_and_model_alone(whole: Path) -> None:
     (whole / "audit.json").write_text(json.dumps(altered))
     with pytest.raises(ManifestError, match="was altered"):
         release_model(whole, "c1", leaving)
+
+
+def test_a_model_leaves_by_its_own_audit_and_the_card_says_so(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bundle_files, "program", lambda network, columns: b"no program")
+    checkpoint = write_checkpoint(run / "train/checkpoints/0000000640", "dcgan", (1, 16, 16), ("a", "b"))
+    write_json(run / "train/request.json", {"train": {"images": 640}})
+    with pytest.raises(ManifestError, match="a model is audited by a synthetic set that it made: no "):
+        export(run, "bundle", tmp_path / "no")
+    with pytest.raises(ReleaseRefused, match="the model in .* may not leave: no audit of it was made"):
+        release_model(run, checkpoint.id, Leaving("a test", "me"))
+    assert export(run, "bundle", tmp_path / "first", anyway="a class") == 0
+    assert "No privacy audit was made before" in (tmp_path / "first/docs/README.md").read_text()
+    record = RECORD | {"checkpoint": checkpoint.id}
+    write_audit(run, record | {"model": {"allowed": False, "reasons": ["copies"]}})
+    with pytest.raises(ReleaseRefused, match="images are like copies"):
+        export(run, "bundle", tmp_path / "no")
+    export(run, "bundle", tmp_path / "second", anyway="a class")
+    assert "The privacy audit refused the model" in (tmp_path / "second/docs/README.md").read_text()
+    write_audit(run, record)
+    export(run, "bundle", tmp_path / "third")
+    told = (tmp_path / "third/docs/README.md").read_text()
+    assert "The privacy audit allows the model to be released." in told
+    assert "An audit is evidence, not proof." in told
+    assert [entry["what"] for entry in releases(run)] == ["model"] * 3
+    assert [entry["anyway"] for entry in releases(run)] == ["a class", "a class", None]
+    write_json(tmp_path / "set/set.json", {})
+    with pytest.raises(ConfigError, match="is a synthetic set, and this format is of a model"):
+        export(tmp_path / "set", "bundle", tmp_path / "no")
+    write_json(run / "train/request.json", {"train": {"images": 6400}})
+    with pytest.raises(CheckpointError, match="has seen 640 of 6,400 images"):
+        export(run, "bundle", tmp_path / "no", anyway="a class")
+    assert not (tmp_path / "no").exists()
 
 
 def test_what_cannot_be_exported_is_one_sentence(run: Path, tmp_path: Path) -> None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from fastapi import Query
 from fastapi.responses import StreamingResponse
 
 from gan_aug.data.pictures.marks import archive_marks
 from gan_aug.export.formats import FORMATS, FormatName, either
+from gan_aug.export.models import MODEL_FORMATS
 from gan_aug.export.streams import file_member, zip_of
+from gan_aug.privacy.record import said_when_released
 from gan_aug.run import layout
 from gan_aug_service.access.authentication import Viewer
 from gan_aug_service.openapi.descriptions import file_responses, problem_responses
@@ -20,6 +23,13 @@ from gan_aug_service.records import releases
 from gan_aug_service.records.sharing import find_set
 from gan_aug_service.routes.common import ComponentsDep, Id, versioned_router
 from gan_aug_service.routes.release.releases import find
+
+if TYPE_CHECKING:
+    from gan_aug.gan.state import Checkpoint
+
+    ModelDownload = str
+else:
+    ModelDownload = Literal[("generator", *MODEL_FORMATS)]
 
 router = versioned_router("releases")
 
@@ -59,7 +69,7 @@ def download_set(
     with components.database.writing() as session:
         principal.audit(session, "synthetic.download", id, _noted(format, release_anyway))
     wanted = FORMATS[format]
-    content = wanted.stream(folder)
+    content = wanted.stream(folder, audited=said_when_released(what.audit, "set"))
     headers = {"Content-Disposition": f'attachment; filename="synthetic-{id}{wanted.suffix}"', "X-Synthetic": "true"}
     return StreamingResponse(content, headers=headers, media_type=wanted.media_type)
 
@@ -70,29 +80,51 @@ def download_set(
     responses=problem_responses(403, 404, 409) | file_responses("application/zip"),
 )
 def download_model(
-    id: Id, principal: Viewer, components: ComponentsDep, release_anyway: ReleaseAnyway = None
+    id: Id,
+    principal: Viewer,
+    components: ComponentsDep,
+    format: Annotated[
+        ModelDownload,
+        Query(
+            description="; ".join(
+                ["generator: its weights and its record", *(f"{n}: {row.download}" for n, row in MODEL_FORMATS.items())]
+            )
+        ),
+    ] = "generator",
+    release_anyway: ReleaseAnyway = None,
 ) -> StreamingResponse:
-    """The averaged generator and its record as a zip; never the discriminator, which reveals its training images.
+    """The averaged generator as a zip; never the discriminator, which reveals its training images.
 
-    It must have been released, as a synthetic set. The record says how many images the training had and the data set's
+    It must have been released, as a synthetic set. Its record says how many images the training had and the data set's
     fingerprint, and has no hash of an image.
     """
     from gan_aug.gan.chosen import chosen_checkpoint
-    from gan_aug.gan.state import GENERATOR, RECORD, released_record
 
     run = find(components, principal, id, "model")
     what = releasable(components.settings.runs / run.id, "model")
     chosen = chosen_checkpoint(what.folder / layout.TRAIN)
     if chosen is None or chosen.id != what.identity:
         raise summaries.no_checkpoint(what.folder)
-    let_out(what, releases.leaving_by(components, principal, run, what, "download", release_anyway))
+    let_out(what, releases.leaving_by(components, principal, run, what, f"download {format}", release_anyway))
     with components.database.writing() as session:
-        principal.audit(session, "model.download", id, _noted("generator", release_anyway))
-    headers = {"Content-Disposition": f'attachment; filename="model-{id}.zip"'}
+        principal.audit(session, "model.download", id, _noted(format, release_anyway))
+    if format in MODEL_FORMATS:
+        content = MODEL_FORMATS[format].stream(chosen, said_when_released(what.audit, "model"))
+    else:
+        content = _generator(chosen)
+    kind = "" if format == "generator" else f"-{format}"
+    headers = {"Content-Disposition": f'attachment; filename="model-{id}{kind}.zip"'}
+    return StreamingResponse(content, headers=headers, media_type="application/zip")
+
+
+def _generator(chosen: Checkpoint) -> Iterator[bytes]:
+    """The averaged generator and its record as the bytes of a zip."""
+    from gan_aug.gan.state import GENERATOR, RECORD, released_record
+
     record = json.dumps(released_record(chosen), indent=2, ensure_ascii=False).encode()
     marks = archive_marks({"checkpoint": chosen.id, "labels": list(chosen.labels)}, "The images that this model makes")
     members = [*((name, [part]) for name, part in (*marks, (RECORD, record))), file_member(chosen.path, GENERATOR)]
-    return StreamingResponse(zip_of(members), headers=headers, media_type="application/zip")
+    return zip_of(members)
 
 
 def _noted(what: str, anyway: str | None) -> str:

@@ -10,6 +10,7 @@ from fastapi.responses import Response
 from pydantic import ValidationError
 
 from gan_aug.export.formats import FORMATS
+from gan_aug.export.models import MODEL_FORMATS
 from gan_aug.privacy.record import UNSEEN, Subject, said_of_copies, said_of_membership
 from gan_aug_service.components import Components
 from gan_aug_service.database.tables import Role
@@ -65,7 +66,6 @@ def privacy(components: Components, user: PageUser, run: RunOut, subject: Subjec
     what = releasable(components.settings.runs / run.id, subject)
     said = [said_of_copies(what.audit), said_of_membership(what.audit), UNSEEN] if what.audit else []
     may = user.has_role(Role.RELEASER) and (what.objection is None or user.has_role(Role.ADMIN))
-    files = [(f"?format={row.name}", f"{row.title}{' (zip)' * (row.suffix == '.zip')}") for row in FORMATS.values()]
     again = request.query_params if request.query_params.get("fault") == "release" else {}
     return Privacy(
         what,
@@ -74,9 +74,16 @@ def privacy(components: Components, user: PageUser, run: RunOut, subject: Subjec
         releases.of_run(components, run.id, subject),
         may,
         "" if user.has_role(Role.RELEASER) else releases.whom_to_ask(components, run.project),
-        files if subject == "set" else [("", "generator (zip)")],
+        _files(subject),
         {name: again.get(name, "")[:400] for name in FIELDS if again},
     )
+
+
+def _files(subject: Subject) -> list[tuple[str, str]]:
+    """The query and the name of each form in which a set or a model is downloaded."""
+    rows = FORMATS.values() if subject == "set" else MODEL_FORMATS.values()
+    files = [(f"?format={row.name}", f"{row.title}{' (zip)' * (row.suffix == '.zip')}") for row in rows]
+    return files if subject == "set" else [("", "generator (zip)"), *files]
 
 
 @router.get("/releases")
