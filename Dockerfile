@@ -8,7 +8,7 @@ WORKDIR /opt/gan-aug
 COPY pyproject.toml README.md LICENSE constraints.txt ./
 COPY gan_aug ./gan_aug
 COPY services ./services
-RUN pip install --no-cache-dir -c constraints.txt '.[dicom,medmnist,nifti,postgres,ray,s3,serve]'
+RUN pip install --no-cache-dir -c constraints.txt '.[dicom,medmnist,nifti,oidc,postgres,ray,s3,serve]'
 COPY configs ./configs
 
 USER gan-aug

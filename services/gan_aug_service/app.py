@@ -24,12 +24,10 @@ from gan_aug_service.queue.supervisor import job_counts
 from gan_aug_service.records.facts import fill_facts
 from gan_aug_service.records.removal import finish_removals
 from gan_aug_service.routes import (
-    audit,
     checks,
     datasets,
     health,
     jobs,
-    keys,
     models,
     predictions,
     queue,
@@ -37,10 +35,10 @@ from gan_aug_service.routes import (
     rules,
     runs,
     samples,
-    session,
     synthetic,
     uploads,
 )
+from gan_aug_service.routes.people import audit, keys, session
 from gan_aug_service.routes.projects import members, notices, projects
 from gan_aug_service.routes.release import downloads, releases
 from gan_aug_service.settings import Settings

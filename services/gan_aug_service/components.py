@@ -13,6 +13,7 @@ from gan_aug_service.database.engine import Database
 from gan_aug_service.database.key_cache import KeyCache
 from gan_aug_service.http.metrics import Metrics
 from gan_aug_service.http.rate_limit import RateLimiter
+from gan_aug_service.oidc.provider import Provider
 from gan_aug_service.queue.checker import Checker
 from gan_aug_service.queue.runner import Runner
 from gan_aug_service.queue.supervisor import Supervisor
@@ -39,6 +40,8 @@ class Components:
     failure_limiter: RateLimiter
     """Refused keys of each address."""
     metrics: Metrics
+    provider: Provider | None = None
+    """Whom people may sign in with, beside keys."""
     key_cache: KeyCache = field(default_factory=KeyCache)
     streams: dict[str, set[object]] = field(default_factory=dict)
     """The event streams that each key has open."""
@@ -72,6 +75,7 @@ def build_components(
         rate_limiter=RateLimiter(limits.rate, limits.burst),
         failure_limiter=RateLimiter(limits.failures, FAILURE_BURST),
         metrics=metrics,
+        provider=Provider(settings.provider) if settings.provider else None,
     )
 
 

@@ -21,6 +21,7 @@ import uvicorn
 from fastapi import FastAPI
 from sqlalchemy import select
 
+from gan_aug.config.section import plain_address
 from gan_aug.errors import ConfigError, RunConflict
 from gan_aug.run.files import storage_errors
 from gan_aug.run.places import DATA_ROOT
@@ -33,6 +34,7 @@ from gan_aug_service.database.tables import AuditEntry, Key, Role
 from gan_aug_service.http import logs
 from gan_aug_service.http.connections import BoundedProtocol, ConnectionLimiter
 from gan_aug_service.http.listening import BACKLOG, bind_sockets, raise_file_limit
+from gan_aug_service.oidc.settings_file import SECRET, read_provider
 from gan_aug_service.records import projects
 from gan_aug_service.records.adoption import adopt, adopted_before
 from gan_aug_service.rules.allowed import Rules, read_rules
@@ -213,6 +215,11 @@ def _settings(options: argparse.Namespace) -> Settings:
     values["state"] = options.state.resolve()
     values["adoptable"] = tuple(options.adoptable)
     values["rules"] = read_rules(options.rules) if options.rules else Rules()
+    if options.public_url:
+        values["public_url"] = _public_url(options.public_url)
+        values["https"] = options.https or values["public_url"].startswith("https:")
+    if options.oidc:
+        values["provider"] = read_provider(options.oidc)
     settings = Settings(**values)
     if settings.data is not None and not settings.data.is_dir():
         raise ConfigError(f"--data {settings.data}: there is no such folder: name the folder that holds the images")
@@ -222,6 +229,13 @@ def _settings(options: argparse.Namespace) -> Settings:
 def _archive(text: str) -> tuple[str, str | None]:
     url, _, variable = text.partition("=")
     return url, variable or None
+
+
+def _public_url(text: str) -> str:
+    try:
+        return plain_address(text.rstrip("/"), "no password")
+    except ValueError as error:
+        raise ConfigError(f"--public-url {text}: {error}") from None
 
 
 def _network(text: str) -> Network:
@@ -293,6 +307,15 @@ def _parser() -> argparse.ArgumentParser:
         help="browsers reach the service over https: mark cookies as secure",
     )
     parser.add_argument(
+        "--public-url", metavar="URL", help="the address that browsers reach the service at, https://images.example.org"
+    )
+    parser.add_argument(
+        "--oidc",
+        type=Path,
+        metavar="FILE",
+        help="an OpenID Connect provider to sign in with, beside keys, and what its groups may do",
+    )
+    parser.add_argument(
         "--trust-proxy",
         dest="proxies",
         action="append",
@@ -338,6 +361,7 @@ def _parser() -> argparse.ArgumentParser:
         help="print a new key (viewer, editor, releaser, manager or admin) and exit",
     )
     parser.epilog = (
-        f"{DATABASE_URL} names a PostgreSQL database. Without it, the records are an SQLite file in --state."
+        f"{DATABASE_URL} names a PostgreSQL database. Without it, the records are an SQLite file in --state. "
+        f"{SECRET} holds the secret that the provider of --oidc gave to this service."
     )
     return parser

@@ -19,6 +19,8 @@ MEBIBYTE = 1 << 20
 GIGABYTE = 10**9
 SHARE = 0.8
 """The share of the machine's memory that all long jobs may hold together, if the rules do not say."""
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+"""Hosts that a sign-in provider may be asked at over http: no network lies between."""
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -62,6 +64,35 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class Grant:
+    """What members of a provider's group may do: a role in a project."""
+
+    group: str
+    role: str
+    project: str
+
+
+@dataclass(frozen=True)
+class ProviderSettings:
+    """An OpenID Connect provider that people sign in with, beside keys (oidc/settings_file.py reads it)."""
+
+    issuer: str
+    client_id: str
+    client_secret: str | None = field(default=None, repr=False)
+    name: str = "your institution's account"
+    """What the button on the sign-in page calls it."""
+    groups_claim: str = "groups"
+    """The claim that lists a person's groups; dots go into objects, as in `realm_access.roles`."""
+    scopes: tuple[str, ...] = ("openid", "profile")
+    grants: tuple[Grant, ...] = ()
+    """The first one whose group a person is in says what that person may do."""
+    hours: float = 8.0
+    """Hours after which a person has to sign in again, and groups are asked for again."""
+    leeway: int = 60
+    """Seconds that the provider's clock may differ from this machine's."""
+
+
+@dataclass(frozen=True)
 class Settings:
     """One service: its folder, the data that it may read, its address, its database and its limits."""
 
@@ -95,6 +126,10 @@ class Settings:
     """DICOMweb archives that a request may name, each with the environment variable of its token."""
     adoptable: tuple[Path, ...] = ()
     """Folders, beside the data folder, from which administrators may adopt runs that were made on the command line."""
+    public_url: str | None = None
+    """The address that browsers reach the service at, without a slash at its end; without one it is what they send."""
+    provider: ProviderSettings | None = None
+    """The provider that people may sign in with; without one there are keys alone."""
     limits: Limits = Limits()
     rules: Rules = field(default_factory=Rules)
     """What an administrator allows jobs to ask for and to take."""

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 import pytest
 
-SERVERS = {"browser", "nginx", "orthanc", "postgres", "prometheus", "ray", "s3"}
+SERVERS = {"browser", "nginx", "oidc", "orthanc", "postgres", "prometheus", "ray", "s3"}
 """Marks of programs that serve; each implies the mark `server`."""
 
 SECONDS = 120

@@ -101,7 +101,7 @@ def reject_key(components: Components, address: str) -> Problem:
     """The Problem for a key that is not valid. An address that sends many such keys has to wait."""
     log.warning("refused", extra={"address": address})
     if wait := components.failure_limiter.take(address):
-        return _too_many(wait, "refused keys from this address")
+        return too_many(wait, "refused keys from this address")
     return _unknown("its key is not known, expired or revoked")
 
 
@@ -173,7 +173,7 @@ def admit(request: Request, components: Components, key: Key) -> Principal:
         Problem: The key sends too many requests.
     """
     if wait := components.rate_limiter.take(key.id):
-        raise _too_many(wait, "requests with this key")
+        raise too_many(wait, "requests with this key")
     request.state.key_id = key.id
     return Principal(key.id, key.name, Role(key.role), key.project, client_address(request))
 
@@ -248,7 +248,8 @@ def _unknown(reason: str) -> Problem:
     )
 
 
-def _too_many(seconds: int, what: str) -> Problem:
+def too_many(seconds: int, what: str) -> Problem:
+    """The Problem of too many requests of a kind, which says after how many seconds to try again."""
     detail = f"there are too many {what}: try again in {seconds} s"
     return Problem(HTTPStatus.TOO_MANY_REQUESTS, detail, {"Retry-After": str(seconds)})
 

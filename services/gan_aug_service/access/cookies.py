@@ -26,6 +26,12 @@ def read_cookie(request: Request) -> str:
     return request.cookies.get(cookie_name(request), "")
 
 
+def set_cookie(request: Request, response: Response, token: str) -> None:
+    """Give the browser its session's cookie: it ends with the browser, and at the latest with the session."""
+    secure = is_https(request)
+    response.set_cookie(cookie_name(request), token, path="/", httponly=True, samesite="strict", secure=secure)
+
+
 def clear_cookie(request: Request, response: Response) -> None:
     """Delete the browser's cookie; a browser deletes it only if the attributes are those it was set with."""
     response.delete_cookie(cookie_name(request), path="/", secure=is_https(request), httponly=True, samesite="strict")

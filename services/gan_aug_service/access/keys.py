@@ -65,14 +65,19 @@ def is_usable(key: Key) -> bool:
 
 
 def count_usable_keys(session: Session) -> int:
-    """How many keys are neither expired nor revoked."""
+    """How many keys are neither expired nor revoked; people of a provider have none."""
     valid = or_(Key.expires.is_(None), Key.expires > now())
-    return session.scalar(select(func.count()).select_from(Key).where(Key.revoked.is_(None), valid)) or 0
+    usable = select(func.count()).select_from(Key).where(Key.revoked.is_(None), Key.identity.is_(None), valid)
+    return session.scalar(usable) or 0
 
 
 def is_last_admin(session: Session, key: Key) -> bool:
-    """Whether this is the only administrator's key that is usable; those keys are locked until the session ends."""
-    admins = session.scalars(select(Key).where(Key.role == Role.ADMIN, Key.revoked.is_(None)).with_for_update())
+    """Whether this is the only administrator's key that is usable; those keys are locked until the session ends.
+
+    Administrators of a provider do not count: it may be away, or forget their groups.
+    """
+    own = select(Key).where(Key.role == Role.ADMIN, Key.revoked.is_(None), Key.identity.is_(None))
+    admins = session.scalars(own.with_for_update())
     return [admin.id for admin in admins if is_usable(admin)] == [key.id]
 
 

@@ -125,7 +125,10 @@ class Base(DeclarativeBase):
 
 
 class Key(Base):
-    """An API key: what it allows, and in which project; its text is not stored."""
+    """An API key, or a person who signs in with the provider: what it allows, and in which project.
+
+    A key's text is not stored. A person has none: the browser's session alone stands for that person.
+    """
 
     __tablename__ = "keys"
 
@@ -138,6 +141,13 @@ class Key(Base):
     expires: Mapped[datetime | None]
     revoked: Mapped[datetime | None]
     last_used: Mapped[datetime | None]
+    identity: Mapped[str | None] = mapped_column(unique=True, index=True)
+    """Of a person: the SHA-256 of the provider's issuer and subject. At `expires` that person has to sign in again."""
+
+    @property
+    def kind(self) -> str:
+        """Whether this is a `key` or a `person`."""
+        return "key" if self.identity is None else "person"
 
 
 class BrowserSession(Base):

@@ -27,13 +27,21 @@ class RateLimiter:
         """Take a token of `key`; returns 0, or the whole seconds after which there will be one."""
         with self._lock:
             level = self._level(key)
-            if level < 1 - ROUNDING:
-                return max(1, math.ceil((1 - level) / self._rate))
+            if wait := self._wait(level):
+                return wait
             self._levels[key] = (max(0.0, level - 1), self._clock())
             self._levels.move_to_end(key)
             if len(self._levels) > MAX_KEYS:
                 self._levels.popitem(last=False)
             return 0
+
+    def wait(self, key: str) -> int:
+        """What `take` would return now; no token is taken."""
+        with self._lock:
+            return self._wait(self._level(key))
+
+    def _wait(self, level: float) -> int:
+        return max(1, math.ceil((1 - level) / self._rate)) if level < 1 - ROUNDING else 0
 
     def _level(self, key: str) -> float:
         now = self._clock()

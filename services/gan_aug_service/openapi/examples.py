@@ -18,7 +18,7 @@ CREATED = "2026-11-21T12:00:00Z"
 CHECKPOINT, FINGERPRINT, MADE = "7c0f3a91d24e", "5b1e0c9f72d84a36", "e20c44d17ab95f83"
 DIGITS = [f"{digit}" for digit in range(10)]
 KEY = {
-    "id": KEY_ID, "name": "reader", "role": "viewer", "project": "default", "created": CREATED,
+    "id": KEY_ID, "kind": "key", "name": "reader", "role": "viewer", "project": "default", "created": CREATED,
     "expires": "2027-02-19T12:00:00Z", "revoked": None, "last_used": "2026-11-21T12:30:00Z",
 }  # fmt: skip
 RUN_EXAMPLE = {

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from sqlalchemy import Row
 
 from gan_aug.config import Config
 from gan_aug_service.database.tables import AuditEntry, Job, JobState, Key, Role
 from gan_aug_service.http.problems import recorded_document
+from gan_aug_service.openapi.names import Name
 
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._@-]{0,63}$")]
 Item = TypeVar("Item")
 JOB_EXAMPLE: dict[str, JsonValue] = {
     "id": "019aa5c3f1e08c1d2e3f4a5b",
@@ -198,9 +198,10 @@ class KeyIn(In):
 
 
 class KeyOut(BaseModel):
-    """A key, without its text."""
+    """A key without its text, or a person who signs in with the provider and has to do so again at `expires`."""
 
     id: str
+    kind: Literal["key", "person"]
     name: str
     role: Role
     project: str

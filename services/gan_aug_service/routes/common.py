@@ -35,6 +35,11 @@ async def _get_components(request: Request) -> Components:
     return components_of(request)  # FastAPI would call a function that is not async in a thread
 
 
+def public_address(request: Request) -> str:
+    """The service's address as browsers know it, without a slash at its end."""
+    return components_of(request).settings.public_url or str(request.base_url).rstrip("/")
+
+
 ComponentsDep = Annotated[Components, Depends(_get_components)]
 """The components as a parameter of a route."""
 

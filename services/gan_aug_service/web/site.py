@@ -11,20 +11,9 @@ from starlette.types import Receive, Scope, Send
 from gan_aug_service.http.problems import document, problem_response
 from gan_aug_service.web.kit import static_files
 from gan_aug_service.web.kit.page_route import problem_page, wants_html
-from gan_aug_service.web.pages import (
-    audit,
-    datasets,
-    home,
-    jobs,
-    keys,
-    models,
-    new_job,
-    predictions,
-    reports,
-    session,
-    synthetic,
-)
+from gan_aug_service.web.pages import datasets, home, jobs, models, new_job, predictions, reports, synthetic
 from gan_aug_service.web.pages.governing import queue, rules
+from gan_aug_service.web.pages.people import audit, keys, provider, session
 from gan_aug_service.web.pages.projects import notices, projects
 from gan_aug_service.web.pages.release import pairs, releases
 from gan_aug_service.web.pages.runs import about, adopt, remove, side_by_side
@@ -33,6 +22,7 @@ NO_SUCH_PAGE = "there is no such page: go on from the home page"
 PAGES = (
     static_files,
     session,
+    provider,
     home,
     new_job,
     jobs,

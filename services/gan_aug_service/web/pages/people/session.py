@@ -11,10 +11,11 @@ from fastapi.responses import Response
 from gan_aug_service.access import keys
 from gan_aug_service.access.authentication import is_cross_site
 from gan_aug_service.access.cookies import clear_cookie, read_cookie
+from gan_aug_service.database.tables import Key
 from gan_aug_service.http.problems import Problem
 from gan_aug_service.openapi.schemas import SignIn
-from gan_aug_service.routes import session as session_routes
-from gan_aug_service.routes.common import ComponentsDep
+from gan_aug_service.routes.common import ComponentsDep, public_address
+from gan_aug_service.routes.people import session as session_routes
 from gan_aug_service.web.kit.page_route import SIGN_IN, local_path, page_router, redirect
 from gan_aug_service.web.kit.page_user import ViewerForm, read_form_fields
 from gan_aug_service.web.kit.rendering import render
@@ -22,12 +23,14 @@ from gan_aug_service.web.kit.rendering import render
 router = page_router()
 Fields = Annotated[dict[str, list[str]], Depends(read_form_fields)]
 KEY_LENGTH = 200
+SIGNED_OUT = "/signed-out"
 
 
 @router.get(SIGN_IN)
-def sign_in_page(next: str = "/") -> Response:
-    """The form that asks for a key, and then goes on to `next`."""
-    return render("access/sign-in.html", None, next=local_path(next), fault=None)
+def sign_in_page(components: ComponentsDep, next: str = "/") -> Response:
+    """The form that asks for a key, and the way to the provider if there is one; both then go on to `next`."""
+    provider = components.settings.provider
+    return render("access/sign-in.html", None, next=local_path(next), fault=None, provider=provider)
 
 
 @router.post(SIGN_IN)
@@ -50,6 +53,7 @@ def sign_in(request: Request, components: ComponentsDep, fields: Fields) -> Resp
             headers=headers,
             next=local_path(target),
             fault=fault,
+            provider=components.settings.provider,
         )
     return answer
 
@@ -60,6 +64,17 @@ def sign_out(request: Request, form: ViewerForm, components: ComponentsDep) -> R
     with components.database.writing() as session:
         keys.sign_out(session, read_cookie(request))
         form.user.principal.audit(session, "session.delete")
-    answer = redirect(SIGN_IN)
+        person = session.get_one(Key, form.user.principal.key_id).identity is not None
+    answer = redirect(SIGNED_OUT if person and components.provider else SIGN_IN)
     clear_cookie(request, answer)
     return answer
+
+
+@router.get(SIGNED_OUT)
+def signed_out(request: Request, components: ComponentsDep) -> Response:
+    """What is said after signing out of this service: the provider may still know the browser."""
+    provider = components.provider
+    if provider is None:
+        return redirect(SIGN_IN)
+    elsewhere = provider.end_session_url(public_address(request) + SIGN_IN)
+    return render("access/signed-out.html", None, name=provider.settings.name, elsewhere=elsewhere)

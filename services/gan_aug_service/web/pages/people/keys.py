@@ -10,18 +10,16 @@ from pydantic import ValidationError
 from gan_aug.errors import ConfigError, RunConflict
 from gan_aug_service.components import Components
 from gan_aug_service.database.tables import Role
+from gan_aug_service.openapi.names import RULE
 from gan_aug_service.openapi.schemas import KeyIn, NewKey
 from gan_aug_service.routes.common import After, ComponentsDep, Id
-from gan_aug_service.routes.keys import list_keys, make_key, revoke_key
+from gan_aug_service.routes.people.keys import list_keys, make_key, revoke_key
 from gan_aug_service.web.kit.page_route import page_router, redirect
 from gan_aug_service.web.kit.page_user import AdminForm, CurrentAdmin, PageUser
 from gan_aug_service.web.kit.rendering import render
 
 router = page_router()
-MESSAGES = {
-    "missing": "is needed",
-    "string_pattern_mismatch": "use up to 64 letters, digits, spaces and . _ @ -, and begin with a letter or digit",
-}
+MESSAGES = {"missing": "is needed", "string_too_long": RULE, "value_error": RULE}
 
 
 @router.get("/keys")
@@ -64,6 +62,7 @@ def _page(
         status=status,
         page=page,
         made=made,
+        provider=components.provider.settings.name if components.provider else "a provider",
         roles=list(Role),
         sent=sent or {"name": "", "role": "viewer", "project": "", "days": ""},
         faults=faults or {},

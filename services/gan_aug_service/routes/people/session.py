@@ -8,7 +8,7 @@ from fastapi import Request, Response
 
 from gan_aug_service.access import keys
 from gan_aug_service.access.authentication import Viewer, admit, check_csrf, client_address, reject_key
-from gan_aug_service.access.cookies import clear_cookie, cookie_name, is_https, read_cookie
+from gan_aug_service.access.cookies import clear_cookie, read_cookie, set_cookie
 from gan_aug_service.database.tables import Role
 from gan_aug_service.openapi.descriptions import problem_responses
 from gan_aug_service.openapi.schemas import SessionOut, SignIn
@@ -33,9 +33,7 @@ def sign_in(body: SignIn, request: Request, response: Response, components: Comp
             principal.audit(session, "session.create")
     if key is None:
         raise reject_key(components, client_address(request))
-    secure = is_https(request)
-    # Without an age: the cookie ends with the browser, and at the latest with the session.
-    response.set_cookie(cookie_name(request), token, path="/", httponly=True, samesite="strict", secure=secure)
+    set_cookie(request, response, token)
     return SessionOut(name=key.name, role=Role(key.role), project=key.project, csrf_token=keys.csrf_token(token))
 
 

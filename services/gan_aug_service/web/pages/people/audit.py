@@ -13,8 +13,8 @@ from sqlalchemy import select
 
 from gan_aug_service.database.tables import ID_PATTERN, Key
 from gan_aug_service.http.problems import Problem
-from gan_aug_service.routes.audit import TARGET, list_audit
 from gan_aug_service.routes.common import After, ComponentsDep
+from gan_aug_service.routes.people.audit import TARGET, list_audit
 from gan_aug_service.web.kit.page_route import page_router
 from gan_aug_service.web.kit.page_user import CurrentAdmin
 from gan_aug_service.web.kit.rendering import render

@@ -1,0 +1,1 @@
+"""Routes about people: their keys, their sessions, and what they did."""
