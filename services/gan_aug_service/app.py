@@ -38,7 +38,7 @@ from gan_aug_service.routes import (
     synthetic,
     uploads,
 )
-from gan_aug_service.routes.people import audit, keys, session
+from gan_aug_service.routes.people import audit, invitations, keys, session
 from gan_aug_service.routes.projects import members, notices, projects
 from gan_aug_service.routes.release import downloads, releases
 from gan_aug_service.settings import Settings
@@ -47,7 +47,7 @@ from gan_aug_service.web import site
 
 RESOURCES = (
     checks, jobs, queue, datasets, uploads, models, samples, synthetic, releases, downloads, reports, predictions,
-    runs, rules, projects, members, notices, keys, audit, session, health,
+    runs, rules, projects, members, notices, keys, invitations, audit, session, health,
 )  # fmt: skip
 """The modules of the REST routes, in the order of the OpenAPI document."""
 

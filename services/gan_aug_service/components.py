@@ -13,6 +13,7 @@ from gan_aug_service.database.engine import Database
 from gan_aug_service.database.key_cache import KeyCache
 from gan_aug_service.http.metrics import Metrics
 from gan_aug_service.http.rate_limit import RateLimiter
+from gan_aug_service.http.shown_once import ShownOnce
 from gan_aug_service.oidc.provider import Provider
 from gan_aug_service.queue.checker import Checker
 from gan_aug_service.queue.runner import Runner
@@ -42,6 +43,8 @@ class Components:
     metrics: Metrics
     provider: Provider | None = None
     """Whom people may sign in with, beside keys."""
+    shown_once: ShownOnce = field(default_factory=ShownOnce)
+    """New keys and links that wait for the page that shows them."""
     key_cache: KeyCache = field(default_factory=KeyCache)
     streams: dict[str, set[object]] = field(default_factory=dict)
     """The event streams that each key has open."""

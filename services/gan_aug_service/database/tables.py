@@ -144,6 +144,9 @@ class Key(Base):
     identity: Mapped[str | None] = mapped_column(unique=True, index=True)
     """Of a person: the SHA-256 of the provider's issuer and subject. At `expires` that person has to sign in again."""
 
+    invitation: Mapped[str | None]
+    """The invitation that gave it to somebody; None if an administrator made it."""
+
     @property
     def kind(self) -> str:
         """Whether this is a `key` or a `person`."""

@@ -13,7 +13,7 @@ from gan_aug_service.openapi.descriptions import PROBLEM_DESCRIPTIONS
 from gan_aug_service.openapi.examples import CONFIG_EXAMPLES, EXAMPLES, TEXTS, config_examples
 from gan_aug_service.openapi.schemas import JOB_EXAMPLE, ProblemOut, config_schema
 
-PUBLIC = {("/healthz", "get"), ("/readyz", "get"), ("/v1/session", "post")}
+PUBLIC = {("/healthz", "get"), ("/readyz", "get"), ("/v1/session", "post"), ("/v1/invitations/follow", "post")}
 """Operations that need no key."""
 
 UNUSED_SCHEMAS = ("HTTPValidationError", "ValidationError")

@@ -7,6 +7,7 @@ from typing import Any
 
 from gan_aug.config import Config, dump, parse
 from gan_aug.config.section import Section
+from gan_aug_service.openapi.invitations import INVITATION_EXAMPLE
 from gan_aug_service.openapi.projects import NOTICE_EXAMPLE, PROJECT_EXAMPLE
 from gan_aug_service.openapi.releases import RELEASE_EXAMPLE
 from gan_aug_service.openapi.schemas import JOB_EXAMPLE
@@ -87,6 +88,9 @@ EXAMPLES: dict[str, Any] = {
         "shape": [1, 16, 16],
         "dataset": FINGERPRINT,
     },
+    "InvitationOut": INVITATION_EXAMPLE,
+    "NewInvitation": INVITATION_EXAMPLE
+    | {"link": "https://images.example.org/join?invitation=invite_019aa5e21f2e3d4c5b6a7980_shown-this-once"},
     "NewKey": KEY | {"last_used": None, "key": f"ganaug_{KEY_ID}_shown-this-once-and-never-again-0000000000000"},
     "NoticeOut": NOTICE_EXAMPLE,
     "ProjectOut": PROJECT_EXAMPLE,
@@ -155,6 +159,7 @@ EXAMPLES |= {
 }
 EXAMPLES["Page_NoticeOut_"] = {"items": [NOTICE_EXAMPLE], "next": None}
 EXAMPLES["Page_ProjectOut_"] = {"items": [PROJECT_EXAMPLE], "next": None}
+EXAMPLES["Page_InvitationOut_"] = {"items": [INVITATION_EXAMPLE], "next": None}
 EXAMPLES["Page_ReleaseOut_"] = {"items": [RELEASE_EXAMPLE], "next": None}
 EXAMPLES["Page_UploadOut_"] = {"items": [UPLOAD], "next": None}
 TEXTS = {

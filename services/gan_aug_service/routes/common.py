@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from gan_aug_service.access.authentication import Editor
 from gan_aug_service.components import Components, components_of
+from gan_aug_service.database.invitation_tables import Invitation
 from gan_aug_service.database.tables import ID_PATTERN, AuditEntry, Job, Key, Run, Upload
 from gan_aug_service.http.bodies import JSON, read_object
 from gan_aug_service.openapi.descriptions import problem_responses
@@ -58,7 +59,7 @@ async def _wanted(
 WantedDep = Annotated[Wanted, Depends(_wanted)]
 """What a list is to show, as parameters of a route."""
 
-Record = TypeVar("Record", Job, Run, Upload, Key, AuditEntry)
+Record = TypeVar("Record", Job, Run, Upload, Key, Invitation, AuditEntry)
 Out = TypeVar("Out")
 
 

@@ -13,7 +13,7 @@ from gan_aug_service.web.kit import static_files
 from gan_aug_service.web.kit.page_route import problem_page, wants_html
 from gan_aug_service.web.pages import datasets, home, jobs, models, new_job, predictions, reports, synthetic
 from gan_aug_service.web.pages.governing import queue, rules
-from gan_aug_service.web.pages.people import audit, keys, provider, session
+from gan_aug_service.web.pages.people import audit, invitations, keys, provider, session
 from gan_aug_service.web.pages.projects import notices, projects
 from gan_aug_service.web.pages.release import pairs, releases
 from gan_aug_service.web.pages.runs import about, adopt, remove, side_by_side
@@ -42,6 +42,7 @@ PAGES = (
     projects,
     notices,
     keys,
+    invitations,
     audit,
 )
 
