@@ -148,12 +148,20 @@ def test_an_administrator_makes_a_key_that_is_shown_once_and_revokes_it(service:
     assert 'id="name-fault"' in wrong.text
     assert 'id="days-fault"' in wrong.text
     made = send(service, "/keys", {"name": "reading room", "role": "viewer", "project": "lungs", "days": "90"})
-    assert made.status_code == 201
-    text = re.search(r'class="secret">([^<]+)<', made.text)[1]  # type: ignore[index]
-    assert text not in see(service, "/keys").text
+    assert made.status_code == 303
+    shown = see(service, made.headers["location"]).text
+    text = re.search(r'class="secret">([^<]+)<', shown)[1]  # type: ignore[index]
+    before = service.call("GET", "/v1/keys", "admin").json()
+    for path in (made.headers["location"], "/keys"):  # a reload shows it no more, and makes no other
+        assert text not in see(service, path).text
+    assert service.call("GET", "/v1/keys", "admin").json() == before
     header = {"Authorization": f"Bearer {text}"}
     assert service.call("GET", "/v1/session", None, headers=header).json()["project"] == "lungs"
-    assert send(service, f"/keys/{text.split('_')[1]}/revoke").headers["location"] == "/keys"
+    revoke = f"/keys/{text.split('_')[1]}/revoke"
+    assert f'href="{revoke}"' in see(service, "/keys").text
+    assert "Revoke the key reading room" in see(service, revoke).text
+    assert service.call("GET", "/v1/session", None, headers=header).status_code == 200  # it asks first
+    assert send(service, revoke).headers["location"] == "/keys"
     service.client.cookies.clear()
     assert service.call("GET", "/v1/session", None, headers=header).status_code == 401
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
+from fastapi import Query
 from fastapi.responses import Response
 from pydantic import ValidationError
 
 from gan_aug.errors import ConfigError, RunConflict
 from gan_aug_service.components import Components
-from gan_aug_service.database.tables import Role
+from gan_aug_service.database.tables import ID_PATTERN, Key, Role
+from gan_aug_service.http.problems import not_found
 from gan_aug_service.openapi.names import RULE
 from gan_aug_service.openapi.schemas import KeyIn, NewKey
 from gan_aug_service.routes.common import After, ComponentsDep, Id
@@ -20,17 +22,19 @@ from gan_aug_service.web.kit.rendering import render
 
 router = page_router()
 MESSAGES = {"missing": "is needed", "string_too_long": RULE, "value_error": RULE}
+Made = Annotated[str, Query(pattern=f"{ID_PATTERN}|^$")]
 
 
 @router.get("/keys")
-def key_list(user: CurrentAdmin, components: ComponentsDep, after: After = None) -> Response:
-    """All keys, newest first, and the form that makes a key."""
-    return _page(components, user, after=after)
+def key_list(user: CurrentAdmin, components: ComponentsDep, after: After = None, made: Made = "") -> Response:
+    """All keys, newest first, and the form that makes a key; the text of a new one is shown once."""
+    shown = components.shown_once.take(user.principal.key_id, made) if made else None
+    return _page(components, user, after=after, made=shown)
 
 
 @router.post("/keys")
 def make(form: AdminForm, components: ComponentsDep) -> Response:
-    """Make a key and show it this once; if there is a fault, show the form as it was sent."""
+    """Make a key and go on to the page that shows it once; if there is a fault, show the form as it was sent."""
     sent = {name: form.text(name) for name in ("name", "role", "project", "days")}
     try:
         body = KeyIn.model_validate({name: text for name, text in sent.items() if text})
@@ -41,7 +45,18 @@ def make(form: AdminForm, components: ComponentsDep) -> Response:
         made = make_key(body, form.user.principal, components)
     except (ConfigError, RunConflict) as error:  # there is no such project, or it is archived
         return _page(components, form.user, status=422, sent=sent, faults={"project": str(error)})
-    return _page(components, form.user, status=201, made=made)
+    components.shown_once.put(form.user.principal.key_id, made.id, made)
+    return redirect(f"/keys?made={made.id}")
+
+
+@router.get("/keys/{id}/revoke")
+def ask(id: Id, user: CurrentAdmin, components: ComponentsDep) -> Response:
+    """Ask once before a key is revoked."""
+    with components.database.reading() as session:
+        key = session.get(Key, id)
+    if key is None:
+        raise not_found("key", id)
+    return render("access/revoke-key.html", user, key=key)
 
 
 @router.post("/keys/{id}/revoke")
