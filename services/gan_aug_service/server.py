@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import fcntl
-import ipaddress
 import os
 import socket
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import fields
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -21,10 +18,8 @@ import uvicorn
 from fastapi import FastAPI
 from sqlalchemy import select
 
-from gan_aug.config.section import plain_address
 from gan_aug.errors import ConfigError, RunConflict
 from gan_aug.run.files import storage_errors
-from gan_aug.run.places import DATA_ROOT
 from gan_aug_service.access import keys
 from gan_aug_service.app import create_app
 from gan_aug_service.components import Components
@@ -34,11 +29,10 @@ from gan_aug_service.database.tables import AuditEntry, Key, Role
 from gan_aug_service.http import logs
 from gan_aug_service.http.connections import BoundedProtocol, ConnectionLimiter
 from gan_aug_service.http.listening import BACKLOG, bind_sockets, raise_file_limit
-from gan_aug_service.oidc.settings_file import SECRET, read_provider
+from gan_aug_service.options import parser, settings_of
 from gan_aug_service.records import projects
 from gan_aug_service.records.adoption import adopt, adopted_before
-from gan_aug_service.rules.allowed import Rules, read_rules
-from gan_aug_service.settings import DATABASE_URL, Limits, Network, Settings
+from gan_aug_service.settings import Settings
 
 SHUTDOWN_SECONDS = 10
 """How long requests may still take when the service is told to stop."""
@@ -46,9 +40,9 @@ SHUTDOWN_SECONDS = 10
 
 def main(arguments: Sequence[str]) -> None:
     """Serve until told to stop, or make a key; raises GanAugError for a fault of the user's."""
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     os.umask(0o077)  # what the service and its jobs write is for their own user alone
-    settings = _settings(options)
+    settings = settings_of(options)
     serves = options.new_key is None and options.new_project is None
     with _locked_state(settings.state) if serves else _state_folder(settings.state):
         if options.new_project is not None:
@@ -71,6 +65,7 @@ def _serve(settings: Settings, *, take_over: bool, adopted: Sequence[Path] = ())
         bind_sockets(settings.host, settings.port) as sockets,
         queue_ownership(components.database, settings.state, take_over=take_over),
     ):
+        _make_projects(settings, components.database)
         text = _first_key(components.database)
         if text:
             print(f"The first key, an administrator's; it is shown this once:\n{text}", flush=True)  # noqa: T201
@@ -130,6 +125,14 @@ def _refuse_without_key(settings: Settings, database: Database) -> None:
                 f"--host {settings.host}: others would reach a service without a key; make one first with "
                 "`gan-aug serve --new-key admin`"
             )
+
+
+def _make_projects(settings: Settings, database: Database) -> None:
+    """Make the projects that the provider's groups are for, unless they are there."""
+    if settings.provider:
+        with database.writing() as session:
+            for grant in settings.provider.grants:
+                projects.ensure(session, grant.project, "--oidc")
 
 
 def _first_key(database: Database) -> str | None:
@@ -202,166 +205,3 @@ def _locked_state(state: Path) -> Iterator[None]:
                 f"another service works in {state}: stop it, or choose another folder with --state"
             ) from error
         yield
-
-
-def _settings(options: argparse.Namespace) -> Settings:
-    given = vars(options)
-    values = {entry.name: given[entry.name] for entry in fields(Settings) if given.get(entry.name) is not None}
-    if options.rate:
-        values["limits"] = Limits(rate=options.rate, burst=4 * options.rate)
-    values["archives"] = tuple(_archive(text) for text in options.archives)
-    values["proxies"] = tuple(_network(text) for text in options.proxies)
-    values["database"] = os.environ.get(DATABASE_URL)
-    values["state"] = options.state.resolve()
-    values["adoptable"] = tuple(options.adoptable)
-    values["rules"] = read_rules(options.rules) if options.rules else Rules()
-    if options.public_url:
-        values["public_url"] = _public_url(options.public_url)
-        values["https"] = options.https or values["public_url"].startswith("https:")
-    if options.oidc:
-        values["provider"] = read_provider(options.oidc)
-    settings = Settings(**values)
-    if settings.data is not None and not settings.data.is_dir():
-        raise ConfigError(f"--data {settings.data}: there is no such folder: name the folder that holds the images")
-    return settings
-
-
-def _archive(text: str) -> tuple[str, str | None]:
-    url, _, variable = text.partition("=")
-    return url, variable or None
-
-
-def _public_url(text: str) -> str:
-    try:
-        return plain_address(text.rstrip("/"), "no password")
-    except ValueError as error:
-        raise ConfigError(f"--public-url {text}: {error}") from None
-
-
-def _network(text: str) -> Network:
-    try:
-        network = ipaddress.ip_network(text)
-    except ValueError as error:
-        raise ConfigError(f"--trust-proxy {text}: name an address or a network, as 10.0.0.7 or 10.0.0.0/28") from error
-    if not network.prefixlen:
-        raise ConfigError(f"--trust-proxy {text}: anyone could choose the address that the audit shows: name the proxy")
-    return network
-
-
-def _at_least(least: int) -> type[int]:
-    def integer(text: str) -> int:
-        if int(text) < least:
-            raise ValueError(text)
-        return int(text)
-
-    integer.__name__ = f"whole number from {least}"
-    return integer  # type: ignore[return-value]
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        "gan-aug serve", description="Start the REST service and its pages, in one process."
-    )
-    parser.add_argument(
-        "--state",
-        type=Path,
-        default=Path("gan-aug-service"),
-        metavar="DIR",
-        help="the folder of all that the service keeps",
-    )
-    parser.add_argument(
-        "--data",
-        type=Path,
-        default=os.environ.get(DATA_ROOT) and Path(os.environ[DATA_ROOT]),
-        metavar="DIR",
-        help=f"the folder that requests may import from [default: that of {DATA_ROOT}]",
-    )
-    parser.add_argument("--host", help="address to listen on [default: 127.0.0.1, this machine alone]")
-    parser.add_argument("--port", type=_at_least(0), help="port to listen on [default: 8000]")
-    parser.add_argument("--jobs", type=_at_least(1), help="jobs at once [default: one for every 4 cores]")
-    parser.add_argument("--short-jobs", type=_at_least(0), help="short jobs beside those, such as imports [default: 1]")
-    parser.add_argument(
-        "--ray", metavar="URL", help="run jobs on a Ray cluster: the address of its job API, http://HEAD:8265"
-    )
-    parser.add_argument(
-        "--attempts", type=_at_least(1), help="how often a job is started in all if its process is killed [default: 3]"
-    )
-    parser.add_argument(
-        "--nice",
-        type=_at_least(0),
-        help="the niceness of jobs, so that the service answers while they work [default: 10]",
-    )
-    parser.add_argument(
-        "--rate", type=_at_least(1), help="requests a second that one key may send over time [default: 50]"
-    )
-    parser.add_argument(
-        "--rules", type=Path, metavar="FILE", help="what jobs may ask for and take, and who may loosen a guard (YAML)"
-    )
-    parser.add_argument(
-        "--audit-days", type=_at_least(0), help="days that audit entries are kept; 0 keeps all [default: 365]"
-    )
-    parser.add_argument(
-        "--https",
-        action="store_true",
-        default=None,
-        help="browsers reach the service over https: mark cookies as secure",
-    )
-    parser.add_argument(
-        "--public-url", metavar="URL", help="the address that browsers reach the service at, https://images.example.org"
-    )
-    parser.add_argument(
-        "--oidc",
-        type=Path,
-        metavar="FILE",
-        help="an OpenID Connect provider to sign in with, beside keys, and what its groups may do",
-    )
-    parser.add_argument(
-        "--trust-proxy",
-        dest="proxies",
-        action="append",
-        default=[],
-        metavar="ADDRESS",
-        help="a proxy in front of the service: believe its X-Forwarded-For and X-Forwarded-Proto",
-    )
-    parser.add_argument(
-        "--dicomweb",
-        dest="archives",
-        action="append",
-        default=[],
-        metavar="URL[=VARIABLE]",
-        help="a DICOMweb archive that requests may name, and the environment variable of its token",
-    )
-    parser.add_argument(
-        "--adopt",
-        action="append",
-        type=Path,
-        default=[],
-        metavar="FOLDER",
-        help="make a run folder of the command line a run of the project default; it stays as it is",
-    )
-    parser.add_argument(
-        "--adoptable",
-        action="append",
-        type=Path,
-        default=[],
-        metavar="DIR",
-        help="a folder from which administrators may adopt runs by a page, beside that of --data",
-    )
-    parser.add_argument(
-        "--take-over",
-        action="store_true",
-        help="take over the queue of a database that another --state owned until now",
-    )
-    parser.add_argument(
-        "--new-project", metavar="NAME", help="make a project, for example before its first key, and exit"
-    )
-    parser.add_argument(
-        "--new-key",
-        metavar="ROLE[:PROJECT]",
-        help="print a new key (viewer, editor, releaser, manager or admin) and exit",
-    )
-    parser.epilog = (
-        f"{DATABASE_URL} names a PostgreSQL database. Without it, the records are an SQLite file in --state. "
-        f"{SECRET} holds the secret that the provider of --oidc gave to this service."
-    )
-    return parser

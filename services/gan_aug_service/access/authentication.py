@@ -264,4 +264,5 @@ def _at_least(*roles: Role) -> Any:
 Viewer = Annotated[Principal, _at_least(Role.VIEWER)]
 Editor = Annotated[Principal, _at_least(Role.EDITOR)]
 Admin = Annotated[Principal, _at_least(Role.ADMIN)]
+Manager = Annotated[Principal, _at_least(Role.MANAGER)]
 SeesRealImages = Annotated[Principal, _at_least(Role.EDITOR, Role.RELEASER)]

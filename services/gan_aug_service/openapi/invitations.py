@@ -15,8 +15,8 @@ INVITATION_EXAMPLE = {
     "used": 4, "created": "2026-11-21T12:00:00Z", "expires": "2026-11-28T12:00:00Z",
     "access_until": "2027-02-19T12:00:00Z", "revoked": None, "open": True,
 }  # fmt: skip
-NOT_BY_LINK = (Role.ADMIN,)
-"""Roles that no link gives: whoever finds it would have all."""
+NOT_BY_LINK = (Role.MANAGER, Role.ADMIN)
+"""Roles that no link gives: whoever finds it could let others in."""
 
 
 class InvitationIn(In):
@@ -40,7 +40,7 @@ class InvitationIn(In):
     @classmethod
     def _role(cls, role: Role) -> Role:
         if role in NOT_BY_LINK:
-            raise ValueError("a link makes no administrators: make that key yourself")
+            raise ValueError("a link makes no managers and no administrators: an administrator makes that key")
         return role
 
 

@@ -88,7 +88,7 @@ def test_a_revoked_or_ended_invitation_is_followed_by_nobody(inviting: Service) 
         assert see(inviting, f"/join?invitation={text}").status_code == 404
 
 
-def test_only_administrators_invite_and_nobody_to_be_one(inviting: Service) -> None:
+def test_managers_invite_to_their_project_and_nobody_to_be_one(inviting: Service) -> None:
     made, text = invite(inviting)
     for who, status in (("editor", 403), ("viewer", 403), ("stranger", 403), (None, 401)):
         assert inviting.call("POST", "/v1/invitations", who, json=CLASS).status_code == status
@@ -104,6 +104,15 @@ def test_only_administrators_invite_and_nobody_to_be_one(inviting: Service) -> N
         {"x": 1},
     ):
         assert inviting.call("POST", "/v1/invitations", "admin", json=CLASS | wrong).status_code == 422, wrong
+    own = inviting.call("POST", "/v1/invitations", "manager", json=CLASS | {"project": None})
+    assert (own.status_code, own.json()["project"]) == (201, "lungs")
+    assert inviting.call("POST", "/v1/invitations", "manager", json=CLASS | {"project": "bones"}).status_code == 403
+    assert inviting.call("POST", "/v1/invitations", "manager", json=CLASS | {"role": "manager"}).status_code == 422
+    assert inviting.call("POST", "/v1/invitations", "admin", json=CLASS | {"project": "none"}).status_code == 422
+    bones, _ = invite(inviting, project="bones")
+    seen = {row["project"] for row in inviting.call("GET", "/v1/invitations", "manager").json()["items"]}
+    assert seen == {"lungs"}
+    assert inviting.call("DELETE", f"/v1/invitations/{bones}", "manager").status_code == 404
     other, secret = text[:32], text[32:]
     for guess in (
         "",

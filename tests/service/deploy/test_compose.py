@@ -17,7 +17,7 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from gan_aug_service.http.metrics import Metrics
-from gan_aug_service.server import _parser
+from gan_aug_service.options import parser
 from tests.support.places import ROOT
 
 TEXT = (ROOT / "docker-compose.yml").read_text()
@@ -85,11 +85,11 @@ def test_only_this_host_reaches_what_is_published() -> None:
 def test_the_service_knows_its_options() -> None:
     command = SERVICES["api"]["command"]
     assert command[:2] == ["gan-aug", "serve"]
-    options = _parser().parse_args([re.sub(r"\$\{\w+:-(\w+)\}", r"\1", part) for part in command[2:]])
+    options = parser().parse_args([re.sub(r"\$\{\w+:-(\w+)\}", r"\1", part) for part in command[2:]])
     assert (options.ray, options.jobs, str(options.state)) == ("http://head:8265", 2, "/shared/service")
     keys = re.findall(r"gan-aug serve (.*?)(?:  |\n|$)", TEXT + (ROOT / "deploy" / "example.env").read_text())
     assert len(keys) == 2
-    assert {_parser().parse_args(shlex.split(said)).new_key for said in keys} == {"admin", "viewer:metrics"}
+    assert {parser().parse_args(shlex.split(said)).new_key for said in keys} == {"admin", "viewer:metrics"}
 
 
 def test_every_node_sees_the_same_folders() -> None:

@@ -18,7 +18,8 @@ import httpx
 import pytest
 from fastapi.testclient import TestClient
 
-from gan_aug_service.server import _parser, _settings, _web_config
+from gan_aug_service.options import parser, settings_of
+from gan_aug_service.server import _web_config
 from gan_aug_service.settings import Limits
 from tests.support.command_line import call
 from tests.support.places import ROOT
@@ -49,7 +50,7 @@ def test_the_unit_keeps_jobs_alive_and_records_closed() -> None:
     )
     program, verb, *options = shlex.split(service["ExecStart"])
     assert (Path(program).name, verb) == ("gan-aug", "serve")
-    parsed = _parser().parse_args(options)
+    parsed = parser().parse_args(options)
     assert (str(parsed.state), parsed.https, parsed.proxies) == ("/var/lib/gan-aug", True, ["127.0.0.1"])
 
 
@@ -99,7 +100,7 @@ def test_a_proxy_is_believed_only_where_it_is_named(tmp_path: Path, limits: Limi
 
         def seen(peer: str, *options: str) -> tuple[str | None, bool]:
             """Which address the audit shows, and whether the cookie is for https alone."""
-            settings = _settings(_parser().parse_args(["--state", str(tmp_path / "state"), *options]))
+            settings = settings_of(parser().parse_args(["--state", str(tmp_path / "state"), *options]))
             config = _web_config(settings, service.app, 1000)
             config.load()
             client = TestClient(config.loaded_app, client=(peer, 1))

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from gan_aug_service.access import invitations
-from gan_aug_service.access.authentication import Admin, Principal, client_address, too_many
+from gan_aug_service.access.authentication import Manager, Principal, client_address, too_many
 from gan_aug_service.components import Components
 from gan_aug_service.database.invitation_tables import Invitation
 from gan_aug_service.database.tables import Key, now
@@ -19,6 +19,7 @@ from gan_aug_service.http.problems import Problem, not_found
 from gan_aug_service.openapi.descriptions import problem_responses
 from gan_aug_service.openapi.invitations import FollowIn, InvitationIn, InvitationOut, NewInvitation
 from gan_aug_service.openapi.schemas import KeyOut, NewKey, Page
+from gan_aug_service.records.projects import named
 from gan_aug_service.routes.common import After, ComponentsDep, Id, Limit, paginate, public_address, versioned_router
 
 router = versioned_router("invitations")
@@ -27,14 +28,18 @@ ENDED = "this invitation is not known, has ended, is used up or was revoked: ask
 EndKeys = Annotated[bool, Query(description="also revoke the keys that it gave")]
 
 
-@router.post("/invitations", status_code=HTTPStatus.CREATED, responses=problem_responses(400, 413))
-def make_invitation(body: InvitationIn, request: Request, principal: Admin, components: ComponentsDep) -> NewInvitation:
+@router.post("/invitations", status_code=HTTPStatus.CREATED, responses=problem_responses(400, 409, 413))
+def make_invitation(
+    body: InvitationIn, request: Request, principal: Manager, components: ComponentsDep
+) -> NewInvitation:
     """Make a link that gives each of several people a key. The link is in this answer and nowhere else."""
-    moment = now()
+    moment, project = now(), body.project or principal.project
+    if not principal.can_see(project):
+        raise Problem(HTTPStatus.FORBIDDEN, f"project: you manage {principal.project}, and not {project}")
     made = Invitation(
         name=body.name,
         role=body.role,
-        project=body.project or principal.project,
+        project=project,
         uses=body.uses,
         used=0,
         expires=moment + timedelta(days=body.days),
@@ -42,6 +47,7 @@ def make_invitation(body: InvitationIn, request: Request, principal: Admin, comp
         key_id=principal.key_id,
     )
     with components.database.writing() as session:
+        named(session, project)
         text = invitations.make_invitation(session, made)
         detail = f"{made.role} of {made.project} for {made.name}, {made.uses} times"
         principal.audit(session, "invitation.create", made.id, detail)
@@ -51,15 +57,18 @@ def make_invitation(body: InvitationIn, request: Request, principal: Admin, comp
 
 @router.get("/invitations")
 def list_invitations(
-    principal: Admin, components: ComponentsDep, limit: Limit = 50, after: After = None
+    principal: Manager, components: ComponentsDep, limit: Limit = 50, after: After = None
 ) -> Page[InvitationOut]:
-    """Invitations, newest first, with how many people followed them."""
+    """Invitations of one's project, newest first, with how many people followed them; administrators see all."""
+    query = select(Invitation)
+    if not principal.sees_all:
+        query = query.where(Invitation.project == principal.project)
     with components.database.reading() as session:
-        return paginate(session, select(Invitation), Invitation, limit, after, InvitationOut.model_validate)
+        return paginate(session, query, Invitation, limit, after, InvitationOut.model_validate)
 
 
 @router.delete("/invitations/{id}", responses=problem_responses(404))
-def revoke_invitation(id: Id, principal: Admin, components: ComponentsDep, keys: EndKeys = False) -> InvitationOut:
+def revoke_invitation(id: Id, principal: Manager, components: ComponentsDep, keys: EndKeys = False) -> InvitationOut:
     """Revoke an invitation: nobody can follow its link any more. The keys that it gave stay, unless `keys` is true."""
     with components.database.writing() as session:
         found = find_invitation(session, principal, id)
@@ -72,7 +81,7 @@ def revoke_invitation(id: Id, principal: Admin, components: ComponentsDep, keys:
     return InvitationOut.model_validate(found)
 
 
-@router.post("/invitations/follow", status_code=HTTPStatus.CREATED, responses=problem_responses(400, 404, 413))
+@router.post("/invitations/follow", status_code=HTTPStatus.CREATED, responses=problem_responses(400, 404, 409, 413))
 def follow_invitation(body: FollowIn, request: Request, components: ComponentsDep) -> NewKey:
     """Follow an invitation, without a key: gives a key of one's own. Its text is in this answer and nowhere else."""
     key, text = follow(request, components, body.invitation.strip(), body.name)
@@ -113,8 +122,9 @@ def follow(request: Request, components: Components, text: str, name: str) -> tu
     Raises:
         Problem: The invitation cannot be followed.
     """
-    look_up(request, components, text)
+    project = look_up(request, components, text).project
     with components.database.writing() as session:
+        named(session, project)
         given = invitations.follow(session, text, name, client_address(request))
     if given is None:
         raise Problem(HTTPStatus.NOT_FOUND, ENDED)

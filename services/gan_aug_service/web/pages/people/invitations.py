@@ -1,4 +1,4 @@
-"""Invitations: made, listed and revoked by administrators, and followed by whoever has the link."""
+"""Invitations: made, listed and revoked by managers, and followed by whoever has the link."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from fastapi import Depends, Query, Request
 from fastapi.responses import Response
 from pydantic import ValidationError
 
+from gan_aug.errors import ConfigError, RunConflict
 from gan_aug_service.access import keys
 from gan_aug_service.access.authentication import is_cross_site
 from gan_aug_service.access.cookies import set_cookie
@@ -19,7 +20,7 @@ from gan_aug_service.openapi.names import RULE, checked_name
 from gan_aug_service.routes.common import After, ComponentsDep, Id
 from gan_aug_service.routes.people import invitations as routes
 from gan_aug_service.web.kit.page_route import page_router, redirect
-from gan_aug_service.web.kit.page_user import AdminForm, CurrentAdmin, CurrentViewer, PageUser, read_form_fields
+from gan_aug_service.web.kit.page_user import CurrentManager, CurrentViewer, ManagerForm, PageUser, read_form_fields
 from gan_aug_service.web.kit.rendering import render
 
 router = page_router()
@@ -31,14 +32,14 @@ Made = Annotated[str, Query(pattern=f"{ID_PATTERN}|^$")]
 
 
 @router.get("/invitations")
-def list_page(user: CurrentAdmin, components: ComponentsDep, after: After = None, made: Made = "") -> Response:
+def list_page(user: CurrentManager, components: ComponentsDep, after: After = None, made: Made = "") -> Response:
     """All invitations, newest first, and the form that makes one; a new one's link is shown once."""
     shown = components.shown_once.take(user.principal.key_id, made) if made else None
     return _page(components, user, after=after, made=shown)
 
 
 @router.post("/invitations")
-def make(form: AdminForm, request: Request, components: ComponentsDep) -> Response:
+def make(form: ManagerForm, request: Request, components: ComponentsDep) -> Response:
     """Make an invitation and go on to the page that shows its link; with a fault, show the form as it was sent."""
     sent = {name: form.text(name) for name in DRAFT}
     values: dict[str, Any] = {name: text for name, text in sent.items() if text}
@@ -47,13 +48,16 @@ def make(form: AdminForm, request: Request, components: ComponentsDep) -> Respon
     except ValidationError as error:
         faults = {str(fault["loc"][0]): MESSAGES.get(fault["type"], fault["msg"]) for fault in error.errors()}
         return _page(components, form.user, status=422, sent=sent, faults=faults)
-    made = routes.make_invitation(body, request, form.user.principal, components)
+    try:
+        made = routes.make_invitation(body, request, form.user.principal, components)
+    except (ConfigError, RunConflict) as error:  # there is no such project, or it is archived
+        return _page(components, form.user, status=422, sent=sent, faults={"project": str(error)})
     components.shown_once.put(form.user.principal.key_id, made.id, made)
     return redirect(f"/invitations?made={made.id}")
 
 
 @router.get("/invitations/{id}/revoke")
-def ask(id: Id, user: CurrentAdmin, components: ComponentsDep) -> Response:
+def ask(id: Id, user: CurrentManager, components: ComponentsDep) -> Response:
     """Ask once before an invitation is revoked."""
     with components.database.reading() as session:
         found = routes.find_invitation(session, user.principal, id)
@@ -61,7 +65,7 @@ def ask(id: Id, user: CurrentAdmin, components: ComponentsDep) -> Response:
 
 
 @router.post("/invitations/{id}/revoke")
-def revoke(id: Id, form: AdminForm, components: ComponentsDep) -> Response:
+def revoke(id: Id, form: ManagerForm, components: ComponentsDep) -> Response:
     """Revoke an invitation, and the keys that it gave if that was ticked."""
     routes.revoke_invitation(id, form.user.principal, components, keys=form.text("keys") == "yes")
     return redirect("/invitations")
