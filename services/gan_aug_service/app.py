@@ -11,7 +11,7 @@ from fastapi import APIRouter, FastAPI
 
 import gan_aug
 from gan_aug.run.files import storage_errors
-from gan_aug_service.access.cookies import COOKIE, SECURE_COOKIE
+from gan_aug_service.access.cookies import name_of_cookie
 from gan_aug_service.components import Components, build_components
 from gan_aug_service.database.engine import Database
 from gan_aug_service.http import problems
@@ -76,7 +76,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     site.install(app)
     app.summary = "Train GANs on labelled medical images, make synthetic sets, compare AUC."
-    app.openapi = partial(openapi, app, SECURE_COOKIE if settings.https else COOKIE)  # type: ignore[method-assign]
+    app.openapi = partial(openapi, app, name_of_cookie(settings), settings.root_path)  # type: ignore[method-assign]
     return app
 
 
@@ -111,13 +111,18 @@ def assemble_app(
         openapi_url=openapi_url,
         lifespan=lifespan,
         separate_input_output_schemas=False,
+        redirect_slashes=False,  # it would send the browser to whatever host the request names
     )
     app.state.components = components
     problems.install(app)
     for router in routers:
         app.include_router(router)
     app.add_middleware(
-        RequestMiddleware, body_limit=settings.limits.body, unlimited_paths=unlimited_paths, https=settings.https
+        RequestMiddleware,
+        body_limit=settings.limits.body,
+        unlimited_paths=unlimited_paths,
+        https=settings.https,
+        root_path=settings.root_path,
     )
     return app
 

@@ -13,7 +13,7 @@ from gan_aug_service.database.engine import Database
 from gan_aug_service.database.key_cache import KeyCache
 from gan_aug_service.http.metrics import Metrics
 from gan_aug_service.http.rate_limit import RateLimiter
-from gan_aug_service.http.shown_once import ShownOnce
+from gan_aug_service.http.shown_once import FORM_SECONDS, MOST_FORMS, ShownOnce
 from gan_aug_service.oidc.provider import Provider
 from gan_aug_service.queue.checker import Checker
 from gan_aug_service.queue.runner import Runner
@@ -45,6 +45,8 @@ class Components:
     """Whom people may sign in with, beside keys."""
     shown_once: ShownOnce = field(default_factory=ShownOnce)
     """New keys and links that wait for the page that shows them."""
+    kept_forms: ShownOnce = field(default_factory=lambda: ShownOnce(seconds=FORM_SECONDS, most=MOST_FORMS))
+    """Forms that were sent after their session had ended: they wait for their sender to sign in again."""
     key_cache: KeyCache = field(default_factory=KeyCache)
     streams: dict[str, set[object]] = field(default_factory=dict)
     """The event streams that each key has open."""

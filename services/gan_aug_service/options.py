@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import ipaddress
 import os
+import re
 from dataclasses import fields
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from gan_aug.config.section import plain_address
 from gan_aug.errors import ConfigError
@@ -31,6 +33,8 @@ def settings_of(options: argparse.Namespace) -> Settings:
     if options.public_url:
         values["public_url"] = _public_url(options.public_url)
         values["https"] = options.https or values["public_url"].startswith("https:")
+    root = urlsplit(values.get("public_url", "")).path if options.root_path is None else options.root_path
+    values["root_path"] = _root_path(root)
     if options.oidc:
         values["provider"] = read_provider(options.oidc)
     settings = Settings(**values)
@@ -42,6 +46,13 @@ def settings_of(options: argparse.Namespace) -> Settings:
 def _archive(text: str) -> tuple[str, str | None]:
     url, _, variable = text.partition("=")
     return url, variable or None
+
+
+def _root_path(text: str) -> str:
+    root = text.rstrip("/")
+    if root and not re.fullmatch(r"(/[A-Za-z0-9_-][A-Za-z0-9_.-]*)+", root):
+        raise ConfigError(f"--root-path {text}: write a path of letters, digits, . _ and -, such as /gan-aug")
+    return root
 
 
 def _public_url(text: str) -> str:
@@ -120,6 +131,11 @@ def parser() -> argparse.ArgumentParser:
     )
     made.add_argument(
         "--public-url", metavar="URL", help="the address that browsers reach the service at, https://images.example.org"
+    )
+    made.add_argument(
+        "--root-path",
+        metavar="PATH",
+        help="the path under which a proxy shows the service, /gan-aug [default: that of --public-url]",
     )
     made.add_argument(
         "--oidc",

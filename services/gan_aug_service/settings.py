@@ -128,6 +128,8 @@ class Settings:
     """Folders, beside the data folder, from which administrators may adopt runs that were made on the command line."""
     public_url: str | None = None
     """The address that browsers reach the service at, without a slash at its end; without one it is what they send."""
+    root_path: str = ""
+    """The path under which a proxy shows the service, such as `/gan-aug`; empty for the root of its host."""
     provider: ProviderSettings | None = None
     """The provider that people may sign in with; without one there are keys alone."""
     limits: Limits = Limits()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 from fastapi import Request, Response
 
 from gan_aug_service.components import components_of
+from gan_aug_service.settings import Settings
 
 COOKIE = "ganaug_session"
 SECURE_COOKIE = f"__Host-{COOKIE}"
@@ -16,9 +19,18 @@ def is_https(request: Request) -> bool:
     return components_of(request).settings.https or request.url.scheme == "https"
 
 
+def name_of_cookie(settings: Settings, https: bool | None = None) -> str:
+    """The cookie's name: it depends on https, and on the path under which a proxy shows the service.
+
+    Services under several paths of one host must not take each other's cookies: a `__Host-` cookie is for all paths.
+    """
+    secure = settings.https if https is None else https
+    return (SECURE_COOKIE if secure else COOKIE) + re.sub("[^A-Za-z0-9]", "_", settings.root_path)
+
+
 def cookie_name(request: Request) -> str:
-    """The cookie's name for a request: it depends on https."""
-    return SECURE_COOKIE if is_https(request) else COOKIE
+    """The cookie's name for a request."""
+    return name_of_cookie(components_of(request).settings, is_https(request))
 
 
 def read_cookie(request: Request) -> str:

@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from gan_aug_service.http.bodies import body_too_large
 from gan_aug_service.http.metrics import Metrics
+from gan_aug_service.http.prefix import ROOT_PATH, prefixed_location, without_prefix
 from gan_aug_service.http.problems import document, internal_error, problem_response
 
 SECURITY_HEADERS = {
@@ -33,35 +34,58 @@ KNOWN_METHODS = {"GET", "HEAD", "POST", "DELETE", "PUT", "PATCH", "OPTIONS"}
 log = logging.getLogger(__name__)
 
 
+class HeadAnswered(Exception):
+    """All that a client with the method HEAD asked for was sent: what would make the rest of the answer may end."""
+
+
 class RequestMiddleware:
     """The ASGI middleware around all routes."""
 
-    def __init__(self, app: ASGIApp, *, body_limit: int, unlimited_paths: Collection[str], https: bool = False) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        body_limit: int,
+        unlimited_paths: Collection[str],
+        https: bool = False,
+        root_path: str = "",
+    ) -> None:
         """Wrap `app`.
 
-        `body_limit` is in bytes; `unlimited_paths` have a limit of their own, and `*` in one stands for an id. `https`
-        says that browsers use https.
+        Args:
+            app: The application.
+            body_limit: Bytes that a body may have.
+            unlimited_paths: Paths that have a limit of their own; `*` in one stands for an id.
+            https: Whether browsers use https.
+            root_path: The path under which a proxy shows the service; empty for the root.
         """
-        self._app, self._limit = app, body_limit
+        self._app, self._limit, self._root = app, body_limit, root_path
         paths = [re.escape(path).replace(r"\*", "[^/]+") for path in unlimited_paths]
         self._unlimited = re.compile("|".join(paths))  # without paths it is the empty one, which no request has
         headers = SECURITY_HEADERS | HTTPS_HEADERS if https else SECURITY_HEADERS
         self._headers = [(name.encode(), value.encode()) for name, value in headers.items()]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Answer one request; one with the method HEAD as GET, without the body."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        began, status, answered = time.monotonic(), 500, False
+        began, status, answered, asked = time.monotonic(), 500, False, scope["method"]
+        ROOT_PATH.set(self._root)
+        scope = without_prefix(scope, self._root)
+        if asked == "HEAD":
+            scope = {**scope, "method": "GET", "state": {**scope.get("state", {}), "head": True}}
 
         async def sending(message: Message) -> None:
             nonlocal status, answered
+            if asked == "HEAD" and message["type"] == "http.response.body":
+                await send({"type": "http.response.body", "body": b""})
+                raise HeadAnswered
             if message["type"] == "http.response.start":
                 status, answered = message["status"], True
                 present = {name.lower() for name, _ in message["headers"]}
                 missing = [pair for pair in self._headers if pair[0] not in present]
-                message["headers"] = [*message["headers"], *missing]
+                message["headers"] = [*prefixed_location(message["headers"]), *missing]
             await send(message)
 
         try:
@@ -71,12 +95,14 @@ class RequestMiddleware:
                 await response(scope, receive, sending)
             else:
                 await self._app(scope, self._counted(scope, receive), sending)
+        except HeadAnswered:
+            pass
         except Exception:
             log.exception("fault", extra={"path": scope["path"][:300]})
             if not answered:
                 await internal_error()(scope, receive, sending)
         finally:
-            self._note(scope, status, time.monotonic() - began)
+            self._note(scope, asked, status, time.monotonic() - began)
 
     def _declared(self, scope: Scope) -> int:
         length = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
@@ -98,17 +124,17 @@ class RequestMiddleware:
 
         return counting
 
-    def _note(self, scope: Scope, status: int, seconds: float) -> None:
+    def _note(self, scope: Scope, asked: str, status: int, seconds: float) -> None:
         route = getattr(scope.get("route"), "path", "unknown")
         state = scope.get("state", {})
         metrics: Metrics = scope["app"].state.components.metrics
-        method = scope["method"] if scope["method"] in KNOWN_METHODS else "other"
+        method = asked if asked in KNOWN_METHODS else "other"
         metrics.requests.labels(method, route, str(status)).inc()
         metrics.seconds.labels(route).observe(seconds)
         log.info(
             "request",
             extra={
-                "method": scope["method"],
+                "method": asked,
                 "path": scope["path"][:300],
                 "status": status,
                 "ms": round(1000 * seconds, 1),

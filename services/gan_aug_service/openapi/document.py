@@ -20,11 +20,22 @@ UNUSED_SCHEMAS = ("HTTPValidationError", "ValidationError")
 REFERENCE = "#/components/schemas/"
 
 
-def openapi(app: FastAPI, cookie: str) -> dict[str, Any]:
-    """The OpenAPI document of the service, made once; `cookie` is the name of a browser's cookie."""
+def openapi(app: FastAPI, cookie: str, root_path: str = "") -> dict[str, Any]:
+    """The OpenAPI document of the service, made once.
+
+    Args:
+        app: The service.
+        cookie: The name of a browser's cookie.
+        root_path: The path under which a proxy shows the service.
+
+    Returns:
+        The document.
+    """
     if app.openapi_schema:
         return app.openapi_schema
     document = get_openapi(title=app.title, version=app.version, summary=app.summary, routes=app.routes)
+    if root_path:
+        document["servers"] = [{"url": root_path}]
     components = document.setdefault("components", {})
     components["schemas"] = _schemas(components.get("schemas", {}))
     components["securitySchemes"] = {

@@ -8,8 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from gan_aug_service.database.sharing_tables import Notice, Project
 from gan_aug_service.database.tables import Role
+from gan_aug_service.openapi.names import Name
 from gan_aug_service.openapi.releases import Sentence
-from gan_aug_service.openapi.schemas import In, Name
+from gan_aug_service.openapi.schemas import In
 
 PROJECT_ID = "019aa5a0b1c2d3e4f5061728"
 PROJECT_EXAMPLE = {

@@ -11,6 +11,7 @@ from sqlalchemy import Row
 
 from gan_aug.config import Config
 from gan_aug_service.database.tables import AuditEntry, Job, JobState, Key, Role
+from gan_aug_service.http.prefix import prefixed
 from gan_aug_service.http.problems import recorded_document
 from gan_aug_service.openapi.names import Name
 
@@ -100,7 +101,7 @@ class JobOut(BaseModel):
     @classmethod
     def of(cls, job: Job | Row[Any]) -> JobOut:
         """The answer for a job, or for a row of its columns."""
-        here, run = f"/v1/jobs/{job.id}", job.run if isinstance(job, Job) else job
+        here, run = prefixed(f"/v1/jobs/{job.id}"), job.run if isinstance(job, Job) else job
         state = JobState(job.state)
         links = {name: f"{here}/{name}" for name in ("events", "report", "log")} | {"self": here}
         return cls(

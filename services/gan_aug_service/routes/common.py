@@ -15,6 +15,7 @@ from gan_aug_service.components import Components, components_of
 from gan_aug_service.database.invitation_tables import Invitation
 from gan_aug_service.database.tables import ID_PATTERN, AuditEntry, Job, Key, Run, Upload
 from gan_aug_service.http.bodies import JSON, read_object
+from gan_aug_service.http.prefix import prefixed
 from gan_aug_service.openapi.descriptions import problem_responses
 from gan_aug_service.openapi.schemas import Page
 from gan_aug_service.records.lists import Order, Sort, Wanted
@@ -38,7 +39,7 @@ async def _get_components(request: Request) -> Components:
 
 def public_address(request: Request) -> str:
     """The service's address as browsers know it, without a slash at its end."""
-    return components_of(request).settings.public_url or str(request.base_url).rstrip("/")
+    return components_of(request).settings.public_url or str(request.base_url).rstrip("/") + prefixed("")
 
 
 ComponentsDep = Annotated[Components, Depends(_get_components)]

@@ -10,7 +10,7 @@ from starlette.types import Receive, Scope, Send
 
 from gan_aug_service.http.problems import document, problem_response
 from gan_aug_service.web.kit import static_files
-from gan_aug_service.web.kit.page_route import problem_page, wants_html
+from gan_aug_service.web.kit.page_route import local_path, problem_page, redirect, wants_html
 from gan_aug_service.web.pages import datasets, home, jobs, models, new_job, predictions, reports, synthetic
 from gan_aug_service.web.pages.governing import queue, rules
 from gan_aug_service.web.pages.people import audit, invitations, keys, provider, session
@@ -55,7 +55,11 @@ def install(app: FastAPI) -> None:
 
 
 async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer a path that no route has, with a page if a browser asks for one."""
+    """Answer a path that no route has: without its last slash, or with a page if a browser asks for one."""
+    path = scope["path"]
+    if scope["type"] == "http" and path != "/" and path.endswith("/") and scope["method"] == "GET":
+        await redirect(local_path(path.rstrip("/")))(scope, receive, send)
+        return
     if scope["type"] != "http" or scope["path"].startswith("/v1/") or not wants_html(Request(scope)):
         raise HTTPException(HTTPStatus.NOT_FOUND)
     await problem_page(Request(scope), problem_response(document(HTTPStatus.NOT_FOUND, NO_SUCH_PAGE)))(

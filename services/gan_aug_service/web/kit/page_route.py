@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hmac
 import json
 import logging
+import secrets
 from collections.abc import Callable, Coroutine
 from http import HTTPStatus
 from typing import Any
@@ -13,11 +15,17 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.routing import APIRoute
 
+from gan_aug_service.access.authentication import is_cross_site
 from gan_aug_service.access.cookies import read_cookie
+from gan_aug_service.access.keys import csrf_token
+from gan_aug_service.components import components_of
 from gan_aug_service.http.problems import HANDLED_ERRORS, error_response, internal_error
 from gan_aug_service.web.kit.rendering import render
 
-SIGN_IN = "/sign-in"
+SIGN_IN, KEPT = "/sign-in", "/kept"
+FORM_SIZE = 64 << 10
+"""Characters of a form that is kept for a sender who has to sign in again."""
+
 log = logging.getLogger(__name__)
 
 
@@ -77,8 +85,24 @@ def problem_page(request: Request, answer: Response) -> Response:
 
 def _sign_in(request: Request) -> Response:
     current = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-    target = current if request.method == "GET" else "/"
+    target = current if request.method == "GET" else _kept_form(request, current)
     if request.headers.get("sec-fetch-site") == "cross-site" and not read_cookie(request):
         # Browsers do not send the cookie with a link from another site, but they do with a link from this page.
         return render("shared/redirect.html", None, path=target)
     return redirect(SIGN_IN if target == "/" else f"{SIGN_IN}?{urlencode({'next': target})}")
+
+
+def _kept_form(request: Request, path: str) -> str:
+    """The page where a form that came too late waits for its sender; `/` if it is none of the session's own pages.
+
+    The token in it proves that: it is derived from the cookie, which the browser still has.
+    """
+    token, fields = getattr(request.state, "sent_form", ("", {}))
+    cookie = read_cookie(request)
+    own = bool(cookie) and hmac.compare_digest(token.encode(), csrf_token(cookie).encode())
+    size = sum(len(name) + sum(map(len, texts)) for name, texts in fields.items())
+    if not own or is_cross_site(request) or size > FORM_SIZE:
+        return "/"
+    name = secrets.token_urlsafe(24)
+    components_of(request).kept_forms.put(KEPT, name, (path, fields))
+    return f"{KEPT}/{name}"

@@ -96,6 +96,7 @@ def _form(role: Role) -> Any:
     async def read(request: Request) -> Form:
         fields = await read_form_fields(request)
         token = next(iter(fields.pop(TOKEN_FIELD, [])), "")
+        request.state.sent_form = (token, fields)  # if the session has ended, page_route.py keeps it
         return Form(await run_in_threadpool(partial(authenticate_page, request, role, form_token=token)), fields)
 
     return Depends(read)

@@ -13,6 +13,7 @@ from markupsafe import Markup
 import gan_aug
 from gan_aug.export.formats import FORMATS
 from gan_aug_service.database.tables import Role
+from gan_aug_service.http.prefix import prefixed, prefixed_page
 from gan_aug_service.web.kit.page_user import PageUser
 from gan_aug_service.web.kit.static_files import static_url
 
@@ -45,8 +46,8 @@ def render(
     Returns:
         The page.
     """
-    text = TEMPLATES.get_template(template).render(user=user, **values)
-    return HTMLResponse(text, status, HEADERS | (headers or {}))
+    text = TEMPLATES.get_template(template).render(user=user, root=prefixed(""), **values)
+    return HTMLResponse(prefixed_page(text), status, HEADERS | (headers or {}))
 
 
 def utc_time(when: datetime | None) -> Markup:
@@ -56,9 +57,10 @@ def utc_time(when: datetime | None) -> Markup:
     return Markup('<time datetime="{}">{:%Y-%m-%d %H:%M} UTC</time>').format(when.isoformat(), when)
 
 
-def time_of_day(seconds: float) -> str:
-    """The time of day, in UTC."""
-    return f"{datetime.fromtimestamp(seconds, UTC):%H:%M:%S}"
+def time_of_day(seconds: float) -> Markup:
+    """The time of day as an HTML element, in UTC until the reader's browser puts its own."""
+    when = datetime.fromtimestamp(seconds, UTC)
+    return Markup('<time datetime="{}" data-clock="yes">{:%H:%M:%S} UTC</time>').format(when.isoformat(), when)
 
 
 def duration(seconds: float) -> str:

@@ -2,7 +2,9 @@
 "use strict";
 
 const job = document.getElementById("job");
-const path = `/jobs/${job.dataset.job}`;
+const root = document.body.dataset.root ?? "";
+const path = `${root}/jobs/${job.dataset.job}`;
+const api = `${root}/v1/jobs/${job.dataset.job}`;
 const LINES = 200;
 const LEFT_EVERY = 5000; // ms between two requests for how long it still takes
 const SAMPLES_EVERY = 4000; // ms between two requests for a newer grid of samples
@@ -102,9 +104,12 @@ function log(event) {
   const when = document.createElement("time");
   const where = document.createElement("span");
   if (event.kind === "note") line.className = "note";
-  when.textContent = new Date(1000 * event.time).toISOString().slice(11, 19);
+  when.dateTime = new Date(1000 * event.time).toISOString();
+  when.dataset.clock = "yes";
+  when.textContent = `${when.dateTime.slice(11, 19)} UTC`;
   where.textContent = event.stage;
   line.append(when, " ", where, ` ${event.message}`);
+  localTimes(line);
   list.append(line);
   while (list.children.length > LINES) list.firstElementChild.remove();
   if (below) list.scrollTop = list.scrollHeight;
@@ -115,7 +120,7 @@ let lastAsked = 0;
 async function sayWhatIsLeft() {
   if (!find("left") || Date.now() - lastAsked < LEFT_EVERY) return;
   lastAsked = Date.now();
-  const answer = await fetch(`/v1${path}/remaining`);
+  const answer = await fetch(`${api}/remaining`);
   if (answer.ok) find("left").textContent = (await answer.json()).words;
 }
 
@@ -151,7 +156,7 @@ function handle(message) {
 }
 
 function follow() {
-  const source = new EventSource(`/v1${path}/events`);
+  const source = new EventSource(`${api}/events`);
   let began = false;
   source.addEventListener("open", () => {
     if (began) return; // a reconnection goes on after the last event

@@ -10,7 +10,7 @@ let newest = 0;
 async function look() {
   const number = (newest += 1);
   const body = new URLSearchParams(new FormData(form));
-  const answer = await fetch("/new/quick", { method: "POST", body });
+  const answer = await fetch(`${document.body.dataset.root ?? ""}/new/quick`, { method: "POST", body });
   if (!answer.ok || number !== newest) return;
   const { faults, estimate } = await answer.json();
   said.classList.toggle("fault", faults.length > 0);

@@ -24,7 +24,7 @@ if (zip) {
   zip.addEventListener("change", () => { send.disabled = !zip.files.length; });
   send.addEventListener("click", () => {
     const request = new XMLHttpRequest();
-    request.open("POST", `/v1/uploads?${new URLSearchParams({ name: zip.files[0].name.slice(0, 500) })}`);
+    request.open("POST", `${document.body.dataset.root ?? ""}/v1/uploads?${new URLSearchParams({ name: zip.files[0].name.slice(0, 500) })}`);
     request.setRequestHeader("Content-Type", "application/zip");
     request.setRequestHeader("X-CSRF-Token", document.querySelector("#new [name=csrf_token]").value);
     request.responseType = "json";

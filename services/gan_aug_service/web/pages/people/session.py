@@ -16,8 +16,8 @@ from gan_aug_service.http.problems import Problem
 from gan_aug_service.openapi.schemas import SignIn
 from gan_aug_service.routes.common import ComponentsDep, public_address
 from gan_aug_service.routes.people import session as session_routes
-from gan_aug_service.web.kit.page_route import SIGN_IN, local_path, page_router, redirect
-from gan_aug_service.web.kit.page_user import ViewerForm, read_form_fields
+from gan_aug_service.web.kit.page_route import KEPT, SIGN_IN, local_path, page_router, redirect
+from gan_aug_service.web.kit.page_user import CurrentViewer, ViewerForm, read_form_fields
 from gan_aug_service.web.kit.rendering import render
 
 router = page_router()
@@ -56,6 +56,13 @@ def sign_in(request: Request, components: ComponentsDep, fields: Fields) -> Resp
             provider=components.settings.provider,
         )
     return answer
+
+
+@router.get(KEPT + "/{name}")
+def kept_form(name: str, user: CurrentViewer, components: ComponentsDep) -> Response:
+    """A form that was sent after its session had ended: its sender is signed in again, and may send it now."""
+    path, fields = components.kept_forms.look(KEPT, name) or ("", {})
+    return render("shared/kept-form.html", user, path=path, fields=fields)
 
 
 @router.post("/sign-out")
