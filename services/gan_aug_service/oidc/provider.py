@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from gan_aug_service.oidc.begun import Begun
-from gan_aug_service.openapi.names import as_name
+from gan_aug_service.openapi.people.names import as_name
 from gan_aug_service.settings import LOOPBACK, ProviderSettings
 
 TIMEOUT = 10

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from gan_aug.config.faults import faults_of
 from gan_aug.errors import ConfigError
 from gan_aug_service.database.tables import Role
-from gan_aug_service.openapi.names import Name
+from gan_aug_service.openapi.people.names import Name
 from gan_aug_service.settings import LOOPBACK, Grant, ProviderSettings
 
 SECRET = "GAN_AUG_OIDC_SECRET"  # noqa: S105 - a variable's name

@@ -7,7 +7,7 @@ from typing import Any
 
 from gan_aug.config import Config, dump, parse
 from gan_aug.config.section import Section
-from gan_aug_service.openapi.invitations import INVITATION_EXAMPLE
+from gan_aug_service.openapi.people.invitations import INVITATION_EXAMPLE
 from gan_aug_service.openapi.projects import NOTICE_EXAMPLE, PROJECT_EXAMPLE
 from gan_aug_service.openapi.releases import RELEASE_EXAMPLE
 from gan_aug_service.openapi.schemas import JOB_EXAMPLE

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from gan_aug_service.database.sharing_tables import Notice, Project
 from gan_aug_service.database.tables import Role
-from gan_aug_service.openapi.names import Name
+from gan_aug_service.openapi.people.names import Name
 from gan_aug_service.openapi.releases import Sentence
 from gan_aug_service.openapi.schemas import In
 

@@ -13,7 +13,7 @@ from gan_aug.config import Config
 from gan_aug_service.database.tables import AuditEntry, Job, JobState, Key, Role
 from gan_aug_service.http.prefix import prefixed
 from gan_aug_service.http.problems import recorded_document
-from gan_aug_service.openapi.names import Name
+from gan_aug_service.openapi.people.names import Name
 
 Item = TypeVar("Item")
 JOB_EXAMPLE: dict[str, JsonValue] = {

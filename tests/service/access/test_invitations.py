@@ -17,7 +17,7 @@ from gan_aug_service.access import invitations
 from gan_aug_service.database.invitation_tables import Invitation
 from gan_aug_service.database.tables import AuditEntry, now
 from gan_aug_service.http.shown_once import MOST, ShownOnce
-from gan_aug_service.openapi.names import as_name, checked_name
+from gan_aug_service.openapi.people.names import as_name, checked_name
 from gan_aug_service.settings import Limits
 from tests.support.service.page_samples import PAGE, see, send, sign_in
 from tests.support.service.service_samples import Service

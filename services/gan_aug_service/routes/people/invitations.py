@@ -17,7 +17,7 @@ from gan_aug_service.database.invitation_tables import Invitation
 from gan_aug_service.database.tables import Key, now
 from gan_aug_service.http.problems import Problem, not_found
 from gan_aug_service.openapi.descriptions import problem_responses
-from gan_aug_service.openapi.invitations import FollowIn, InvitationIn, InvitationOut, NewInvitation
+from gan_aug_service.openapi.people.invitations import FollowIn, InvitationIn, InvitationOut, NewInvitation
 from gan_aug_service.openapi.schemas import KeyOut, NewKey, Page
 from gan_aug_service.records.projects import named
 from gan_aug_service.routes.common import After, ComponentsDep, Id, Limit, paginate, public_address, versioned_router

@@ -15,8 +15,8 @@ from gan_aug_service.access.cookies import set_cookie
 from gan_aug_service.components import Components
 from gan_aug_service.database.tables import ID_PATTERN, Key, Role
 from gan_aug_service.http.problems import Problem
-from gan_aug_service.openapi.invitations import NOT_BY_LINK, InvitationIn
-from gan_aug_service.openapi.names import RULE, checked_name
+from gan_aug_service.openapi.people.invitations import NOT_BY_LINK, InvitationIn
+from gan_aug_service.openapi.people.names import RULE, checked_name
 from gan_aug_service.routes.common import After, ComponentsDep, Id
 from gan_aug_service.routes.people import invitations as routes
 from gan_aug_service.web.kit.page_route import page_router, redirect

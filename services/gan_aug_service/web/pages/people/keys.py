@@ -12,7 +12,7 @@ from gan_aug.errors import ConfigError, RunConflict
 from gan_aug_service.components import Components
 from gan_aug_service.database.tables import ID_PATTERN, Key, Role
 from gan_aug_service.http.problems import not_found
-from gan_aug_service.openapi.names import RULE
+from gan_aug_service.openapi.people.names import RULE
 from gan_aug_service.openapi.schemas import KeyIn, NewKey
 from gan_aug_service.routes.common import After, ComponentsDep, Id
 from gan_aug_service.routes.people.keys import list_keys, make_key, revoke_key

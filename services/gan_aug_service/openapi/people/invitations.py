@@ -7,7 +7,7 @@ from datetime import datetime
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from gan_aug_service.database.tables import Role
-from gan_aug_service.openapi.names import Name
+from gan_aug_service.openapi.people.names import Name
 from gan_aug_service.openapi.schemas import In
 
 INVITATION_EXAMPLE = {

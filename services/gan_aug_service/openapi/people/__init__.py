@@ -1,0 +1,1 @@
+"""What requests and answers about people hold: their names, and invitations."""
