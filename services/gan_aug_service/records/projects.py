@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from difflib import get_close_matches
 from http import HTTPStatus
 
@@ -42,6 +43,13 @@ def named(session: Session, name: str, key: str = "project") -> Project:
     if found.archived:
         raise RunConflict(f"the project {name} is archived: it can be read, and nothing new is made in it")
     return found
+
+
+def acting_in(session: Session, principal: Principal, name: str) -> Principal:
+    """A principal in the project of a name; raises ConfigError if there is none, or only an admin may name it."""
+    if principal.sees_all:
+        return replace(principal, project=named(session, name).name)
+    raise ConfigError(f"project: your key is of the project {principal.project}, not of {name!r}: leave it out")
 
 
 def find(session: Session, principal: Principal, project_id: str) -> Project:

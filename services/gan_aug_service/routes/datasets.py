@@ -6,7 +6,7 @@ from http import HTTPStatus
 
 from fastapi import Response
 
-from gan_aug_service.access.authentication import Editor, Viewer
+from gan_aug_service.access.authentication import Viewer
 from gan_aug_service.openapi.described import RunOut
 from gan_aug_service.openapi.descriptions import config_request_body, problem_responses
 from gan_aug_service.openapi.schemas import DatasetOut, JobOut, Page
@@ -23,6 +23,7 @@ from gan_aug_service.routes.common import (
     versioned_router,
 )
 from gan_aug_service.routes.jobs import accepted_job
+from gan_aug_service.routes.projects.acting import EditorIn
 from gan_aug_service.routes.runs import run_page
 
 router = versioned_router("datasets")
@@ -36,7 +37,7 @@ router = versioned_router("datasets")
 )
 def import_dataset(
     config: ConfigBody,
-    principal: Editor,
+    principal: EditorIn,
     components: ComponentsDep,
     response: Response,
     idempotency_key: IdempotencyKey = None,

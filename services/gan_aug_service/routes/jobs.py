@@ -40,6 +40,7 @@ from gan_aug_service.routes.common import (
     paginate,
     versioned_router,
 )
+from gan_aug_service.routes.projects.acting import EditorIn
 
 router = versioned_router("jobs")
 
@@ -78,7 +79,7 @@ TagQuery = Annotated[Sequence[Tag], Field(max_length=MOST_TAGS), Query(descripti
 def submit(
     verb: Verb,
     config: ConfigBody,
-    principal: Editor,
+    principal: EditorIn,
     components: ComponentsDep,
     response: Response,
     run: RunQuery = None,

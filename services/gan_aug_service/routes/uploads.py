@@ -40,10 +40,12 @@ from gan_aug_service.routes.common import (
     paginate,
     versioned_router,
 )  # fmt: skip
+from gan_aug_service.routes.projects.acting import EditorIn
 from gan_aug_service.uploads.quota import FILE_OVERHEAD, check_free_space, check_project_quota
 from gan_aug_service.uploads.unpack import receive, unpack
 
 router = versioned_router("uploads")
+
 _RECORDING = threading.Lock()
 """Held while an upload is recorded: otherwise two at once could both fit into a quota that has room for one."""
 
@@ -59,7 +61,7 @@ ZIP = {"application/zip": {"schema": {"type": "string", "format": "binary"}}}
 )
 async def upload(
     request: Request,
-    principal: Editor,
+    principal: EditorIn,
     components: ComponentsDep,
     response: Response,
     name: FileName = "",

@@ -22,6 +22,7 @@ from tests.support.service.page_samples import see, send, sign_in
 from tests.support.service.service_samples import NOBODY, TINY, Service
 
 BEFORE_PROJECTS = "0007"
+ZIP: dict[str, Any] = {"content": zipped({"a/1.png": b"1"}), "headers": {"Content-Type": "application/zip"}}
 OTHERS = {"colleague": 403, "viewer": 403, "releaser": 403, "stranger": 404}
 """Who may not end what an editor of the project made, and how they are told."""
 
@@ -92,6 +93,27 @@ def test_a_project_is_made_by_an_administrator_alone_and_a_typo_makes_none(servi
     detail(service.call("GET", f"/v1/projects/{made['id']}", "manager"), 404)
 
 
+def test_a_job_names_a_project_that_is_there(service: Service) -> None:
+    asked = [
+        ("/v1/jobs/import?project={}", {"json": TINY}),
+        ("/v1/datasets?project={}", {"json": TINY}),
+        (
+            "/v1/uploads?project={}",
+            {"content": zipped({"a/1.png": b"1"}), "headers": {"Content-Type": "application/zip"}},
+        ),
+    ]
+    for path, more in asked:
+        said = detail(service.call("POST", path.format("lugns"), "admin", **more), 422)
+        assert "there is no project 'lugns': did you mean lungs?" in said
+        assert "your key is of the project lungs" in detail(service.call("POST", path.format("bones"), **more), 422)
+        detail(service.call("POST", path.format("lungs"), "viewer", **more), 403)
+        for who in ("admin", "editor"):
+            answer = service.call("POST", path.format("lungs"), who, **more)
+            assert answer.status_code in (201, 202), answer.text
+            assert answer.json()["project"] == "lungs"
+    assert len(service.call("GET", "/v1/jobs", "viewer").json()["items"]) == 4
+
+
 def test_a_project_is_renamed_archived_and_opened_again(service: Service, run: str) -> None:
     lungs = f"/v1/projects/{project_id(service, 'lungs')}"
     for who in ("viewer", "editor", "releaser"):
@@ -110,7 +132,7 @@ def test_a_project_is_renamed_archived_and_opened_again(service: Service, run: s
         ("POST", "/v1/jobs/import", {"json": TINY}),
         ("POST", f"/v1/jobs/compare?run={run}", {"json": TINY}),
         ("POST", f"/v1/jobs/{job['id']}/resume", {}),
-        ("POST", "/v1/uploads", {"content": zipped({"a/1.png": b"1"}), "headers": {"Content-Type": "application/zip"}}),
+        ("POST", "/v1/uploads", ZIP),
     ]
     for method, path, more in asked:
         assert "is archived" in detail(service.call(method, path, **more), 409), path
