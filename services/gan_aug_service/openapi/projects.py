@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from gan_aug_service.database.sharing_tables import Notice, Project
 from gan_aug_service.database.tables import Role
 from gan_aug_service.openapi.people.names import Name
-from gan_aug_service.openapi.releases import Sentence
+from gan_aug_service.openapi.releases import ONE_LINE
 from gan_aug_service.openapi.schemas import In
 
+Title = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80, pattern=ONE_LINE)]
 PROJECT_ID = "019aa5a0b1c2d3e4f5061728"
 PROJECT_EXAMPLE = {
     "id": PROJECT_ID, "name": "radiology", "title": "Radiology, thorax", "created": "2026-11-21T12:00:00Z",
@@ -29,14 +31,14 @@ class ProjectIn(In):
 
     model_config = ConfigDict(json_schema_extra={"example": {"name": "radiology", "title": "Radiology, thorax"}})
     name: Name = Field(description="what keys, jobs and settings call it; it stays")
-    title: Sentence | None = Field(None, description="what people read; without it, the name")
+    title: Title | None = Field(None, description="what people read; without it, the name")
 
 
 class ProjectChange(In):
     """What to change of a project; what is left out stays."""
 
     model_config = ConfigDict(json_schema_extra={"example": {"title": "Radiology, thorax and abdomen"}})
-    title: Sentence | None = None
+    title: Title | None = None
     archived: bool | None = Field(
         None, description="true: nothing new may be made in it, and it can still be read; for admins"
     )

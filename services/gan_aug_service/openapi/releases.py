@@ -10,12 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from gan_aug_service.database.sharing_tables import Release
 from gan_aug_service.openapi.schemas import In
 
-Sentence = Annotated[
-    str,
-    StringConstraints(
-        strip_whitespace=True, min_length=3, max_length=300, pattern=r"^[^\x00-\x1f\x7f\u202a-\u202e\u2066-\u2069]+$"
-    ),
-]
+ONE_LINE = r"^[^\x00-\x1f\x7f\u202a-\u202e\u2066-\u2069]+$"
+"""A line in any script, without characters that turn around what one reads."""
+
+Sentence = Annotated[str, StringConstraints(strip_whitespace=True, min_length=3, max_length=300, pattern=ONE_LINE)]
 """A few words in any script, on one line."""
 
 RELEASE_EXAMPLE = {

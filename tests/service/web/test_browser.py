@@ -183,7 +183,11 @@ def _browse(browser: Browser) -> None:
     look(browser, "model")
 
     browser.follow('main a[href^="/synthetic/"]')
-    browser.until("All images, PNG (zip)")
+    browser.until("so it cannot be downloaded")
+    browser.type("recipient", "the class of Jürgen Müller")
+    browser.follow('form[action$="/release"] button')
+    browser.until("Download PNG (zip)")
+    assert "the class of Jürgen Müller" in browser.text()
     browser.follow('.choose a[href*="label=3"]')
     browser.until("1 to 10 of 10")
     assert len(browser.all(".gallery img")) == 10

@@ -23,7 +23,7 @@ from gan_aug_service.web.kit.rendering import render
 router = page_router()
 MESSAGES = {
     "name": "begin with a letter or digit; up to 64 letters, digits, spaces and . _ @ -",
-    "title": "3 to 300 characters, on one line",
+    "title": "up to 80 characters, on one line",
 }
 ALL = 200
 """Members that a page shows at once."""
