@@ -76,6 +76,11 @@ def managers(session: Session, project: str) -> str:
     return f"{', '.join(names)}, who manages {project}, or an administrator" if names else "an administrator"
 
 
+def is_there(session: Session, name: str) -> bool:
+    """Whether there is a project of this name."""
+    return session.scalar(select(Project.id).where(Project.name == name)) is not None
+
+
 def title_of(session: Session, name: str) -> str:
     """The title of a project; its name if there is none."""
     return session.scalar(select(Project.title).where(Project.name == name)) or name
@@ -177,13 +182,15 @@ def change_role(session: Session, principal: Principal, project: Project, key: K
         role: The role.
 
     Raises:
-        RunConflict: Its key is revoked, or it is the last administrator's.
+        RunConflict: Its key is revoked, the last administrator's, or of a person whose role follows from groups.
         Problem: Only an admin makes admins.
     """
     if role == Role.ADMIN and not principal.has_role(Role.ADMIN):
         raise Problem(HTTPStatus.FORBIDDEN, "role: only an admin makes another admin: choose another role")
     if key.revoked:
         raise RunConflict(f"the key of {key.name} is revoked: make another one")
+    if key.identity:
+        raise RunConflict(f"{key.name} signs in with the provider, and has the role that the groups there give")
     if role != Role.ADMIN and is_last_admin(session, key):
         raise RunConflict(f"the key {key.id} is the last one of an administrator: make another one first")
     if key.role != role:

@@ -16,6 +16,7 @@ from gan_aug.data.synthetic.shards import SyntheticManifest
 from gan_aug.privacy.record import read_audit, write_audit
 from gan_aug_service.database.engine import Database, migrate
 from gan_aug_service.database.sharing_tables import Project
+from gan_aug_service.database.tables import Key
 from gan_aug_service.settings import Settings
 from tests.service.uploads.test_uploads import zipped
 from tests.support.service.page_samples import see, send, sign_in
@@ -210,6 +211,10 @@ def test_members_get_other_roles_and_are_removed_by_their_managers(service: Serv
     )
     for other in ("stranger", "admin"):
         detail(service.call("PATCH", f"{place}/{service.key_ids[other]}", "manager", json={"role": "viewer"}), 404)
+    with service.components.database.writing() as session:
+        session.get_one(Key, service.key_ids["colleague"]).identity = "a person of the provider"
+    person = f"{place}/{service.key_ids['colleague']}"
+    assert "groups there give" in detail(service.call("PATCH", person, "manager", json={"role": "viewer"}), 409)
     assert service.call("DELETE", viewer, "manager").json()["revoked"]
     assert service.call("GET", "/v1/jobs", "viewer").status_code == 401
     last = f"/v1/projects/{project_id(service, 'default')}/members/{service.key_ids['admin']}"

@@ -27,6 +27,7 @@ GRANTS = (
     Grant("bosses", "admin", "default"),
     Grant("radiology", "editor", "lungs"),
     Grant("students", "viewer", "bones"),
+    Grant("surgery", "viewer", "knifes"),
 )
 
 
@@ -227,6 +228,13 @@ def test_signing_in_with_the_provider_goes_on_to_no_other_site(service: Service,
     assert (
         'content="0;url=/jobs?state=done&amp;x=%C3%BC"' in go(service, provider, "/jobs?state=done%26x=%25C3%25BC").text
     )
+
+
+def test_a_group_of_a_project_that_is_not_there_lets_nobody_in(service: Service, provider: StandInProvider) -> None:
+    provider.claims["groups"] = ["surgery"]
+    answer = go(service, provider)
+    assert (answer.status_code, "your project knifes is not here" in answer.text) == (403, True)
+    assert refusals(service) == ["there is no project 'knifes', which the group 'surgery' is for"]
 
 
 def test_who_leaves_the_groups_loses_the_rights(service: Service, provider: StandInProvider) -> None:

@@ -17,6 +17,7 @@ from gan_aug_service.database.tables import AuditEntry
 from gan_aug_service.http.problems import Problem
 from gan_aug_service.oidc.begun import MINUTES, Begun
 from gan_aug_service.oidc.provider import Identity, Provider, ProviderFault, Refused
+from gan_aug_service.records.projects import is_there
 from gan_aug_service.routes.common import ComponentsDep, public_address
 from gan_aug_service.web.kit.page_route import SIGN_IN, local_path, page_router
 from gan_aug_service.web.kit.rendering import render
@@ -105,6 +106,13 @@ def _let_in(request: Request, components: Components, provider: Provider, identi
                 f"You are signed in with {name}, but none of your groups there may use this service: ask its "
                 "administrator.",
                 noted,
+            )
+        elif not is_there(session, grant.project):
+            turned = _TurnedAway(
+                HTTPStatus.FORBIDDEN,
+                f"You are signed in with {name}, but your project {grant.project} is not here: ask an administrator of "
+                "this service to make it.",
+                f"there is no project {grant.project!r}, which the group {grant.group!r} is for",
             )
         else:
             person = admit_person(session, identity, grant, provider.settings.hours)
