@@ -132,8 +132,8 @@ def round_as_first(network: nn.Module) -> None:
             module.as_first = True
 
 
-def orthogonal(layer: nn.Conv2d | nn.ConvTranspose2d | nn.Linear) -> None:
-    """Set orthogonal weights (Saxe et al. 2014, as in BigGAN) and zero biases."""
-    nn.init.orthogonal_(layer.weight)
+def orthogonal(layer: nn.Conv2d | nn.ConvTranspose2d | nn.Linear, gain: float = 1.0) -> None:
+    """Set orthogonal weights (Saxe et al. 2014, as in BigGAN) times `gain`, and zero biases."""
+    nn.init.orthogonal_(layer.weight, gain)
     if layer.bias is not None:
         nn.init.zeros_(layer.bias)

@@ -139,6 +139,18 @@ def test_any_size_and_aspect(
     assert (images.grad.abs().sum(dim=(0, 1)) > 0).all(), "a pixel that D does not see"
 
 
+@pytest.mark.parametrize("name", ANY_SIZE)
+@pytest.mark.parametrize("size", [64, 128, 256])
+def test_an_untrained_generator_makes_few_pixels_at_the_ends_of_tanh(name: NetworkName, size: int) -> None:
+    """There it has no gradient: a residual one began with a third of its pixels there, and training diverged."""
+    torch.manual_seed(0)
+    generator = build_generator(NetworkSettings((1, size, size), 2, network=name)).train()
+    with torch.no_grad():
+        images = generator(torch.randn(8, 64), torch.eye(2)[torch.arange(8) % 2])
+    assert (images.abs() > 0.95).float().mean() < 0.1
+    assert images.std() > 0.2
+
+
 @pytest.mark.parametrize("name", NETWORKS)
 def test_the_label_reaches_both_networks(name: NetworkName) -> None:
     networks = NetworkSettings((1, 16, 16), 2, width=4, network=name)
