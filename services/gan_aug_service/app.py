@@ -25,6 +25,7 @@ from gan_aug_service.records.facts import fill_facts
 from gan_aug_service.records.removal import finish_removals
 from gan_aug_service.routes import (
     checks,
+    data,
     datasets,
     health,
     jobs,
@@ -46,7 +47,7 @@ from gan_aug_service.uploads.orphans import remove_orphans
 from gan_aug_service.web import site
 
 RESOURCES = (
-    checks, jobs, queue, datasets, uploads, models, samples, synthetic, releases, downloads, reports, predictions,
+    checks, jobs, queue, datasets, data, uploads, models, samples, synthetic, releases, downloads, reports, predictions,
     runs, rules, projects, members, notices, keys, invitations, audit, session, health,
 )  # fmt: skip
 """The modules of the REST routes, in the order of the OpenAPI document."""

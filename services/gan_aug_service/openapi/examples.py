@@ -150,6 +150,18 @@ EXAMPLES: dict[str, Any] = {
     },
     "AboutIn": {"title": "Chest films, first try", "tags": ["chest", "64 px"], "notes": "With the films of June."},
     "Sort": "newest",
+    "PreviewOut": {
+        "root": f"uploads/{UPLOAD_ID}",
+        "source": "folder",
+        "said": "One outer folder: my set; classes benign (12), malignant (12).",
+        "fault": "",
+        "files": 24,
+        "size": 8160,
+        "outer": ["my set"],
+        "classes": {"benign": 12, "malignant": 12},
+        "dicom": 0,
+        "tables": [],
+    },
     "UploadOut": UPLOAD,
     "Verb": "run",
 }

@@ -112,18 +112,18 @@ def _change(session: Session, principal: Principal, record: Run | Upload, about:
         principal.audit(session, action, record.id, ", ".join(given))
 
 
-def owner_names(session: Session, principal: Principal) -> list[str]:
-    """The names of those who made the runs that a principal can see, in the order of the alphabet."""
-    query = principal.visible(select(Run.owner).distinct().where(Run.owner != ""), Run)
+def owner_names(session: Session, principal: Principal, table: type[Run | Upload] = Run) -> list[str]:
+    """The names of those who made the records of a table that a principal can see, in the order of the alphabet."""
+    query = principal.visible(select(table.owner).distinct().where(table.owner != ""), table)
     return sorted(session.scalars(query), key=str.casefold)
 
 
-def tag_names(session: Session, principal: Principal) -> list[str]:
-    """The tags of the runs that a principal can see, in the order of the alphabet."""
-    query = principal.visible(select(Run.tags).distinct(), Run)
+def tag_names(session: Session, principal: Principal, table: type[Run | Upload] = Run) -> list[str]:
+    """The tags of the records of a table that a principal can see, in the order of the alphabet."""
+    query = principal.visible(select(table.tags).distinct(), table)
     return sorted({tag for tags in session.scalars(query) for tag in tags})
 
 
-def project_names(session: Session, principal: Principal) -> list[str]:
-    """The projects of the runs that a principal can see, in the order of the alphabet."""
-    return sorted(session.scalars(principal.visible(select(Run.project).distinct(), Run)), key=str.casefold)
+def project_names(session: Session, principal: Principal, table: type[Run | Upload] = Run) -> list[str]:
+    """The projects of the records of a table that a principal can see, in the order of the alphabet."""
+    return sorted(session.scalars(principal.visible(select(table.project).distinct(), table)), key=str.casefold)

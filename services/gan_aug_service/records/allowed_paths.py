@@ -65,6 +65,26 @@ def resolve_paths(config: Config, settings: Settings, owns_upload: OwnsUpload) -
     )
 
 
+def resolve_root(root: str, settings: Settings, owns_upload: OwnsUpload) -> Path:
+    """The folder that a `data.root` names.
+
+    Args:
+        root: The path, as a request has it.
+        settings: The service's settings.
+        owns_upload: Whether the project of who asks holds the upload of an id.
+
+    Returns:
+        The folder.
+
+    Raises:
+        ConfigError: Requests may not name it, or there is none.
+    """
+    folder = _below("data.root", *_base("data.root", Path(root), settings, owns_upload))
+    if not folder.is_dir():
+        raise ConfigError(f"data.root: {root!r} is a file: name the folder that holds it")
+    return folder
+
+
 def _with_default_wait(compute: ComputeConfig) -> ComputeConfig:
     """`compute` with WAIT_SECONDS unless it sets `wait`: a cluster that just started has no workers at first."""
     return compute if "wait" in compute.model_fields_set else compute.model_copy(update={"wait": WAIT_SECONDS})

@@ -128,7 +128,7 @@ def accepted_request(
     """
     refuse_above_ceilings(config, verb, components.settings.rules)
     _refuse_loosened_guards(components, principal, config, run_id)
-    return resolve_paths(config, components.settings, lambda upload: _owns_upload(components, principal, upload))
+    return resolve_paths(config, components.settings, lambda upload: owns_upload(components, principal, upload))
 
 
 def cancel(components: Components, principal: Principal, job_id: str) -> Job:
@@ -326,7 +326,8 @@ def _find_repeated(
     return job
 
 
-def _owns_upload(components: Components, principal: Principal, upload_id: str) -> bool:
+def owns_upload(components: Components, principal: Principal, upload_id: str) -> bool:
+    """Whether there is an upload of an id that a principal can see."""
     with components.database.reading() as session:
         upload = session.get(Upload, upload_id)
         return upload is not None and principal.can_see(upload.project)

@@ -12,6 +12,7 @@ from gan_aug_service.http.problems import document, problem_response
 from gan_aug_service.web.kit import static_files
 from gan_aug_service.web.kit.page_route import local_path, problem_page, redirect, wants_html
 from gan_aug_service.web.pages import datasets, home, jobs, models, new_job, predictions, reports, synthetic
+from gan_aug_service.web.pages.data import look, overview
 from gan_aug_service.web.pages.governing import queue, rules
 from gan_aug_service.web.pages.people import audit, invitations, keys, provider, session
 from gan_aug_service.web.pages.projects import notices, projects
@@ -28,6 +29,8 @@ PAGES = (
     jobs,
     queue,
     rules,
+    overview,
+    look,
     datasets,
     models,
     pairs,

@@ -2,12 +2,36 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Any
 
+from fastapi.responses import Response
 from pydantic import ValidationError
 
 from gan_aug_service.openapi.described import AboutIn
-from gan_aug_service.web.kit.page_user import Form
+from gan_aug_service.web.kit.page_user import Form, PageUser
+from gan_aug_service.web.kit.rendering import render
+
+
+def about_page(
+    user: PageUser, action: str, name: str, sent: dict[str, str], back: str, faults: dict[str, str] | None = None
+) -> Response:
+    """The form with a record's title, tags and notes.
+
+    Args:
+        user: Who looks at it.
+        action: Where it is sent.
+        name: The record's title as it is.
+        sent: What the fields hold.
+        back: Where to go afterwards.
+        faults: What is wrong, by field.
+
+    Returns:
+        The page.
+    """
+    values = {"action": action, "name": name, "sent": sent, "faults": faults or {}, "back": back}
+    status = HTTPStatus.UNPROCESSABLE_ENTITY if faults else HTTPStatus.OK
+    return render("shared/about.html", user, status=status, **values)
 
 
 def read_about(form: Form, *, title_needed: bool = True) -> tuple[AboutIn | None, dict[str, str]]:

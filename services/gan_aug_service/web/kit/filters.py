@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from urllib.parse import urlencode
 
 from gan_aug_service.components import Components
-from gan_aug_service.database.tables import Role
+from gan_aug_service.database.tables import Role, Run, Upload
 from gan_aug_service.records.about import owner_names, project_names, tag_names
 from gan_aug_service.records.lists import EVERYTHING, Sort, Wanted
 from gan_aug_service.web.kit.page_user import PageUser
@@ -60,7 +60,14 @@ class Filters:
 
 
 def filters_of(
-    components: Components, user: PageUser, path: str, wanted: Wanted, *, timed: bool = False, **others: str
+    components: Components,
+    user: PageUser,
+    path: str,
+    wanted: Wanted,
+    *,
+    timed: bool = False,
+    table: type[Run | Upload] = Run,
+    **others: str,
 ) -> Filters:
     """The form above a list.
 
@@ -70,13 +77,14 @@ def filters_of(
         path: The list's path.
         wanted: What is wanted.
         timed: Whether what is listed takes time, so that it can be sorted by that.
+        table: Where the names to choose from are taken from.
         **others: Further parameters of the list.
 
     Returns:
         The form.
     """
     with components.database.reading() as session:
-        owners, tags = owner_names(session, user.principal), tag_names(session, user.principal)
-        projects = project_names(session, user.principal) if user.has_role(Role.ADMIN) else []
+        owners, tags = owner_names(session, user.principal, table), tag_names(session, user.principal, table)
+        projects = project_names(session, user.principal, table) if user.has_role(Role.ADMIN) else []
     sorts = {sort: words for sort, words in SORT_WORDS.items() if timed or sort is not Sort.LONGEST}
     return Filters(path, wanted, others, owners, tags, projects, sorts)

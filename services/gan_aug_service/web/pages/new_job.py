@@ -88,14 +88,18 @@ def new_job(
     earlier: EarlierJob = None,
     verb: str = "run",
     run: RunQuery = None,
+    source: str = "",
+    root: str = "",
 ) -> Response:
-    """The form: empty, with an example, or with the config of an earlier job (`?from=`)."""
+    """The form: empty, with an example, with images to import, or with the config of an earlier job (`?from=`)."""
     values: dict[str, Any] = {}
     if example in CONFIG_EXAMPLES:
         values = CONFIG_EXAMPLES[example]["value"]  # type: ignore[assignment]
     elif earlier:
         with components.database.reading() as session:
             values = json.loads(jobs.find_job(session, user.principal, earlier).config)
+    elif source or root:
+        values = {"data": {"source": source[:40], "root": root[:1000]}}
     return _page(components, user, Draft(verb, run or "", texts=config_form.form_texts(values)))
 
 

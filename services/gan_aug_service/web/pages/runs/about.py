@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from http import HTTPStatus
-
 from fastapi.responses import Response
 
 from gan_aug_service.openapi.described import RunOut
 from gan_aug_service.records.about import describe_run
 from gan_aug_service.records.jobs import find_run
 from gan_aug_service.routes.common import ComponentsDep, Id
-from gan_aug_service.web.kit.about_form import read_about
+from gan_aug_service.web.kit.about_form import about_page, read_about
 from gan_aug_service.web.kit.page_route import local_path, page_router, redirect
 from gan_aug_service.web.kit.page_user import CurrentEditor, EditorForm
-from gan_aug_service.web.kit.rendering import render
 
 router = page_router()
 
@@ -25,9 +22,7 @@ def edit_run(id: Id, user: CurrentEditor, components: ComponentsDep, next: str =
         run = RunOut.of(find_run(session, user.principal, id, "run"))
     sent = {"title": run.title, "tags": ", ".join(run.tags), "notes": run.notes}
     back = local_path(next) if next else f"/jobs/{id}"
-    return render(
-        "shared/about.html", user, action=f"/runs/{id}/about", name=run.title, sent=sent, faults={}, back=back
-    )
+    return about_page(user, f"/runs/{id}/about", run.title, sent, back)
 
 
 @router.post("/runs/{id}/about")
@@ -38,15 +33,7 @@ def change_run(id: Id, form: EditorForm, components: ComponentsDep) -> Response:
         name = find_run(session, form.user.principal, id, "run").title
     about, faults = read_about(form)
     if about is None:
-        return render(
-            "shared/about.html",
-            form.user,
-            status=HTTPStatus.UNPROCESSABLE_ENTITY,
-            action=f"/runs/{id}/about",
-            name=name,
-            sent={field: form.text(field) for field in ("title", "tags", "notes")},
-            faults=faults,
-            back=back,
-        )
+        sent = {field: form.text(field) for field in ("title", "tags", "notes")}
+        return about_page(form.user, f"/runs/{id}/about", name, sent, back, faults)
     describe_run(components, form.user.principal, id, about)
     return redirect(back)
