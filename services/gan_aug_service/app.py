@@ -21,7 +21,7 @@ from gan_aug_service.openapi.document import openapi
 from gan_aug_service.queue.ray_runner import RayRunner
 from gan_aug_service.queue.runner import LocalRunner, Runner
 from gan_aug_service.queue.supervisor import job_counts
-from gan_aug_service.records.facts import fill_facts
+from gan_aug_service.records.catalogue.facts import fill_facts
 from gan_aug_service.records.removal import finish_removals
 from gan_aug_service.routes import (
     checks,

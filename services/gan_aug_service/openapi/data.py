@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pydantic import BaseModel, Field
 
-from gan_aug_service.products.folder_preview import FolderPreview
-
 
 class PreviewOut(BaseModel):
     """What an import would find in an upload or a folder; nothing is decoded."""
@@ -20,19 +18,3 @@ class PreviewOut(BaseModel):
     classes: dict[str, int] = Field(description="images of each class folder")
     dicom: int = Field(description="DICOM files")
     tables: list[str] = Field(description="tables beside the images")
-
-    @classmethod
-    def of(cls, root: str, found: FolderPreview, fault: str) -> PreviewOut:
-        """The answer for a folder.
-
-        Args:
-            root: What requests call it.
-            found: What was found.
-            fault: The fault, without paths of the service.
-
-        Returns:
-            The answer.
-        """
-        names = [name for name in cls.model_fields if name not in ("root", "fault", "outer", "tables")]
-        values = {name: getattr(found, name) for name in names}
-        return cls(root=root, fault=fault, outer=list(found.outer), tables=list(found.tables), **values)

@@ -26,7 +26,7 @@ from gan_aug_service.database.engine import Database
 from gan_aug_service.database.naming import first_title
 from gan_aug_service.database.tables import AuditEntry, Job, JobState, Key, Run, new_id, now
 from gan_aug_service.products.facts import run_facts
-from gan_aug_service.records.about import free_title
+from gan_aug_service.records.catalogue.about import free_title
 from gan_aug_service.settings import Settings
 
 VERB = "adopt"

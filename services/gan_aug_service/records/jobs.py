@@ -20,8 +20,8 @@ from gan_aug_service.database.tables import Job, JobState, Role, Run, Upload, ne
 from gan_aug_service.http.problems import Problem, idempotency_conflict, not_found
 from gan_aug_service.openapi.described import AboutIn
 from gan_aug_service.queue.turns import is_short
-from gan_aug_service.records.about import Naming, earlier_data_title, free_title, naming_of
 from gan_aug_service.records.allowed_paths import resolve_paths
+from gan_aug_service.records.catalogue.about import Naming, earlier_data_title, free_title, naming_of
 from gan_aug_service.records.ownership import check_owner, tell_owner
 from gan_aug_service.records.projects import named
 from gan_aug_service.rules.allowed import refuse_above_ceilings

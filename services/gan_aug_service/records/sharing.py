@@ -19,7 +19,7 @@ from gan_aug_service.http.problems import Problem, not_found
 from gan_aug_service.openapi.described import RunOut
 from gan_aug_service.products.release import audited_set, releasable
 from gan_aug_service.products.synthetic_images import set_folder
-from gan_aug_service.records.lists import Wanted, filtered
+from gan_aug_service.records.catalogue.lists import Wanted, filtered
 from gan_aug_service.records.releases import stands
 
 

@@ -18,7 +18,7 @@ from gan_aug_service.http.bodies import JSON, read_object
 from gan_aug_service.http.prefix import prefixed
 from gan_aug_service.openapi.descriptions import problem_responses
 from gan_aug_service.openapi.schemas import Page
-from gan_aug_service.records.lists import Order, Sort, Wanted
+from gan_aug_service.records.catalogue.lists import Order, Sort, Wanted
 
 Id = Annotated[str, Path(pattern=ID_PATTERN)]
 Limit = Annotated[int, Query(ge=1, le=200, description="records on a page")]

@@ -22,7 +22,18 @@ Root = Annotated[str, Query(min_length=1, max_length=1000, description="as data.
 def preview(root: Root, principal: Editor, components: ComponentsDep) -> PreviewOut:
     """What an import of an upload or a folder would find: its classes and counts, and which source to choose."""
     found = look_at(components, principal, root)
-    return PreviewOut.of(root, found, components.settings.hide_paths(found.fault))
+    return PreviewOut(
+        root=root,
+        source=found.source,
+        said=found.said,
+        fault=components.settings.hide_paths(found.fault),
+        files=found.files,
+        size=found.size,
+        outer=list(found.outer),
+        classes=found.classes,
+        dicom=found.dicom,
+        tables=list(found.tables),
+    )
 
 
 def look_at(components: Components, principal: Principal, root: str) -> FolderPreview:

@@ -27,7 +27,7 @@ from gan_aug_service.products.job_log import readable_log
 from gan_aug_service.queue.event_stream import JobView, stream_events
 from gan_aug_service.queue.job_process import LOG
 from gan_aug_service.records import jobs
-from gan_aug_service.records.lists import EVERYTHING, Wanted, filtered, order_of
+from gan_aug_service.records.catalogue.lists import EVERYTHING, Wanted, filtered, order_of
 from gan_aug_service.routes.common import (
     After,
     ComponentsDep,

@@ -13,9 +13,9 @@ from gan_aug_service.database.tables import Run
 from gan_aug_service.openapi.described import AboutIn, RunOut
 from gan_aug_service.openapi.descriptions import problem_responses
 from gan_aug_service.openapi.schemas import Page
-from gan_aug_service.records import about as names
 from gan_aug_service.records import jobs, removal
-from gan_aug_service.records.lists import Wanted, filtered, order_of
+from gan_aug_service.records.catalogue import about as names
+from gan_aug_service.records.catalogue.lists import Wanted, filtered, order_of
 from gan_aug_service.routes.common import After, ComponentsDep, Id, Limit, WantedDep, paginate, versioned_router
 
 router = versioned_router("runs")

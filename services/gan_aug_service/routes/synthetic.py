@@ -12,7 +12,7 @@ from gan_aug_service.openapi.privacy import PrivacyAuditOut
 from gan_aug_service.openapi.schemas import Page, SyntheticOut
 from gan_aug_service.products import release, summaries
 from gan_aug_service.records import jobs
-from gan_aug_service.records.lists import order_of
+from gan_aug_service.records.catalogue.lists import order_of
 from gan_aug_service.records.sharing import find_set, seen_sets, visible_sets
 from gan_aug_service.routes.common import After, ComponentsDep, Id, Limit, WantedDep, paginate, versioned_router
 

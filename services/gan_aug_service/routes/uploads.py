@@ -24,10 +24,10 @@ from gan_aug_service.http.problems import Problem, idempotency_conflict, not_fou
 from gan_aug_service.openapi.described import AboutIn, UploadOut
 from gan_aug_service.openapi.descriptions import problem_responses
 from gan_aug_service.openapi.schemas import Page
-from gan_aug_service.records import about as names
 from gan_aug_service.records.caches import purge_caches
+from gan_aug_service.records.catalogue import about as names
+from gan_aug_service.records.catalogue.lists import filtered, order_of
 from gan_aug_service.records.folder_removal import check_removed, removing
-from gan_aug_service.records.lists import filtered, order_of
 from gan_aug_service.records.ownership import check_owner, tell_owner
 from gan_aug_service.records.projects import named
 from gan_aug_service.routes.common import (

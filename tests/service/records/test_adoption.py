@@ -48,14 +48,14 @@ def test_a_run_is_adopted_once_and_stays_where_it_was(service: Service, made: Pa
     assert (run["report"], run["data_name"], bool(run["verdict"])) == (True, "digits", True)
     job = service.call("GET", f"/v1/jobs/{done.run}").json()
     assert (job["verb"], job["state"], job["config"]["data"]["source"]) == ("adopt", "done", "digits")
-    sign_in(service)
+    sign_in(service, "admin")
     assert "Films of June" in see(service, f"/reports/{done.run}").text
     assert "adopted from a folder outside" in see(service, f"/runs/{done.run}/remove").text
     with pytest.raises(RunConflict, match="adopted before"):
         take(service, made)
     with (service.settings.runs / done.run / "events.jsonl").open("a") as events:
         events.write("{}\n")  # what the service appends does not reach the folder
-    assert service.call("DELETE", f"/v1/runs/{done.run}").status_code == 204
+    assert service.call("DELETE", f"/v1/runs/{done.run}", "admin").status_code == 204
     assert {path: path.read_bytes() for path in made.rglob("*") if path.is_file()} == before
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from gan_aug_service.database.naming import first_title, numbered, source_in_words
 from gan_aug_service.database.tables import AuditEntry, Job, Run, Upload, new_id
-from gan_aug_service.records.facts import fill_facts
+from gan_aug_service.records.catalogue.facts import fill_facts
 from tests.support.service.page_samples import see, send, sign_in
 from tests.support.service.service_samples import NOBODY, TINY, Service
 

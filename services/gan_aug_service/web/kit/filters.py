@@ -7,8 +7,8 @@ from urllib.parse import urlencode
 
 from gan_aug_service.components import Components
 from gan_aug_service.database.tables import Role, Run, Upload
-from gan_aug_service.records.about import owner_names, project_names, tag_names
-from gan_aug_service.records.lists import EVERYTHING, Sort, Wanted
+from gan_aug_service.records.catalogue.about import owner_names, project_names, tag_names
+from gan_aug_service.records.catalogue.lists import EVERYTHING, Sort, Wanted
 from gan_aug_service.web.kit.page_user import PageUser
 
 SORT_WORDS = {

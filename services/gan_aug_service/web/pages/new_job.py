@@ -23,7 +23,7 @@ from gan_aug_service.openapi.checks import CheckOut
 from gan_aug_service.openapi.described import AboutIn
 from gan_aug_service.openapi.examples import CONFIG_EXAMPLES
 from gan_aug_service.records import checks, jobs
-from gan_aug_service.records.lists import EVERYTHING
+from gan_aug_service.records.catalogue.lists import EVERYTHING
 from gan_aug_service.routes.checks import check_out
 from gan_aug_service.routes.common import ComponentsDep
 from gan_aug_service.routes.jobs import RunQuery, Verb

@@ -9,8 +9,8 @@ from gan_aug.data.locate import is_hidden
 from gan_aug_service.components import Components
 from gan_aug_service.database.tables import Upload
 from gan_aug_service.openapi.described import UploadOut
-from gan_aug_service.records.about import describe_upload
-from gan_aug_service.records.usage import disk_usage
+from gan_aug_service.records.catalogue.about import describe_upload
+from gan_aug_service.records.catalogue.usage import disk_usage
 from gan_aug_service.routes.common import After, ComponentsDep, Id, WantedDep
 from gan_aug_service.routes.uploads import delete_upload, get_upload, list_uploads
 from gan_aug_service.web.kit.about_form import about_page, read_about

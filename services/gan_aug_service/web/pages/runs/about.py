@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi.responses import Response
 
 from gan_aug_service.openapi.described import RunOut
-from gan_aug_service.records.about import describe_run
+from gan_aug_service.records.catalogue.about import describe_run
 from gan_aug_service.records.jobs import find_run
 from gan_aug_service.routes.common import ComponentsDep, Id
 from gan_aug_service.web.kit.about_form import about_page, read_about

@@ -1,0 +1,1 @@
+"""What records are called, how lists find and order them, and what lists say of them."""
