@@ -29,7 +29,7 @@ def about_page(
     Returns:
         The page.
     """
-    values = {"action": action, "name": name, "sent": sent, "faults": faults or {}, "back": back}
+    values: dict[str, Any] = {"action": action, "name": name, "sent": sent, "faults": faults or {}, "back": back}
     status = HTTPStatus.UNPROCESSABLE_ENTITY if faults else HTTPStatus.OK
     return render("shared/about.html", user, status=status, **values)
 
