@@ -11,11 +11,14 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import func, select
 
 from gan_aug_service.access.authentication import Principal
 from gan_aug_service.components import Components
 from gan_aug_service.database.tables import Run, Upload
+
+UPLOADED: tuple[Any, ...] = (Upload.project, func.count(), func.sum(Upload.size))
+STORED: tuple[Any, ...] = (Run.id, Run.project)
 
 FRESH_SECONDS = 60
 """How long a run's size is taken for what it was."""
@@ -42,12 +45,11 @@ def disk_usage(components: Components, principal: Principal) -> dict[str, Usage]
         The projects that have a run or an upload.
     """
     found: defaultdict[str, Usage] = defaultdict(Usage)
-    sizes: Select[Any] = select(Upload.project, func.count(), func.sum(Upload.size)).group_by(Upload.project)
+    sizes = select(*UPLOADED).group_by(Upload.project)
     with components.database.reading() as session:
         for project, count, size in session.execute(principal.visible(sizes, Upload)):
             found[project].uploads, found[project].upload_bytes = count, int(size or 0)
-        stored: Select[Any] = select(Run.id, Run.project)
-        runs = session.execute(principal.visible(stored, Run)).all()
+        runs = session.execute(principal.visible(select(*STORED), Run)).all()
     for run, project in runs:
         if size := _folder_size(components.settings.runs / run, int(time.time() / FRESH_SECONDS)):
             found[project].runs += 1
