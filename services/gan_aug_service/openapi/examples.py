@@ -48,7 +48,7 @@ ESTIMATE = {
 }
 CONFIG_EXAMPLES = {
     "quickstart": {
-        "summary": "handwritten digits, under two minutes on two cores",
+        "summary": "handwritten digits, about four minutes on two cores",
         "value": {"data": {"source": "digits", "size": 16}, "classifier": {"name": "cnn", "steps": 1000}},
     },
     "folder": {
