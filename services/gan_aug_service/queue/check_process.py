@@ -1,7 +1,7 @@
 """The process of a check: what a job would do, whether it would be refused, and how long it would take; nothing stays.
 
-Run as `python -m gan_aug_service.queue.check_process VERB FOLDER REQUEST ANSWER`: a run folder that may be absent, the
-config as JSON, and the file for the answer.
+Run as `python -m gan_aug_service.queue.check_process VERB FOLDER REQUEST ANSWER NICE`: a run folder that may be absent,
+the config as JSON, the file for the answer, and the niceness of jobs, so that their speed is measured.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ def answer(verb: Verb, folder: Path, request: Path) -> dict[str, Any]:
 
 def main() -> None:
     """Check, and write the answer."""
-    verb, folder, request, out = sys.argv[1:]
-    os.nice(5)
+    verb, folder, request, out, nice = sys.argv[1:]
+    os.nice(int(nice))
     raise_oom_score()
     wait_passively()
     limits = JobLimits.from_environment()

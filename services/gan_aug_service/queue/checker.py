@@ -20,7 +20,7 @@ from gan_aug_service.queue.job_limits import JobLimits
 from gan_aug_service.queue.runner import job_environment
 from gan_aug_service.settings import Settings
 
-SECONDS = 150.0
+SECONDS = 240.0
 """How long a check may take; then it is ended, and says that it did not finish."""
 
 AT_ONCE = 2
@@ -89,7 +89,7 @@ class Checker:
             write_json(asked, request)
             limits = JobLimits(self._settings.job_memory, None, self._settings.rules.contact).environment()
             places = {CACHE: str(self._settings.cache.resolve()), "TMPDIR": str(folder)}
-            arguments = [verb, str(run or folder / "run"), str(asked), str(out)]
+            arguments = [verb, str(run or folder / "run"), str(asked), str(out), str(self._settings.nice)]
             try:
                 ended = subprocess.run(  # noqa: S603 - a verb and the service's own paths
                     [sys.executable, "-m", self.module, *arguments],

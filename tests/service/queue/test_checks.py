@@ -124,7 +124,7 @@ class TestChecks:
         answers.append(None)
         late = service.call("POST", "/v1/jobs/check", json=TINY).json()
         assert not late["complete"]
-        assert "ended after 150 s" in late["findings"][0]
+        assert "ended after 240 s" in late["findings"][0]
         wide = TINY | {"gan": {"width": 10**5}}
         assert "gan.width: 100,000" in service.call("POST", "/v1/jobs/check?quick=true", json=wide).json()["detail"]
         assert service.call("POST", "/v1/jobs/check", "viewer", json=TINY).status_code == 403

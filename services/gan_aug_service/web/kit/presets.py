@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
+from gan_aug.config.compare import ArmName
 from gan_aug_service.web.kit import config_form
 
 KEPT = ("data.", "seed", "compute.")
@@ -40,7 +41,7 @@ PRESETS = (
         {
             "train": {"images": 600_000},
             "compare": {
-                "arms": ["real", "synthetic", "mixed", "duplicate", "classic", "pretrain", "classic+mixed"],
+                "arms": list(get_args(ArmName)),
                 "seeds": 5,
                 "gans": 5,
             },
@@ -49,7 +50,7 @@ PRESETS = (
     Preset(
         "few",
         "Few images",
-        "below some hundreds: the GAN sees augmented images, and more seeds even out the small test",
+        "below 500 training images: the GAN sees augmented images, with five GANs and five seeds",
         {
             "gan": {"augment": "adaptive"},
             "compare": {
