@@ -35,6 +35,7 @@ from gan_aug.stages.verbs import preflight
 
 TRAINS = ("run", "train")
 COMPARES = ("run", "compare")
+AT_THIS_SPEED = "at the speed that this machine has now"
 TIMED: dict[Verb, tuple[str, ...]] = {
     "run": ("start", "import", "train", "generate", "compare"),
     "train": ("start", "import", "train"),
@@ -97,7 +98,7 @@ def dry_run(verb: Verb, request: Config, folder: Path) -> dict[str, Any]:
     if verb in TIMED:
         time = estimate(request, manifest, preview, TIMED[verb])
         parts = ", ".join(f"{key} {in_words(time[key])}" for key in time if key not in ("all", "counted"))
-        said.append(f"about {in_words(time['all'])} at the speed that this machine has now ({parts})")
+        said.append(f"about {in_words(time['all'])} {AT_THIS_SPEED} ({parts})")
         found["seconds"] = time
     return found | {"config": configs.dump(request)}
 

@@ -162,8 +162,20 @@ class TestChecks:
 def test_the_process_of_a_check_answers_in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     request = tmp_path / "request.json"
     request.write_text(json.dumps(TINY))
-    monkeypatch.setattr(check_process.api, "plan", lambda config, folder, verb: {"verb": verb, "folder": str(folder)})
-    assert check_process.answer("train", tmp_path, request) == {"found": {"verb": "train", "folder": str(tmp_path)}}
+    monkeypatch.setattr(
+        check_process.api,
+        "plan",
+        lambda config, folder, verb: {
+            "verb": verb,
+            "folder": str(folder),
+            "findings": ["few", "about 5 min at the speed that this machine has now (...)"],
+            "seconds": {"start": 1e6, "all": 2e6},
+        },
+    )
+    found = check_process.answer("train", tmp_path, request)["found"]
+    assert (found["verb"], found["folder"], found["findings"]) == ("train", str(tmp_path), ["few"])
+    slow = check_process._with_start({"findings": [], "seconds": {"start": 10.0, "all": 100.0}}, 20.0, "x")
+    assert slow["seconds"] == {"start": 50.0, "all": 140.0}
 
     def fails(*_: object, **__: object) -> None:
         raise DataError("no image: look")
