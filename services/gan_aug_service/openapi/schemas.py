@@ -121,7 +121,7 @@ class JobOut(BaseModel):
             data_name=run.data_name,
             verdict=run.verdict,
             attempt=job.attempt,
-            paused=job.paused,
+            paused=None if state is not JobState.QUEUED else job.paused,
             short=job.short,
             cancelling=job.cancel is not None and not state.ended,
             problem=ProblemOut(**recorded_document(job.error, job.message or "")) if job.error else None,

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from gan_aug import api
+from gan_aug.compute.cores import wait_passively
 from gan_aug.errors import Cancelled, ComputeError, GanAugError
 from gan_aug.run.files import read_json, write_json
 from gan_aug.run.progress import ProgressLines
@@ -157,6 +158,7 @@ def main() -> None:
     record, start, run, nice, on = sys.argv[1:]
     os.nice(int(nice))
     raise_oom_score()
+    wait_passively()  # `resume` does so too, but after PyTorch was loaded; threads that spin ruin other jobs
     sys.exit(work(Path(record), int(start), Path(run), on))
 
 

@@ -189,8 +189,6 @@ class LocalRunner(RunnerBase):
 def job_environment(settings: Settings) -> dict[str, str]:
     """The variables of a process that the service starts on this machine for a request: none of its own secrets."""
     environment = {key: value for key, value in os.environ.items() if key not in HIDDEN_VARIABLES}
-    # PyTorch is loaded before the job could set it itself. Threads that spin while they wait ruin other jobs.
-    environment.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     if settings.data:
         environment[DATA_ROOT] = str(settings.data.resolve())
     packages = [str(Path(str(files(name))).parent) for name in ("gan_aug", "gan_aug_service")]

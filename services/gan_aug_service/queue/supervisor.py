@@ -93,7 +93,7 @@ class Supervisor:
         made, found = self._places
         if time.monotonic() - made > PLACES_SECONDS:
             with self._database.reading() as session:
-                found = places(waiting_in_order(session))
+                found = places(waiting_in_order(session), apart=self._settings.short_jobs > 0)
             self._places = time.monotonic(), found
         return found
 

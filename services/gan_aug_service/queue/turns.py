@@ -122,10 +122,10 @@ def _oldest(people: dict[str, deque[Waiting]]) -> str:
     return min(jobs[0].id for jobs in people.values())
 
 
-def places(order: list[Waiting]) -> dict[str, int]:
-    """The place of each job in the queue, from 1; that of a short job is among the short ones, which have a room."""
+def places(order: list[Waiting], *, apart: bool = True) -> dict[str, int]:
+    """The place of each job in the queue, from 1; that of a short job among the short ones if they have room apart."""
     found, shorts = {}, 0
     for number, job in enumerate(order, 1):
         shorts += job.short
-        found[job.id] = shorts if job.short else number
+        found[job.id] = shorts if job.short and apart else number
     return found

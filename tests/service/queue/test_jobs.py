@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from gan_aug.run.folder import RunDir
+from gan_aug_service.queue import job_process
 from gan_aug_service.queue.job_process import ALREADY_RUNNING, end_file, process_started, work
 from gan_aug_service.queue.runner import JobRef, LocalRunner
 from gan_aug_service.queue.supervisor import Supervisor
@@ -255,6 +256,19 @@ def test_a_process_leaves_a_living_one_alone(tmp_path: Path, monkeypatch: pytest
         fcntl.flock(held, fcntl.LOCK_EX)
         assert work(tmp_path, 1, tmp_path) == ALREADY_RUNNING
     assert not end_file(tmp_path, 1).exists()
+
+
+def test_threads_of_a_job_sleep_while_they_wait(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """PyTorch reads this when it is loaded, which the verbs do."""
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    monkeypatch.setattr("sys.argv", ["job_process", str(tmp_path), "1", str(tmp_path), "0", "local"])
+    monkeypatch.setattr(job_process, "raise_oom_score", lambda: None)
+    monkeypatch.setattr(job_process, "work", lambda *_: os.environ["OMP_WAIT_POLICY"])
+    with pytest.raises(SystemExit, match="PASSIVE"):
+        job_process.main()
+    monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
+    with pytest.raises(SystemExit, match="ACTIVE"):
+        job_process.main()
 
 
 @pytest.fixture

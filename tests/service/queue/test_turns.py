@@ -62,6 +62,7 @@ class TestOrder:
     def test_places_count_short_jobs_among_themselves(self) -> None:
         waiting = [Waiting("1", "a", "a"), Waiting("2", "a", "a", short=True), Waiting("3", "a", "a")]
         assert places(in_order(waiting, Served())) == {"1": 1, "2": 1, "3": 3}
+        assert places(in_order(waiting, Served()), apart=False) == {"1": 1, "2": 2, "3": 3}
 
 
 @pytest.mark.parametrize(
