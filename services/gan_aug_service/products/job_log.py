@@ -9,7 +9,7 @@ from pathlib import Path
 MOST_BYTES = 1 << 20
 """The end of a log that is read; the rest is left out, and that is said."""
 
-PROGRESS = re.compile(r"(import|train|generate|audit|compare|ray|run): ")
+PROGRESS = re.compile(r"(dataset|train|synthetic|audit|compare|import|generate|ray|run): ")
 OWN_FAULT = "gan-aug: "
 TRACEBACK = re.compile(r"Traceback \(most recent call last\):|During handling of the above|The above exception was the")
 FRAME = re.compile(r'\s*File "(?P<path>[^"]+)", (?P<rest>line \d+, in \S+)')

@@ -16,6 +16,10 @@ MOST_OFF = 3.0
 """So many times faster or slower than expected the later stages are taken to be, at most."""
 
 
+NAMES = {"dataset": "import", "synthetic": "generate"}
+"""What an estimate calls the stages that events call otherwise."""
+
+
 @dataclass(frozen=True)
 class Remaining:
     """The seconds that each stage still takes; `whole` if none is missing that is still to come."""
@@ -52,9 +56,11 @@ def remaining(expected: dict[str, float], events: list[Event], since: float, now
     for event in events:
         if event.kind == "note":
             continue
-        begun.setdefault(event.stage, event) if event.time >= since else None
-        newest[event.stage] = event
-        (ended.add if event.kind == "finish" else ended.discard)(event.stage)
+        stage = NAMES.get(event.stage, event.stage)
+        if event.time >= since:
+            begun.setdefault(stage, event)
+        newest[stage] = event
+        (ended.add if event.kind == "finish" else ended.discard)(stage)
     for stage, last in newest.items():
         first = begun.get(stage)
         if stage in ended or first is None:

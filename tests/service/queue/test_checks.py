@@ -46,8 +46,8 @@ class TestRemaining:
 
     def test_a_stage_is_measured_and_the_later_ones_take_its_pace(self) -> None:
         events = [
-            event("import", 10, "start"),
-            event("import", 30, "finish"),
+            event("dataset", 10, "start"),
+            event("dataset", 30, "finish"),
             event("train", 30, "start"),
             event("train", 230, done=25),
         ]
@@ -169,13 +169,19 @@ def test_the_process_of_a_check_answers_in_a_file(tmp_path: Path, monkeypatch: p
             "verb": verb,
             "folder": str(folder),
             "findings": ["few", "about 5 min at the speed that this machine has now (...)"],
-            "seconds": {"start": 1e6, "all": 2e6},
+            "seconds": {"start": 1e6, "all": 1e6},
         },
     )
     found = check_process.answer("train", tmp_path, request)["found"]
     assert (found["verb"], found["folder"], found["findings"]) == ("train", str(tmp_path), ["few"])
-    slow = check_process._with_start({"findings": [], "seconds": {"start": 10.0, "all": 100.0}}, 20.0, "x")
-    assert slow["seconds"] == {"start": 50.0, "all": 140.0}
+    slow = {"start": 10.0, "train": 50.0, "generate": 1.0, "compare": 40.0, "all": 101.0, "counted": {"train": "1 GAN"}}
+    config = {"audit": {"enabled": "auto"}}
+    with_rest = check_process._with_the_rest({"findings": [], "seconds": dict(slow), "config": config}, 20.0, "x")
+    assert with_rest["seconds"] == {
+        "start": 50, "train": 50, "generate": 1, "audit": 40, "compare": 70, "all": 210, "counted": {"train": "1 GAN"}
+    }  # fmt: skip
+    without = {"findings": [], "seconds": {"start": 10.0, "train": 50.0, "all": 60.0, "counted": {}}}
+    assert check_process._with_the_rest(without, 1.0, "x")["seconds"]["all"] == 60
 
     def fails(*_: object, **__: object) -> None:
         raise DataError("no image: look")

@@ -20,7 +20,7 @@ from tests.support.service.service_samples import Service
 LONG: dict[str, Any] = {"train": {"images": 10**7, "batch": 2}}
 
 LOG = """\
-import: reading /state/runs/1/dataset
+dataset: reading /state/runs/1/dataset
 /venv/lib/python3.11/site-packages/pydicom/valuerep.py:440: UserWarning: Invalid value for VR PN: 'Müller^Anna'
   warnings.warn(msg)
 train: 10 of 640 images  1/s
@@ -46,7 +46,7 @@ def test_a_log_says_what_happened_and_names_no_patient(tmp_path: Path) -> None:
     assert "Müller" not in text
     assert "Anna" not in text
     assert text.splitlines() == [
-        "import: reading /state/runs/1/dataset",
+        "dataset: reading /state/runs/1/dataset",
         "(2 lines left out: they may name a file or a patient)",
         "train: 10 of 640 images  1/s",
         "Traceback (most recent call last):",
