@@ -9,7 +9,7 @@ from typing import Annotated
 from fastapi import Query
 
 from gan_aug.run import layout
-from gan_aug_service.access.authentication import Editor, Viewer
+from gan_aug_service.access.authentication import Viewer
 from gan_aug_service.components import Components
 from gan_aug_service.database.tables import Job, JobState
 from gan_aug_service.openapi.checks import CheckOut, EstimateOut, RemainingOut
@@ -19,6 +19,7 @@ from gan_aug_service.records.jobs import find_job
 from gan_aug_service.records.remaining import read_events, remaining
 from gan_aug_service.routes.common import ComponentsDep, ConfigBody, Id, versioned_router
 from gan_aug_service.routes.jobs import RunQuery, Verb
+from gan_aug_service.routes.projects.acting import EditorIn
 
 router = versioned_router("jobs")
 VerbQuery = Annotated[Verb, Query(description="the verb that the job would have")]
@@ -30,7 +31,7 @@ Quick = Annotated[bool, Query(description="look at the request alone, not at its
 )
 def check(
     config: ConfigBody,
-    principal: Editor,
+    principal: EditorIn,
     components: ComponentsDep,
     verb: VerbQuery = Verb.RUN,
     run: RunQuery = None,
