@@ -102,6 +102,7 @@ def reject_key(components: Components, address: str) -> Problem:
     log.warning("refused", extra={"address": address})
     if wait := components.failure_limiter.take(address):
         return too_many(wait, "refused keys from this address")
+    components.supervisor.refusals.note(address)
     return _unknown("its key is not known, expired or revoked")
 
 

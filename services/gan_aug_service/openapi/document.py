@@ -75,7 +75,7 @@ def _add_examples(operation: dict[str, Any], schemas: dict[str, Any]) -> None:
             if kind == problems.MEDIA_TYPE:
                 content["example"] = problems.document(HTTPStatus(int(status)), PROBLEM_DESCRIPTIONS[int(status)])
             elif kind in TEXTS:
-                content["example"] = TEXTS[kind]
+                content.setdefault("example", TEXTS[kind])
             else:
                 _add_example(content, schemas)
 

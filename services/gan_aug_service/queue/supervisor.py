@@ -21,6 +21,7 @@ from gan_aug.run.files import write_json, write_text
 from gan_aug.run.folder import RunDir, present_products
 from gan_aug_service.database.engine import Database
 from gan_aug_service.database.tables import Job, JobState, Run, now
+from gan_aug_service.queue.refusals import Refusals
 from gan_aug_service.queue.retention import AuditRetention
 from gan_aug_service.queue.runner import JobRef, ProcessStatus, Runner
 from gan_aug_service.queue.turns import SHORT_FOR, Room, places
@@ -52,6 +53,7 @@ class Supervisor:
     def __init__(self, settings: Settings, database: Database, runner: Runner) -> None:
         self._settings, self._database, self._runner = settings, database, runner
         self._retention = AuditRetention(database, settings.audit_days)
+        self.refusals = Refusals(database)
         self._failed_starts: dict[str, int] = {}
         self._wake, self._closing = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._loop, name="supervisor", daemon=True)
@@ -103,6 +105,7 @@ class Supervisor:
             try:
                 wait = BUSY_SECONDS if self.tick() else IDLE_SECONDS
                 self._retention.prune_if_due()
+                self.refusals.write_if_due()
             except Exception:
                 log.exception("supervisor")  # a database may come back, so the thread must go on
             self._checked = time.monotonic()

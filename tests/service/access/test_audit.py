@@ -90,3 +90,45 @@ def test_administrators_leaf_through_the_audit(filled: Service) -> None:
     assert (f'value="{day}"' in text, f'value="{viewer}" selected' in text) == (True, True)
     assert see(filled, "/audit?since=soon").status_code == 422
     assert "no entries that match" in see(filled, "/audit?target=nobody").text
+
+
+def test_the_audit_is_asked_for_a_project_a_kind_and_some_days_and_given_as_csv(filled: Service) -> None:
+    with filled.components.database.writing() as session:
+        for project, action, detail in (("lungs", "key.create", "=1+1"), ("bones", "key.revoke", None)):
+            session.add(AuditEntry(project=project, action=action, detail=detail))
+    assert [row["action"] for row in entries(filled, "?project=lungs")] == ["key.create"]
+    assert sorted(row["action"] for row in entries(filled, "?action=key")) == ["key.create", "key.revoke"]
+    assert [row["project"] for row in entries(filled, "?action=key.revoke")] == ["bones"]
+    assert entries(filled, "?action=ke") == []
+    then = (now() - timedelta(days=9)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    assert len(entries(filled, f"?until={then}&limit=200")) == 30
+    answer = filled.call("GET", f"/v1/audit.csv?until={then}", "admin")
+    assert answer.headers["content-type"].startswith("text/csv")
+    rows = answer.text.split("\r\n")
+    assert (rows[0], len(rows)) == ("time,key_id,name,project,action,target,detail,address", 32)
+    assert {row.split(",")[2] for row in rows[1:-1]} == {"editor", "viewer"}
+    everything = filled.call("GET", "/v1/audit.csv", "admin").text
+    assert "'=1+1" in everything  # no spreadsheet computes it
+    assert everything.count("job.run") == 60
+    for who in ("manager", "viewer"):
+        assert filled.call("GET", "/v1/audit.csv", who).status_code == 403
+    sign_in(filled, "admin")
+    page = see(filled, f"/audit?project=lungs&action=key&since={now():%Y-%m-%d}&until={now():%Y-%m-%d}").text
+    table = page.partition("<table")[2]
+    assert ("key.create" in table, "key.revoke" in table) == (True, False)
+    assert f"/v1/audit.csv?project=lungs&amp;action=key&amp;since={now():%Y-%m-%d}T00%3A00%3A00Z&amp;until=" in page
+    assert see(filled, "/audit?until=soon").status_code == 422
+
+
+def test_refused_keys_are_counted_and_written_together(service: Service) -> None:
+    for number in range(3):
+        service.call("GET", "/v1/jobs", None, headers={"Authorization": f"Bearer ganaug_{number}"})
+    service.call("POST", "/v1/session", None, json={"key": "ganaug_x"})
+    refusals = service.components.supervisor.refusals
+    for number in range(200):
+        refusals.note(f"192.0.2.{number}")
+    refusals.write()
+    refusals.write()
+    found = {row["address"]: row["detail"] for row in entries(service, "?action=session.refuse&limit=200")}
+    assert (found["testclient"], found["192.0.2.1"]) == ("4 keys that are not valid", "1 key that is not valid")
+    assert (len(found), found[None]) == (101, "101 keys that are not valid, from many other addresses")

@@ -29,7 +29,7 @@ def test_it_names_every_route_its_faults_and_who_may_call_it(service: Service) -
         for path, methods in document["paths"].items()
         for method, operation in methods.items()
     }
-    assert len(operations) == 75
+    assert len(operations) == 76
     for (method, path), operation in operations.items():
         assert operation["description"], path
         responses = operation["responses"]
