@@ -49,6 +49,24 @@ def test_head_is_get_without_a_body(polite: Service) -> None:
     assert polite.call("HEAD", "/v1/uploads/x/y").status_code == 404
 
 
+def test_pages_speak_plainly(polite: Service) -> None:
+    sign_in(polite, "admin")
+    nobody = "0" * 24
+    for path in (
+        "/jobs/x",
+        "/jobs?state=odd",
+        f"/jobs/{nobody}",
+        "/audit?key=x",
+        "/keys?made=<b>",
+        f"/keys/{nobody}/revoke",
+    ):
+        page = see(polite, path).text
+        shown = re.sub("<[^>]+>", "", page[page.index("<main") : page.index("</main")])
+        for jargon in ("String", "should", "pattern", "`", "GET ", "/v1/", "path.", "query."):
+            assert jargon not in shown, (path, jargon)
+    assert "should match pattern" in polite.call("GET", "/v1/jobs/x").text  # programs are told exactly
+
+
 def test_no_redirect_leads_to_another_host(polite: Service) -> None:
     sign_in(polite)
     evil = PAGE | {"Host": "evil.example"}

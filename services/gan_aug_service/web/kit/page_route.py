@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import json
 import logging
+import re
 import secrets
 from collections.abc import Callable, Coroutine
 from http import HTTPStatus
@@ -12,6 +13,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.routing import APIRoute
 
@@ -19,7 +21,7 @@ from gan_aug_service.access.authentication import is_cross_site
 from gan_aug_service.access.cookies import read_cookie
 from gan_aug_service.access.keys import csrf_token
 from gan_aug_service.components import components_of
-from gan_aug_service.http.problems import HANDLED_ERRORS, error_response, internal_error
+from gan_aug_service.http.problems import HANDLED_ERRORS, document, error_response, internal_error, problem_response
 from gan_aug_service.web.kit.rendering import render
 
 SIGN_IN, KEPT = "/sign-in", "/kept"
@@ -42,7 +44,8 @@ class PageRoute(APIRoute):
             except HANDLED_ERRORS as error:
                 if not wants_html(request):
                     raise
-                return problem_page(request, error_response(request, error))
+                answer = _plain_fault(error) if isinstance(error, RequestValidationError) else None
+                return problem_page(request, answer or error_response(request, error))
             except Exception:
                 if not wants_html(request):
                     raise
@@ -78,9 +81,26 @@ def problem_page(request: Request, answer: Response) -> Response:
     if answer.status_code == HTTPStatus.UNAUTHORIZED:
         return _sign_in(request)
     problem = json.loads(bytes(answer.body))
+    problem["detail"] = plain(problem["detail"])
     headers = {name: value for name, value in answer.headers.items() if name in ("retry-after", "connection")}
     user = getattr(request.state, "user", None)
     return render("shared/problem.html", user, status=answer.status_code, headers=headers, problem=problem)
+
+
+def plain(detail: str) -> str:
+    """A sentence of a problem document for a reader of pages, who calls no REST route."""
+    return re.sub(r": look at what there is with GET /v1/\S+", ": go back to the list", detail).replace("`", "")
+
+
+def _plain_fault(error: RequestValidationError) -> Response:
+    """What is wrong with the address of a page, without the words of the program that found it."""
+    parts = [(str(fault["loc"][0]), str(fault["loc"][-1]), fault.get("input")) for fault in error.errors()]
+    if any(place == "path" for place, _, _ in parts):
+        detail = "this address is not whole, or has a slip: go back, and follow the link again"
+    else:
+        names = "; ".join(f"{name}: {str(value)[:60]!r} cannot be chosen here" for _, name, value in parts)
+        detail = f"{names}: go back, and choose again"
+    return problem_response(document(HTTPStatus.UNPROCESSABLE_ENTITY, detail))
 
 
 def _sign_in(request: Request) -> Response:
