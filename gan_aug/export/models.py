@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from gan_aug.errors import ComputeError
@@ -23,6 +24,9 @@ File = tuple[str, bytes]
 
 SECONDS = 600.0
 """How long the files of a model may take to be made."""
+
+_ONE_AT_A_TIME = Lock()
+"""Held while another process makes the files of a model: each takes half a gigabyte of memory."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +91,7 @@ class ModelFormat:
         """
         from gan_aug.compute.local.crash_safe_pool import CrashSafePool, Lost
 
-        with CrashSafePool(1, SECONDS) as pool:
+        with _ONE_AT_A_TIME, CrashSafePool(1, SECONDS) as pool:
             (made,) = pool.map(self._files, [(checkpoint, audited)])
         if isinstance(made, Lost):
             raise ComputeError(f"the process that makes the {self.title} ended: try again when more memory is free")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from gan_aug.export.bundle.configs import SHOWN, code_name
 from gan_aug.gan.state import Checkpoint
 from gan_aug.version import __version__
@@ -70,7 +72,11 @@ def card(checkpoint: Checkpoint, audited: str) -> str:
 def _running(checkpoint: Checkpoint) -> str:
     """How images are made."""
     code, networks = code_name(checkpoint), checkpoint.networks
-    label = checkpoint.labels[-1] if checkpoint.task == "multi-class" else [checkpoint.labels[-1]]
+    # A shell, and MONAI, take some signs for something else; without a plain name the first label is made.
+    plain = [name for name in checkpoint.labels if re.fullmatch(r"\w+", name)]
+    name, single = (plain or checkpoint.labels)[0], checkpoint.task == "multi-class"
+    label = name if single else [name]
+    argument = f' --label "{label}"' if plain else ""
     columns, shape = networks.latent + networks.classes, ", ".join(map(str, networks.shape))
     return f"""\
 ## Making images
@@ -79,7 +85,7 @@ In the folder of the bundle, with MONAI (and its command line's package `fire`):
 and as an npz in `images/`.
 
 ```
-python -m monai.bundle run --config_file configs/inference.json --label "{label}" --count {SHOWN} --seed 0
+python -m monai.bundle run --config_file configs/inference.json{argument} --count {SHOWN} --seed 0
 ```
 
 With PyTorch and numpy alone:

@@ -151,6 +151,7 @@ def test_its_metadata_are_what_monai_asks_for(bundle: Path, checkpoint: Checkpoi
     assert (mark["synthetic"], mark["checkpoint"], mark["trained_images"]) == (True, checkpoint.id, 60)
     card = (bundle / "docs/README.md").read_text(encoding="utf-8")
     assert "The audit found nothing." in card
+    assert """--label "['7']" --count""" in card, "no name that a shell or MONAI takes for something else"
     assert "60 different real images, after an earlier training on 40" in card
     assert "have no licence yet" in (bundle / "LICENSE").read_text()
 
