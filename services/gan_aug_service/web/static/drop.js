@@ -2,6 +2,7 @@
 "use strict";
 
 const area = document.getElementById("drop");
+const root = document.body.dataset.root ?? "";
 const sent = document.getElementById("sent");
 const TABLE = Uint32Array.from({ length: 256 }, (_, n) => {
   for (let k = 0; k < 8; k += 1) n = n & 1 ? (n >>> 1) ^ 0xedb88320 : n >>> 1;
@@ -52,7 +53,7 @@ async function pack(files) {
 
 function send(zip, name) {
   const request = new XMLHttpRequest();
-  request.open("POST", `/v1/uploads?${new URLSearchParams({ name: name.slice(0, 500) })}`);
+  request.open("POST", `${root}/v1/uploads?${new URLSearchParams({ name: name.slice(0, 500) })}`);
   request.setRequestHeader("Content-Type", "application/zip");
   request.setRequestHeader("X-CSRF-Token", area.querySelector("[name=csrf_token]").value);
   request.responseType = "json";
@@ -60,7 +61,7 @@ function send(zip, name) {
     if (event.lengthComputable) sent.textContent = `${Math.floor((100 * event.loaded) / event.total)} % sent`;
   });
   request.addEventListener("load", () => {
-    if (request.status === 201) location.assign(`/data/look?${new URLSearchParams({ root: request.response.root })}`);
+    if (request.status === 201) location.assign(`${root}/data/look?${new URLSearchParams({ root: request.response.root })}`);
     else sent.textContent = `Not uploaded: ${request.response?.detail ?? `status ${request.status}`}`;
   });
   request.addEventListener("error", () => { sent.textContent = "Not uploaded: the service does not answer"; });

@@ -30,7 +30,7 @@ def look(root: Root, user: CurrentEditor, components: ComponentsDep) -> Response
     return render(
         "data/look.html",
         user,
-        root=root,
+        place=root,
         found=found,
         fault=components.settings.hide_paths(found.fault),
         upload=get_upload(upload, user.principal, components) if upload else None,
