@@ -16,6 +16,9 @@ MOST_OFF = 3.0
 """So many times faster or slower than expected the later stages are taken to be, at most."""
 
 
+NEARLY = 5.0
+"""Seconds below which no number is said."""
+
 NAMES = {"dataset": "import", "synthetic": "generate"}
 """What an estimate calls the stages that events call otherwise."""
 
@@ -33,6 +36,8 @@ class Remaining:
         if not self.stages:
             return "how long it takes is not known yet"
         total = sum(self.stages.values())
+        if total < NEARLY:
+            return "nearly done" if self.whole else "nearly done with this stage"
         parts = [f"{name} {duration_in_words(left)}" for name, left in self.stages.items() if left >= total / 20]
         if not self.whole:
             return f"about {' and '.join(parts) or duration_in_words(total)} left in this stage"

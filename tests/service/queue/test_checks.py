@@ -65,6 +65,8 @@ class TestRemaining:
         left = remaining({}, [event("train", 0, "start"), event("train", 60, done=50)], 0, 60)
         assert (left.stages, left.whole) == ({"train": 60.0}, False)
         assert left.words == "about train 60 s left in this stage"
+        late = remaining({"train": 50.0}, [event("train", 0, "start"), event("train", 1, done=1)], 0, 60)
+        assert late.words == "nearly done"
         assert remaining({}, [], 0, 0).words == "how long it takes is not known yet"
 
     def test_an_early_stage_keeps_to_what_was_expected(self) -> None:
