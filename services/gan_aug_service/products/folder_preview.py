@@ -82,6 +82,7 @@ def _preview(folder: Path, changed: int, number: int) -> FolderPreview:
     if classes and not fault and not dicom:
         fault = _refusal(folder)
     source = _source(classes, dicom, tables)
+    loose = len(images) - len(labelled)
     return FolderPreview(
         files=len(paths),
         size=size,
@@ -91,7 +92,7 @@ def _preview(folder: Path, changed: int, number: int) -> FolderPreview:
         dicom=dicom,
         tables=tables,
         source=source,
-        said=_said(layout, classes, dicom, tables, source),
+        said=_loose(loose) if loose and not (source or dicom) else _said(layout, classes, dicom, tables, source),
         fault=fault,
         samples=tuple(_in_turn(labelled)),
     )
@@ -159,6 +160,12 @@ def _said(layout: Layout, classes: dict[str, int], dicom: int, tables: tuple[str
         return "No image, DICOM file or table was found."
     said = "; ".join(parts)
     return f"{said[0].upper()}{said[1:]}."
+
+
+def _loose(count: int) -> str:
+    """What is said of images without class folders."""
+    what = "1 image file is" if count == 1 else f"{count:,} image files are"
+    return f"{what} in no class folder: put the images of each class into a folder of its own, and send that folder."
 
 
 def _in_turn(labelled: list[tuple[str, str]]) -> Iterator[tuple[str, str]]:

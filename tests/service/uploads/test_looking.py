@@ -58,6 +58,9 @@ def upload(service: Service, files: dict[str, bytes], name: str = "Filme Jürgen
         ({"CT/1": DICOM, "CT/2": DICOM, "CT/3.dcm": b""}, "dicom", "DICOM, 3 files: choose the source dicom."),
         ({"index.csv": b"file,label\n", "1.png": b"", "2.png": b""}, "csv",
          "A table, index.csv: choose the source csv if it holds the labels."),
+        ({"1.png": b"", "2.png": b""}, "",
+         "2 image files are in no class folder: put the images of each class into a folder of its own, and send that "
+         "folder."),
         ({"readme.txt": b"no"}, "", "No image, DICOM file or table was found."),
     ],
 )  # fmt: skip
