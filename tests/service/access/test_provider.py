@@ -98,8 +98,6 @@ def test_the_code_is_for_this_browser_and_once(service: Service, provider: Stand
 
 
 HOUR = 3600
-
-
 FOREIGN: list[dict[str, Any]] = [
     {"nonce": "another"},
     {"nonce": None},

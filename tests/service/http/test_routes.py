@@ -224,24 +224,6 @@ def test_products_of_a_run(service: Service, run: str, whole_run: Path) -> None:
     assert service.call("GET", f"/v1/jobs/{run}/report").json() == report.json()
 
 
-def test_a_report_as_a_pdf(service: Service, run: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By a program in the place of Chromium, which prints what it was given."""
-    program = tmp_path / "chromium"
-    program.write_text(
-        "#!/bin/sh\n"
-        "for a; do case $a in --print-to-pdf=*) out=${a#*=};; file:*) page=${a#file://};; esac; done\n"
-        "cp $page $out\n"
-    )
-    program.chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
-    printed = service.call("GET", f"/v1/reports/{run}?format=pdf", "viewer")
-    assert printed.headers["content-type"] == "application/pdf"
-    assert printed.text == service.call("GET", f"/v1/reports/{run}?format=html", "viewer").text
-    monkeypatch.setenv("PATH", "/none")
-    refused = service.call("GET", f"/v1/reports/{run}?format=pdf", "viewer")
-    assert (refused.status_code, "open the report alone and print it" in refused.json()["detail"]) == (501, True)
-
-
 def test_a_report_as_page_and_table(service: Service, run: str) -> None:
     page = service.call("GET", f"/v1/reports/{run}?format=html", "viewer")
     assert page.headers["content-type"] == "text/html; charset=utf-8"
