@@ -30,7 +30,7 @@ OPTIONS = ("--jobs", "3", "--attempts", "1000", "--rate", "100000")
 MEANT = {
     "done": CONFIG | {"seed": 7},
     "failed": CONFIG | {"seed": 13},
-    "cancelled": CONFIG | {"train": {"images": 10**9, "batch": 2}},
+    "cancelled": CONFIG | {"train": {"images": 10**6, "batch": 2}},
 }
 
 
