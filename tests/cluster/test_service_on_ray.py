@@ -23,7 +23,7 @@ pytestmark = [
     pytest.mark.ray,
     pytest.mark.filterwarnings("ignore:ssl=None is deprecated:DeprecationWarning"),  # Ray's call of aiohttp
 ]
-LONG: dict[str, Any] = {"train": {"images": 10**9, "batch": 2}}
+LONG: dict[str, Any] = {"train": {"images": 10**6, "batch": 2}}
 SHORT: dict[str, Any] = {"train": {"images": 4, "batch": 2}}
 SECONDS = 240
 
