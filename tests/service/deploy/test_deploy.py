@@ -185,7 +185,7 @@ def test_behind_nginx_a_browser_signs_in_by_form_and_events_come_as_they_happen(
     jobs = client.get("/jobs", headers=page)
     assert (jobs.status_code, jobs.headers["strict-transport-security"]) == (200, "max-age=31536000")
     token = client.get("/v1/session").json()["csrf_token"]
-    slow = TINY | {"train": TINY["train"] | {"images": 10_000_000}}
+    slow = TINY | {"train": TINY["train"] | {"images": 1_000_000}}
     job = client.post("/v1/jobs/train", json=slow, headers={"X-CSRF-Token": token, "Origin": origin}).json()
     with client.stream("GET", f"/v1/jobs/{job['id']}/events") as stream:
         kinds = (line for line in stream.iter_lines() if line.startswith("event: "))

@@ -125,6 +125,7 @@ NO_PATHS = {
     "data.label_separator",
     "data.names",
     "data.positive",
+    "data.title",
     "synthesis.counts",
 }
 """The config's free texts that were looked at and never become a path, an address or a variable's name."""

@@ -37,6 +37,7 @@ def test_lists_and_statuses_ask_once_and_read_no_more_than_they_show(
 ) -> None:
     monkeypatch.setattr(key_cache, "SECONDS", 1000.0)
     jobs = [service.submit()["id"] for _ in range(3)]
+    service.components.supervisor._places = time.monotonic() + 1000, {}  # looked up once a moment, for all who ask
     for path in ("/v1/jobs", f"/v1/jobs/{jobs[0]}"):
         with statements(service) as sent:
             assert service.call("GET", path).status_code == 200

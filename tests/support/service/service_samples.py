@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from fastapi.testclient import TestClient
+from sqlalchemy import select
 
 from gan_aug.gan.state import load_generator, newest_checkpoint
 from gan_aug.run.folder import present_products
@@ -83,7 +84,8 @@ class Service:
         self.supervised = False
         self.client = TestClient(self.app, raise_server_exceptions=False)
         with self.components.database.writing() as session:
-            for project in sorted({project for _, project in WHO.values()} - {"default"}):
+            there = set(session.scalars(select(Project.name)))  # those of a state that was restored
+            for project in sorted({project for _, project in WHO.values()} - there):
                 session.add(Project(name=project, title=project.capitalize()))
             made = {name: make_key(session, name, *where) for name, where in WHO.items()}
         self.keys = {name: text for name, (_, text) in made.items()}
