@@ -36,6 +36,11 @@ OUTSIDE = [
 
 
 @pytest.fixture
+def database() -> None:
+    """SQLite: what is tried here is the same over every database."""
+
+
+@pytest.fixture
 def data(service: Service) -> Path:
     """The service's data folder with a data set, beside a secret that a link inside points to."""
     folder = service.settings.data

@@ -22,6 +22,11 @@ CASES = int(os.environ.get("GAN_AUG_API_CASES", "3"))
 """Requests of each kind for each operation; benchmarks/api_fuzz.py sends thousands."""
 
 
+@pytest.fixture
+def database() -> None:
+    """SQLite: what is tried here is the same over every database."""
+
+
 def test_it_names_every_route_its_faults_and_who_may_call_it(service: Service) -> None:
     document = service.call("GET", "/openapi.json", None).json()
     operations = {
