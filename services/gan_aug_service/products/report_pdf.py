@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from gan_aug.errors import ConfigError
+from gan_aug.run import layout
 from gan_aug_service.http.problems import Problem
 
 _PRINTING = threading.Lock()
@@ -31,7 +32,7 @@ def print_report(page: str, folder: Path) -> bytes:
     from gan_aug.report.pages.pdf import write_pdf
 
     with _PRINTING, TemporaryDirectory(dir=folder) as place:
-        html, pdf = Path(place, "report.html"), Path(place, "report.pdf")
+        html, pdf = Path(place, layout.REPORT_PAGE), Path(place, layout.REPORT_PDF)
         html.write_text(page, encoding="utf-8")
         try:
             write_pdf(html, pdf)

@@ -14,6 +14,7 @@ from typing import Any
 
 from gan_aug import errors
 from gan_aug.errors import ComputeError, GanAugError
+from gan_aug.run import layout
 from gan_aug.run.files import read_json, storage_errors, write_json
 from gan_aug.run.places import CACHE
 from gan_aug_service.queue.job_limits import JobLimits
@@ -85,7 +86,7 @@ class Checker:
         with storage_errors(self._settings.state):
             folder = Path(tempfile.mkdtemp(prefix="check-", dir=self._settings.processes))
         try:
-            asked, out = folder / "request.json", folder / "answer.json"
+            asked, out = folder / layout.REQUEST, folder / "answer.json"
             write_json(asked, request)
             limits = JobLimits(self._settings.job_memory, None, self._settings.rules.contact).environment()
             places = {CACHE: str(self._settings.cache.resolve()), "TMPDIR": str(folder)}

@@ -243,7 +243,7 @@ def test_own_images_are_sent_as_a_zip_and_imported(live: LiveService, browser: B
     assert "the upload is not a whole, plain zip" in browser.find("#sent").text
     browser.find("#zip").send_keys(str(class_folders(tmp_path / "films.zip")))
     browser.follow("#send:enabled")
-    browser.until("80 files are there as uploads/")
+    browser.until("80 files of films")
     look(browser, "new-upload")
     root = browser.find("#data-root").get_attribute("value") or ""
     assert (root[:8], browser.find("#data-source").get_attribute("value")) == ("uploads/", "folder")

@@ -36,7 +36,7 @@ OPTIONS = (
     "--disable-sync",
     "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
 )
-SECONDS = 600
+SECONDS = 300
 
 
 class Browser:

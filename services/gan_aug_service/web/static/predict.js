@@ -53,7 +53,7 @@ async function ask(file) {
   const ending = file.name.match(/(\.nii)?\.[A-Za-z0-9]{1,15}$/);
   const query = new URLSearchParams({ arm: form.arm.value, name: ending ? `image${ending[0]}` : "" });
   try {
-    const answer = await fetch(`${form.dataset.address}?${query}`, {
+    const answer = await fetch(`${document.body.dataset.root ?? ""}${form.dataset.address}?${query}`, {
       method: "POST",
       headers: { "Content-Type": "application/octet-stream", "X-CSRF-Token": form.csrf_token.value },
       body: file,

@@ -102,7 +102,7 @@ def test_storescp_which_serves_one_association_at_a_time(place: Path, tmp_path: 
         with subprocess.Popen(command) as process:
             try:
                 wait_until_open(port.number)
-                wanted = options(archive={"batch": 7, "retries": 4, "timeout": 20})
+                wanted = options(archive={"batch": 7, "retries": 9, "timeout": 20})
                 assert sent(place, "cstore", f"STORE@127.0.0.1:{port.number}", wanted).files == 60
             finally:
                 process.terminate()
